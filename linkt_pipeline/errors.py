@@ -1,0 +1,23 @@
+"""The root of every error this product raises on purpose.
+
+Each room extends the tree in an ``errors`` module of its own. A message says what happened, with which
+value, and what to do next; the command prints it as it is and exits with :attr:`LinktPipelineError.exit_code`.
+"""
+
+from typing import ClassVar
+
+
+class LinktPipelineError(Exception):
+    """Something went wrong that the user can understand and act upon.
+
+    Attributes:
+        exit_code: what the command exits with: 1 = a run or load failed, 2 = wrong usage or configuration.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(LinktPipelineError):
+    """The environment, tasks.yaml or a command line can't be used as it is."""
+
+    exit_code: ClassVar[int] = 2
