@@ -57,7 +57,15 @@ def _require_positive(value: timedelta) -> timedelta:
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(_require_positive)]
-ObjectId = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{24}$")]
+
+
+def _require_object_id(value: str) -> str:
+    if not re.fullmatch(r"[0-9a-fA-F]{24}", value):
+        raise ValueError("is not a Linkt id (24 hexadecimal digits, as the dashboard and the API show them)")
+    return value
+
+
+ObjectId = Annotated[str, AfterValidator(_require_object_id)]
 
 
 class ErrorKind(StrEnum):
@@ -218,18 +226,19 @@ def load_tasks(path: Path) -> dict[str, TaskSpec]:
     """
     if not path.exists():
         return {}
-    document = _parse_yaml(path)
+    document, values = _parse_yaml(path)
     if not isinstance(document, CommentedMap) or list(document) != ["tasks"]:
         raise ConfigError(f"{path}:1: expected one top-level key, 'tasks', with one entry per task")
     entries = document["tasks"]
     if not isinstance(entries, CommentedMap) or not entries:
-        raise ConfigError(f"{path}:{_line(document, ['tasks'])}: 'tasks' has no entries; see `linkt-pipeline tasks pull`")
+        line = _line(document, ["tasks"])
+        raise ConfigError(f"{path}:{line}: 'tasks' has no entries; `linkt-pipeline tasks pull` writes some")
 
     tasks: dict[str, TaskSpec] = {}
     problems: list[str] = []
     for key, entry in entries.items():
         try:
-            tasks[str(key)] = TaskSpec.model_validate({**_as_mapping(entry), "key": str(key)})
+            tasks[str(key)] = TaskSpec.model_validate({**_as_mapping(values["tasks"][key]), "key": str(key)})
         except ValidationError as error:
             problems += [
                 f"{path}:{_line(entries, [key, *item['loc']])}: tasks.{'.'.join(map(str, [key, *item['loc']]))}: "
@@ -237,16 +246,19 @@ def load_tasks(path: Path) -> dict[str, TaskSpec]:
                 for item in error.errors(include_url=False, include_context=False)
             ]
         except TypeError:
-            problems.append(f"{path}:{_line(entries, [key])}: tasks.{key}: expected fields such as task_id, got {entry!r}")
+            line = _line(entries, [key])
+            problems.append(f"{path}:{line}: tasks.{key}: expected fields such as task_id, got {entry!r}")
     problems += _duplicate_ids(path, entries, tasks)
     if problems:
         raise ConfigError("\n".join(problems))
     return tasks
 
 
-def _parse_yaml(path: Path) -> object:
+def _parse_yaml(path: Path) -> tuple[Any, Any]:
+    """The file twice: as a tree that knows its lines, and as plain values."""
     try:
-        return YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        return YAML(typ="rt").load(text), YAML(typ="safe", pure=True).load(text)
     except DuplicateKeyError as error:
         raise ConfigError(f"{path}:{_mark_line(error)}: {str(error.problem).strip()}") from None
     except MarkedYAMLError as error:
@@ -259,8 +271,8 @@ def _mark_line(error: MarkedYAMLError) -> int:
     return error.problem_mark.line + 1 if error.problem_mark else 1
 
 
-def _as_mapping(entry: object) -> Mapping[str, Any]:
-    if not isinstance(entry, CommentedMap):
+def _as_mapping(entry: object) -> dict[str, Any]:
+    if not isinstance(entry, dict):
         raise TypeError
     return {str(key): value for key, value in entry.items()}
 
