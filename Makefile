@@ -1,0 +1,50 @@
+# `make demo` runs the main job on the built-in sandbox, `make test` passes the tests; both need only Python and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint ui bench lock screenshots clean
+
+demo: $(VENV)/.installed
+	$(BIN)/linkt-pipeline demo
+
+ui: $(VENV)/.installed
+	$(BIN)/linkt-pipeline ui
+
+test: $(VENV)/.installed-dev
+	$(BIN)/pytest -n 2 --dist loadfile
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/.installed-bench
+	$(BIN)/python -m bench
+
+# Exact versions with hashes, and no registry host: needs uv, which is not needed to install.
+lock:
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --no-annotate -q -o requirements.lock
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate -q -c requirements.lock -o requirements-dev.lock
+	uv pip compile pyproject.toml --group dev --group bench --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate -q -c requirements-dev.lock -o requirements-bench.lock
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
+	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
+	$(BIN)/pip install --disable-pip-version-check --quiet --require-hashes -r requirements-dev.lock
+	touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed-dev requirements-bench.lock
+	$(BIN)/pip install --disable-pip-version-check --quiet --require-hashes -r requirements-bench.lock
+	touch $@
+
+clean:
+	rm -rf $(VENV) data/sandbox .mypy_cache .ruff_cache .pytest_cache .hypothesis
