@@ -25,17 +25,18 @@ bench: $(VENV)/.installed-bench
 
 # Exact versions with hashes, and no registry host: needs uv, which is not needed to install.
 lock:
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header --no-annotate -q -o requirements.lock
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	uv pip compile pyproject.toml --group build --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate -q -c requirements.lock -o requirements-dev.lock
-	uv pip compile pyproject.toml --group dev --group bench --universal --python-version 3.11 --generate-hashes \
+	uv pip compile pyproject.toml --group build --group dev --group bench --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate -q -c requirements-dev.lock -o requirements-bench.lock
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
-	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --editable .
+	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation \
+		--editable .
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
