@@ -1,0 +1,36 @@
+"""SQL models: read from files, put in order, built, checked and explained."""
+
+from linkt_pipeline.models.build import BuildMode, BuildResult, build_model
+from linkt_pipeline.models.checks import Check, CheckResult, load_checks, run_check
+from linkt_pipeline.models.columns import describe_models, try_describe, warehouse_sources
+from linkt_pipeline.models.errors import ModelBuildError, ModelError, ModelFileError
+from linkt_pipeline.models.graph import ModelGraph, load_models
+from linkt_pipeline.models.lineage import column_lineage
+from linkt_pipeline.models.model import Columns, Materialization, ModelKey, Severity, SqlModel
+from linkt_pipeline.models.render import render_graph, render_markdown
+
+__all__ = [
+    "BuildMode",
+    "BuildResult",
+    "Check",
+    "CheckResult",
+    "Columns",
+    "Materialization",
+    "ModelBuildError",
+    "ModelError",
+    "ModelFileError",
+    "ModelGraph",
+    "ModelKey",
+    "Severity",
+    "SqlModel",
+    "build_model",
+    "column_lineage",
+    "describe_models",
+    "load_checks",
+    "load_models",
+    "render_graph",
+    "render_markdown",
+    "run_check",
+    "try_describe",
+    "warehouse_sources",
+]

@@ -1,0 +1,192 @@
+"""The header of a SQL model: comment lines ``-- key: value`` above the SELECT.
+
+A line that begins with ``--`` and at least two blanks continues the one above. Every mistake is reported with file
+and line, a misspelt key above all: a setting that is silently ignored is worse than none.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from linkt_pipeline.models.errors import ModelFileError
+from linkt_pipeline.models.model import Header, Incremental, Materialization, ModelKey, Reference, Severity
+
+_ENTRY = re.compile(r"--\s?(?P<key>[a-z_]+)(?:\s+(?P<column>[^\s:]+|\"[^\"]+\"))?:(?:\s+(?P<value>.*))?$")
+_REFERENCE = re.compile(r"(?P<column>\w+)\s*->\s*(?P<schema>\w+)\.(?P<table>\w+)\.(?P<target>\w+)")
+_INCREMENTAL = re.compile(r"(?P<columns>[\w\s,]+?)\s+from\s+(?P<schema>\w+)\.(?P<table>\w+)")
+
+MODEL_KEYS = ("description", "grain", "materialized", "incremental", "column", "unique", "not_null", "references")
+CHECK_KEYS = ("description", "model", "severity")
+
+
+@dataclass
+class Entry:
+    """One header line with its continuation lines."""
+
+    key: str
+    column: str | None
+    value: str
+    line: int
+
+
+@dataclass
+class _Draft:
+    description: str = ""
+    grain: str = ""
+    materialization: Materialization = Materialization.VIEW
+    incremental: Incremental | None = None
+    columns: dict[str, str] = field(default_factory=dict)
+    unique: list[tuple[str, ...]] = field(default_factory=list)
+    not_null: list[str] = field(default_factory=list)
+    references: list[Reference] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class CheckHeader:
+    """The header of a file in sql/checks."""
+
+    description: str
+    model: ModelKey
+    severity: Severity
+
+
+def read_entries(path: Path, text: str, known: tuple[str, ...]) -> Iterator[Entry]:
+    """The header's entries, up to the first line that is not a comment.
+
+    Raises:
+        ModelFileError: a key that is not one of ``known``.
+    """
+    entry: Entry | None = None
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip() and not line.startswith("--"):
+            break
+        if match := _ENTRY.match(line):
+            if entry:
+                yield entry
+            if match["key"] not in known:
+                raise ModelFileError(path, number, f"unknown header '{match['key']}'; known are {', '.join(known)}")
+            entry = Entry(match["key"], match["column"], (match["value"] or "").strip(), number)
+        elif entry and re.match(r"--\s{2,}\S", line):
+            entry.value = f"{entry.value} {line.removeprefix('--').strip()}".strip()
+        elif entry:
+            yield entry
+            entry = None
+    if entry:
+        yield entry
+
+
+def parse_header(path: Path, text: str) -> Header:
+    """Read the header of a model.
+
+    Raises:
+        ModelFileError: an entry is unknown, given twice, or can't be read.
+    """
+    draft = _Draft()
+    seen: dict[str, int] = {}
+    materialized_line = 1
+    for entry in read_entries(path, text, MODEL_KEYS):
+        if entry.key in ("description", "grain", "materialized", "incremental"):
+            if entry.key in seen:
+                raise ModelFileError(path, entry.line, f"'{entry.key}' is given twice, first in line {seen[entry.key]}")
+            seen[entry.key] = entry.line
+        if entry.key == "materialized":
+            materialized_line = entry.line
+        _apply(path, entry, draft)
+    if not draft.description:
+        raise ModelFileError(path, 1, "no description; begin the file with a line '-- description: what it is for'")
+    if not draft.grain:
+        raise ModelFileError(path, 1, "no grain; say what one row stands for: '-- grain: one row per ...'")
+    if (draft.materialization is Materialization.INCREMENTAL) != (draft.incremental is not None):
+        raise ModelFileError(
+            path,
+            seen.get("incremental", materialized_line),
+            "'-- materialized: incremental' and '-- incremental: key, cursor from schema.table' belong together",
+        )
+    return Header(
+        description=draft.description,
+        grain=draft.grain,
+        materialization=draft.materialization,
+        incremental=draft.incremental,
+        columns=draft.columns,
+        unique=tuple(draft.unique),
+        not_null=tuple(draft.not_null),
+        references=tuple(draft.references),
+    )
+
+
+def parse_check_header(path: Path, text: str) -> CheckHeader:
+    """Read the header of a check.
+
+    Raises:
+        ModelFileError: an entry is unknown or missing.
+    """
+    entries = {entry.key: entry for entry in read_entries(path, text, CHECK_KEYS)}
+    for key in ("description", "model"):
+        if key not in entries or not entries[key].value:
+            raise ModelFileError(path, 1, f"no '{key}'; a check begins with '-- description: ...' and '-- model: ...'")
+    severity = entries.get("severity")
+    if severity and severity.value not in set(Severity):
+        raise ModelFileError(path, severity.line, f"severity '{severity.value}' is neither error nor warn")
+    try:
+        model = ModelKey.parse(entries["model"].value)
+    except ValueError:
+        problem = f"model '{entries['model'].value}' is not of the form schema.table"
+        raise ModelFileError(path, entries["model"].line, problem) from None
+    return CheckHeader(entries["description"].value, model, Severity(severity.value) if severity else Severity.ERROR)
+
+
+def _apply(path: Path, entry: Entry, draft: _Draft) -> None:
+    if entry.column is not None and entry.key != "column":
+        raise ModelFileError(path, entry.line, f"'{entry.key}' takes its value after the colon")
+    if not entry.value:
+        raise ModelFileError(path, entry.line, f"'{entry.key}' has no value")
+    match entry.key:
+        case "description":
+            draft.description = entry.value
+        case "grain":
+            draft.grain = entry.value
+        case "materialized":
+            if entry.value not in set(Materialization):
+                problem = f"materialized '{entry.value}' is none of {', '.join(Materialization)}"
+                raise ModelFileError(path, entry.line, problem)
+            draft.materialization = Materialization(entry.value)
+        case "incremental":
+            draft.incremental = _incremental(path, entry)
+        case "column":
+            if entry.column is None:
+                raise ModelFileError(path, entry.line, "write '-- column <name>: what it holds'")
+            if entry.column.strip('"') in draft.columns:
+                raise ModelFileError(path, entry.line, f"column '{entry.column}' is described twice")
+            draft.columns[entry.column.strip('"')] = entry.value
+        case "unique":
+            draft.unique.append(_names(entry.value))
+        case "not_null":
+            draft.not_null += _names(entry.value)
+        case "references":
+            draft.references.append(_reference(path, entry))
+
+
+def _names(value: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+def _incremental(path: Path, entry: Entry) -> Incremental:
+    match = _INCREMENTAL.fullmatch(entry.value)
+    names = _names(match["columns"]) if match else ()
+    if match is None or len(names) < 2:
+        raise ModelFileError(
+            path,
+            entry.line,
+            f"incremental '{entry.value}' can't be read; write the key columns, then the cursor column, then the table "
+            "that holds the keys: '-- incremental: entity_id, fetched_at from staging.entities'",
+        )
+    return Incremental(names[:-1], names[-1], ModelKey(match["schema"], match["table"]))
+
+
+def _reference(path: Path, entry: Entry) -> Reference:
+    match = _REFERENCE.fullmatch(entry.value)
+    if match is None:
+        problem = f"references '{entry.value}' can't be read; write 'column -> schema.table.column'"
+        raise ModelFileError(path, entry.line, problem)
+    return Reference(match["column"], ModelKey(match["schema"], match["table"]), match["target"])

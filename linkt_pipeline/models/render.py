@@ -1,0 +1,52 @@
+"""The graph as text, for the command and for documentation."""
+
+from collections.abc import Mapping
+
+from linkt_pipeline.models.graph import ModelGraph
+from linkt_pipeline.models.model import Columns, ModelKey, SqlModel
+
+
+def render_graph(graph: ModelGraph) -> str:
+    """One line a model, in build order by group: name, how it is kept, what it reads."""
+    lines: list[str] = []
+    width = max((len(key.name) for key in graph.models), default=0)
+    for schema, models in _by_schema(graph).items():
+        lines += ["", schema] if lines else [schema]
+        for model in models:
+            reads = ", ".join(map(str, model.depends_on))
+            lines.append(f"  {model.name:<{width}}  {model.materialization:<11}  <- {reads}")
+    return "\n".join(lines)
+
+
+def render_markdown(graph: ModelGraph, described: Mapping[ModelKey, Columns]) -> str:
+    """A reference of all models with their columns.
+
+    Args:
+        graph: the models.
+        described: their columns, from :func:`linkt_pipeline.models.columns.describe_models`.
+    """
+    parts: list[str] = []
+    for schema, models in _by_schema(graph).items():
+        parts.append(f"## {schema}\n")
+        for model in models:
+            reads = ", ".join(f"`{key}`" for key in model.depends_on)
+            parts.append(f"### {model.key}\n\n{model.description}\n")
+            parts.append(f"Grain: {model.grain} Kept as: {model.materialization}. Reads: {reads}.\n")
+            parts.append("| column | type | description |\n|---|---|---|")
+            parts += [
+                f"| `{name}` | {data_type} | {_cell(model.column_descriptions.get(name, ''))} |"
+                for name, data_type in described.get(model.key, {}).items()
+            ]
+            parts.append("")
+    return "\n".join(parts)
+
+
+def _by_schema(graph: ModelGraph) -> dict[str, list[SqlModel]]:
+    groups: dict[str, list[SqlModel]] = {}
+    for model in graph.models.values():
+        groups.setdefault(model.schema, []).append(model)
+    return groups
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

@@ -1,0 +1,155 @@
+-- description: Every person with contact fields as columns, all other fields as JSON, and the company where known.
+-- grain: one row per person entity, copies included (see is_duplicate).
+-- materialized: incremental
+-- incremental: entity_id, content_version from staging.entities
+-- unique: entity_id
+-- not_null: entity_id, is_duplicate, has_company
+-- references: company_id -> marts.companies.entity_id
+-- column entity_id: Linkt's id of the person.
+-- column name: Full name.
+-- column title: Job title.
+-- column email: E-mail address as sent.
+-- column mobile_phone: Mobile number as sent.
+-- column linkedin_url: Address of the LinkedIn profile.
+-- column location: Where the person is, as readable text.
+-- column city: City, if Linkt split it.
+-- column state: State or region, spelt as sent.
+-- column country: Country.
+-- column company_id: Entity the person belongs to; may lead nowhere.
+-- column has_company: True if that company is landed.
+-- column company_name: Name of the landed company, else the company stated on the person.
+-- column company_stated: Company as stated on the person.
+-- column company_domain: Domain of the landed company.
+-- column company_industry: Its industry.
+-- column company_country: Country of its headquarters.
+-- column company_employees: Its head count as sent.
+-- column company_employees_low: Lower end of its head count.
+-- column company_employees_high: Upper end of its head count.
+-- column company_signal_count: Signals landed that speak of the company.
+-- column company_latest_signal_at: When the newest of them was noticed.
+-- column status: Label given in Linkt, as sent and not interpreted.
+-- column comments: Comments made in Linkt.
+-- column is_duplicate: True if Linkt calls the person a copy of another entity.
+-- column primary_entity_id: The entity the person is a copy of.
+-- column icp_id: ICP the person was found for.
+-- column icp_name: Name of that ICP.
+-- column sheet_id: Sheet the person is kept in.
+-- column sheet_name: Name of that sheet.
+-- column attributes: All other fields as JSON, name to value.
+-- column first_seen_at: When Linkt made the entity.
+-- column updated_at: When Linkt last changed it.
+-- column fetched_at: When this deployment landed this version.
+-- column content_version: Fingerprint of all the row is made of; another one means the row changed.
+with entities as (
+    select
+        entity.entity_id,
+        entity.parent_id as company_id,
+        entity.status,
+        entity.comments,
+        entity.is_duplicate,
+        entity.primary_entity_id,
+        entity.icp_id,
+        entity.sheet_id,
+        entity.sheet_name,
+        entity.created_at as first_seen_at,
+        entity.updated_at,
+        entity.fetched_at,
+        json_extract(
+            entity.data,
+            [
+                '$.name', '$.full_name', '$.title', '$.job_title', '$.email', '$.mobile_phone', '$.phone',
+                '$.linkedin', '$.linkedin_url', '$.location', '$.company'
+            ]
+        ) as field,
+        list_transform(
+            field,
+            lambda f: case
+                when json_type(f) = 'OBJECT' and ((f -> '$.value') is not null or (f -> '$.display') is not null)
+                    then f -> '$.value'
+                else f
+            end
+        ) as value,
+        to_json(map_from_entries(list_transform(
+            list_filter(
+                map_entries(try_cast(entity.data as map(varchar, json))),
+                lambda e: e.key not in (
+                    'name', 'full_name', 'title', 'job_title', 'email', 'mobile_phone', 'phone',
+                    'linkedin', 'linkedin_url', 'location', 'company'
+                )
+            ),
+            lambda e: {
+                'key': e.key,
+                'value': case
+                    when json_type(e.value) = 'OBJECT'
+                        and ((e.value -> '$.value') is not null or (e.value -> '$.display') is not null)
+                        then e.value -> '$.value'
+                    else e.value
+                end
+            }
+        ))) as attributes
+    from staging.entities as entity
+    where entity.entity_type = 'person'
+),
+
+fields as (
+    select
+        * exclude (field, value),
+        coalesce(nullif(trim(value[1] ->> '$'), ''), nullif(trim(value[2] ->> '$'), '')) as name,
+        coalesce(nullif(trim(value[3] ->> '$'), ''), nullif(trim(value[4] ->> '$'), '')) as title,
+        nullif(trim(value[5] ->> '$'), '') as email,
+        coalesce(nullif(trim(value[6] ->> '$'), ''), nullif(trim(value[7] ->> '$'), '')) as mobile_phone,
+        coalesce(
+            nullif(trim(coalesce(value[8] ->> '$.url', value[8] ->> '$')), ''),
+            nullif(trim(coalesce(value[9] ->> '$.url', value[9] ->> '$')), '')
+        ) as linkedin_url,
+        value[10] as place,
+        nullif(trim(field[10] ->> '$.display'), '') as place_display,
+        nullif(trim(coalesce(value[11] ->> '$.name', value[11] ->> '$')), '') as company_stated
+    from entities
+)
+
+select
+    person.entity_id,
+    person.name,
+    person.title,
+    person.email,
+    person.mobile_phone,
+    person.linkedin_url,
+    coalesce(
+        person.place_display,
+        case when json_type(person.place) = 'OBJECT'
+                then nullif(concat_ws(', ', person.place ->> '$.city', person.place ->> '$.state', person.place ->> '$.country'), '')
+            else nullif(trim(person.place ->> '$'), '')
+        end
+    ) as location,
+    person.place ->> '$.city' as city,
+    person.place ->> '$.state' as state,
+    person.place ->> '$.country' as country,
+    person.company_id,
+    company.entity_id is not null as has_company,
+    coalesce(company.name, person.company_stated) as company_name,
+    person.company_stated,
+    company.domain as company_domain,
+    company.industry as company_industry,
+    company.country as company_country,
+    company.employees as company_employees,
+    company.employees_low as company_employees_low,
+    company.employees_high as company_employees_high,
+    company.signal_count as company_signal_count,
+    company.latest_signal_at as company_latest_signal_at,
+    person.status,
+    person.comments,
+    person.is_duplicate,
+    person.primary_entity_id,
+    person.icp_id,
+    icp.name as icp_name,
+    person.sheet_id,
+    person.sheet_name,
+    person.attributes,
+    person.first_seen_at,
+    person.updated_at,
+    person.fetched_at,
+    hash(person.fetched_at, icp.name, company.content_version) as content_version
+from fields as person
+left join marts.companies as company on person.company_id = company.entity_id
+left join staging.icps as icp on person.icp_id = icp.icp_id

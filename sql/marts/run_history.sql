@@ -1,0 +1,129 @@
+-- description: Every run with its duration against what Linkt documents, its yield, its cost and why it failed.
+-- grain: one row per run.
+-- materialized: table
+-- unique: run_id
+-- not_null: run_id, task, entities_created, entities_updated, signals_created
+-- column run_id: Linkt's id of the run.
+-- column task: Name to show for its task.
+-- column task_key: Entry of tasks.yaml that started it; empty for runs started elsewhere.
+-- column started_elsewhere: True if this deployment did not start it.
+-- column task_type: search, ingest, signal or profile; empty on legacy runs.
+-- column icp_id: ICP of the run.
+-- column icp_name: Name of that ICP.
+-- column status: Status as landed.
+-- column is_success: True for COMPLETED, false for other final statuses.
+-- column failure_kind: Kind of failure: rate_limit, invalid_configuration, sheet_capacity, timeout, provider_error, other;
+--   canceled or crashed where there is no error text.
+-- column error: Error text as sent.
+-- column created_at: When the run was made.
+-- column ended_at: When a finished run last changed, which is about when it ended.
+-- column run_time_seconds: Working time that Linkt reports.
+-- column wall_seconds: Seconds from made to ended.
+-- column expected_low_seconds: Lower end of the documented duration: search 15 min, ingest 1 min per row; none for others.
+-- column expected_high_seconds: Upper end: search 20 min ("15 to 20+"), ingest 1 min per row.
+-- column duration_verdict: shorter, as documented, or longer; empty if nothing is documented.
+-- column entities_created: Entities the run names as created.
+-- column entities_updated: Entities it names as updated.
+-- column signals_created: Signals it names.
+-- column results: Created entities, updated entities and signals together.
+-- column results_landed: How many of those are landed.
+-- column results_open: How many are still pending.
+-- column results_lost: How many are missing in Linkt or were rejected.
+-- column total_credits: Credits spent; empty if Linkt did not say.
+-- column credits_per_result: Credits for each created entity or signal; empty if there is none.
+-- column candidates_discarded: Candidates that Linkt looked at and dropped; empty if the queue was never read.
+-- column fetched_at: When this deployment last saw a change of the run.
+with yields as (
+    select
+        run_id,
+        count(*) filter (where resource_type = 'entity' and action = 'created') as entities_created,
+        count(*) filter (where resource_type = 'entity' and action = 'updated') as entities_updated,
+        count(*) filter (where resource_type = 'signal') as signals_created,
+        count(*) as results,
+        count(*) filter (where state = 'landed') as results_landed,
+        count(*) filter (where state = 'pending') as results_open,
+        count(*) filter (where state in ('missing', 'rejected')) as results_lost
+    from staging.run_resources
+    group by run_id
+),
+
+queues as (
+    select
+        run_id,
+        coalesce(sum(entities) filter (where lower(state) = 'discarded'), 0) as candidates_discarded
+    from staging.run_queue_counts
+    group by run_id
+),
+
+runs as (
+    select
+        run.*,
+        coalesce(yields.entities_created, 0) as entities_created,
+        coalesce(yields.entities_updated, 0) as entities_updated,
+        coalesce(yields.signals_created, 0) as signals_created,
+        coalesce(yields.results, 0) as results,
+        coalesce(yields.results_landed, 0) as results_landed,
+        coalesce(yields.results_open, 0) as results_open,
+        coalesce(yields.results_lost, 0) as results_lost,
+        queues.candidates_discarded,
+        case when run.is_success is not null then run.updated_at end as ended_at,
+        coalesce(
+            nullif(json_array_length(run.input -> '$.parameters.input_entities'), 0),
+            nullif(coalesce(yields.entities_created, 0) + coalesce(yields.entities_updated, 0), 0)
+        ) as rows_ingested
+    from staging.runs as run
+    left join yields on run.run_id = yields.run_id
+    left join queues on run.run_id = queues.run_id
+),
+
+durations as (
+    select
+        *,
+        epoch(ended_at - created_at) as wall_seconds,
+        case when is_success is not null then coalesce(run_time_seconds, epoch(ended_at - created_at)) end as seconds,
+        case lower(task_type) when 'search' then 900.0 when 'ingest' then 60.0 * rows_ingested end
+            as expected_low_seconds,
+        case lower(task_type) when 'search' then 1200.0 when 'ingest' then 60.0 * rows_ingested end
+            as expected_high_seconds
+    from runs
+)
+
+select
+    run_id,
+    task,
+    task_key,
+    started_elsewhere,
+    task_type,
+    icp_id,
+    icp_name,
+    status,
+    is_success,
+    case when not is_success
+            then coalesce(error_kind, case status when 'CANCELED' then 'canceled' when 'CRASHED' then 'crashed' else 'other' end)
+    end as failure_kind,
+    error,
+    created_at,
+    ended_at,
+    run_time_seconds,
+    wall_seconds,
+    expected_low_seconds,
+    expected_high_seconds,
+    case
+        when not is_success then null
+        -- "About a minute a row" is no promise to the second.
+        when seconds < expected_low_seconds * 0.8 then 'shorter'
+        when seconds > expected_high_seconds * 1.2 then 'longer'
+        when seconds is not null and expected_low_seconds is not null then 'as documented'
+    end as duration_verdict,
+    entities_created,
+    entities_updated,
+    signals_created,
+    results,
+    results_landed,
+    results_open,
+    results_lost,
+    total_credits,
+    total_credits / nullif(entities_created + signals_created, 0) as credits_per_result,
+    candidates_discarded,
+    fetched_at
+from durations

@@ -1,0 +1,123 @@
+-- description: Every field of every entity, custom fields included, whatever its form: the long table to ask when a
+--   field is not a column elsewhere.
+-- grain: one row per entity and field.
+-- materialized: incremental
+-- incremental: entity_id, fetched_at from staging.entities
+-- unique: entity_id, field
+-- not_null: entity_id, field
+-- column entity_id: The entity.
+-- column entity_type: Its type.
+-- column icp_id: ICP it was found for.
+-- column field: Name of the field exactly as sent; upper and lower case are different fields.
+-- column value: The value as JSON: text, number, boolean, list, object or null.
+-- column value_type: Kind of JSON value: VARCHAR, UBIGINT, BIGINT, DOUBLE, BOOLEAN, ARRAY, OBJECT or NULL.
+-- column value_text: The value as readable text; for lists and objects what Linkt displays, else the parts joined.
+-- column value_number: The value as a number, if it is one (1,000 and "1000" count as such).
+-- column display: Linkt's own rendering; often absent.
+-- column "references": Web addresses that back the value.
+-- column reference_domains: Their domains, each once, without "www.".
+-- column created_at: When the field was first filled.
+-- column updated_at: When it was last changed.
+-- column fetched_at: When this deployment landed the entity's present version.
+with fields as (
+    select
+        entity.entity_id,
+        entity.entity_type,
+        entity.icp_id,
+        entity.fetched_at,
+        -- A repeated key defeats the cast, so such an object is read key by key, the first value winning.
+        unnest(coalesce(
+            map_entries(try_cast(entity.data as map(varchar, json))),
+            list_transform(
+                list_distinct(json_keys(entity.data)),
+                lambda k: {
+                    'key': k,
+                    'value': json_extract(entity.data, '/' || replace(replace(k, '~', '~0'), '/', '~1'))
+                }
+            )
+        )) as entry
+    from staging.entities as entity
+),
+
+attributes as (
+    select
+        entity_id,
+        entity_type,
+        icp_id,
+        fetched_at,
+        entry.key as field,
+        entry.value as attribute,
+        json_type(entry.value) = 'OBJECT' as is_object,
+        json_extract(
+            entry.value, ['$.value', '$.display', '$.references', '$.created_at', '$.updated_at']
+        ) as part
+    from fields
+),
+
+values_and_references as (
+    select
+        entity_id,
+        entity_type,
+        icp_id,
+        fetched_at,
+        field,
+        -- An object with none of an attribute's keys is a bare value.
+        case when is_object and (part[1] is not null or part[2] is not null or part[3] is not null) then part[1]
+            else attribute
+        end as value,
+        part[2] ->> '$' as display,
+        case json_type(part[3])
+            when 'ARRAY' then list_filter(from_json(part[3], '["VARCHAR"]'), lambda r: r is not null)
+            when 'VARCHAR' then [part[3] ->> '$']
+            else []
+        end as "references",
+        try_cast(part[4] ->> '$' as timestamptz) as created_at,
+        try_cast(part[5] ->> '$' as timestamptz) as updated_at
+    from attributes
+),
+
+typed as (
+    select
+        *,
+        coalesce(json_type(value), 'NULL') as value_type,
+        case json_type(value)
+            when 'ARRAY' then coalesce(
+                nullif(display, ''),
+                array_to_string(list_filter(from_json(value, '["VARCHAR"]'), lambda item: item is not null), ', ')
+            )
+            when 'OBJECT' then coalesce(
+                nullif(display, ''),
+                nullif(concat_ws(', ', value ->> '$.city', value ->> '$.state', value ->> '$.country'), ''),
+                value ->> '$.url',
+                value ->> '$.amount',
+                value ->> '$'
+            )
+            else value ->> '$'
+        end as value_text
+    from values_and_references
+)
+
+select
+    entity_id,
+    entity_type,
+    icp_id,
+    field,
+    value,
+    value_type,
+    value_text,
+    case when value_type not in ('ARRAY', 'OBJECT', 'NULL', 'BOOLEAN')
+            then try_cast(replace(value_text, ',', '') as double)
+    end as value_number,
+    display,
+    "references",
+    list_distinct(list_filter(
+        list_transform(
+            "references",
+            lambda r: lower(regexp_extract(r, '^(?:[A-Za-z][A-Za-z0-9+.-]*://)?(?:[^/@]*@)?(?:[wW]{3}\.)?([^/:?#\s]+\.[^/:?#\s]+)', 1))
+        ),
+        lambda d: d <> ''
+    )) as reference_domains,
+    created_at,
+    updated_at,
+    fetched_at
+from typed

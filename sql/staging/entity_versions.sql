@@ -1,0 +1,32 @@
+-- description: Every version of every entity that was ever landed, for history.
+-- grain: one row per real change of an entity.
+-- materialized: view
+-- not_null: entity_id
+-- column entity_id: The entity.
+-- column content_hash: Fingerprint of the version's content.
+-- column run_id: Run that named the entity when this version was fetched; empty if unknown.
+-- column version_at: When Linkt changed it to this version; when it was fetched if Linkt does not say.
+-- column fetched_at: When this deployment fetched this version.
+-- column entity_type: Type of the entity.
+-- column icp_id: ICP it was found for.
+-- column sheet_id: Sheet it is kept in.
+-- column parent_id: Entity it belongs to.
+-- column status: Label given in Linkt.
+-- column comments: Comments made in Linkt.
+-- column data: All fields as sent.
+-- column duplicate_info: What Linkt says of duplicates.
+select
+    entity_id,
+    content_hash,
+    run_id,
+    coalesce(updated_at, fetched_at) as version_at,
+    fetched_at,
+    entity_type,
+    icp_id,
+    sheet_id,
+    parent_id,
+    status,
+    comments,
+    data,
+    duplicate_info
+from linkt.entity_versions

@@ -1,0 +1,24 @@
+-- description: What each run named as created or updated, and whether it has been landed.
+-- grain: one row per run, resource type, action and id.
+-- materialized: view
+-- unique: run_id, resource_type, action, resource_id
+-- not_null: run_id, resource_type, action, resource_id, state
+-- references: run_id -> staging.runs.run_id
+-- column run_id: The run that named it.
+-- column resource_type: entity or signal.
+-- column action: created or updated.
+-- column resource_id: Id of the entity or signal.
+-- column position: Place in the run's list, from 0.
+-- column state: pending, landed, missing (Linkt has it no more) or rejected (kept with its payload in linkt.rejects).
+-- column landed_at: When it was settled.
+-- column last_error: Why it is not landed, if it is not.
+select
+    run_id,
+    resource_type,
+    action,
+    resource_id,
+    position,
+    state,
+    landed_at,
+    last_error
+from linkt.run_resources

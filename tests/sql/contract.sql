@@ -1,0 +1,14 @@
+create schema if not exists linkt;
+create table linkt.executions(execution_id varchar, task_key varchar, task_id varchar, icp_id varchar, parameters json, attempt integer, state varchar, run_id varchar, run_status varchar, error_kind varchar, dagster_run_id varchar, intended_at timestamptz, started_at timestamptz, finished_at timestamptz, last_error varchar, lease_owner varchar, lease_until timestamptz);
+create table linkt.runs(run_id varchar, task_id varchar, icp_id varchar, task_type varchar, flow_run_id varchar, status varchar, input json, output_version varchar, total_credits double, run_time_seconds double, error varchar, error_kind varchar, created_at timestamptz, updated_at timestamptz, fetched_at timestamptz, payload json);
+create table linkt.run_credits(run_id varchar, action_type varchar, credits double);
+create table linkt.run_resources(run_id varchar, resource_type varchar, action varchar, resource_id varchar, position integer, state varchar, landed_at timestamptz, last_error varchar);
+create table linkt.entities(entity_id varchar, sheet_id varchar, sheet_name varchar, icp_id varchar, entity_type varchar, parent_id varchar, status varchar, comments varchar, data json, duplicate_info json, created_at timestamptz, updated_at timestamptz, fetched_at timestamptz, content_hash varchar, payload json);
+create table linkt.entity_versions(entity_id varchar, content_hash varchar, run_id varchar, fetched_at timestamptz, updated_at timestamptz, sheet_id varchar, icp_id varchar, entity_type varchar, parent_id varchar, status varchar, comments varchar, data json, duplicate_info json);
+create table linkt.signals(signal_id varchar, icp_id varchar, signal_type varchar, signal_display_name varchar, strength varchar, score double, summary varchar, "references" varchar[], entity_ids varchar[], created_at timestamptz, fetched_at timestamptz, payload json);
+create table linkt.rejects(resource_type varchar, resource_id varchar, run_id varchar, reason varchar, payload varchar, received_at timestamptz);
+create table linkt.tasks(task_id varchar, name varchar, description varchar, flow_name varchar, deployment_name varchar, icp_id varchar, prompt varchar, task_config json, created_at timestamptz, updated_at timestamptz, fetched_at timestamptz, payload json);
+create table linkt.icps(icp_id varchar, name varchar, description varchar, entity_targets json, created_at timestamptz, updated_at timestamptz, fetched_at timestamptz, payload json);
+create table linkt.sheets(sheet_id varchar, name varchar, description varchar, icp_id varchar, entity_type varchar, entity_schema json, created_at timestamptz, updated_at timestamptz, fetched_at timestamptz, payload json);
+create table linkt.api_usage(day date, endpoint varchar, requests bigint, errors bigint);
+create table linkt.run_queue_counts(run_id varchar, state varchar, entities bigint, observed_at timestamptz);
