@@ -1,0 +1,26 @@
+"""A local stand-in for the Linkt API, shipped with the product: a dry run for users, a real HTTP peer for tests.
+
+Importing this package is cheap; the server's libraries are loaded when a name is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from linkt_pipeline.sandbox.app import SANDBOX_KEY, create_app
+    from linkt_pipeline.sandbox.server import Sandbox, running_sandbox
+
+__all__ = ["SANDBOX_KEY", "Sandbox", "create_app", "running_sandbox"]
+
+_HOMES = {
+    "SANDBOX_KEY": "app",
+    "create_app": "app",
+    "Sandbox": "server",
+    "running_sandbox": "server",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
