@@ -1,0 +1,342 @@
+"""The endpoints of the Linkt API that the pipeline uses, one method each."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+from pydantic import SecretStr
+
+from linkt_pipeline.api.errors import MalformedBodyError
+from linkt_pipeline.api.ids import check_id
+from linkt_pipeline.api.models import (
+    Entity,
+    EntityCounts,
+    Execution,
+    Icp,
+    Page,
+    Run,
+    RunQueue,
+    Sheet,
+    Signal,
+    Task,
+    WireModel,
+)
+from linkt_pipeline.api.pagination import walk_pages
+from linkt_pipeline.api.retries import cancel_may_be_retried, read_may_be_retried, with_retries
+from linkt_pipeline.api.throttle import Throttle
+from linkt_pipeline.api.transport import DEFAULT_TIMEOUTS, Reply, RequestRecord, Transport
+from linkt_pipeline.api.wire import parse_one, parse_page
+
+M = TypeVar("M", bound=WireModel)
+T = TypeVar("T")
+OneOrMany = str | Sequence[str] | None
+
+DEFAULT_RETRY_FOR = timedelta(minutes=2)
+LARGEST_PAGE = 100
+# A write is not held back by a long pause: its caller (the ledger) decides what to do about it.
+_WRITE_PATIENCE = timedelta(minutes=2)
+
+
+class LinktClient:
+    """Linkt over HTTP. An async context manager; one per process and event loop.
+
+    Args:
+        base_url: scheme and host, such as ``https://api.linkt.ai``.
+        api_key: sent as ``x-api-key``, shown nowhere.
+        throttle: shared limiter; without one, a limiter that knows nothing yet and learns.
+        timeouts: connect, read, write and pool, in seconds; their sum bounds a whole request.
+        max_connections: requests in flight at once.
+        retry_for: how long a read keeps trying after its first failure; None = each read is one attempt.
+        on_request: told about every request really attempted.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: SecretStr,
+        *,
+        throttle: Throttle | None = None,
+        timeouts: httpx.Timeout = DEFAULT_TIMEOUTS,
+        max_connections: int = 64,
+        retry_for: timedelta | None = DEFAULT_RETRY_FOR,
+        on_request: Callable[[RequestRecord], None] | None = None,
+    ) -> None:
+        self.base_url = base_url
+        self.throttle = throttle or Throttle()
+        self._retry_for = retry_for
+        self._transport = Transport(
+            base_url,
+            api_key,
+            throttle=self.throttle,
+            timeouts=timeouts,
+            max_connections=max_connections,
+            on_request=on_request,
+        )
+
+    def __repr__(self) -> str:
+        return f"LinktClient({self.base_url!r})"
+
+    async def __aenter__(self) -> Self:
+        await self._transport.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._transport.__aexit__(kind, error, trace)
+
+    async def execute_task(self, task_id: str, *, icp_id: str | None, parameters: Mapping[str, Any]) -> Execution:
+        """Start a run, which costs credits: exactly one POST, on a fresh connection, never repeated here.
+
+        Raises:
+            RequestNotSentError: no run was started.
+            RateLimitedError: no run was started (429, or a pause in force that is longer than two minutes).
+            ServiceUnavailableError: no run was started (503).
+            RefusedError: no run was started, and this request never will start one.
+            LinktApiError: any other, above all ReplyLostError, ServerError and MalformedBodyError: a run may have been
+                started.
+        """
+        check_id(task_id, kind="task")
+        body: dict[str, Any] = {"parameters": dict(parameters)}
+        if icp_id is not None:
+            body["icp_id"] = check_id(icp_id, kind="ICP")
+        reply = await self._transport.send(
+            "POST", "/v1/task/{task_id}/execute", body=body, patience=_WRITE_PATIENCE, ids={"task_id": task_id}
+        )
+        return self._parsed(Execution, reply)
+
+    async def cancel_run(self, run_id: str) -> None:
+        """Cancel a run; repeated only while it is certain that nothing was cancelled yet."""
+        check_id(run_id, kind="run")
+
+        async def attempt() -> None:
+            await self._transport.send(
+                "POST", "/v1/run/{run_id}/cancel", patience=_WRITE_PATIENCE, ids={"run_id": run_id}
+            )
+
+        await with_retries(attempt, may_retry=cancel_may_be_retried, retry_for=self._retry_for)
+
+    async def get_run(self, run_id: str, *, attempts: int | None = None) -> Run:
+        """One run; the only read that refreshes an active run's status from the engine."""
+        return await self._get_one(Run, "/v1/run/{run_id}", attempts, run_id=check_id(run_id, kind="run"))
+
+    async def get_run_queue(
+        self,
+        run_id: str,
+        *,
+        offset: int = 0,
+        limit: int = LARGEST_PAGE,
+        state: str | None = None,
+        include_history: bool = False,
+        attempts: int | None = None,
+    ) -> RunQueue:
+        """How far a run has come; may fail while the run is PENDING, and expires afterwards."""
+        query = {"offset": offset, "limit": limit, "state": state, "include_history": include_history}
+        run_id = check_id(run_id, kind="run")
+        return await self._get_one(RunQueue, "/v1/run/{run_id}/queue", attempts, query, run_id=run_id)
+
+    async def list_runs_page(
+        self,
+        page: int = 1,
+        *,
+        task_id: str | None = None,
+        icp_id: str | None = None,
+        status: str | None = None,
+        task_type: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        updated_after: datetime | None = None,
+        updated_before: datetime | None = None,
+        sort_by: str | None = None,
+        order: int | None = None,
+        page_size: int = LARGEST_PAGE,
+    ) -> Page[Run]:
+        """One page of runs; their status may be stale, unlike that of :meth:`get_run`.
+
+        Args:
+            page: 1-based.
+            task_id: only runs of this task.
+            icp_id: only runs for this ICP.
+            status: only this one status.
+            task_type: ``search``, ``signal``, ``profile`` or ``ingest``.
+            created_after: aware time, as are the three that follow.
+            created_before: whether the bound itself counts is not documented.
+            updated_after: the API's only incremental cursor.
+            updated_before: see ``created_before``.
+            sort_by: such as ``created_at`` or ``updated_at``.
+            order: -1 newest first, 1 oldest first.
+            page_size: at most 100.
+        """
+        query = {
+            "task_id": task_id,
+            "icp_id": icp_id,
+            "status": status,
+            "task_type": task_type,
+            "created_after": created_after,
+            "created_before": created_before,
+            "updated_after": updated_after,
+            "updated_before": updated_before,
+            "sort_by": sort_by,
+            "order": order,
+        }
+        return await self._get_page(Run, "/v1/run", "runs", page, page_size, query)
+
+    def list_runs(self, **filters: Any) -> AsyncIterator[Run]:
+        """Every run that :meth:`list_runs_page` finds with these filters, each once."""
+        return walk_pages(lambda page: self.list_runs_page(page, **filters))
+
+    async def get_entity(self, entity_id: str, *, attempts: int | None = None) -> Entity:
+        """One entity; NotFoundError when it has been deleted."""
+        entity_id = check_id(entity_id, kind="entity")
+        return await self._get_one(Entity, "/v1/entity/{entity_id}", attempts, entity_id=entity_id)
+
+    async def get_entity_body(self, entity_id: str, *, attempts: int | None = None) -> bytes:
+        """One entity's JSON, unparsed, for :func:`~linkt_pipeline.api.wire.parse_entities`."""
+        entity_id = check_id(entity_id, kind="entity")
+        return await self._get_body("/v1/entity/{entity_id}", attempts, entity_id=entity_id)
+
+    async def list_entities_page(
+        self,
+        page: int = 1,
+        *,
+        icp_id: OneOrMany = None,
+        sheet_id: str | None = None,
+        entity_type: str | None = None,
+        status: OneOrMany = None,
+        page_size: int = LARGEST_PAGE,
+    ) -> Page[Entity]:
+        """One page of entities, duplicates included, in no guaranteed order."""
+        query = {"icp_id": icp_id, "sheet_id": sheet_id, "entity_type": entity_type, "status": status}
+        return await self._get_page(Entity, "/v1/entity", "entities", page, page_size, query)
+
+    def list_entities(self, **filters: Any) -> AsyncIterator[Entity]:
+        """Every entity that :meth:`list_entities_page` finds with these filters, each once."""
+        return walk_pages(lambda page: self.list_entities_page(page, **filters))
+
+    async def count_entities(self, icp_id: OneOrMany = None, *, status: OneOrMany = None) -> EntityCounts:
+        """How many entities there are, in total and by type."""
+        return await self._get_one(EntityCounts, "/v1/entity/counts", None, {"icp_id": icp_id, "status": status})
+
+    async def get_signal(self, signal_id: str, *, attempts: int | None = None) -> Signal:
+        """One signal; NotFoundError when it has been deleted with its ICP."""
+        signal_id = check_id(signal_id, kind="signal")
+        return await self._get_one(Signal, "/v1/signal/{signal_id}", attempts, signal_id=signal_id)
+
+    async def get_signal_body(self, signal_id: str, *, attempts: int | None = None) -> bytes:
+        """One signal's JSON, unparsed, for :func:`~linkt_pipeline.api.wire.parse_signals`."""
+        signal_id = check_id(signal_id, kind="signal")
+        return await self._get_body("/v1/signal/{signal_id}", attempts, signal_id=signal_id)
+
+    async def list_signals_page(
+        self,
+        page: int = 1,
+        *,
+        icp_id: str | None = None,
+        entity_id: str | None = None,
+        signal_type: str | None = None,
+        strength: str | None = None,
+        days: int | None = None,
+        search_term: str | None = None,
+        sort_by: str | None = None,
+        order: int | None = None,
+        page_size: int = LARGEST_PAGE,
+    ) -> Page[Signal]:
+        """One page of signals. Without ``days`` (1 to 90) the API shows the last 30 days only."""
+        query = {
+            "icp_id": icp_id,
+            "entity_id": entity_id,
+            "signal_type": signal_type,
+            "strength": strength,
+            "days": days,
+            "search_term": search_term,
+            "sort_by": sort_by,
+            "order": order,
+        }
+        return await self._get_page(Signal, "/v1/signal", "signals", page, page_size, query)
+
+    def list_signals(self, **filters: Any) -> AsyncIterator[Signal]:
+        """Every signal that :meth:`list_signals_page` finds with these filters, each once."""
+        return walk_pages(lambda page: self.list_signals_page(page, **filters))
+
+    async def get_task(self, task_id: str) -> Task:
+        """One task."""
+        return await self._get_one(Task, "/v1/task/{task_id}", None, task_id=check_id(task_id, kind="task"))
+
+    def list_tasks(self, *, flow_name: str | None = None, page_size: int = LARGEST_PAGE) -> AsyncIterator[Task]:
+        """Every task of the organization."""
+        return walk_pages(
+            lambda page: self._get_page(Task, "/v1/task", "tasks", page, page_size, {"flow_name": flow_name})
+        )
+
+    async def get_icp(self, icp_id: str) -> Icp:
+        """One ideal customer profile."""
+        return await self._get_one(Icp, "/v1/icp/{icp_id}", None, icp_id=check_id(icp_id, kind="ICP"))
+
+    def list_icps(self, *, page_size: int = LARGEST_PAGE) -> AsyncIterator[Icp]:
+        """Every ideal customer profile of the organization."""
+        return walk_pages(lambda page: self._get_page(Icp, "/v1/icp", "icps", page, page_size, {}))
+
+    async def get_sheet(self, sheet_id: str) -> Sheet:
+        """One sheet."""
+        return await self._get_one(Sheet, "/v1/sheet/{sheet_id}", None, sheet_id=check_id(sheet_id, kind="sheet"))
+
+    def list_sheets(self, *, icp_id: str | None = None, page_size: int = LARGEST_PAGE) -> AsyncIterator[Sheet]:
+        """Every sheet of the organization, or of one ICP."""
+        return walk_pages(
+            lambda page: self._get_page(Sheet, "/v1/sheet", "sheets", page, page_size, {"icp_id": icp_id})
+        )
+
+    async def _get_one(
+        self, model: type[M], route: str, attempts: int | None, query: Mapping[str, object] | None = None, **ids: str
+    ) -> M:
+        async def attempt() -> M:
+            return self._parsed(
+                model, await self._transport.send("GET", route, query=query, patience=self._retry_for, ids=ids)
+            )
+
+        return await self._read(attempt, attempts)
+
+    async def _get_page(
+        self, model: type[M], route: str, items_key: str, page: int, page_size: int, query: Mapping[str, object]
+    ) -> Page[M]:
+        numbered = {**query, "page": page, "page_size": page_size}
+
+        async def attempt() -> Page[M]:
+            reply = await self._transport.send("GET", route, query=numbered, patience=self._retry_for)
+            return self._placed(reply, lambda: parse_page(model, items_key, reply.body, page=page, page_size=page_size))
+
+        return await self._read(attempt, None)
+
+    async def _get_body(self, route: str, attempts: int | None, **ids: str) -> bytes:
+        async def attempt() -> bytes:
+            reply = await self._transport.send("GET", route, patience=self._retry_for, bulk=True, ids=ids)
+            if not reply.body.endswith(b"}") and not reply.body.rstrip().endswith(b"}"):
+                return self._placed(reply, lambda: _refuse_cut_body(reply.body))
+            return reply.body
+
+        return await self._read(attempt, attempts)
+
+    async def _read(self, attempt: Callable[[], Awaitable[T]], attempts: int | None) -> T:
+        return await with_retries(attempt, may_retry=read_may_be_retried, retry_for=self._retry_for, attempts=attempts)
+
+    def _parsed(self, model: type[M], reply: Reply) -> M:
+        return self._placed(reply, lambda: parse_one(model, reply.body))
+
+    def _placed(self, reply: Reply, parse: Callable[[], T]) -> T:
+        """The parsed reply; an error about its body learns which request it answers."""
+        try:
+            return parse()
+        except MalformedBodyError as error:
+            failure = error
+        raise failure.placed(reply.method, reply.path, reply.status, self._transport.redactor.clean)
+
+
+def _refuse_cut_body(body: bytes) -> bytes:
+    raise MalformedBodyError(
+        "the API sent no complete JSON object",
+        payload=body.decode("utf-8", "replace"),
+        reason="not a complete JSON object",
+        truncated=True,
+    )

@@ -1,0 +1,184 @@
+"""Everything that can go wrong between here and the Linkt API, as one tree.
+
+The tree answers the one question that money hangs on: did the server do the work? ``RequestNotSentError``: no.
+``RefusedError``, ``RateLimitedError``, ``ServiceUnavailableError``: the server says no. Everything else, above all
+``ReplyLostError``: nobody knows.
+
+No message, attribute or exception chain of these errors holds the API key: they are raised outside of any ``except``
+block, so that no transport error (which may carry request headers) hangs on to them, and every text passes
+:class:`~linkt_pipeline.api.redaction.Redactor` first.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import ClassVar
+
+from linkt_pipeline.errors import LinktPipelineError
+
+
+class LinktApiError(LinktPipelineError):
+    """A request to the Linkt API did not give a usable answer.
+
+    Attributes:
+        method: HTTP method, such as ``GET``; empty when no request was made.
+        path: path and query, never the host or a credential.
+        status: HTTP status, None without an answer.
+        body_excerpt: at most 500 characters of the answer's body, key redacted.
+        retriable: whether sending the same *read* again may help.
+    """
+
+    retriable: ClassVar[bool] = False
+
+    def __init__(
+        self, message: str, *, method: str = "", path: str = "", status: int | None = None, body_excerpt: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.method = method
+        self.path = path
+        self.status = status
+        self.body_excerpt = body_excerpt
+
+
+class InvalidIdError(LinktApiError):
+    """An id that must not enter a URL; no request was made."""
+
+
+class RequestNotSentError(LinktApiError):
+    """Nothing reached the server (name not found, connection refused, TLS failed): it may be sent again."""
+
+    retriable: ClassVar[bool] = True
+
+
+class ReplyLostError(LinktApiError):
+    """The request left, but no complete answer came back: the server may or may not have done the work."""
+
+    retriable: ClassVar[bool] = True
+
+
+class UnexpectedRedirectError(LinktApiError):
+    """A 3xx. Redirects are never followed: the ``x-api-key`` header would travel to the new host."""
+
+
+class MalformedBodyError(LinktApiError):
+    """A 2xx whose body can't be used.
+
+    Attributes:
+        payload: the body as it arrived (key redacted), whole.
+        reason: what is wrong with it.
+        field: the field that is missing or of the wrong type, None when the body is not JSON at all.
+        truncated: the body is not a complete JSON text, so another attempt may bring a whole one.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        payload: str,
+        reason: str,
+        field: str | None = None,
+        truncated: bool = False,
+        method: str = "",
+        path: str = "",
+        status: int | None = None,
+    ) -> None:
+        super().__init__(message, method=method, path=path, status=status, body_excerpt=payload[:500])
+        self.payload = payload
+        self.reason = reason
+        self.field = field
+        self.truncated = truncated
+
+    def placed(self, method: str, path: str, status: int, clean: Callable[[str], str]) -> "MalformedBodyError":
+        """The same error, knowing the request it answers, with every text cleaned."""
+        return MalformedBodyError(
+            clean(f"{method} {path}: {self}"),
+            payload=clean(self.payload),
+            reason=clean(self.reason),
+            field=self.field,
+            truncated=self.truncated,
+            method=method,
+            path=clean(path),
+            status=status,
+        )
+
+
+class _WaitableError(LinktApiError):
+    """An answer that may say when to come back."""
+
+    retriable: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: timedelta | None = None,
+        method: str = "",
+        path: str = "",
+        status: int | None = None,
+        body_excerpt: str = "",
+    ) -> None:
+        super().__init__(message, method=method, path=path, status=status, body_excerpt=body_excerpt)
+        self.retry_after = retry_after
+
+
+class RateLimitedError(_WaitableError):
+    """429, or a pause that an earlier 429 ordered and that outlasts the caller's patience.
+
+    Attributes:
+        retry_after: how long the server asks to wait, None when it does not say.
+    """
+
+
+class ServiceUnavailableError(_WaitableError):
+    """503.
+
+    Attributes:
+        retry_after: how long the server asks to wait, None when it does not say.
+    """
+
+
+class ServerError(LinktApiError):
+    """Any 5xx but 503: the server may or may not have done the work."""
+
+    retriable: ClassVar[bool] = True
+
+
+class RefusedError(LinktApiError):
+    """A 4xx: the server looked at the request and said no. Sending it unchanged gives the same answer."""
+
+
+class InvalidRequestError(RefusedError):
+    """400 or 422: a field of the request is wrong."""
+
+
+class AuthenticationError(RefusedError):
+    """401: the key is missing, wrong or no longer valid."""
+
+
+class PermissionDeniedError(RefusedError):
+    """403: the key is valid and lacks the permission."""
+
+
+class NotFoundError(RefusedError):
+    """404. For an entity or a signal this is data: it has been deleted."""
+
+
+class ConflictError(RefusedError):
+    """409: the thing is in a state that does not allow this."""
+
+
+class RequestTimeoutError(RefusedError):
+    """408 or 425: the server did not want to read the request yet."""
+
+    retriable: ClassVar[bool] = True
+
+
+REFUSALS: Mapping[int, type[RefusedError]] = {
+    400: InvalidRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    408: RequestTimeoutError,
+    409: ConflictError,
+    422: InvalidRequestError,
+    425: RequestTimeoutError,
+}

@@ -1,0 +1,302 @@
+"""What the V1 API sends, as values. The only place in the product that knows V1's wire shapes.
+
+Every model keeps unknown keys and the untouched JSON text (``payload``). Only what a row can't do without is
+required: an id. Optional fields that are null, absent or of the wrong type read as None; ``payload`` still has them.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic_core import to_json
+
+from linkt_pipeline.api.errors import MalformedBodyError
+from linkt_pipeline.api.status import RunStatus
+
+T = TypeVar("T")
+
+
+def read_timestamp(value: object) -> datetime | None:
+    """A UTC time from any of the three renderings the API uses; a time without a zone is UTC.
+
+    Returns:
+        An aware datetime in UTC, None for null and for what is no time at all.
+    """
+    if not isinstance(value, str | datetime):
+        return None
+    try:
+        time = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+Timestamp = Annotated[datetime | None, PlainValidator(read_timestamp)]
+JsonObject = Annotated[dict[str, Any], BeforeValidator(lambda value: {} if value is None else value)]
+Texts = Annotated[list[str], BeforeValidator(lambda value: [] if value is None else value)]
+Id = Annotated[str, Field(min_length=1)]
+
+
+class WireModel(BaseModel):
+    """An object of the API.
+
+    Attributes:
+        payload: the JSON text of this object as it arrived.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=False)
+
+    essential: ClassVar[frozenset[str]] = frozenset({"id"})
+
+    # The alias keeps a wire key called "payload", should one appear, out of this field.
+    payload: str = Field(default="", validation_alias="\x00payload", exclude=True, repr=False)
+
+    def with_payload(self, text: str) -> Self:
+        """The same object, now knowing the text it was read from (set in place: thousands a second pass here)."""
+        self.__dict__["payload"] = text
+        return self
+
+
+class RunOutput(WireModel):
+    """What a run hands over. Documented for completed runs; partial, legacy and odd ones are kept as they are."""
+
+    essential = frozenset()
+
+    version: Any = None
+    credits: Any = None
+    resources: Any = None
+    run_time: Any = None
+
+
+class Run(WireModel):
+    """One execution of a task."""
+
+    id: Id
+    task_id: str | None = None
+    icp_id: str | None = None
+    task_type: str | None = None
+    flow_run_id: str | None = None
+    raw_status: str = Field(default="", validation_alias="status")
+    input: dict[str, Any] | None = None
+    output: RunOutput | None = None
+    error: str | None = None
+    created_at: Timestamp = None
+    updated_at: Timestamp = None
+
+    @property
+    def status(self) -> RunStatus:
+        """The state the wire's word means."""
+        return RunStatus.parse(self.raw_status)
+
+    @property
+    def total_credits(self) -> float | None:
+        """Credits spent, None when the run does not say."""
+        return _number(_part(self.output and self.output.credits, "total_credits"))
+
+    @property
+    def credit_breakdown(self) -> dict[str, float]:
+        """Credits by action type; entries that are no numbers are left out."""
+        breakdown = _part(self.output and self.output.credits, "breakdown")
+        if not isinstance(breakdown, Mapping):
+            return {}
+        amounts = ((str(action), _number(credits)) for action, credits in breakdown.items())
+        return {action: amount for action, amount in amounts if amount is not None}
+
+    @property
+    def run_time_seconds(self) -> float | None:
+        """How long the run worked, in seconds."""
+        return _number(self.output.run_time) if self.output else None
+
+    @property
+    def output_version(self) -> str | None:
+        """Version of the output's shape; None for legacy, free-form output."""
+        version = self.output.version if self.output else None
+        return None if version is None else _as_text(version)
+
+    @property
+    def entities_created(self) -> list[str]:
+        """Ids as sent; a malformed one is kept for the caller to reject."""
+        return self._named("entities_created")
+
+    @property
+    def entities_updated(self) -> list[str]:
+        """Ids as sent; a malformed one is kept for the caller to reject."""
+        return self._named("entities_updated")
+
+    @property
+    def signals_created(self) -> list[str]:
+        """Ids as sent; a malformed one is kept for the caller to reject."""
+        return self._named("signals_created")
+
+    def _named(self, resource: str) -> list[str]:
+        ids = _part(self.output and self.output.resources, resource)
+        return [_as_text(item) for item in ids] if isinstance(ids, list) else []
+
+
+class Execution(WireModel):
+    """The answer to an execute. The key is ``run_id`` here, not ``id``."""
+
+    essential = frozenset({"run_id"})
+
+    run_id: Id
+    flow_run_id: str | None = None
+    raw_status: str = Field(default="", validation_alias="status")
+
+    @property
+    def status(self) -> RunStatus:
+        """The state the new run starts in, as a rule SCHEDULED."""
+        return RunStatus.parse(self.raw_status)
+
+
+class Entity(WireModel):
+    """A company, a person or another thing of a sheet. ``data`` holds any JSON under names the customer chose."""
+
+    essential = frozenset({"id", "data"})
+
+    id: Id
+    sheet_id: str | None = None
+    sheet_name: str | None = None
+    icp_id: str | None = None
+    entity_type: str | None = None
+    parent_id: str | None = None
+    status: str | None = None
+    comments: str | None = None
+    data: JsonObject = Field(default_factory=dict)
+    duplicate_info: dict[str, Any] | None = None
+    created_at: Timestamp = None
+    updated_at: Timestamp = None
+
+
+class Signal(WireModel):
+    """A business event. Immutable; ``created_at`` is when it was detected, not when it happened."""
+
+    id: Id
+    icp_id: str | None = None
+    signal_type: str | None = None
+    signal_display_name: str | None = None
+    strength: str | None = None
+    score: float | None = None
+    summary: str | None = None
+    references: Texts = Field(default_factory=list)
+    entity_ids: Texts = Field(default_factory=list)
+    created_at: Timestamp = None
+
+
+class Task(WireModel):
+    """A reusable workflow; executing it starts runs."""
+
+    id: Id
+    name: str | None = None
+    description: str | None = None
+    flow_name: str | None = None
+    deployment_name: str | None = None
+    icp_id: str | None = None
+    prompt: str | None = None
+    task_config: dict[str, Any] | None = None
+    created_at: Timestamp = None
+    updated_at: Timestamp = None
+
+
+class Icp(WireModel):
+    """An ideal customer profile: what kind of entities to look for."""
+
+    id: Id
+    name: str | None = None
+    description: str | None = None
+    mode: str | None = None
+    created_at: Timestamp = None
+    updated_at: Timestamp = None
+
+
+class Sheet(WireModel):
+    """A table of entities of one type within an ICP."""
+
+    id: Id
+    name: str | None = None
+    description: str | None = None
+    icp_id: str | None = None
+    entity_type: str | None = None
+    entity_schema: dict[str, Any] | None = None
+    created_at: Timestamp = None
+    updated_at: Timestamp = None
+
+
+class RunQueue(WireModel):
+    """How far a run has come, for showing only: the queue expires and is no system of record.
+
+    Attributes:
+        state_counts: items by state (queued, processing, completed, discarded); from ``stats`` where the server
+            sends no ``state_counts``.
+        total: number of items in *this answer*, not of matches.
+    """
+
+    essential = frozenset()
+
+    entities: list[dict[str, Any]] = Field(default_factory=list)
+    state_counts: dict[str, int] = Field(default_factory=dict)
+    total: int | None = None
+    queue_data_available: bool = True
+    queue_data_message: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _count_from_stats(cls, wire: Any) -> Any:
+        if not isinstance(wire, dict):
+            return wire
+        counts = wire.get("state_counts") or wire.get("stats")
+        counts = counts if isinstance(counts, dict) else {}
+        available = wire.get("queue_data_available")
+        return {
+            **wire,
+            "state_counts": {state: n for state, n in counts.items() if isinstance(n, int)},
+            "queue_data_available": True if available is None else available,
+        }
+
+
+class EntityCounts(WireModel):
+    """How many entities match, in total and by type."""
+
+    essential = frozenset({"total"})
+
+    total: int
+    counts: dict[str, int] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list.
+
+    Attributes:
+        items: the rows that could be read.
+        total: matches before paging, None when the server does not say.
+        page: 1-based.
+        page_size: as the server repeats it.
+        malformed: rows of this page that could not be read, with their payload.
+    """
+
+    items: list[T]
+    total: int | None
+    page: int
+    page_size: int
+    malformed: tuple[MalformedBodyError, ...] = ()
+
+
+def _part(container: object, key: str) -> object:
+    return container.get(key) if isinstance(container, Mapping) else None
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else to_json(value).decode()

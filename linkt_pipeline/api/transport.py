@@ -1,0 +1,273 @@
+"""One HTTP request, at most once on the wire, with every outcome named.
+
+httpx speaks through httpx-aiohttp. Two things are decided here rather than left to those libraries:
+
+* Which failures mean "nothing was sent". httpx-aiohttp reports a connection that the server closed *after* reading
+  the request as ``httpx.ConnectTimeout``; taken at its word, a paid POST would be sent twice. So the aiohttp error
+  underneath decides, from a list of those that can only occur before the first byte; all others count as lost.
+* Which connection a POST uses: always a fresh one. A kept-alive connection may have been closed by the server in the
+  meantime, and the POST that finds out is lost without need.
+"""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+from pydantic import SecretStr
+from pydantic_core import to_json
+from yarl import URL
+
+from linkt_pipeline import __version__
+from linkt_pipeline.api.errors import LinktApiError, ReplyLostError, RequestNotSentError
+from linkt_pipeline.api.ratelimit_headers import read_retry_after
+from linkt_pipeline.api.redaction import Redactor
+from linkt_pipeline.api.reply import error_for
+from linkt_pipeline.api.throttle import Throttle
+
+DEFAULT_TIMEOUTS = httpx.Timeout(connect=5.0, read=60.0, write=30.0, pool=60.0)
+
+# Raised by aiohttp's connector only, before any byte of the request is written.
+_NOT_SENT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.InvalidURL,
+)
+_HEADERS = {
+    "user-agent": f"linkt-pipeline/{__version__}",
+    "accept": "application/json",
+    "accept-encoding": "gzip, deflate",
+}
+Query = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """One request that was really attempted.
+
+    Attributes:
+        endpoint: method and path template, such as ``GET /v1/run/{run_id}``.
+        status: HTTP status, None when no answer came.
+        at: when it started (UTC).
+        seconds: until the answer was complete or given up.
+    """
+
+    endpoint: str
+    status: int | None
+    at: datetime
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A 2xx answer."""
+
+    method: str
+    path: str
+    status: int
+    body: bytes
+
+
+class Transport:
+    """Sends requests for one API key; an async context manager."""
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: SecretStr,
+        *,
+        throttle: Throttle,
+        timeouts: httpx.Timeout,
+        max_connections: int,
+        on_request: Callable[[RequestRecord], None] | None,
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._api_key = api_key
+        self.redactor = Redactor(api_key)
+        self._throttle = throttle
+        self._timeouts = timeouts
+        self._max_connections = max_connections
+        self._on_request = on_request
+        # No answer, however slowly it drips in, outlives the sum of the four timeouts.
+        self._deadline = sum(t for t in timeouts.as_dict().values() if t is not None) or None
+        self._proxy = proxy_for(self._base_url)
+
+    def __repr__(self) -> str:
+        return f"Transport({self._base_url!r})"
+
+    async def __aenter__(self) -> Self:
+        secure = self._base_url.startswith("https:")
+        context = httpx.create_ssl_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._slots = asyncio.Semaphore(self._max_connections)
+        self._kept = self._session(context, force_close=False)
+        self._fresh = self._session(context, force_close=True)
+        self._reads = self._http(self._kept, "keep-alive")
+        self._writes = self._http(self._fresh, "close")
+        self._bulk_timeout = aiohttp.ClientTimeout(
+            connect=self._timeouts.pool, sock_connect=self._timeouts.connect, sock_read=self._timeouts.read
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._reads.aclose()
+        await self._writes.aclose()
+        await self._kept.close()
+        await self._fresh.close()
+
+    def _session(self, context: ssl.SSLContext, *, force_close: bool) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=self._max_connections, ssl=context, force_close=force_close)
+        # The key lives in the session's defaults only, so that no httpx.Request ever holds (or shows) it.
+        return aiohttp.ClientSession(
+            connector=connector,
+            headers={"x-api-key": self._api_key.get_secret_value(), **_HEADERS},
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    def _http(self, session: aiohttp.ClientSession, connection: str) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            transport=AiohttpTransport(
+                client=session, proxy=httpx.Proxy(self._proxy) if self._proxy else None, verify=False
+            ),
+            headers={**_HEADERS, "connection": connection},
+            timeout=self._timeouts,
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    async def send(
+        self,
+        method: str,
+        route: str,
+        *,
+        query: Query | None = None,
+        body: Any = None,
+        patience: timedelta | None = None,
+        bulk: bool = False,
+        ids: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Make one request.
+
+        Args:
+            method: HTTP method.
+            route: path template, such as ``/v1/run/{run_id}``.
+            query: parameters; None values are left out, lists become repeated keys.
+            body: sent as JSON unless None.
+            patience: longest ordered pause to sit out before the request.
+            bulk: a read by the thousand: same session, but without httpx's request and response objects.
+            ids: checked ids for the template.
+
+        Raises:
+            LinktApiError: anything but a 2xx with a complete body.
+        """
+        path = route.format(**ids) if ids else route
+        if query and (encoded := encode_query(query)):
+            path = f"{path}?{encoded}"
+        content = None if body is None else to_json(body)
+        exchange = self._exchange_bulk if bulk else self._exchange
+        async with self._slots:
+            started = await self._throttle.acquire(patience=patience)
+            at = datetime.now(UTC)
+            status: int | None = None
+            headers: Mapping[str, str] = {}
+            answer = b""
+            failure: LinktApiError | None = None
+            try:
+                async with asyncio.timeout(self._deadline):
+                    status, headers, answer = await exchange(method, path, content)
+            except Exception as error:  # whatever it is: it must not pass for "not sent"
+                failure = self._failure(method, path, error)
+            finally:
+                retry_after = read_retry_after(headers, answer) if status in (429, 503) else None
+                self._throttle.observe(started, status, headers, retry_after)
+                if self._on_request is not None:
+                    record = RequestRecord(f"{method} {route}", status, at, time.monotonic() - started)
+                    self._on_request(record)
+        # Outside of the except block: the transport's own error, which may know the headers, is not chained.
+        if failure is None and status is not None:
+            failure = error_for(method, path, status, headers, answer, self.redactor)
+            if failure is None:
+                return Reply(method, path, status, answer)
+        assert failure is not None  # noqa: S101
+        raise failure
+
+    async def _exchange(self, method: str, path: str, content: bytes | None) -> tuple[int, Mapping[str, str], bytes]:
+        client = self._reads if method == "GET" else self._writes
+        headers = {} if content is None else {"content-type": "application/json"}
+        reply = await client.request(method, self._base_url + path, content=content, headers=headers)
+        return reply.status_code, reply.headers, reply.content
+
+    async def _exchange_bulk(
+        self, method: str, path: str, content: bytes | None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        async with self._kept.request(
+            method,
+            URL(self._base_url + path, encoded=True),
+            data=content,
+            allow_redirects=False,
+            timeout=self._bulk_timeout,
+            proxy=self._proxy,
+        ) as reply:
+            return reply.status, reply.headers, await reply.read()
+
+    def _failure(self, method: str, path: str, error: Exception) -> LinktApiError:
+        cause = error.__cause__ if isinstance(error, httpx.HTTPError) and error.__cause__ else error
+        shown = self.redactor.clean(f"{type(cause).__name__}: {cause}".rstrip(": "))[:300]
+        path = self.redactor.clean(path)
+        if isinstance(cause, _NOT_SENT):
+            return RequestNotSentError(
+                f"{method} {path}: {self._base_url} can't be reached ({shown}); nothing was sent. "
+                "Check the network and LINKT_BASE_URL.",
+                method=method,
+                path=path,
+            )
+        return ReplyLostError(
+            f"{method} {path}: the request was sent, but no complete answer came back ({shown}).",
+            method=method,
+            path=path,
+        )
+
+
+def encode_query(query: Query) -> str:
+    """Query text as the API reads it: repeated keys for lists, ``true`` / ``false``, times in UTC with ``Z``."""
+    pairs: list[tuple[str, str]] = []
+    for name, value in query.items():
+        if value is None:
+            continue
+        several = value if isinstance(value, Sequence | set | frozenset) and not isinstance(value, str) else [value]
+        pairs += [(name, _query_text(item)) for item in several]
+    return urlencode(pairs)
+
+
+def _query_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone; a local time would silently shift the answer")
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+    return str(value)
+
+
+def proxy_for(base_url: str) -> str | None:
+    """The proxy the environment names for this host (``HTTPS_PROXY``, ``NO_PROXY``...), never one for loopback.
+
+    Looked up once: aiohttp's own ``trust_env`` asks a thread for it on every request, and reads ``.netrc`` besides.
+    """
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    if host in ("localhost", "::1") or host.startswith("127.") or proxy_bypass(host):
+        return None
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")

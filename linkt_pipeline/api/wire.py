@@ -1,0 +1,221 @@
+"""JSON bodies into models: one at a time, a page, or thousands at once.
+
+A body is parsed once, by pydantic's own JSON parser, with its numbers intact. Thousands of bodies are joined into one
+array and validated in one call; only if that fails are they looked at one by one.
+"""
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json, to_json
+
+from linkt_pipeline.api.errors import MalformedBodyError
+from linkt_pipeline.api.models import Entity, Page, Signal, WireModel
+
+M = TypeVar("M", bound=WireModel)
+
+
+def parse_entities(bodies: Sequence[bytes | str]) -> tuple[list[Entity], list[MalformedBodyError]]:
+    """Read many entities at once.
+
+    Args:
+        bodies: the JSON text of one entity each, as ``get_entity_body`` gives it.
+
+    Returns:
+        The entities in the order of their bodies, and one error with payload, reason and field for each body that
+        can't be used.
+    """
+    return parse_many(Entity, bodies)
+
+
+def parse_signals(bodies: Sequence[bytes | str]) -> tuple[list[Signal], list[MalformedBodyError]]:
+    """Read many signals at once; see :func:`parse_entities`."""
+    return parse_many(Signal, bodies)
+
+
+def parse_many(model: type[M], bodies: Sequence[bytes | str]) -> tuple[list[M], list[MalformedBodyError]]:
+    """Read many objects of one kind; the order of the bodies is kept."""
+    raw = [body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass") for body in bodies]
+    batch = b"[" + b",".join(raw) + b"]"
+    try:
+        objects = None if _may_hold_non_finite(batch) else _list_adapter(model).validate_json(batch)
+        texts = [body if isinstance(body, str) else body.decode() for body in bodies]
+    except (ValidationError, UnicodeDecodeError):
+        objects = None
+    if objects is not None and len(objects) == len(texts):
+        for parsed, text in zip(objects, texts, strict=True):
+            parsed.__dict__["payload"] = text
+        return objects, []
+
+    good: list[M] = []
+    bad: list[MalformedBodyError] = []
+    for body in raw:
+        try:
+            good.append(parse_one(model, body))
+        except MalformedBodyError as error:
+            bad.append(error)
+    return good, bad
+
+
+def parse_one(model: type[M], body: bytes) -> M:
+    """Read one object.
+
+    Raises:
+        MalformedBodyError: the body is no complete JSON object, or lacks what the model can't do without.
+    """
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise _malformed(model, body, f"not UTF-8 text: {error.reason} at byte {error.start}", truncated=True) from None
+    try:
+        if not _may_hold_non_finite(body):
+            return model.model_validate_json(body).with_payload(text)
+    except ValidationError:
+        pass
+    return _repair(model, body).with_payload(text)
+
+
+def parse_page(model: type[M], items_key: str, body: bytes, *, page: int, page_size: int) -> Page[M]:
+    """Read one page of a list.
+
+    Each row keeps its own slice of the page's text, so its payload is untouched too.
+
+    Raises:
+        MalformedBodyError: the body is no complete JSON object, or has no list under ``items_key``.
+    """
+    try:
+        envelope, rows = _split_page(body.decode(), items_key)
+    except (ValueError, RecursionError) as error:
+        raise _malformed(model, body, f"not a complete JSON object ({error})", truncated=True) from None
+    if rows is None:
+        raise _malformed(model, body, "a list was expected", field=items_key)
+    items, malformed = parse_many(model, rows)
+    total = envelope.get("total")
+    return Page(
+        items=items,
+        total=total if isinstance(total, int) and not isinstance(total, bool) else None,
+        page=_positive(envelope.get("page"), page),
+        page_size=_positive(envelope.get("page_size"), page_size),
+        malformed=tuple(malformed),
+    )
+
+
+def _split_page(text: str, items_key: str) -> tuple[dict[str, Any], list[str] | None]:
+    """The keys around the list, and the text of each row, found by the C scanner's own end offsets."""
+    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+    envelope: dict[str, Any] = {}
+    rows: list[str] | None = None
+    at = _skip(text, _expect(text, 0, "{"))
+    while text[at : at + 1] != "}":
+        key, at = decoder.raw_decode(text, at)
+        if not isinstance(key, str):
+            raise ValueError(f"a key was expected before character {at}")
+        at = _skip(text, _expect(text, at, ":"))
+        if key == items_key and text[at : at + 1] == "[":
+            rows, at = _slice_rows(decoder, text, at + 1)
+        else:
+            envelope[key], at = decoder.raw_decode(text, at)
+        at = _skip(text, at)
+        if text[at : at + 1] == ",":
+            at = _skip(text, at + 1)
+        elif text[at : at + 1] != "}":
+            raise ValueError(f"',' or '}}' was expected at character {at}")
+    if _skip(text, at + 1) != len(text):
+        raise ValueError("more text follows the object")
+    return envelope, rows
+
+
+def _slice_rows(decoder: json.JSONDecoder, text: str, at: int) -> tuple[list[str], int]:
+    rows: list[str] = []
+    at = _skip(text, at)
+    if text[at : at + 1] == "]":
+        return rows, at + 1
+    while True:
+        start = _skip(text, at)
+        _, end = decoder.raw_decode(text, start)
+        rows.append(text[start:end])
+        at = _skip(text, end)
+        match text[at : at + 1]:
+            case ",":
+                at += 1
+            case "]":
+                return rows, at + 1
+            case _:
+                raise ValueError(f"',' or ']' was expected at character {at}")
+
+
+def _skip(text: str, at: int) -> int:
+    while text[at : at + 1] in (" ", "\n", "\r", "\t"):
+        at += 1
+    return at
+
+
+def _expect(text: str, at: int, character: str) -> int:
+    at = _skip(text, at)
+    if text[at : at + 1] != character:
+        raise ValueError(f"{character!r} was expected at character {at}")
+    return at + 1
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _repair(model: type[M], body: bytes) -> M:
+    """Leave out optional fields of the wrong type; ``payload`` still has them."""
+    try:
+        wire = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise _malformed(model, body, f"not a complete JSON text ({error})", truncated=True) from None
+    if not isinstance(wire, dict):
+        raise _malformed(model, body, f"an object was expected, not {type(wire).__name__}")
+    for _ in range(3):
+        try:
+            return model.model_validate(wire)
+        except ValidationError as error:
+            for problem in error.errors(include_url=False):
+                field = str(problem["loc"][0]) if problem["loc"] else ""
+                if field in model.essential or field not in wire:
+                    raise _malformed(model, body, problem["msg"], field=field or None) from None
+                _mend(wire, field)
+    raise _malformed(model, body, "it can't be read")
+
+
+def _mend(wire: dict[str, Any], field: str) -> None:
+    value = wire[field]
+    if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+        wire[field] = [item if isinstance(item, str) else to_json(item).decode() for item in value]
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        wire[field] = to_json(value).decode()
+    else:
+        del wire[field]
+
+
+def _malformed(
+    model: type[WireModel], body: bytes, reason: str, *, field: str | None = None, truncated: bool = False
+) -> MalformedBodyError:
+    where = f" at field '{field}'" if field else ""
+    return MalformedBodyError(
+        f"a {model.__name__.lower()} from the API can't be used{where}: {reason}",
+        payload=body.decode("utf-8", "replace"),
+        reason=reason,
+        field=field,
+        truncated=truncated,
+    )
+
+
+def _may_hold_non_finite(body: bytes) -> bool:
+    """NaN and Infinity pass pydantic's parser, but they are not JSON and no database takes them as such."""
+    return b"NaN" in body or b"Infinity" in body
+
+
+@cache
+def _list_adapter(model: type[M]) -> TypeAdapter[list[M]]:
+    return TypeAdapter(list[model])  # type: ignore[valid-type]
+
+
+def _positive(value: object, default: int) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else default
