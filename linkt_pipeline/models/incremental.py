@@ -31,7 +31,7 @@ def source_state(con: duckdb.DuckDBPyConnection, model: SqlModel) -> str:
     settings = _settings(model)
     pairs = _pairs(con, model)
     columns = _list((*settings.key, settings.cursor))
-    row = con.execute(f"select count(*), sum(hash({columns})::hugeint) {pairs}").fetchone()  # noqa: S608
+    row = con.execute(f"select count(*), sum(hash({columns})::hugeint) {pairs}").fetchone()
     return f"{row[0]}:{row[1]}" if row else ""
 
 

@@ -31,46 +31,48 @@ def column_lineage(model: SqlModel, graph: ModelGraph, described: Mapping[ModelK
     """
     columns = dict(try_describe(graph)[0] if described is None else described)
     names = list(columns.get(model.key, {}))
-    lineage: Lineage = {name: [] for name in names}
+    found: Lineage = {name: [] for name in names}
     try:
-        scope = _qualified_scope(model, {**graph.sources, **columns})
+        nodes = _nodes(model, {**graph.sources, **columns}, names)
     except Exception:  # sqlglot raises many kinds; lineage is decoration and must never stop a load
-        return lineage
-    for name in names:
-        try:
-            lineage[name] = sorted(_leaves(scope, name, model.depends_on))
-        except Exception:  # noqa: S112 - see above; the column simply has no lineage
-            continue
-    return lineage
+        return found
+    for name, node in nodes.items():
+        found[name] = sorted(_leaves(node, model.depends_on))
+    return found
 
 
-def _qualified_scope(model: SqlModel, columns: Mapping[ModelKey, Columns]) -> Any:
-    from sqlglot import exp, parse_one
+def _nodes(model: SqlModel, columns: Mapping[ModelKey, Columns], names: list[str]) -> dict[str, Any]:
+    """Sqlglot's lineage node of each column that it can follow."""
+    from sqlglot import parse_one
+    from sqlglot.lineage import lineage
     from sqlglot.optimizer.qualify import qualify
     from sqlglot.optimizer.scope import build_scope
 
-    schema: dict[str, dict[str, dict[str, str]]] = {}
+    schema: dict[str, Any] = {}
     for key in model.depends_on:
         schema.setdefault(key.schema, {})[key.name] = dict.fromkeys(columns.get(key, {}), "varchar")
-    tree = parse_one(model.sql, dialect="duckdb")
-    for table in tree.find_all(exp.Table):
-        table.set("ordinality", None)
     qualified = qualify(
-        tree, dialect="duckdb", schema=schema, validate_qualify_columns=False, identify=False, quote_identifiers=False
+        parse_one(model.sql, dialect="duckdb"), dialect="duckdb", schema=schema, validate_qualify_columns=False
     )
-    return build_scope(qualified)
+    scope = build_scope(qualified)
+    nodes: dict[str, Any] = {}
+    for name in names:
+        try:
+            nodes[name] = lineage(
+                name, qualified, schema, scope=scope, dialect="duckdb", copy=False, trim_selects=False
+            )
+        except Exception:  # noqa: S112 - one column that can't be followed says nothing of the others
+            continue
+    return nodes
 
 
-def _leaves(scope: Any, column: str, parents: tuple[ModelKey, ...]) -> set[ColumnSource]:
+def _leaves(root: Any, parents: tuple[ModelKey, ...]) -> set[ColumnSource]:
     from sqlglot import exp
-    from sqlglot.lineage import lineage
 
-    root = lineage(column, scope.expression, scope=scope, dialect="duckdb", copy=False)
     found: set[ColumnSource] = set()
     for node in root.walk():
-        if not node.downstream and isinstance(node.expression, exp.Table):
-            table = node.expression
-            key = ModelKey(table.db, table.name)
+        if isinstance(node.expression, exp.Table):
+            key = ModelKey(node.expression.db, node.expression.name)
             if key in parents:
                 found.add((key.schema, key.name, node.name.rsplit(".", 1)[-1].strip('"')))
     return found

@@ -98,7 +98,9 @@ fields as (
         ) as linkedin_url,
         nullif(trim(value[6] ->> '$'), '') as industry,
         case when json_type(value[7]) in ('OBJECT', 'VARCHAR') then value[7] else value[8] end as place,
-        nullif(trim(coalesce(field[7] ->> '$.display', field[8] ->> '$.display')), '') as place_display,
+        case when json_type(value[7]) in ('OBJECT', 'VARCHAR') then nullif(trim(field[7] ->> '$.display'), '')
+            else nullif(trim(field[8] ->> '$.display'), '')
+        end as place_display,
         coalesce(
             case when json_type(value[9]) = 'OBJECT'
                     then coalesce(
@@ -182,7 +184,7 @@ ends as (
 people as (
     select
         linked_entity_id as entity_id,
-        count(*) as people_count
+        count(entity_id) as people_count
     from staging.entity_links
     where link_type = 'parent' and entity_type = 'person'
     group by linked_entity_id
@@ -191,7 +193,7 @@ people as (
 signals as (
     select
         entity_id,
-        count(*) as signal_count,
+        count(signal_id) as signal_count,
         max(detected_at) as latest_signal_at
     from staging.signal_entities
     group by entity_id

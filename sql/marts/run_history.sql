@@ -39,7 +39,7 @@ with yields as (
         count(*) filter (where resource_type = 'entity' and action = 'created') as entities_created,
         count(*) filter (where resource_type = 'entity' and action = 'updated') as entities_updated,
         count(*) filter (where resource_type = 'signal') as signals_created,
-        count(*) as results,
+        count(resource_id) as results,
         count(*) filter (where state = 'landed') as results_landed,
         count(*) filter (where state = 'pending') as results_open,
         count(*) filter (where state in ('missing', 'rejected')) as results_lost

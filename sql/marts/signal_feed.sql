@@ -22,7 +22,7 @@
 with companies as (
     select
         link.signal_id,
-        count(*) as company_count,
+        count(company.entity_id) as company_count,
         string_agg(company.name, ', ' order by company.name) as company_names
     from staging.signal_entities as link
     inner join marts.companies as company on link.entity_id = company.entity_id

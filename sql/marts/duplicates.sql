@@ -1,0 +1,85 @@
+-- description: Entities that are copies of others: those Linkt says so of, and companies that share a domain with an
+--   older one without Linkt saying anything.
+-- grain: one row per copy and ground for taking it as one.
+-- materialized: table
+-- unique: entity_id, basis
+-- not_null: entity_id, basis, primary_landed
+-- column entity_id: The copy.
+-- column entity_type: Its type.
+-- column name: Its name.
+-- column icp_id: ICP it was found for.
+-- column basis: linkt (Linkt says so) or same_domain (a suspicion).
+-- column primary_entity_id: The original; for same_domain the company first seen.
+-- column primary_name: Name of the original; what Linkt says of it is not always landed.
+-- column primary_icp_id: ICP of the original.
+-- column primary_icp_name: Name of that ICP, as Linkt gives it if the original is not landed.
+-- column primary_landed: True if the original is landed.
+-- column domain: The shared domain; empty for linkt.
+-- column fetched_at: When this deployment landed the copy's version.
+with said as (
+    select
+        copy.entity_id,
+        copy.entity_type,
+        coalesce(company.name, person.name) as name,
+        copy.icp_id,
+        'linkt' as basis,
+        copy.primary_entity_id,
+        copy.duplicate_info ->> '$.primary_icp_name' as stated_icp_name,
+        cast(null as varchar) as domain,
+        copy.fetched_at
+    from staging.entities as copy
+    left join marts.companies as company on copy.entity_id = company.entity_id
+    left join marts.people as person on copy.entity_id = person.entity_id
+    where copy.is_duplicate
+),
+
+by_domain as (
+    select
+        entity_id,
+        name,
+        icp_id,
+        is_duplicate,
+        domain,
+        fetched_at,
+        first_value(entity_id) over (
+            partition by domain order by is_duplicate, first_seen_at nulls last, entity_id
+        ) as first_entity_id
+    from marts.companies
+    where domain is not null
+),
+
+copies as (
+    select * from said
+    union all
+    select
+        entity_id,
+        'company' as entity_type,
+        name,
+        icp_id,
+        'same_domain' as basis,
+        first_entity_id as primary_entity_id,
+        cast(null as varchar) as stated_icp_name,
+        domain,
+        fetched_at
+    from by_domain
+    where entity_id <> first_entity_id and not is_duplicate
+)
+
+select
+    copies.entity_id,
+    copies.entity_type,
+    copies.name,
+    copies.icp_id,
+    copies.basis,
+    copies.primary_entity_id,
+    coalesce(company.name, person.name) as primary_name,
+    original.icp_id as primary_icp_id,
+    coalesce(icp.name, copies.stated_icp_name) as primary_icp_name,
+    original.entity_id is not null as primary_landed,
+    copies.domain,
+    copies.fetched_at
+from copies
+left join staging.entities as original on copies.primary_entity_id = original.entity_id
+left join marts.companies as company on copies.primary_entity_id = company.entity_id
+left join marts.people as person on copies.primary_entity_id = person.entity_id
+left join staging.icps as icp on original.icp_id = icp.icp_id

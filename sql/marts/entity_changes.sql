@@ -1,0 +1,117 @@
+-- description: What changed on each entity, field by field, when, and by which run.
+-- grain: one row per entity, version and changed field.
+-- materialized: incremental
+-- incremental: entity_id, history_version from staging.entity_histories
+-- unique: entity_id, version_number, scope, field
+-- not_null: entity_id, version_number, scope, field, change
+-- references: entity_id -> staging.entities.entity_id
+-- column entity_id: The entity.
+-- column entity_type: Its type.
+-- column version_number: The version that brought the change; the first change makes version 2.
+-- column scope: field for what Linkt researched, record for status, comments, parent, sheet and duplicate role.
+-- column field: Name of the field.
+-- column change: added, changed or removed.
+-- column old_value: Value before, as JSON; empty if there was none.
+-- column new_value: Value after, as JSON; empty if there is none.
+-- column changed_at: When Linkt made the version; when it was fetched if Linkt does not say.
+-- column fetched_at: When this deployment fetched it.
+-- column run_id: Run that named the entity when the version was fetched; empty if unknown.
+-- column history_version: Fingerprint of all versions of the entity.
+with versions as (
+    select
+        version.entity_id,
+        version.entity_type,
+        version.run_id,
+        version.version_at,
+        version.fetched_at,
+        history.history_version,
+        version.data,
+        {
+            'status': version.status,
+            'comments': version.comments,
+            'parent_id': version.parent_id,
+            'sheet_id': version.sheet_id,
+            'primary_entity_id': version.duplicate_info ->> '$.primary_entity_id'
+        } as record,
+        row_number() over in_order as version_number,
+        lag(version.data) over in_order as old_data,
+        lag(record) over in_order as old_record
+    from staging.entity_histories as history
+    inner join staging.entity_versions as version on history.entity_id = version.entity_id
+    window in_order as (
+        partition by version.entity_id order by version.version_at, version.fetched_at, version.content_hash
+    )
+),
+
+paths as (
+    select
+        *,
+        list_distinct(list_concat(coalesce(json_keys(old_data), []), coalesce(json_keys(data), []))) as names
+    from versions
+    where version_number > 1
+),
+
+pairs as (
+    select
+        * exclude (data, old_data, record, old_record, names),
+        unnest(list_concat(
+            list_transform(
+                names,
+                lambda n: {
+                    'scope': 'field',
+                    'field': n,
+                    'old': json_extract(old_data, '/' || replace(replace(n, '~', '~0'), '/', '~1')),
+                    'new': json_extract(data, '/' || replace(replace(n, '~', '~0'), '/', '~1'))
+                }
+            ),
+            [
+                {'scope': 'record', 'field': 'status', 'old': to_json(old_record.status), 'new': to_json(record.status)},
+                {'scope': 'record', 'field': 'comments', 'old': to_json(old_record.comments), 'new': to_json(record.comments)},
+                {'scope': 'record', 'field': 'parent_id', 'old': to_json(old_record.parent_id), 'new': to_json(record.parent_id)},
+                {'scope': 'record', 'field': 'sheet_id', 'old': to_json(old_record.sheet_id), 'new': to_json(record.sheet_id)},
+                {
+                    'scope': 'record', 'field': 'primary_entity_id',
+                    'old': to_json(old_record.primary_entity_id), 'new': to_json(record.primary_entity_id)
+                }
+            ]
+        )) as pair
+    from paths
+),
+
+-- References, display and times may change without the fact: only values are compared, and null is no value.
+compared as (
+    select
+        * exclude (pair),
+        pair.scope as scope,
+        pair.field as field,
+        case when json_type(pair.old) = 'OBJECT'
+                and ((pair.old -> '$.value') is not null or (pair.old -> '$.display') is not null
+                    or (pair.old -> '$.references') is not null)
+                then nullif(pair.old -> '$.value', 'null')
+            else nullif(pair.old, 'null')
+        end as old_value,
+        case when json_type(pair.new) = 'OBJECT'
+                and ((pair.new -> '$.value') is not null or (pair.new -> '$.display') is not null
+                    or (pair.new -> '$.references') is not null)
+                then nullif(pair.new -> '$.value', 'null')
+            else nullif(pair.new, 'null')
+        end as new_value
+    from pairs
+    where pair.old is distinct from pair.new
+)
+
+select
+    entity_id,
+    entity_type,
+    version_number,
+    scope,
+    field,
+    case when old_value is null then 'added' when new_value is null then 'removed' else 'changed' end as change,
+    old_value,
+    new_value,
+    version_at as changed_at,
+    fetched_at,
+    run_id,
+    history_version
+from compared
+where old_value is distinct from new_value
