@@ -8,15 +8,30 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from linkt_pipeline.sandbox.app import SANDBOX_KEY, create_app
+    from linkt_pipeline.sandbox.background import ensure_sandbox, find_sandbox, stop_sandbox
     from linkt_pipeline.sandbox.server import Sandbox, running_sandbox
+    from linkt_pipeline.sandbox.serving import serve
 
-__all__ = ["SANDBOX_KEY", "Sandbox", "create_app", "running_sandbox"]
+__all__ = [
+    "SANDBOX_KEY",
+    "Sandbox",
+    "create_app",
+    "ensure_sandbox",
+    "find_sandbox",
+    "running_sandbox",
+    "serve",
+    "stop_sandbox",
+]
 
 _HOMES = {
     "SANDBOX_KEY": "app",
     "create_app": "app",
+    "ensure_sandbox": "background",
+    "find_sandbox": "background",
+    "stop_sandbox": "background",
     "Sandbox": "server",
     "running_sandbox": "server",
+    "serve": "serving",
 }
 
 

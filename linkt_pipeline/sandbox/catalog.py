@@ -3,6 +3,8 @@
 from functools import cache
 from typing import Any
 
+from linkt_pipeline.sandbox.vocabulary import SIGNALS
+
 SAAS, FAIR, MONITOR, TOPIC = (
     "6964b8105a4d0beef1000011",
     "6964b84c5a4d0beef1000012",
@@ -122,7 +124,7 @@ def _task(task_id: str, name: str, flow: str, icp_id: str | None, config: dict[s
 
 
 def _signal_types(*types: str) -> list[dict[str, str]]:
-    return [{"type": kind, "display": kind.replace("_", " ").title(), "description": f"News of {kind}"} for kind in types]
+    return [{"type": kind, "display": SIGNALS[kind][0], "description": f"News of the kind {kind}"} for kind in types]
 
 
 @cache
@@ -151,12 +153,13 @@ def reference_data() -> dict[str, list[dict[str, Any]]]:
                    "csv_entity_type": "company"}),
             _task(SHEET_SIGNALS_TASK, "SaaS signals", "signal", MONITOR,
                   {"type": "signal-sheet", "source_icp_id": SAAS, "entity_type": "company", "entity_filters": None,
-                   "signal_types": _signal_types("funding", "leadership_change", "hiring_surge", "other"),
+                   "signal_types": _signal_types(*SIGNALS),
                    "monitoring_frequency": "weekly"}),
             _task(TOPIC_SIGNALS_TASK, "Grid storage topic", "signal-topic", TOPIC,
                   {"type": "signal-topic", "topic_criteria": "Grid-scale storage in Europe", "entity_type": "company",
-                   "signal_types": _signal_types("regulatory", "rfp", "funding"), "monitoring_frequency": "weekly",
-                   "geographic_filters": ["Europe"], "industry_filters": None, "company_size_filters": None}),
+                   "signal_types": _signal_types("regulatory", "rfp", "funding", "other"),
+                   "monitoring_frequency": "weekly", "geographic_filters": ["Europe"],
+                   "industry_filters": None, "company_size_filters": None}),
             _task(PROFILE_TASK, "Account brief", "profile", None, None),
         ],
         "schedule": [

@@ -81,7 +81,7 @@ def company_data(company: Company, at: str, *, custom: str | None, alternative_n
     social = f"https://social.example/company/{company.domain.removesuffix('.example')}"
     employees, revenue = words.EMPLOYEES[company.size], words.REVENUES[company.size]
     data: dict[str, Any] = {
-        "name": attribute(f"{company.name}, Inc." if alternative_name else company.name, at, references=(f"{site}/about",)),
+        "name": attribute(company.name + ", Inc." * alternative_name, at, references=(f"{site}/about",)),
         "website": attribute(site, at),
         "linkedin": attribute({"platform": "linkedin", "url": social}, at, display=social),
         "headquarters": located(company.place, at, references=(f"{site}/contact",)),
@@ -109,7 +109,8 @@ def company_data(company: Company, at: str, *, custom: str | None, alternative_n
 def funding(rng: Random, at: str) -> Attribute:
     """A latest funding round, with what is not public left null."""
     stage, amount = rng.choice(words.ROUNDS), rng.choice([None, 1_500_000, 8_000_000, 24_000_000, 61_000_000])
-    value = {"stage": stage, "amount_usd": amount, "date": f"2025-{rng.randrange(1, 13):02d}-{rng.randrange(1, 29):02d}"}
+    date = f"2025-{rng.randrange(1, 13):02d}-{rng.randrange(1, 29):02d}"
+    value = {"stage": stage, "amount_usd": amount, "date": date}
     shown = stage if amount is None else f"{stage}, ${amount / 1e6:g}M"
     return attribute(value, at, display=shown, references=("https://news-wire.example/funding",))
 

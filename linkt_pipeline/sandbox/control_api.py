@@ -14,7 +14,8 @@ from linkt_pipeline.sandbox.world import World
 
 
 def health(world: World, request: Request, body: Any) -> Response:
-    """``GET /_sandbox/health``: who answers on this port."""
+    """``GET /_sandbox/health``: who answers on this port; asking keeps it alive."""
+    world.requests.touch()
     return json_reply({"sandbox": True, "pid": os.getpid(), "state_dir": world.state_dir and str(world.state_dir)})
 
 

@@ -16,7 +16,7 @@ class FaultSpecError(SandboxError):
     exit_code: ClassVar[int] = 2
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 an answer, not a mistake
     """A request the API answers with an error status; becomes a ``{"detail": ...}`` body, as FastAPI writes them.
 
     Attributes:

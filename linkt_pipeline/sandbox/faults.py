@@ -50,7 +50,7 @@ KINDS: dict[str, FaultKind] = {
     "http_502": FaultKind(Stage.BEFORE, None, 1, "502 with an HTML page, as a gateway sends it"),
     "http_NNN": FaultKind(Stage.BEFORE, None, 1, "any other error status, without work; ARG is the detail text"),
     "lost_reply": FaultKind(Stage.AFTER, "execute", 1, "the work is done, then the connection is reset"),
-    "late_reply": FaultKind(Stage.AFTER, "execute", 1, "the work is done, the reply comes ARG seconds later (default 5)"),
+    "late_reply": FaultKind(Stage.AFTER, "execute", 1, "the work is done, the reply is ARG (default 5) seconds later"),
     "cut_body": FaultKind(Stage.AFTER, None, 1, "the connection closes after the share ARG of the body (default 0.5)"),
     "error_after_work": FaultKind(Stage.AFTER, "execute", 1, "the work is done, the reply is status ARG (default 500)"),
     "malformed_body": FaultKind(
@@ -68,7 +68,7 @@ KINDS: dict[str, FaultKind] = {
     "malformed_ids": FaultKind(Stage.RUN, "execute", 1, "the output names ARG (default 1) things that are no ids"),
     "run_life": FaultKind(Stage.RUN, "execute", 1, "the run takes ARG seconds"),
     "lagging_list": FaultKind(Stage.VIEW, "list_runs", None, "runs show in lists ARG seconds (default 5) late"),
-    "stale_list": FaultKind(Stage.VIEW, "list_runs", None, "lists show a run as RUNNING ARG seconds (default 5) too long"),
+    "stale_list": FaultKind(Stage.VIEW, "list_runs", None, "lists show RUNNING for ARG seconds (default 5) too long"),
     "clock_skew": FaultKind(Stage.VIEW, None, None, "the server's clock is ARG seconds ahead (negative: behind)"),
 }
 

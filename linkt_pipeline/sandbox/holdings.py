@@ -20,7 +20,7 @@ class Holdings:
     Attributes:
         siblings: entity ids by company number, oldest first: the first is the primary of its duplicates.
         company_ids: ids of an ICP's companies, oldest first.
-        frontier: the highest company number an ICP's searches reached; deleting a company does not move it back.
+        frontier: the highest company number an ICP's searches have reached.
         new: whether the store was empty, that is, the story begins.
     """
 

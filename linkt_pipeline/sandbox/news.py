@@ -17,8 +17,10 @@ def make_event(rng: Random, number: int, subject: str | None, other: str) -> dic
         other: another company, where the event needs two.
     """
     signal_type = list(words.SIGNALS)[(number * 5) % len(words.SIGNALS)]
-    shown, templates = words.SIGNALS[signal_type]
-    template = rng.choice(templates if subject else words.TOPICS)
+    template = rng.choice(words.SIGNALS[signal_type][1])
+    if subject is None:
+        signal_type, template = rng.choice(words.TOPICS)
+    shown = words.SIGNALS[signal_type][0]
     score: float | None = round(rng.uniform(0.2, 0.99), 2)
     strength = rng.choice(words.STRENGTHS)
     if number % 8 == 6:  # the API gives null for all three now and then

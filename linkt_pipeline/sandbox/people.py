@@ -39,5 +39,5 @@ def person_data(seed: int, company: Company, ordinal: int, at: str) -> dict[str,
 
 
 def _ascii(text: str) -> str:
-    letters = text.translate(str.maketrans({"ø": "o", "ı": "i"}))
+    letters = text.replace("ø", "o").replace("ı", "i")
     return unicodedata.normalize("NFKD", letters).encode("ascii", "ignore").decode()

@@ -52,7 +52,8 @@ class Query:
             message = f"Input should be greater than or equal to {ge}"
             raise invalid("greater_than_equal", ("query", name), message, value, ge=ge)
         if le is not None and number > le:
-            raise invalid("less_than_equal", ("query", name), f"Input should be less than or equal to {le}", value, le=le)
+            message = f"Input should be less than or equal to {le}"
+            raise invalid("less_than_equal", ("query", name), message, value, le=le)
         return number
 
     def flag(self, name: str) -> bool:

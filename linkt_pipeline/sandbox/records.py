@@ -25,7 +25,6 @@ class RunRecord:
     task_id: str | None
     icp_id: str | None
     task_type: str | None
-    flow: str | None
     input: dict[str, Any]
     wanted: list[Any]
     updates: int

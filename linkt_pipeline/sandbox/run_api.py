@@ -16,6 +16,7 @@ from linkt_pipeline.sandbox.world import World
 
 STATUSES = ("SCHEDULED", "PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELED", "CRASHED", "PAUSED")
 ACTIVE = ("SCHEDULED", "PENDING", "RUNNING")
+BOUNDS = ("created_after", "created_before", "updated_after", "updated_before")
 QUEUE_STATES = ("queued", "processing", "completed", "discarded")
 QUEUE_KEPT_SECONDS = 600.0
 
@@ -45,7 +46,7 @@ def list_runs(world: World, request: Request, body: Any) -> Response:
     query = Query(request.query_params)
     page, page_size = query.page()
     wanted = {name: query.text(name) for name in ("task_id", "icp_id", "task_type", "status")}
-    bounds = {name: query.moment(name) for name in ("created_after", "created_before", "updated_after", "updated_before")}
+    bounds = {name: query.moment(name) for name in BOUNDS}
     sort_by = query.text("sort_by", ("created_at", "updated_at", "agent_type", "status", "task_type")) or "created_at"
     order = query.order()
     if query.text("agent_id") or query.text("agent_type") == "play":

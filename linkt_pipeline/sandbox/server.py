@@ -24,7 +24,7 @@ class _OpenProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # which
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self.app_state = {**self.app_state, "transport": transport}
+        self.app_state: dict[str, Any] = {**self.app_state, "transport": transport}
 
 
 class Sandbox:

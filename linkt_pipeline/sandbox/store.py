@@ -10,7 +10,7 @@ create table if not exists objects (kind text, id text, seq integer, doc blob, p
 
 
 class Store:
-    """Documents by kind and id, in the order they were first saved. What :meth:`save` returned from survives SIGKILL."""
+    """Documents by kind and id, in the order they were first saved. What was saved survives SIGKILL."""
 
     def __init__(self, path: Path | None) -> None:
         if path is not None:

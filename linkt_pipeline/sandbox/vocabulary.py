@@ -17,7 +17,8 @@ INDUSTRIES = (
     "Legal technology", "Healthcare IT", "Construction software", "Marketing automation", "E-commerce infrastructure",
 )  # fmt: skip
 PRODUCTS = (
-    "Shop-floor scheduling suite", "Contract lifecycle manager", "Usage-based billing engine", "Warehouse control tower",
+    "Shop-floor scheduling suite", "Contract lifecycle manager", "Usage-based billing engine",
+    "Warehouse control tower",
     "Incident response console", "Forecasting workbench", "Vendor risk portal", "Field service planner",
     "Grid balancing optimiser", "Learning platform for plants", "Claims triage assistant", "Freight audit service",
 )  # fmt: skip
@@ -47,7 +48,8 @@ FAIR_HALLS = ("Hall 3", "Hall 5", "Hall 8", "Hall 11", "Start-up lane")
 
 FIRST_NAMES = (
     "Imogen", "Rafael", "Anneliese", "Tomasz", "Priya", "Jonas", "Mireille", "Kwame", "Saoirse", "Dmitri", "Leila",
-    "Håkon", "Zoë", "Marcus", "Yuki", "Beatriz", "Elliot", "Nadia", "Grace", "Viktor", "Amara", "Søren", "Chloé", "Owen",
+    "Håkon", "Zoë", "Marcus", "Yuki", "Beatriz", "Elliot", "Nadia", "Grace", "Viktor", "Amara", "Søren", "Chloé",
+    "Owen",
 )  # fmt: skip
 LAST_NAMES = (
     "Calloway", "Okafor", "Lindqvist", "Brandt", "Nakamura", "Delacroix", "Whitfield", "Sørensen", "Kowalczyk", "Iyer",
@@ -77,14 +79,14 @@ SIGNALS: dict[str, tuple[str, tuple[str, ...]]] = {
     "infrastructure": ("Infrastructure", ("{company} is moving its workloads off its own data centre.",)),
     "compliance": ("Compliance", ("{company} completed its SOC 2 Type II audit.",)),
     "job_posting": ("Job Postings", ("{company} is looking for a {title} in {city}.",)),
-    "other": ("Plant automation", ("{company} showed an automated line at the {city} trade fair — first of its kind.",)),
+    "other": ("Plant automation", ("{company} showed an automated line at the {city} trade fair — a first.",)),
 }
 TOPICS = (
-    "Three utilities in {city} announced a joint tender for grid-scale storage of {count} MWh.",
-    "New draft rules would let storage operators stack capacity and balancing revenues.",
-    "Prices of stationary storage cells fell by {percent} % quarter on quarter.",
-    "A {amount} million fund for second-life batteries opened for applications.",
-    "Several regional vendors announced shared data standards for storage telemetry.",
+    ("rfp", "Three utilities in {city} announced a joint tender for grid-scale storage of {count} MWh."),
+    ("regulatory", "New draft rules would let storage operators stack capacity and balancing revenues."),
+    ("other", "Prices of stationary storage cells fell by {percent} % quarter on quarter."),
+    ("funding", "A {amount} million fund for second-life batteries opened for applications."),
+    ("other", "Several regional vendors announced shared data standards for storage telemetry."),
 )
 INVESTORS = ("Fernhill Ventures", "Quayside Capital", "Northlight Partners", "Bluestem Fund", "Oak & Anchor")
 NEWS_DOMAINS = (

@@ -12,12 +12,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from linkt_pipeline.sandbox import vocabulary as words
 from linkt_pipeline.sandbox.catalog import FAIR_LIST_ROWS
 from linkt_pipeline.sandbox.errors import invalid, not_found
-from linkt_pipeline.sandbox.faults import Fault, FaultBox, Stage, parse_fault
+from linkt_pipeline.sandbox.faults import FaultBox, Stage, parse_fault
 from linkt_pipeline.sandbox.holdings import Holdings
-from linkt_pipeline.sandbox.ids import flow_run_id
+from linkt_pipeline.sandbox.outcomes import outcome_under
 from linkt_pipeline.sandbox.plan import LIFE_SECONDS, Action, Outcome, Plan, Step, plan_run
 from linkt_pipeline.sandbox.records import RunRecord
 from linkt_pipeline.sandbox.request_log import RequestLog
@@ -119,7 +118,7 @@ class World:
                 raise not_found("ICP")
             started = time.time() if at is None else at
             self.advance(started)
-            outcome = _outcome(self.faults.take(Stage.RUN, "execute", task_id))
+            outcome = outcome_under(self.faults.take(Stage.RUN, "execute", task_id))
             if icp_id is None:
                 text = "Run document has no ICP ID"  # what customers saw when they left it out
                 outcome = replace(outcome, status="FAILED", error=text, at=0.2, output="null")
@@ -189,7 +188,6 @@ class World:
             task_id=task["id"],
             icp_id=icp_id,
             task_type=task_type,
-            flow=flow_run_id(run_id),
             input=given if parameters is None else {**given, "parameters": parameters},
             wanted=wanted,
             updates=updates,
@@ -270,38 +268,3 @@ class World:
         named = run.signals_created if run.task_type == "signal" else run.entities_created
         named += [self.own.ids.mint(at + run.skew) for _ in range(outcome.missing_ids)]
         named += [f"not-an-id/{number}" for number in range(outcome.malformed_ids)]
-
-
-def _outcome(faults: Sequence[Fault]) -> Outcome:
-    """How a run ends under these faults."""
-    outcome = Outcome()
-    for fault in faults:
-        match fault.name:
-            case "failed_run":
-                kind = fault.arg or "provider_error"
-                text = words.ERROR_TEXTS.get(kind, kind)
-                early = kind == "invalid_configuration"
-                shape = {"at": 0.2, "output": "null"} if early else {"at": 0.7, "output": "partial"}
-                outcome = replace(outcome, status="FAILED", error=text, **shape)  # type: ignore[arg-type]
-            case "crashed_run":
-                text = "Flow run infrastructure exited unexpectedly"
-                outcome = replace(outcome, status="CRASHED", error=text, at=0.6, output="absent")
-            case "canceled_run":
-                outcome = replace(outcome, status="CANCELED", at=0.5)
-            case "paused_run":
-                outcome = replace(outcome, paused=True, pause_seconds=fault.number(0.0) if fault.arg else None)
-            case "unknown_status":
-                outcome = replace(outcome, odd_status=fault.arg or "ARCHIVING")
-            case "null_output":
-                outcome = replace(outcome, output="null")
-            case "legacy_output":
-                outcome = replace(outcome, output="legacy")
-            case "empty_run":
-                outcome = replace(outcome, at=0.2)
-            case "missing_ids":
-                outcome = replace(outcome, missing_ids=int(fault.number(1)))
-            case "malformed_ids":
-                outcome = replace(outcome, malformed_ids=int(fault.number(1)))
-            case "run_life":
-                outcome = replace(outcome, life=fault.number(5))
-    return outcome
