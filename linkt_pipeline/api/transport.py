@@ -107,10 +107,10 @@ class Transport:
 
     async def __aenter__(self) -> Self:
         secure = self._base_url.startswith("https:")
-        context = httpx.create_ssl_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._tls = httpx.create_ssl_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._slots = asyncio.Semaphore(self._max_connections)
-        self._kept = self._session(context, force_close=False)
-        self._fresh = self._session(context, force_close=True)
+        self._kept = self._session(force_close=False)
+        self._fresh = self._session(force_close=True)
         self._reads = self._http(self._kept, "keep-alive")
         self._writes = self._http(self._fresh, "close")
         self._bulk_timeout = aiohttp.ClientTimeout(
@@ -126,8 +126,8 @@ class Transport:
         await self._kept.close()
         await self._fresh.close()
 
-    def _session(self, context: ssl.SSLContext, *, force_close: bool) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=self._max_connections, ssl=context, force_close=force_close)
+    def _session(self, *, force_close: bool) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=self._max_connections, ssl=self._tls, force_close=force_close)
         # The key lives in the session's defaults only, so that no httpx.Request ever holds (or shows) it.
         return aiohttp.ClientSession(
             connector=connector,
@@ -138,7 +138,7 @@ class Transport:
     def _http(self, session: aiohttp.ClientSession, connection: str) -> httpx.AsyncClient:
         return httpx.AsyncClient(
             transport=AiohttpTransport(
-                client=session, proxy=httpx.Proxy(self._proxy) if self._proxy else None, verify=False
+                client=session, proxy=httpx.Proxy(self._proxy) if self._proxy else None, verify=self._tls
             ),
             headers={**_HEADERS, "connection": connection},
             timeout=self._timeouts,

@@ -199,7 +199,7 @@ def _malformed(
 ) -> MalformedBodyError:
     where = f" at field '{field}'" if field else ""
     return MalformedBodyError(
-        f"a {model.__name__.lower()} from the API can't be used{where}: {reason}",
+        f"the {model.__name__.lower()} the API sent can't be used{where}: {reason}",
         payload=body.decode("utf-8", "replace"),
         reason=reason,
         field=field,
