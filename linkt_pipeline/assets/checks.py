@@ -1,0 +1,31 @@
+"""Queries that return offending rows, as Dagster asset checks with those rows shown."""
+
+import dagster as dg
+
+from linkt_pipeline.assets.previews import rows_markdown
+from linkt_pipeline.models import Check, CheckResult, Severity
+
+_SEVERITY = {Severity.ERROR: dg.AssetCheckSeverity.ERROR, Severity.WARN: dg.AssetCheckSeverity.WARN}
+
+
+def check_spec(check: Check, asset: dg.AssetKey) -> dg.AssetCheckSpec:
+    """The check as Dagster knows it; an error-level one keeps its asset's children from building on wrong data."""
+    return dg.AssetCheckSpec(
+        check.name, asset=asset, description=check.description, blocking=check.severity is Severity.ERROR
+    )
+
+
+def check_result(result: CheckResult) -> dg.AssetCheckResult:
+    """What a check found, with the first offenders as a table."""
+    return dg.AssetCheckResult(
+        check_name=result.check.name,
+        passed=result.passed,
+        severity=_SEVERITY[result.check.severity],
+        description=None if result.passed else f"{result.offending} offending rows",
+        metadata={}
+        if result.passed
+        else {
+            "offending_rows": result.offending,
+            "first_offenders": dg.MetadataValue.md(rows_markdown(result.columns, result.sample)),
+        },
+    )

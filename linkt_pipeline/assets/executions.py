@@ -1,0 +1,223 @@
+"""The paid asset: one partition per entry of tasks.yaml, all waits inside one process."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+from pydantic import Field, ValidationError
+
+from linkt_pipeline.assets.metadata import KINDS, OWNERS, table_metadata
+from linkt_pipeline.assets.resources import LinktResource, WarehouseResource
+from linkt_pipeline.config import TaskSpec
+from linkt_pipeline.models import Columns
+from linkt_pipeline.runs.events import Event, Observer, format_elapsed
+from linkt_pipeline.runs.execute import Outcome, execute_tasks
+from linkt_pipeline.runs.interrupt import settle_interrupted
+from linkt_pipeline.runs.land import run_duration
+from linkt_pipeline.runs.worker import Worker
+from linkt_pipeline.warehouse.ledger import DuckDbLedger
+
+EXECUTIONS = dg.AssetKey(["linkt", "executions"])
+
+_DESCRIPTION = """\
+**Costs credits.** Executes the Linkt task of each selected partition and waits until its run has ended.
+
+Nothing is bought twice: a run that is still going, from an earlier attempt, another process or a lost reply, is
+adopted instead. Every attempt is a row of `linkt.executions`. *Terminate* in the UI cancels the Linkt run; a process
+that is shut down leaves it running, and the next materialization adopts it.
+"""
+
+
+class ExecutionConfig(dg.Config):
+    """Overrides of tasks.yaml for this materialization alone."""
+
+    parameters: dict[str, Any] = Field(
+        default={}, description="Task parameters to send over those of tasks.yaml, such as {num_results: 5}."
+    )
+    poll_interval: str | None = Field(
+        default=None, description="Shortest time between two looks at a run, such as 10s."
+    )
+    max_wait: str | None = Field(
+        default=None,
+        description="How long to wait, such as 4h. After it the step fails; the run goes on and can be adopted.",
+    )
+    on_terminate: str | None = Field(
+        default=None,
+        description="What an interrupt does to the Linkt run: auto (Terminate cancels, shutdown leaves), cancel, leave.",
+    )
+
+    def applied_to(self, task: TaskSpec) -> TaskSpec:
+        """The task with these overrides.
+
+        Raises:
+            dagster.Failure: a value can't be used.
+        """
+        given = {
+            name: value
+            for name in ("poll_interval", "max_wait", "on_terminate")
+            if (value := getattr(self, name)) is not None
+        }
+        if self.parameters:
+            given["parameters"] = {**task.parameters, **self.parameters}
+        try:
+            return TaskSpec.model_validate({**task.model_dump(), **given})
+        except ValidationError as error:
+            problems = "; ".join(f"{item['loc'][0]}: {item['msg']} (got {item['input']!r})" for item in error.errors())
+            raise dg.Failure(f"the run config can't be used: {problems}", allow_retries=False) from None
+
+
+def build_executions(
+    tasks: Mapping[str, TaskSpec], columns: Columns, observer: Observer | None = None
+) -> dg.AssetsDefinition:
+    """The asset ``linkt/executions``.
+
+    Args:
+        tasks: the entries of tasks.yaml; each is a partition.
+        columns: of ``linkt.executions``.
+        observer: told every event besides the log.
+    """
+
+    # No retry policy: under one, Dagster turns an interrupt into a retry, which would be one more chance to buy.
+    @dg.asset(
+        key=EXECUTIONS,
+        partitions_def=dg.StaticPartitionsDefinition(list(tasks)),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name="linkt",
+        kinds={"linkt", *KINDS},
+        owners=OWNERS,
+        tags={"linkt/paid": "true"},
+        description=_DESCRIPTION,
+        metadata=table_metadata("linkt.executions", columns),
+    )
+    def executions(
+        context: dg.AssetExecutionContext, config: ExecutionConfig, linkt: LinktResource, warehouse: WarehouseResource
+    ) -> None:
+        selected = [config.applied_to(tasks[key]) for key in context.partition_keys]
+        outcomes = _Step(context, linkt, warehouse, selected, observer).run()
+        _record(context, outcomes)
+
+    return executions
+
+
+@dataclass
+class _Step:
+    context: dg.AssetExecutionContext
+    linkt: LinktResource
+    warehouse: WarehouseResource
+    tasks: Sequence[TaskSpec]
+    observer: Observer | None
+
+    def run(self) -> list[Outcome]:
+        self.worker: Worker | None = None
+        try:
+            return asyncio.run(self._execute())
+        except Exception:
+            raise
+        except BaseException:
+            with _deaf_to_signals():
+                self._settle_interrupt()
+                raise
+
+    async def _execute(self) -> list[Outcome]:
+        warehouse = self.warehouse.warehouse
+        async with self.linkt.client(warehouse) as client:
+            self.worker = Worker(
+                client, warehouse, DuckDbLedger(warehouse), self._report, dagster_run_id=self.context.run_id
+            )
+            return await execute_tasks(self.worker, self.tasks)
+
+    def _report(self, event: Event) -> None:
+        log = self.context.log.warning if event.is_warning else self.context.log.info
+        log(event.text)
+        if self.observer:
+            self.observer.on_event(event)
+
+    def _settle_interrupt(self) -> None:
+        """An interrupt must end as an interrupt, so whatever goes wrong here is only logged."""
+        try:
+            if self.worker is not None:
+                asyncio.run(self._settle(self.worker))
+        except Exception as error:
+            self.context.log.warning(f"the interrupted runs could not be settled; they stay adoptable: {error}")
+
+    async def _settle(self, worker: Worker) -> None:
+        async with self.linkt.client(worker.warehouse) as client:
+            await settle_interrupted(worker, client, self.tasks, by_person=self._terminated_by_person())
+
+    def _terminated_by_person(self) -> bool:
+        """Terminate in the UI marks the Dagster run CANCELING before the signal comes; a bare SIGTERM does not."""
+        run = self.context.instance.get_run_by_id(self.context.run_id)
+        return run is not None and run.status is dg.DagsterRunStatus.CANCELING
+
+
+@contextmanager
+def _deaf_to_signals() -> Iterator[None]:
+    """Ctrl-C reaches a whole process group, often twice: the second must not cut the handler of the first short."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _record(context: dg.AssetExecutionContext, outcomes: Sequence[Outcome]) -> None:
+    """Metadata per partition; when some failed, materializations for the others all the same."""
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    if not failed:
+        for outcome in outcomes:
+            context.add_asset_metadata(_metadata(outcome), partition_key=outcome.task.key)
+        return
+    for outcome in outcomes:
+        if outcome.succeeded:
+            context.log_event(
+                dg.AssetMaterialization(EXECUTIONS, partition=outcome.task.key, metadata=_metadata(outcome))
+            )
+    raise dg.Failure(
+        description="\n".join(str(outcome.error) for outcome in failed),
+        metadata={
+            f"{outcome.task.key}/{name}": value for outcome in failed for name, value in _metadata(outcome).items()
+        },
+        allow_retries=False,
+    )
+
+
+def _metadata(outcome: Outcome) -> dict[str, Any]:
+    execution, run = outcome.execution, outcome.run
+    metadata: dict[str, Any] = {}
+    if execution:
+        metadata |= {
+            "execution_id": execution.execution_id,
+            "attempt": execution.attempt,
+            "run_id": execution.run_id or "",
+        }
+    if run:
+        metadata |= {
+            "status": run.raw_status,
+            "credits": run.total_credits or 0.0,
+            "credit_breakdown": dg.MetadataValue.json(run.credit_breakdown),
+            "duration": format_elapsed(run_duration(run)),
+            "duration_seconds": run_duration(run).total_seconds(),
+            "entities_created": len(run.entities_created),
+            "entities_updated": len(run.entities_updated),
+            "signals_created": len(run.signals_created),
+            "created_at": _timestamp(run.created_at),
+        }
+    if outcome.queue:
+        metadata["queue"] = dg.MetadataValue.json(dict(outcome.queue))
+    if outcome.error:
+        metadata["error"] = str(outcome.error)
+    return metadata
+
+
+def _timestamp(moment: datetime | None) -> Any:
+    return dg.MetadataValue.timestamp(moment) if moment else dg.MetadataValue.null()

@@ -1,0 +1,228 @@
+"""The free assets over the API: runs and what they name, entities, signals, reference data.
+
+Each does whatever is pending: it can be run at any time, any number of times, and never costs a credit.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from linkt_pipeline.assets.checks import check_result, check_spec
+from linkt_pipeline.assets.executions import EXECUTIONS
+from linkt_pipeline.assets.metadata import KINDS, OWNERS, row_counts, table_metadata
+from linkt_pipeline.assets.models import POOL, asset_key
+from linkt_pipeline.assets.resources import LinktResource, WarehouseResource
+from linkt_pipeline.models import Check, Columns, ModelKey, run_check
+from linkt_pipeline.runs.batches import ENTITIES, SIGNALS, Reader
+from linkt_pipeline.runs.collect import Collected, collect_runs
+from linkt_pipeline.runs.events import Observer
+from linkt_pipeline.runs.fetch import Fetched, fetch_pending
+from linkt_pipeline.runs.reference import ReferenceCounts, refresh_reference_data
+from linkt_pipeline.warehouse.connection import Warehouse
+
+Sources = Mapping[ModelKey, Columns]
+Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
+
+RUN_TABLES = {
+    "runs": "Every terminal Linkt run, also those started by Linkt schedules or in the dashboard: status, cost, duration.",
+    "run_credits": "Credits of each run by action type, as the run breaks them down.",
+    "run_resources": "Every entity and signal id that a run names, and what became of it: pending, landed, missing, rejected.",
+}
+REFERENCE_TABLES = {
+    "tasks": "The Linkt tasks of the organization, so that names can be shown instead of ids.",
+    "icps": "The ideal customer profiles of the organization.",
+    "sheets": "The sheets that hold entities, with their schemas.",
+}
+
+
+class CollectConfig(dg.Config):
+    """Which runs to collect."""
+
+    since: str | None = Field(
+        default=None,
+        description="Go back to runs updated since this date (ISO 8601, UTC). Default: where the last collection "
+        "stopped, or 30 days on the first one.",
+    )
+
+    def moment(self) -> datetime | None:
+        """The date as an aware time.
+
+        Raises:
+            dagster.Failure: it is no date.
+        """
+        if self.since is None:
+            return None
+        try:
+            moment = datetime.fromisoformat(self.since)
+        except ValueError:
+            raise dg.Failure(f"since: {self.since!r} is not a date such as 2026-01-31", allow_retries=False) from None
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+class FetchConfig(dg.Config):
+    """How to fetch what is pending."""
+
+    retry_missing: bool = Field(
+        default=False, description="Ask again for ids that were missing (404) or rejected before."
+    )
+
+
+def build_landed_assets(
+    sources: Sources, checks: list[Check], observer: Observer | None = None
+) -> list[dg.AssetsDefinition]:
+    """The assets that land what the API gives.
+
+    Args:
+        sources: columns of the tables in schema ``linkt``.
+        checks: checks on any table; those on these tables are run with their assets.
+        observer: told the progress of fetching.
+    """
+    return [
+        _runs(sources, checks),
+        _fetched(ENTITIES, "entities", sources, checks, observer),
+        _fetched(SIGNALS, "signals", sources, checks, observer),
+        _reference(sources, checks),
+    ]
+
+
+def _spec(table: str, description: str, sources: Sources, deps: list[dg.AssetKey]) -> dg.AssetSpec:
+    key = ModelKey("linkt", table)
+    return dg.AssetSpec(
+        asset_key(key),
+        deps=deps,
+        group_name="linkt",
+        description=description,
+        kinds={"linkt", *KINDS},
+        owners=OWNERS,
+        metadata=table_metadata(str(key), sources[key]),
+        automation_condition=dg.AutomationCondition.eager() if deps else None,
+    )
+
+
+def _checks_on(tables: Mapping[str, str] | list[str], checks: list[Check]) -> list[Check]:
+    return [check for check in checks if check.model.schema == "linkt" and check.model.name in tables]
+
+
+def _runs(sources: Sources, checks: list[Check]) -> dg.AssetsDefinition:
+    own = _checks_on(RUN_TABLES, checks)
+
+    @dg.multi_asset(
+        name="runs",
+        specs=[_spec(table, text, sources, [EXECUTIONS]) for table, text in RUN_TABLES.items()],
+        check_specs=[check_spec(check, asset_key(check.model)) for check in own],
+        pool=POOL,
+    )
+    def runs(
+        context: dg.AssetExecutionContext, config: CollectConfig, linkt: LinktResource, warehouse: WarehouseResource
+    ) -> Results:
+        async def collect() -> Collected:
+            async with linkt.client(store) as client:
+                return await collect_runs(client, store, since=config.moment(), log=context.log.info)
+
+        store = warehouse.warehouse
+        collected = asyncio.run(collect())
+        context.log.info(
+            f"{len(collected.landed)} runs landed, {len(collected.unfinished)} still going, {len(collected.gone)} gone"
+        )
+        own_metadata = {
+            "landed": len(collected.landed),
+            "unfinished": len(collected.unfinished),
+            "gone": len(collected.gone),
+        }
+        yield from _results(store, RUN_TABLES, own, {"runs": own_metadata})
+
+    return runs
+
+
+def _fetched(
+    reader: Reader, table: str, sources: Sources, checks: list[Check], observer: Observer | None
+) -> dg.AssetsDefinition:
+    own = _checks_on([table, f"{reader.resource}_versions"], checks)
+    named = asset_key(ModelKey("linkt", "run_resources"))
+    tables = {
+        "entities": {
+            "entities": "Every company, person or other entity a run named, in its newest version.",
+            "entity_versions": "Every version of an entity that was seen: one row per real change, append-only.",
+        },
+        "signals": {"signals": "Every business event a run found. Immutable."},
+    }[table]
+
+    @dg.multi_asset(
+        name=table,
+        specs=[_spec(name, text, sources, [named]) for name, text in tables.items()],
+        check_specs=[check_spec(check, asset_key(check.model)) for check in own],
+        pool=POOL,
+    )
+    def fetched(
+        context: dg.AssetExecutionContext, config: FetchConfig, linkt: LinktResource, warehouse: WarehouseResource
+    ) -> Results:
+        def progress(done: Fetched) -> None:
+            context.log.info(f"{done.settled} of {done.pending} {table} settled")
+            if observer:
+                observer.on_fetch(reader.resource, done)
+
+        async def fetch() -> Fetched:
+            async with linkt.client(store) as client:
+                return await fetch_pending(client, store, reader, progress=progress, retry_settled=config.retry_missing)
+
+        store = warehouse.warehouse
+        done = asyncio.run(fetch())
+        context.log.info(
+            f"{done.landed} landed ({done.inserted} new, {done.updated} changed, {done.unchanged} unchanged), "
+            f"{done.missing} missing, {done.rejected} rejected, with {done.pages + done.reads} requests"
+        )
+        own_metadata = {
+            "landed": done.landed,
+            "missing": done.missing,
+            "rejected": done.rejected,
+            "inserted": done.inserted,
+            "updated": done.updated,
+            "versions": done.versions,
+            "requests": done.pages + done.reads,
+        }
+        yield from _results(store, tables, own, {table: own_metadata})
+
+    return fetched
+
+
+def _reference(sources: Sources, checks: list[Check]) -> dg.AssetsDefinition:
+    own = _checks_on(REFERENCE_TABLES, checks)
+
+    @dg.multi_asset(
+        name="reference_data",
+        specs=[_spec(table, text, sources, []) for table, text in REFERENCE_TABLES.items()],
+        check_specs=[check_spec(check, asset_key(check.model)) for check in own],
+        pool=POOL,
+    )
+    def reference_data(
+        context: dg.AssetExecutionContext, linkt: LinktResource, warehouse: WarehouseResource
+    ) -> Results:
+        async def refresh() -> ReferenceCounts:
+            async with linkt.client(store) as client:
+                return await refresh_reference_data(client, store)
+
+        store = warehouse.warehouse
+        counts = asyncio.run(refresh())
+        context.log.info(f"{counts.tasks} tasks, {counts.icps} ICPs and {counts.sheets} sheets are known")
+        yield from _results(store, REFERENCE_TABLES, own, {})
+
+    return reference_data
+
+
+def _results(
+    warehouse: Warehouse, tables: Mapping[str, str], checks: list[Check], metadata: Mapping[str, Mapping[str, Any]]
+) -> Results:
+    rows = row_counts(warehouse, [f"linkt.{table}" for table in tables])
+    with warehouse.read() as con:
+        found = [run_check(con, check) for check in checks]
+    for table in tables:
+        key = ModelKey("linkt", table)
+        yield dg.MaterializeResult(
+            asset_key=asset_key(key),
+            metadata={"dagster/row_count": rows[f"linkt.{table}"], **metadata.get(table, {})},
+            check_results=[check_result(each) for each in found if each.check.model == key],
+        )

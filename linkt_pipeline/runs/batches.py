@@ -1,0 +1,124 @@
+"""From bodies to landed rows, a batch at a time; what differs between entities and signals is here alone."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from linkt_pipeline.api import Entity, LinktClient, MalformedBodyError, Page, Signal, parse_entities, parse_signals
+from linkt_pipeline.runs.frames import entities_frame, rejects_frame, signals_frame
+from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.landing import LandingCounts, land_entities, land_rejects, land_signals, mark_missing
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """An id whose body can't be used, kept with the body and the reason."""
+
+    resource_id: str
+    reason: str
+    payload: str | None
+
+
+@dataclass
+class Batch:
+    """What was read and is not landed yet.
+
+    Attributes:
+        models: objects of list pages, already parsed.
+        bodies: bodies of single reads with the id that was asked for.
+        missing: ids that answered 404.
+        rejected: ids whose body can't be used.
+        read_since: when the first of its requests was sent; nothing in it is newer than that.
+    """
+
+    models: list[Any] = field(default_factory=list)
+    bodies: list[tuple[str, bytes]] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    read_since: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __len__(self) -> int:
+        return len(self.models) + len(self.bodies) + len(self.missing) + len(self.rejected)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One kind of resource: how to read it, parse it and land it.
+
+    Attributes:
+        resource: ``entity`` or ``signal``, as in ``run_resources.resource_type``.
+        read_body: the single read.
+        read_page: a page of an ICP's list.
+    """
+
+    resource: str
+    read_body: Callable[[LinktClient, str], Awaitable[bytes]]
+    read_page: Callable[[LinktClient, str, int, int], Awaitable[Page[Any]]]
+    _parse: Callable[[Sequence[bytes]], tuple[list[Any], list[MalformedBodyError]]]
+    _frame: Callable[[Sequence[Any], datetime], pl.DataFrame]
+    _land: Callable[[duckdb.DuckDBPyConnection, pl.DataFrame], LandingCounts]
+
+    def parse(self, batch: Batch) -> tuple[list[Any], list[str]]:
+        """Parse the bodies of a batch.
+
+        Returns:
+            The usable objects of the batch, and the ids whose body is not usable or speaks of another id.
+        """
+        ids = [resource_id for resource_id, _ in batch.bodies]
+        models, errors = self._parse([body for _, body in batch.bodies])
+        if not errors and ids == [model.id for model in models]:
+            return [*batch.models, *models], []
+        usable, doubtful = list(batch.models), []
+        for resource_id, body in batch.bodies:
+            parsed, _ = self._parse([body])
+            if parsed and parsed[0].id == resource_id:
+                usable += parsed
+            else:
+                doubtful.append(resource_id)
+        return usable, doubtful
+
+    def rejection(self, resource_id: str, body: bytes) -> Rejected:
+        """Why a body can't be used."""
+        parsed, errors = self._parse([body])
+        reason = errors[0].reason if errors else f"the body speaks of {parsed[0].id!r} instead"
+        return Rejected(resource_id, reason, body.decode("utf-8", "replace"))
+
+    def land(self, warehouse: Warehouse, models: Sequence[Any], batch: Batch) -> LandingCounts:
+        """Land a batch and settle its ids, in one transaction."""
+        moment = batch.read_since
+        frame = self._frame(models, moment)
+        with warehouse.write() as con:
+            counts = self._land(con, frame)
+            if batch.missing:
+                mark_missing(con, self.resource, batch.missing, moment)
+            if batch.rejected:
+                rejects = [(each.resource_id, each.reason, each.payload) for each in batch.rejected]
+                land_rejects(con, rejects_frame(self.resource, rejects, moment))
+        return counts
+
+
+async def _entity_body(client: LinktClient, entity_id: str) -> bytes:
+    return await client.get_entity_body(entity_id)
+
+
+async def _entity_page(client: LinktClient, icp_id: str, page: int, page_size: int) -> Page[Entity]:
+    return await client.list_entities_page(page, icp_id=icp_id, page_size=page_size)
+
+
+async def _signal_body(client: LinktClient, signal_id: str) -> bytes:
+    return await client.get_signal_body(signal_id)
+
+
+async def _signal_page(client: LinktClient, icp_id: str, page: int, page_size: int) -> Page[Signal]:
+    # 90 days is as far as the list looks back, and without it it shows 30; older ones are read by id.
+    return await client.list_signals_page(
+        page, icp_id=icp_id, page_size=page_size, days=90, sort_by="created_at", order=-1
+    )
+
+
+ENTITIES = Reader("entity", _entity_body, _entity_page, parse_entities, entities_frame, land_entities)
+SIGNALS = Reader("signal", _signal_body, _signal_page, parse_signals, signals_frame, land_signals)

@@ -1,0 +1,74 @@
+"""How executing a task can end without a completed run."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import ClassVar
+
+from linkt_pipeline.config import ErrorKind
+from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.runs.classify import ADVICE
+from linkt_pipeline.runs.events import format_elapsed
+
+
+class ExecutionError(LinktPipelineError):
+    """A task could not be brought to a completed run."""
+
+
+class NotStartedError(ExecutionError):
+    """No run was started and nothing was spent."""
+
+
+class StartRefusedError(NotStartedError):
+    """The API refused the request for good; the same request would be refused again."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class AmbiguousRunsError(ExecutionError):
+    """A reply was lost, and more than one run could be the one it was about."""
+
+    def __init__(self, task_key: str, candidates: Sequence[str]) -> None:
+        listed = "\n".join(f"  {candidate}" for candidate in candidates)
+        super().__init__(
+            f"task {task_key}: the reply to a start was lost and {len(candidates)} runs could be the one it started:\n"
+            f"{listed}\n"
+            f"Choose one with: linkt-pipeline adopt {task_key} RUN_ID. Nothing is started until then."
+        )
+        self.candidates = tuple(candidates)
+
+
+class StillRunningError(ExecutionError):
+    """``max_wait`` passed. The run goes on, nothing was cancelled."""
+
+    def __init__(self, task_key: str, run_id: str, status: str, max_wait: timedelta) -> None:
+        super().__init__(
+            f"task {task_key}: run {run_id} is still running ({status}) after max_wait of {format_elapsed(max_wait)}. "
+            "It was not cancelled; materialize again to keep waiting for the same run (nothing is bought twice), "
+            f"or stop it with: linkt-pipeline cancel {run_id}"
+        )
+
+
+class RunGoneError(ExecutionError):
+    """The API no longer knows a run that was being waited for."""
+
+    def __init__(self, task_key: str, run_id: str) -> None:
+        super().__init__(
+            f"task {task_key}: run {run_id} no longer exists in Linkt (deleted?). Its ledger row is closed as lost; "
+            "materialize again to start a new run"
+        )
+
+
+class RunFailedError(ExecutionError):
+    """The run ended as anything but COMPLETED. It is landed with whatever it spent and named."""
+
+    def __init__(
+        self, task_key: str, run_id: str, status: str, error: str | None, kind: ErrorKind, credits_spent: float | None
+    ) -> None:
+        cause = "cancelled in Linkt" if status == "CANCELED" else f"{kind.value}: {error or 'no error text'}"
+        advice = "run it again when it is wanted" if status == "CANCELED" else ADVICE[kind]
+        spent = "an unknown number of" if credits_spent is None else f"{credits_spent:g}"
+        super().__init__(
+            f"task {task_key}: run {run_id} ended {status} ({cause}); it cost {spent} credits. What to do: {advice}"
+        )
+        self.kind = kind
+        self.status = status

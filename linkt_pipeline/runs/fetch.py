@@ -1,0 +1,253 @@
+"""Fetch every pending entity or signal and land it, fetching, parsing and landing side by side.
+
+Bodies flow through a bounded queue into batches; a batch is parsed, turned into a frame and merged in one
+transaction on a thread, while the next one is on the wire. What is landed stays landed when a later request
+fails: the rest is simply still pending.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from linkt_pipeline.api import (
+    AuthenticationError,
+    InvalidIdError,
+    LinktClient,
+    MalformedBodyError,
+    NotFoundError,
+    PermissionDeniedError,
+    RefusedError,
+    ReplyLostError,
+    ServerError,
+)
+from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.runs.batches import Batch, Reader, Rejected
+from linkt_pipeline.runs.planner import PAGE_SIZE, GroupPlan, PageBudget
+from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.landing import LandingCounts
+from linkt_pipeline.warehouse.queries import pending_resources, reopen_resources
+
+CONCURRENCY = 32
+_BATCH_ROWS = 1_000
+_BATCHES_WAITING = 2
+_FAILURES_TO_STOP = 20  # so many ids failing for good is an outage, not bad luck
+_ROUND = 50_000  # pending ids read at once; bounds memory
+
+
+@dataclass
+class Fetched:
+    """What one fetch did, for metadata and the progress bar.
+
+    Attributes:
+        pending: distinct ids to settle when it began.
+        landed, missing, rejected: how they were settled.
+        inserted, updated, unchanged, versions: what landing them changed.
+        pages, reads: requests spent on list pages and on single reads.
+        failures: ids that could not be read for now, with the reason; they stay pending.
+    """
+
+    pending: int = 0
+    landed: int = 0
+    missing: int = 0
+    rejected: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    versions: int = 0
+    pages: int = 0
+    reads: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def settled(self) -> int:
+        """Ids that are pending no more."""
+        return self.landed + self.missing + self.rejected
+
+    def add(self, counts: LandingCounts) -> None:
+        """Take the counts of one landed batch in."""
+        self.inserted += counts.inserted
+        self.updated += counts.updated
+        self.unchanged += counts.unchanged
+        self.versions += counts.versions
+
+
+Progress = Callable[[Fetched], None]
+
+
+async def fetch_pending(
+    client: LinktClient,
+    warehouse: Warehouse,
+    reader: Reader,
+    *,
+    retry_settled: bool = False,
+    progress: Progress = lambda _: None,
+    concurrency: int = CONCURRENCY,
+    by_pages: bool = True,
+) -> Fetched:
+    """Settle every pending id of a resource as landed, missing (404) or rejected (kept with its payload).
+
+    Args:
+        client: the API.
+        warehouse: holds ``run_resources`` and receives the rows.
+        reader: ``ENTITIES`` or ``SIGNALS``.
+        retry_settled: ask again for ids that were missing or rejected before.
+        progress: called after every landed batch.
+        concurrency: requests in flight.
+        by_pages: allow list pages where they save requests; the result is the same.
+
+    Raises:
+        LinktApiError: the API can't be reached or refuses the key. What was fetched is landed, the rest stays
+            pending and is fetched by the next call.
+    """
+    if retry_settled:
+        await asyncio.to_thread(_make_pending_again, warehouse, reader)
+    return await _Fetch(client, warehouse, reader, progress, concurrency, by_pages).run()
+
+
+def _make_pending_again(warehouse: Warehouse, reader: Reader) -> None:
+    with warehouse.write() as con:
+        reopen_resources(con, reader.resource)
+
+
+class _Fetch:
+    def __init__(
+        self,
+        client: LinktClient,
+        warehouse: Warehouse,
+        reader: Reader,
+        progress: Progress,
+        concurrency: int,
+        by_pages: bool,
+    ) -> None:
+        self.client, self.warehouse, self.reader, self.progress = client, warehouse, reader, progress
+        self.concurrency, self.by_pages = concurrency, by_pages
+        self.done = Fetched()
+        self.tried: set[str] = set()
+        self.batch = Batch()
+        self.queue: asyncio.Queue[Batch | None] = asyncio.Queue(maxsize=_BATCHES_WAITING)
+
+    async def run(self) -> Fetched:
+        while groups := await asyncio.to_thread(self._next_round):
+            failure: LinktPipelineError | None = None
+            try:
+                async with asyncio.TaskGroup() as side_by_side:
+                    side_by_side.create_task(self._land_batches())
+                    try:
+                        await self._fetch_round(groups)
+                    except LinktPipelineError as error:
+                        failure = error
+                    await self._hand_over()
+                    await self.queue.put(None)
+            except ExceptionGroup as group:
+                raise group.exceptions[0] from None
+            if failure:
+                raise failure
+        return self.done
+
+    def _next_round(self) -> dict[str | None, set[str]]:
+        """The next ids to settle, by ICP. An id that was tried is not tried again in this fetch."""
+        with self.warehouse.read() as con:
+            rows = pending_resources(con, self.reader.resource, _ROUND).select("resource_id", "icp_id").rows()
+        groups: dict[str | None, set[str]] = {}
+        for resource_id, icp_id in rows:
+            if resource_id not in self.tried:
+                self.tried.add(resource_id)
+                groups.setdefault(icp_id, set()).add(resource_id)
+        self.done.pending += sum(map(len, groups.values()))
+        return groups
+
+    async def _fetch_round(self, groups: dict[str | None, set[str]]) -> None:
+        shared = PageBudget()
+        plans = {icp_id: GroupPlan(ids, shared) for icp_id, ids in groups.items()}
+        if self.by_pages:
+            for icp_id, plan in plans.items():
+                if icp_id is not None:
+                    await self._read_pages(icp_id, plan)
+        await self._read_each([resource_id for plan in plans.values() for resource_id in sorted(plan.wanted)])
+
+    async def _read_pages(self, icp_id: str, plan: GroupPlan) -> None:
+        while plan.wants_page():
+            sent_at = datetime.now(UTC)
+            try:
+                page = await self.reader.read_page(self.client, icp_id, plan.next_page, PAGE_SIZE)
+            except RefusedError as error:
+                if isinstance(error, AuthenticationError | PermissionDeniedError):
+                    raise
+                return  # a deleted ICP has no list; by id, each of its ids gets a verdict of its own
+            self.done.pages += 1
+            self.batch.read_since = min(self.batch.read_since, sent_at)
+            settled = plan.record({item.id for item in page.items}, page.total or 0)
+            self.batch.models += [item for item in page.items if item.id in settled]
+            await self._hand_over_if_full()
+            if not page.items:
+                return
+
+    async def _read_each(self, ids: Sequence[str]) -> None:
+        remaining = iter(ids)
+
+        async def read_on() -> None:
+            for resource_id in remaining:
+                await self._read_one(resource_id)
+                await self._hand_over_if_full()
+
+        try:
+            async with asyncio.TaskGroup() as readers:
+                for _ in range(min(self.concurrency, len(ids))):
+                    readers.create_task(read_on())
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+
+    async def _read_one(self, resource_id: str) -> None:
+        self.done.reads += 1
+        sent_at = datetime.now(UTC)
+        try:
+            body = await self.reader.read_body(self.client, resource_id)
+            self.batch.read_since = min(self.batch.read_since, sent_at)
+            self.batch.bodies.append((resource_id, body))
+        except NotFoundError:
+            self.batch.missing.append(resource_id)
+        except MalformedBodyError as error:
+            self.batch.rejected.append(Rejected(resource_id, error.reason, error.payload))
+        except InvalidIdError as error:
+            self.batch.rejected.append(Rejected(resource_id, str(error), None))
+        except (ServerError, ReplyLostError) as error:
+            # This id alone, after all its retries; it stays pending while the others go on.
+            self.done.failures.append(f"{resource_id}: {error}")
+            if len(self.done.failures) >= _FAILURES_TO_STOP:
+                raise
+
+    async def _hand_over_if_full(self) -> None:
+        if len(self.batch) >= _BATCH_ROWS:
+            await self._hand_over()
+
+    async def _hand_over(self) -> None:
+        batch, self.batch = self.batch, Batch()
+        await self.queue.put(batch)
+
+    async def _land_batches(self) -> None:
+        while (batch := await self.queue.get()) is not None:
+            models, doubtful = await asyncio.to_thread(self.reader.parse, batch)
+            for resource_id in doubtful:
+                await self._read_again(resource_id, batch, models)
+            counts = await asyncio.to_thread(self.reader.land, self.warehouse, models, batch)
+            self.done.add(counts)
+            self.done.landed += len(models)
+            self.done.missing += len(batch.missing)
+            self.done.rejected += len(batch.rejected)
+            self.progress(self.done)
+
+    async def _read_again(self, resource_id: str, batch: Batch, models: list[Any]) -> None:
+        """A body that can't be used may have been damaged on its way: once more, then it is kept as a reject."""
+        self.done.reads += 1
+        try:
+            again = Batch(bodies=[(resource_id, await self.reader.read_body(self.client, resource_id))])
+            good, _ = await asyncio.to_thread(self.reader.parse, again)
+            models += good
+            if not good:
+                batch.rejected.append(self.reader.rejection(*again.bodies[0]))
+        except NotFoundError:
+            batch.missing.append(resource_id)
+        except MalformedBodyError as error:
+            batch.rejected.append(Rejected(resource_id, error.reason, error.payload))

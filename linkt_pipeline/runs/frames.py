@@ -1,0 +1,115 @@
+"""From API models to polars frames with explicit schemas: the step between the wire and the warehouse."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from operator import attrgetter
+from typing import Any
+
+import orjson
+import polars as pl
+
+from linkt_pipeline.api import Entity, Icp, Run, RunStatus, Sheet, Signal, Task
+from linkt_pipeline.runs.classify import classify_error
+from linkt_pipeline.warehouse import frames
+
+
+def runs_frame(runs: Sequence[Run], fetched_at: datetime) -> pl.DataFrame:
+    """One row per run; ``status`` as sent, ``error_kind`` as classified."""
+    return _frame(
+        frames.RUNS_FRAME,
+        runs,
+        fetched_at,
+        run_id=[run.id for run in runs],
+        status=[run.raw_status for run in runs],
+        input=[_json(run.input) for run in runs],
+        error_kind=[_error_kind(run) for run in runs],
+    )
+
+
+def _error_kind(run: Run) -> str | None:
+    failed = run.status.is_terminal and run.status not in (RunStatus.COMPLETED, RunStatus.CANCELED)
+    return classify_error(run.error).value if failed else None
+
+
+def run_credits_frame(runs: Sequence[Run]) -> pl.DataFrame:
+    """One row per run and action type."""
+    rows = [(run.id, action, amount) for run in runs for action, amount in run.credit_breakdown.items()]
+    return pl.DataFrame(rows, schema=frames.RUN_CREDITS_FRAME, orient="row")
+
+
+def run_resources_frame(runs: Sequence[Run]) -> pl.DataFrame:
+    """One row per id that a run names, in the run's order."""
+    rows = [
+        (run.id, resource_type, action, resource_id, position)
+        for run in runs
+        for resource_type, action, ids in (
+            ("entity", "created", run.entities_created),
+            ("entity", "updated", run.entities_updated),
+            ("signal", "created", run.signals_created),
+        )
+        for position, resource_id in enumerate(ids)
+    ]
+    return pl.DataFrame(rows, schema=frames.RUN_RESOURCES_FRAME, orient="row")
+
+
+def queue_frame(run_id: str, counts: Mapping[str, int], observed_at: datetime) -> pl.DataFrame:
+    """One row per state of a run's queue."""
+    rows = [(run_id, state, count, observed_at) for state, count in counts.items()]
+    return pl.DataFrame(rows, schema=frames.QUEUE_COUNTS_FRAME, orient="row")
+
+
+def entities_frame(entities: Sequence[Entity], fetched_at: datetime) -> pl.DataFrame:
+    """One row per entity. Its ``data`` stays inside the payload, where DuckDB cuts it out."""
+    return _frame(frames.ENTITIES_FRAME, entities, fetched_at, entity_id=[entity.id for entity in entities])
+
+
+def signals_frame(signals: Sequence[Signal], fetched_at: datetime) -> pl.DataFrame:
+    """One row per signal."""
+    return _frame(frames.SIGNALS_FRAME, signals, fetched_at, signal_id=[signal.id for signal in signals])
+
+
+def rejects_frame(
+    resource_type: str, rejects: Sequence[tuple[str, str, str | None]], received_at: datetime
+) -> pl.DataFrame:
+    """One row per id, reason and payload of what can't be used."""
+    rows = [(resource_type, resource_id, reason, payload, received_at) for resource_id, reason, payload in rejects]
+    return pl.DataFrame(rows, schema=frames.REJECTS_FRAME, orient="row")
+
+
+def tasks_frame(tasks: Sequence[Task], fetched_at: datetime) -> pl.DataFrame:
+    """One row per Linkt task."""
+    return _frame(
+        frames.TASKS_FRAME,
+        tasks,
+        fetched_at,
+        task_id=[task.id for task in tasks],
+        task_config=[_json(task.task_config) for task in tasks],
+    )
+
+
+def icps_frame(icps: Sequence[Icp], fetched_at: datetime) -> pl.DataFrame:
+    """One row per ideal customer profile."""
+    targets = [_json((icp.model_extra or {}).get("entity_targets")) for icp in icps]
+    return _frame(frames.ICPS_FRAME, icps, fetched_at, icp_id=[icp.id for icp in icps], entity_targets=targets)
+
+
+def sheets_frame(sheets: Sequence[Sheet], fetched_at: datetime) -> pl.DataFrame:
+    """One row per sheet."""
+    return _frame(
+        frames.SHEETS_FRAME,
+        sheets,
+        fetched_at,
+        sheet_id=[sheet.id for sheet in sheets],
+        entity_schema=[_json(sheet.entity_schema) for sheet in sheets],
+    )
+
+
+def _frame(schema: pl.Schema, models: Sequence[Any], fetched_at: datetime, **given: list[Any]) -> pl.DataFrame:
+    """A frame of the schema: the columns given, and the models' attributes of the same name for the others."""
+    given["fetched_at"] = [fetched_at] * len(models)
+    columns = {name: given[name] if name in given else list(map(attrgetter(name), models)) for name in schema}
+    return pl.DataFrame(columns, schema=schema)
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()

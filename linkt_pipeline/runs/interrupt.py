@@ -1,0 +1,106 @@
+"""When the waiting process is told to stop: cancel the runs a person wants gone, leave the others adoptable."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from linkt_pipeline.api import LinktApiError, LinktClient
+from linkt_pipeline.config import OnTerminate, TaskSpec
+from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.runs.land import land_finished_run
+from linkt_pipeline.runs.reconcile import find_started_run
+from linkt_pipeline.runs.worker import Timing, Worker
+from linkt_pipeline.warehouse.ledger import Execution
+
+# Dagster marks a run CANCELED after 30 s whether or not its process is done.
+PATIENCE = timedelta(seconds=20)
+_LOOK_EVERY = timedelta(milliseconds=500)
+
+
+def wants_cancel(task: TaskSpec, *, by_person: bool) -> bool:
+    """Whether an interrupt cancels this task's run: ``on_terminate`` decides, ``auto`` follows the person."""
+    match task.on_terminate:
+        case OnTerminate.CANCEL:
+            return True
+        case OnTerminate.LEAVE:
+            return False
+        case OnTerminate.AUTO:
+            return by_person
+
+
+async def settle_interrupted(
+    worker: Worker, client: LinktClient, tasks: Sequence[TaskSpec], *, by_person: bool, patience: timedelta = PATIENCE
+) -> Collection[str]:
+    """Leave every open execution of this worker in a state that the next materialization understands.
+
+    A failure to cancel is reported and never raised: it must not mask the interrupt itself.
+
+    Args:
+        worker: the interrupted worker; it still holds its leases.
+        client: a fresh client (the old one died with its event loop).
+        tasks: the tasks that were being executed.
+        by_person: a person asked (Terminate in the UI, Ctrl-C), rather than the machine (SIGTERM).
+        patience: bound on the whole of it.
+
+    Returns:
+        The ids of the runs that were cancelled.
+    """
+    worker = replace(worker, client=client, timing=replace(Timing(), settle=patience / 4))
+    try:
+        mine = [row for row in worker.ledger.open_executions() if row.lease_owner == worker.owner.name]
+        by_key = {task.key: task for task in tasks}
+        outcomes = await asyncio.wait_for(
+            asyncio.gather(*(_settle(worker, by_key[row.task_key], row, by_person) for row in mine)),
+            patience.total_seconds(),
+        )
+    except (TimeoutError, LinktPipelineError) as error:
+        worker.warn("interrupt", f"not everything could be settled: {error or 'out of time'}")
+        outcomes = []
+    await worker.call(worker.ledger.release, worker.owner)
+    return [run_id for run_id in outcomes if run_id]
+
+
+async def _settle(worker: Worker, task: TaskSpec, execution: Execution, by_person: bool) -> str | None:
+    if not wants_cancel(task, by_person=by_person):
+        worker.warn(task.key, f"interrupted; run {execution.run_id or '(starting)'} goes on and is adopted next time")
+        return None
+    try:
+        run_id = execution.run_id or await _find(worker, execution)
+        if run_id is None:
+            worker.warn(task.key, "interrupted before a run existed; nothing to cancel")
+            return None
+        await worker.client.cancel_run(run_id)
+        worker.warn(task.key, f"terminated; run {run_id} is cancelled in Linkt")
+        await _land_once_terminal(worker, execution, run_id)
+    except LinktPipelineError as error:
+        worker.warn(task.key, f"the run could not be cancelled and may go on: {error}")
+        return None
+    return run_id
+
+
+async def _find(worker: Worker, execution: Execution) -> str | None:
+    """The interrupt fell between the request and its reply."""
+    run = await find_started_run(worker, execution, datetime.now(UTC))
+    if run is None:
+        await worker.call(
+            worker.ledger.mark_unknown, execution.execution_id, worker.owner, error="interrupted before the reply"
+        )
+        return None
+    await worker.call(
+        worker.ledger.mark_started, execution.execution_id, worker.owner, run_id=run.id, run_status=run.raw_status
+    )
+    return run.id
+
+
+async def _land_once_terminal(worker: Worker, execution: Execution, run_id: str) -> None:
+    """Cancelling takes effect a moment later and can race completion: what counts is what the run says."""
+    while True:
+        with suppress(LinktApiError):
+            run = await worker.client.get_run(run_id, attempts=1)
+            if run.status.is_terminal:
+                current = await worker.call(worker.ledger.get, execution.execution_id)
+                await land_finished_run(worker, current, run)
+                return
+        await asyncio.sleep(_LOOK_EVERY.total_seconds())

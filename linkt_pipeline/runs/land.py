@@ -1,0 +1,57 @@
+"""Land terminal runs: their row, their credits, the ids they name, and the ledger row that bought them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from linkt_pipeline.api import Run, RunStatus
+from linkt_pipeline.runs.classify import classify_error
+from linkt_pipeline.runs.frames import queue_frame, run_credits_frame, run_resources_frame, runs_frame
+from linkt_pipeline.runs.worker import Worker
+from linkt_pipeline.warehouse import landing
+from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.ledger import Execution, finish
+
+
+async def land_finished_run(worker: Worker, execution: Execution, run: Run) -> None:
+    """Land a run and close its ledger row in one transaction: there is no moment with one but not the other.
+
+    Raises:
+        LeaseLostError: another process took the execution over and lands it instead.
+    """
+
+    def land() -> None:
+        now = datetime.now(UTC)
+        with worker.warehouse.write() as con:
+            finish(
+                con,
+                execution.execution_id,
+                worker.owner,
+                run_status=run.raw_status,
+                error_kind=None if run.status is RunStatus.COMPLETED else classify_error(run.error).value,
+                error=run.error,
+            )
+            landing.land_runs(con, runs_frame([run], now), run_credits_frame([run]), run_resources_frame([run]))
+
+    await worker.call(land)
+
+
+def land_runs(warehouse: Warehouse, runs: Sequence[Run]) -> None:
+    """Land terminal runs, however they were started, in one transaction."""
+    now = datetime.now(UTC)
+    with warehouse.write() as con:
+        landing.land_runs(con, runs_frame(runs, now), run_credits_frame(runs), run_resources_frame(runs))
+
+
+def land_queue(warehouse: Warehouse, run_id: str, counts: Mapping[str, int]) -> None:
+    """Keep the counts of a run's queue, which Linkt forgets after a while."""
+    with warehouse.write() as con:
+        landing.land_queue_counts(con, queue_frame(run_id, counts, datetime.now(UTC)))
+
+
+def run_duration(run: Run) -> timedelta:
+    """How long a run worked: as it says itself, else from its first to its last change."""
+    if run.run_time_seconds is not None:
+        return timedelta(seconds=run.run_time_seconds)
+    if run.created_at and run.updated_at:
+        return run.updated_at - run.created_at
+    return timedelta(0)

@@ -1,0 +1,87 @@
+"""After a lost reply: which run, if any, did that request start?
+
+There is no idempotency key to ask for, so the list of the task's runs is searched for one that the ledger
+does not know yet, that carries the same input, and that was created when the request can have arrived.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import Enum
+
+from linkt_pipeline.api import Run
+from linkt_pipeline.runs.errors import AmbiguousRunsError
+from linkt_pipeline.runs.worker import Worker
+from linkt_pipeline.warehouse.ledger import Execution
+
+_FIRST_PAUSE = 1 / 30  # of the settle window; doubles with every look
+
+
+async def find_started_run(worker: Worker, execution: Execution, last_sent: datetime) -> Run | None:
+    """Look for the run of an unclear start, several times, because lists may lag behind.
+
+    Args:
+        worker: who asks.
+        execution: the row whose request may or may not have started a run.
+        last_sent: the latest moment at which the request can have left.
+
+    Returns:
+        The one run that fits, or ``None`` once the settle window has passed without one.
+
+    Raises:
+        AmbiguousRunsError: several runs fit, and guessing could leave a paid run unwatched.
+    """
+    settled_at = last_sent + worker.timing.settle
+    pause = worker.timing.settle * _FIRST_PAUSE
+    while True:
+        candidates = await _candidates(worker, execution, last_sent)
+        if len(candidates) > 1:
+            error = AmbiguousRunsError(execution.task_key, [_describe(run) for run in candidates])
+            await worker.call(worker.ledger.mark_unknown, execution.execution_id, worker.owner, error=str(error))
+            raise error
+        if candidates:
+            return candidates[0]
+        remaining = settled_at - datetime.now(UTC)
+        if remaining.total_seconds() <= 0:
+            return None
+        await asyncio.sleep(min(pause, remaining).total_seconds())
+        pause *= 2
+
+
+async def _candidates(worker: Worker, execution: Execution, last_sent: datetime) -> list[Run]:
+    skew = worker.timing.clock_skew
+    known = await worker.call(worker.ledger.owned_run_ids, execution.task_id)
+    fits: dict[Fit, list[Run]] = {fit: [] for fit in Fit}
+    async for listed in worker.client.list_runs(task_id=execution.task_id, created_after=execution.intended_at - skew):
+        if listed.id in known or (listed.created_at and listed.created_at > last_sent + skew):
+            continue
+        run = listed if listed.input else await worker.client.get_run(listed.id)
+        fits[fit_of(execution, run)].append(run)
+    return fits[Fit.SAME] or fits[Fit.POSSIBLE]
+
+
+class Fit(Enum):
+    """How well a run matches the request of a ledger row."""
+
+    SAME = "same"
+    POSSIBLE = "possible"  # says less, or more, than was asked: Linkt may add defaults
+    DIFFERENT = "different"
+
+
+def fit_of(execution: Execution, run: Run) -> Fit:
+    """Compare a run's input with a request; only what contradicts the request rules a run out."""
+    if execution.icp_id and run.icp_id and run.icp_id != execution.icp_id:
+        return Fit.DIFFERENT
+    given = (run.input or {}).get("parameters", run.input)
+    if not run.input or not isinstance(given, Mapping):
+        return Fit.POSSIBLE
+    given = {key: value for key, value in given.items() if key != "icp_id"}
+    if given == dict(execution.parameters):
+        return Fit.SAME
+    contradicted = any(key in given and given[key] != value for key, value in execution.parameters.items())
+    return Fit.DIFFERENT if contradicted else Fit.POSSIBLE
+
+
+def _describe(run: Run) -> str:
+    created = run.created_at.strftime("%Y-%m-%d %H:%M:%S UTC") if run.created_at else "unknown time"
+    return f"{run.id}  {run.raw_status}  created {created}"

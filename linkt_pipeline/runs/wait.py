@@ -1,0 +1,131 @@
+"""Wait for a run until it is terminal: for hours, cheaply, through every network failure."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from linkt_pipeline.api import (
+    AuthenticationError,
+    LinktApiError,
+    NotFoundError,
+    PermissionDeniedError,
+    Run,
+    RunQueue,
+)
+from linkt_pipeline.config import TaskSpec
+from linkt_pipeline.runs.errors import RunGoneError, StillRunningError
+from linkt_pipeline.runs.events import RunProgress
+from linkt_pipeline.runs.land import land_queue
+from linkt_pipeline.runs.polling import PollSchedule
+from linkt_pipeline.runs.worker import Worker
+from linkt_pipeline.warehouse.ledger import Execution, ExecutionState
+
+
+@dataclass(frozen=True)
+class Waited:
+    """A terminal run, and the counts of its queue as they were last seen (empty when they never were)."""
+
+    run: Run
+    queue: dict[str, int]
+
+
+async def wait_for_run(worker: Worker, task: TaskSpec, execution: Execution) -> Waited:
+    """Look at a started run until it is terminal.
+
+    Network errors, 5xx, 429 and unreadable bodies never end the wait; unknown statuses count as running.
+
+    Returns:
+        The terminal run, as the single-run read gave it, and its queue.
+
+    Raises:
+        StillRunningError: ``max_wait`` passed; the run goes on and stays adoptable.
+        RunGoneError: the run answers 404 for longer than a lagging replica explains.
+        AuthenticationError, PermissionDeniedError: the key no longer works; the run stays adoptable.
+    """
+    return await _Wait(worker, task, execution).until_terminal()
+
+
+class _Wait:
+    def __init__(self, worker: Worker, task: TaskSpec, execution: Execution) -> None:
+        self.worker, self.task, self.execution = worker, task, execution
+        self.run_id = str(execution.run_id)
+        self.schedule = PollSchedule(task.poll_interval)
+        self.begun_at = datetime.now(UTC)
+        self.status = execution.run_status or "SCHEDULED"
+        self.shown: tuple[str, dict[str, int]] | None = None
+        self.queue: dict[str, int] = {}
+        self.queue_due_at = self.begun_at + self.schedule.base * 2
+        self.missing_since: datetime | None = None
+        self.failing = False
+
+    async def until_terminal(self) -> Waited:
+        while True:
+            pause = self.schedule.jittered(self.age)
+            try:
+                run = await self.worker.client.get_run(self.run_id, attempts=1)
+            except (AuthenticationError, PermissionDeniedError):
+                raise
+            except NotFoundError:
+                await self._on_missing()
+            except LinktApiError as error:
+                pause = max(pause, getattr(error, "retry_after", None) or timedelta(0))
+                self._on_failure(error)
+            else:
+                self.missing_since, self.failing = None, False
+                await self._on_seen(run)
+                if run.status.is_terminal:
+                    return Waited(run, self.queue)
+            await self._sleep(pause)
+
+    @property
+    def age(self) -> timedelta:
+        return datetime.now(UTC) - (self.execution.started_at or self.begun_at)
+
+    async def _sleep(self, pause: timedelta) -> None:
+        remaining = self.begun_at + self.task.max_wait - datetime.now(UTC)
+        if remaining <= timedelta(0):
+            raise StillRunningError(self.task.key, self.run_id, self.status, self.task.max_wait)
+        await asyncio.sleep(min(pause, remaining).total_seconds())
+
+    def _on_failure(self, error: LinktApiError) -> None:
+        if not self.failing:
+            self.worker.warn(self.task.key, f"can't see run {self.run_id} just now, still waiting: {error}")
+        self.failing = True
+
+    async def _on_missing(self) -> None:
+        now = datetime.now(UTC)
+        self.missing_since = self.missing_since or now
+        if now - self.missing_since < self.worker.timing.gone:
+            return
+        error = RunGoneError(self.task.key, self.run_id)
+        await self.worker.call(
+            self.worker.ledger.mark_closed,
+            self.execution.execution_id,
+            self.worker.owner,
+            ExecutionState.LOST,
+            error=str(error),
+        )
+        raise error
+
+    async def _on_seen(self, run: Run) -> None:
+        if run.raw_status != self.status:
+            self.status = run.raw_status
+            await self.worker.call(
+                self.worker.ledger.note, self.execution.execution_id, self.worker.owner, run_status=run.raw_status
+            )
+        if run.status.is_terminal or datetime.now(UTC) >= self.queue_due_at:
+            self.queue_due_at = datetime.now(UTC) + self.schedule.queue_interval
+            await self._look_at_queue()
+        if self.shown != (self.status, self.queue) and not run.status.is_terminal:
+            self.shown = (self.status, self.queue)
+            self.worker.report(RunProgress(self.task.key, self.run_id, self.status, self.age, dict(self.queue)))
+
+    async def _look_at_queue(self) -> None:
+        """Progress only: the queue expires, may be absent, and is never a reason to fail."""
+        try:
+            queue: RunQueue = await self.worker.client.get_run_queue(self.run_id, limit=1, attempts=1)
+        except LinktApiError:
+            return
+        if queue.state_counts and queue.state_counts != self.queue:
+            self.queue = dict(queue.state_counts)
+            await self.worker.call(land_queue, self.worker.warehouse, self.run_id, self.queue)

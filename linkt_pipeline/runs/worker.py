@@ -1,0 +1,111 @@
+"""One process's share of the work: its client, its ledger, and the leases that let it act."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import ParamSpec, TypeVar
+
+from linkt_pipeline.api import LinktClient
+from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.runs.events import Event, Note, Report
+from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.ledger import DuckDbLedger, Execution, LeaseLostError, Owner
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The protocol's patience, in one place so that tests can compress it.
+
+    Attributes:
+        settle: how long after a lost reply the run list is asked again before the run counts as never started.
+        clock_skew: how far the API's clock may be from ours.
+        follow: interval between two looks at a ledger row that another process works on.
+        resend: first pause before a request that surely did not reach Linkt is sent again; doubles up to a minute.
+        gone: how long a run may answer 404 (a young run on a lagging replica) before it counts as deleted.
+    """
+
+    settle: timedelta = timedelta(seconds=60)
+    clock_skew: timedelta = timedelta(minutes=10)
+    follow: timedelta = timedelta(seconds=3)
+    resend: timedelta = timedelta(seconds=1)
+    gone: timedelta = timedelta(seconds=60)
+
+
+def _ignore(event: Event) -> None:
+    del event
+
+
+@dataclass
+class Worker:
+    """What every step of the protocol needs. Use :meth:`holding_leases` around any use of the ledger."""
+
+    client: LinktClient
+    warehouse: Warehouse
+    ledger: DuckDbLedger
+    report: Report = _ignore
+    timing: Timing = field(default_factory=Timing)
+    owner: Owner = field(default_factory=Owner.this_process)
+    dagster_run_id: str | None = None
+    _renewed_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run something that blocks on the warehouse without stopping the other waits."""
+        return await asyncio.to_thread(function, *args, **kwargs)
+
+    def note(self, task_key: str, message: str) -> None:
+        """Report a line about a task."""
+        self.report(Note(task_key, message))
+
+    def warn(self, task_key: str, message: str) -> None:
+        """Report a line about a task that a person should look at."""
+        self.report(Note(task_key, message, warning=True))
+
+    def require_lease(self, execution: Execution) -> None:
+        """Called right before a request that costs money leaves.
+
+        Raises:
+            LeaseLostError: the last renewal is so old (a suspended process, a blocked disk) that another
+                process may have taken over.
+        """
+        if datetime.now(UTC) - self._renewed_at > self.ledger.lease * 2 / 3 and (
+            datetime.now(UTC) - execution.intended_at > self.ledger.lease * 2 / 3
+        ):
+            raise LeaseLostError(
+                f"task {execution.task_key}: this process slept longer than its lease, so it starts nothing; "
+                "materialize again to go on"
+            )
+
+    @asynccontextmanager
+    async def holding_leases(self) -> AsyncIterator[None]:
+        """Renew this worker's leases while inside, give them up on the way out.
+
+        An interrupt skips the giving up: the handler for it still needs the leases.
+        """
+        keeper = asyncio.create_task(self._keep_leases())
+        try:
+            yield
+        except Exception:
+            await self.call(self.ledger.release, self.owner)
+            raise
+        else:
+            await self.call(self.ledger.release, self.owner)
+        finally:
+            keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeper
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(self.ledger.lease.total_seconds() / 3)
+            before = datetime.now(UTC)
+            try:
+                await self.call(self.ledger.renew, self.owner)
+            except LinktPipelineError as error:
+                self.warn("ledger", f"leases could not be renewed yet: {error}")
+            else:
+                self._renewed_at = before

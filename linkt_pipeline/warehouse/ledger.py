@@ -1,0 +1,444 @@
+"""The ledger: one row of ``linkt.executions`` per attempt to start a Linkt run.
+
+Why it exists: the API has no idempotency key, so the only protection against paying twice is to write the
+intention down before the request and the run id right after it. A row is *open* from the intention until
+its run is terminal (or is known never to have started); while one is open, nobody starts a second run for
+the same task.
+
+A row is *owned* through a lease. Its owner alone may send the request, wait, and land the run. The lease is
+renewed while the owner lives and can be taken over once it expires or its process is gone, so that a killed
+worker leaves neither an orphan nor a deadlock.
+
+:class:`Ledger` is the interface; :class:`DuckDbLedger` keeps it in the warehouse. The whole of ``claim`` is
+one transaction under the file's exclusive lock: two processes that start a task at one moment get one row.
+"""
+
+import os
+import socket
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+import duckdb
+import orjson
+
+from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.warehouse.connection import Warehouse
+
+
+class ExecutionState(StrEnum):
+    """Where an attempt to start a run stands."""
+
+    INTENDED = "intended"  # written down, the request may or may not have been sent
+    UNKNOWN = "unknown"  # sent, and the reply was lost: a run may exist
+    STARTED = "started"  # a run exists and is being waited for
+    FINISHED = "finished"  # its run is terminal
+    REFUSED = "refused"  # the API said no, or was never reached: no run exists
+    LOST = "lost"  # looked for and not found: no run exists (any more)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this row still stands for a run that exists or may exist."""
+        return self in OPEN_STATES
+
+
+OPEN_STATES = frozenset({ExecutionState.INTENDED, ExecutionState.UNKNOWN, ExecutionState.STARTED})
+
+
+class LeaseLostError(LinktPipelineError):
+    """Another process took this execution over; this one must not act on it any more."""
+
+
+class CreditLimitReachedError(LinktPipelineError):
+    """``monthly_credit_limit`` of a task is used up, so no new run is started."""
+
+
+@dataclass(frozen=True)
+class Intention:
+    """What a task wants to buy: the exact request, before it is sent."""
+
+    task_key: str
+    task_id: str
+    icp_id: str | None
+    parameters: Mapping[str, Any]
+    attempt: int = 1
+    dagster_run_id: str | None = None
+    monthly_credit_limit: float | None = None
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One row of the ledger. Times are aware, in UTC."""
+
+    execution_id: str
+    task_key: str
+    task_id: str
+    icp_id: str | None
+    parameters: Mapping[str, Any]
+    attempt: int
+    state: ExecutionState
+    run_id: str | None
+    run_status: str | None
+    error_kind: str | None
+    dagster_run_id: str | None
+    intended_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    last_error: str | None
+    lease_owner: str | None
+    lease_until: datetime | None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The answer to :meth:`Ledger.claim`.
+
+    Attributes:
+        execution: the row in question.
+        created: this call wrote it; nothing has been sent for it yet.
+        owned: the caller holds the lease and may act; otherwise another live process does.
+    """
+
+    execution: Execution
+    created: bool
+    owned: bool
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A process that can hold leases, recognisable from another process of the same machine."""
+
+    name: str
+
+    @classmethod
+    def this_process(cls) -> "Owner":
+        """A new owner for this process."""
+        return cls(f"{_process_space()}/{os.getpid()}/{uuid.uuid4().hex[:12]}")
+
+
+def owner_is_gone(name: str) -> bool:
+    """Whether the process behind an owner's name surely lives no more (False when that can't be told)."""
+    space, _, rest = name.rpartition("/")[0].rpartition("/")
+    if space != _process_space() or not rest.isdigit():
+        return False
+    try:
+        os.kill(int(rest), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _process_space() -> str:
+    """Host and PID namespace: a process id means the same process only inside both."""
+    namespace = Path("/proc/self/ns/pid")
+    inode = namespace.stat().st_ino if namespace.exists() else 0
+    return f"{socket.gethostname()}/{inode}"
+
+
+class Ledger(Protocol):
+    """What the paid protocol needs of a store. Every call is durable when it returns."""
+
+    def claim(self, intention: Intention, owner: Owner) -> Claim:
+        """Take over the open execution of this task, or write down a new one; see :class:`Claim`.
+
+        Raises:
+            CreditLimitReachedError: nothing is open and this month's landed credits reached the limit.
+        """
+
+    def get(self, execution_id: str) -> Execution:
+        """One row as it is now."""
+
+    def mark_started(self, execution_id: str, owner: Owner, *, run_id: str, run_status: str | None) -> Execution:
+        """A run exists: remember its id before anything else happens."""
+
+    def mark_unknown(self, execution_id: str, owner: Owner, *, error: str) -> Execution:
+        """The reply was lost; only reconciliation may decide what happened."""
+
+    def mark_closed(self, execution_id: str, owner: Owner, state: ExecutionState, *, error: str) -> Execution:
+        """``refused`` or ``lost``: no run exists for this row."""
+
+    def note(self, execution_id: str, owner: Owner, *, run_status: str | None = None, error: str | None = None) -> None:
+        """Show what was seen last on the row of a run that is being waited for."""
+
+    def renew(self, owner: Owner) -> frozenset[str]:
+        """Extend every lease of this owner; returns the open executions it still owns."""
+
+    def release(self, owner: Owner) -> None:
+        """Give up every lease of this owner, so that the next process need not wait for them to expire."""
+
+    def is_free(self, row: Execution) -> bool:
+        """Whether nobody holds a live lease on a row."""
+
+    def owned_run_ids(self, task_id: str) -> frozenset[str]:
+        """Runs of a Linkt task that some row of the ledger already stands for."""
+
+    def open_executions(self, task_keys: Iterable[str] | None = None) -> Sequence[Execution]:
+        """Every open row, oldest first."""
+
+
+class DuckDbLedger:
+    """The ledger in ``linkt.executions`` of the warehouse."""
+
+    def __init__(self, warehouse: Warehouse, *, lease: timedelta = timedelta(seconds=60)) -> None:
+        self._warehouse = warehouse
+        self.lease = lease
+
+    def claim(self, intention: Intention, owner: Owner) -> Claim:
+        """See :meth:`Ledger.claim`."""
+        now = _now()
+        with self._warehouse.write() as con:
+            found = _select(con, f"task_key = ? and {_OPEN} order by intended_at limit 1", [intention.task_key])
+            if found:
+                return self._take_over(con, found[0], owner, now)
+            _refuse_beyond_limit(con, intention, now)
+            execution_id = uuid.uuid4().hex
+            con.execute(
+                """
+                insert into linkt.executions (
+                    execution_id, task_key, task_id, icp_id, parameters, attempt, state,
+                    dagster_run_id, intended_at, lease_owner, lease_until
+                ) values (?, ?, ?, ?, ?, ?, 'intended', ?, ?, ?, ?)
+                """,
+                [
+                    execution_id,
+                    intention.task_key,
+                    intention.task_id,
+                    intention.icp_id,
+                    orjson.dumps(dict(intention.parameters)).decode(),
+                    intention.attempt,
+                    intention.dagster_run_id,
+                    now,
+                    owner.name,
+                    now + self.lease,
+                ],
+            )
+            return Claim(_select(con, "execution_id = ?", [execution_id])[0], created=True, owned=True)
+
+    def _take_over(self, con: duckdb.DuckDBPyConnection, row: Execution, owner: Owner, now: datetime) -> Claim:
+        if row.lease_owner != owner.name and not self.is_free(row):
+            return Claim(row, created=False, owned=False)
+        con.execute(
+            "update linkt.executions set lease_owner = ?, lease_until = ? where execution_id = ?",
+            [owner.name, now + self.lease, row.execution_id],
+        )
+        return Claim(row, created=False, owned=True)
+
+    def get(self, execution_id: str) -> Execution:
+        """See :meth:`Ledger.get`."""
+        with self._warehouse.read() as con:
+            return _select(con, "execution_id = ?", [execution_id])[0]
+
+    def mark_started(self, execution_id: str, owner: Owner, *, run_id: str, run_status: str | None) -> Execution:
+        """See :meth:`Ledger.mark_started`."""
+        return self._update(
+            execution_id,
+            owner,
+            {"state": ExecutionState.STARTED, "run_id": run_id, "run_status": run_status, "started_at": _now()},
+        )
+
+    def mark_unknown(self, execution_id: str, owner: Owner, *, error: str) -> Execution:
+        """See :meth:`Ledger.mark_unknown`."""
+        return self._update(execution_id, owner, {"state": ExecutionState.UNKNOWN, "last_error": error})
+
+    def mark_closed(self, execution_id: str, owner: Owner, state: ExecutionState, *, error: str) -> Execution:
+        """See :meth:`Ledger.mark_closed`."""
+        return self._update(execution_id, owner, {"state": state, "last_error": error, "finished_at": _now()})
+
+    def note(self, execution_id: str, owner: Owner, *, run_status: str | None = None, error: str | None = None) -> None:
+        """See :meth:`Ledger.note`."""
+        seen = {"run_status": run_status, "last_error": error}
+        self._update(execution_id, owner, {column: value for column, value in seen.items() if value is not None})
+
+    def renew(self, owner: Owner) -> frozenset[str]:
+        """See :meth:`Ledger.renew`."""
+        with self._warehouse.write() as con:
+            con.execute(
+                f"update linkt.executions set lease_until = ? where lease_owner = ? and {_OPEN}",  # noqa: S608
+                [_now() + self.lease, owner.name],
+            )
+            rows = con.execute(
+                f"select execution_id from linkt.executions where lease_owner = ? and {_OPEN}",  # noqa: S608
+                [owner.name],
+            ).fetchall()
+        return frozenset(row[0] for row in rows)
+
+    def release(self, owner: Owner) -> None:
+        """See :meth:`Ledger.release`."""
+        with self._warehouse.write() as con:
+            con.execute(
+                "update linkt.executions set lease_owner = null, lease_until = null where lease_owner = ?", [owner.name]
+            )
+
+    def is_free(self, row: Execution) -> bool:
+        """See :meth:`Ledger.is_free`."""
+        expired = row.lease_until is None or row.lease_until <= _now()
+        return row.lease_owner is None or expired or owner_is_gone(row.lease_owner)
+
+    def owned_run_ids(self, task_id: str) -> frozenset[str]:
+        """See :meth:`Ledger.owned_run_ids`."""
+        with self._warehouse.read() as con:
+            rows = con.execute(
+                "select run_id from linkt.executions where task_id = ? and run_id is not null", [task_id]
+            ).fetchall()
+        return frozenset(row[0] for row in rows)
+
+    def open_executions(self, task_keys: Iterable[str] | None = None) -> Sequence[Execution]:
+        """See :meth:`Ledger.open_executions`."""
+        with self._warehouse.read() as con:
+            rows = _select(con, f"{_OPEN} order by intended_at", [])
+        wanted = None if task_keys is None else set(task_keys)
+        return [row for row in rows if wanted is None or row.task_key in wanted]
+
+    def adopt(self, intention: Intention, run_id: str) -> Execution:
+        """Decide by hand which run an execution stands for (``linkt-pipeline adopt``).
+
+        The open row of the task takes the run; without an open row a new one is written, so that the run is
+        waited for and landed as if the pipeline had started it.
+
+        Raises:
+            LinktPipelineError: a live process is working on the task, the open row has another run already,
+                or the run belongs to another execution.
+        """
+        now = _now()
+        with self._warehouse.write() as con:
+            taken = _select(con, "run_id = ?", [run_id])
+            if taken:
+                raise LinktPipelineError(
+                    f"run {run_id} already belongs to execution {taken[0].execution_id} of task {taken[0].task_key} "
+                    f"({taken[0].state}); nothing to adopt"
+                )
+            found = _select(con, f"task_key = ? and {_OPEN} order by intended_at limit 1", [intention.task_key])
+            if found and not self._take_over(con, found[0], Owner("adopt"), now).owned:
+                raise LinktPipelineError(
+                    f"another process ({found[0].lease_owner}) is working on task {intention.task_key}; "
+                    "stop it first, then adopt again"
+                )
+            if found and found[0].state is ExecutionState.STARTED:
+                raise LinktPipelineError(
+                    f"task {intention.task_key} is already waiting for run {found[0].run_id}; "
+                    f"cancel that one first (linkt-pipeline cancel {found[0].run_id}) or let it end"
+                )
+            execution_id = found[0].execution_id if found else uuid.uuid4().hex
+            if not found:
+                con.execute(
+                    "insert into linkt.executions (execution_id, task_key, task_id, icp_id, parameters, attempt, "
+                    "state, intended_at) values (?, ?, ?, ?, ?, ?, 'intended', ?)",
+                    [
+                        execution_id,
+                        intention.task_key,
+                        intention.task_id,
+                        intention.icp_id,
+                        orjson.dumps(dict(intention.parameters)).decode(),
+                        intention.attempt,
+                        now,
+                    ],
+                )
+            con.execute(
+                "update linkt.executions set state = 'started', run_id = ?, started_at = ?, lease_owner = null, "
+                "lease_until = null, last_error = null where execution_id = ?",
+                [run_id, now, execution_id],
+            )
+            return _select(con, "execution_id = ?", [execution_id])[0]
+
+    def _update(self, execution_id: str, owner: Owner, values: Mapping[str, Any]) -> Execution:
+        with self._warehouse.write() as con:
+            _assign(con, execution_id, owner, values)
+            return _select(con, "execution_id = ?", [execution_id])[0]
+
+
+def finish(
+    con: duckdb.DuckDBPyConnection,
+    execution_id: str,
+    owner: Owner,
+    *,
+    run_status: str,
+    error_kind: str | None,
+    error: str | None,
+) -> None:
+    """Close an execution whose run is terminal, inside the transaction that lands that run.
+
+    Raises:
+        LeaseLostError: another process took the execution over; the transaction must not be committed.
+    """
+    _assign(
+        con,
+        execution_id,
+        owner,
+        {
+            "state": ExecutionState.FINISHED,
+            "run_status": run_status,
+            "error_kind": error_kind,
+            "last_error": error,
+            "finished_at": _now(),
+            "lease_owner": None,
+            "lease_until": None,
+        },
+    )
+
+
+def _assign(con: duckdb.DuckDBPyConnection, execution_id: str, owner: Owner, values: Mapping[str, Any]) -> None:
+    assignments = ", ".join(f"{column} = ?" for column in values)
+    changed = con.execute(
+        f"update linkt.executions set {assignments} where execution_id = ? and lease_owner = ?",  # noqa: S608
+        [*values.values(), execution_id, owner.name],
+    ).fetchall()[0][0]
+    if changed != 1:
+        raise LeaseLostError(
+            f"execution {execution_id} was taken over by another process while this one was busy or asleep; "
+            "that process waits for the run and lands it, nothing was started twice"
+        )
+
+
+def _refuse_beyond_limit(con: duckdb.DuckDBPyConnection, intention: Intention, now: datetime) -> None:
+    limit = intention.monthly_credit_limit
+    if limit is None:
+        return
+    month = datetime(now.year, now.month, 1, tzinfo=UTC)
+    spent = con.execute(
+        """
+        select coalesce(sum(runs.total_credits), 0)
+        from linkt.runs as runs
+        left join linkt.executions as executions on executions.run_id = runs.run_id
+        where runs.created_at >= ?
+            and runs.task_id = ?
+            and coalesce(executions.task_key, ?) = ?
+        """,
+        [month, intention.task_id, intention.task_key, intention.task_key],
+    ).fetchall()[0][0]
+    if spent >= limit:
+        raise CreditLimitReachedError(
+            f"task {intention.task_key}: {spent:g} of {limit:g} credits (monthly_credit_limit) are spent in "
+            f"{month:%B %Y}, so no new run is started; raise the limit in tasks.yaml or wait for the next month"
+        )
+
+
+_OPEN = "state in ('intended', 'unknown', 'started')"
+_COLUMNS = tuple(Execution.__dataclass_fields__)
+
+
+def _select(con: duckdb.DuckDBPyConnection, condition: str, parameters: Sequence[Any]) -> list[Execution]:
+    rows = con.execute(
+        f"select {', '.join(_COLUMNS)} from linkt.executions where {condition}",  # noqa: S608
+        parameters,
+    ).fetchall()
+    return [_execution(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
+
+
+def _execution(row: dict[str, Any]) -> Execution:
+    row["parameters"] = orjson.loads(row["parameters"] or "{}")
+    row["state"] = ExecutionState(row["state"])
+    return Execution(**{name: _in_utc(value) for name, value in row.items()})
+
+
+def _in_utc(value: Any) -> Any:
+    return value.astimezone(UTC) if isinstance(value, datetime) else value
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
