@@ -133,16 +133,18 @@ numbers as (
         try_cast(revenue as double) as revenue_plain,
         regexp_replace(
             regexp_replace(lower(revenue), '\([^)]*\)', '', 'g'), '(\d)[, ''](\d{3})\b', '\1\2', 'g'
-        ) as revenue_text,
-        '(\d+(?:\.\d+)?)\s*(thousand|million|billion|trillion|mio|mrd|mn|bn|[kmbt]\b|)' as pattern
+        ) as revenue_text
     from fields
 ),
 
 amounts as (
     select
-        * exclude (pattern),
+        *,
         list_transform(
-            list_zip(regexp_extract_all(employees_text, pattern, 1), regexp_extract_all(employees_text, pattern, 2)),
+            list_zip(
+                regexp_extract_all(employees_text, '(\d+(?:\.\d+)?)\s*(thousand|million|billion|trillion|mio|mrd|mn|bn|[kmbt]\b|)', 1),
+                regexp_extract_all(employees_text, '(\d+(?:\.\d+)?)\s*(thousand|million|billion|trillion|mio|mrd|mn|bn|[kmbt]\b|)', 2)
+            ),
             lambda n: {
                 'amount': try_cast(n[1] as double),
                 'unit': case when n[2] = '' then null when n[2] in ('k', 'thousand') then 1e3 when n[2][1] = 'm' then 1e6
@@ -150,7 +152,10 @@ amounts as (
             }
         ) as employee_numbers,
         list_transform(
-            list_zip(regexp_extract_all(revenue_text, pattern, 1), regexp_extract_all(revenue_text, pattern, 2)),
+            list_zip(
+                regexp_extract_all(revenue_text, '(\d+(?:\.\d+)?)\s*(thousand|million|billion|trillion|mio|mrd|mn|bn|[kmbt]\b|)', 1),
+                regexp_extract_all(revenue_text, '(\d+(?:\.\d+)?)\s*(thousand|million|billion|trillion|mio|mrd|mn|bn|[kmbt]\b|)', 2)
+            ),
             lambda n: {
                 'amount': try_cast(n[1] as double),
                 'unit': case when n[2] = '' then null when n[2] in ('k', 'thousand') then 1e3 when n[2] = 'mrd' then 1e9
