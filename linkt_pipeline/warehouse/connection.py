@@ -1,0 +1,212 @@
+"""The one way to the DuckDB file: opened per operation, one transaction, closed always.
+
+DuckDB lets one process write or many read, so a connection is held for as short as it takes and never while waiting
+or fetching. Inside a process DuckDB refuses a reading handle beside a writing one, so opens take turns.
+
+The file is attached under the name ``warehouse`` to a database in memory. Opened directly, ``linkt.duckdb`` would
+become a catalog called ``linkt``, and DuckDB then refuses ``linkt.runs`` as ambiguous with the schema ``linkt``.
+
+Never open the file by other means in a process that may have it open here: closing any file descriptor of it drops the
+POSIX lock that keeps other processes out.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
+
+from linkt_pipeline.warehouse.errors import WarehouseBusyError, WarehouseInUseError
+from linkt_pipeline.warehouse.faults import is_lock_conflict, opening_error, unwritable_error
+from linkt_pipeline.warehouse.migration import migrate, needs_migration
+
+DEFAULT_LOCK_TIMEOUT = timedelta(seconds=30)
+DEFAULT_MEMORY_LIMIT = "512MB"  # leaves room for Python and Dagster below 1 GiB; DuckDB spills beyond it
+MAX_THREADS = 4
+CATALOG = "warehouse"
+
+_Step = Callable[[duckdb.DuckDBPyConnection, Path], bool]
+
+
+class _Turn:
+    """Whose turn it is to open one file in this process; remembers the thread to tell a deadlock from a queue."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holder: int | None = None
+
+    @contextmanager
+    def taken(self, path: Path, timeout: timedelta) -> Iterator[None]:
+        if self._holder == threading.get_ident():
+            raise WarehouseInUseError(
+                f"{path} is already open in this thread; hand that connection on instead of opening a second one"
+            )
+        if not self._lock.acquire(timeout=timeout.total_seconds()):
+            raise WarehouseBusyError(
+                f"{path} was kept open by another part of this process for {timeout.total_seconds():.0f} s; "
+                "let that step finish, then run this again",
+                pid=os.getpid(),
+            )
+        self._holder = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._holder = None
+            self._lock.release()
+
+
+_turns: dict[Path, _Turn] = {}
+_turns_guard = threading.Lock()
+
+
+def _turn_for(path: Path) -> _Turn:
+    with _turns_guard:
+        return _turns.setdefault(path, _Turn())
+
+
+class Warehouse:
+    """A DuckDB file that several processes share.
+
+    Every method may be called from any thread. A second thread of the process waits for the first, another process is
+    waited for with jittered pauses; both for ``lock_timeout`` at most.
+
+    Args:
+        path: the DuckDB file; created with its folder by the first use.
+        lock_timeout: how long to wait for others.
+        memory_limit: DuckDB's own limit, beyond which it spills into a folder beside the file.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        lock_timeout: timedelta = DEFAULT_LOCK_TIMEOUT,
+        memory_limit: str = DEFAULT_MEMORY_LIMIT,
+    ) -> None:
+        self.path = Path(path).expanduser().resolve()
+        self.lock_timeout = lock_timeout
+        self._memory_limit = memory_limit
+
+    @contextmanager
+    def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-only connection. Other readers may have the file open at the same time, writers may not.
+
+        Raises:
+            WarehouseBusyError: someone else held the file for too long; names the holder.
+            NotAWarehouseError: the file is not a DuckDB database.
+            NewerWarehouseError: it was written by a newer version of this product or of DuckDB.
+            WarehouseUnwritableError: it does not exist or is of an older version, and can't be brought up to date.
+            WarehouseInUseError: this thread has it open already.
+        """
+        with _turn_for(self.path).taken(self.path, self.lock_timeout):
+            con = self._connect_up_to_date(read_only=True)
+            try:
+                yield con
+            finally:
+                con.close()
+
+    @contextmanager
+    def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-write connection inside ONE transaction: committed at the end, rolled back on any exception.
+
+        Raises:
+            WarehouseUnwritableError: the disk refused; nothing of this transaction was kept, all before it was.
+            WarehouseBusyError, NotAWarehouseError, NewerWarehouseError, WarehouseInUseError: see :meth:`read`.
+        """
+        with _turn_for(self.path).taken(self.path, self.lock_timeout):
+            con = self._connect_up_to_date(read_only=False)
+            try:
+                con.execute("begin transaction")
+                yield con
+                con.execute("commit")
+            except BaseException as error:
+                with suppress(duckdb.Error):  # a failed commit has ended the transaction already
+                    con.execute("rollback")
+                better = unwritable_error(error, self.path) if isinstance(error, duckdb.Error) else None
+                if better is not None:
+                    raise better from error
+                raise
+            finally:
+                con.close()
+
+    def migrate(self) -> None:
+        """Create the file or bring its tables up to date. ``read`` and ``write`` do so when needed."""
+        with _turn_for(self.path).taken(self.path, self.lock_timeout):
+            self._connect_up_to_date(read_only=False).close()
+
+    def _connect_up_to_date(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        if read_only and self.path.exists():
+            con = self._connect(read_only=True)
+            if not self._closing_on_error(con, needs_migration):
+                return con
+            con.close()
+        con = self._connect(read_only=False)
+        if self._closing_on_error(con, needs_migration):
+            self._closing_on_error(con, migrate)
+        if not read_only:
+            return con
+        con.close()
+        return self._connect(read_only=True)
+
+    def _closing_on_error(self, con: duckdb.DuckDBPyConnection, step: _Step) -> bool:
+        try:
+            return step(con, self.path)
+        except duckdb.Error as error:
+            con.close()
+            better = unwritable_error(error, self.path)
+            if better is not None:
+                raise better from error
+            raise
+        except BaseException:
+            con.close()
+            raise
+
+    def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        """Open the file, waiting while another process has it.
+
+        The wait is for the lock message alone: no other error goes away by itself.
+        """
+        started = time.monotonic()
+        retrying = Retrying(
+            retry=retry_if_exception(is_lock_conflict),
+            wait=wait_exponential_jitter(initial=0.005, max=0.2, jitter=0.05),
+            stop=stop_after_delay(self.lock_timeout),
+            reraise=True,
+        )
+        try:
+            if not read_only:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            con: duckdb.DuckDBPyConnection = retrying(self._attach, read_only)
+        except (duckdb.Error, OSError) as error:
+            better = opening_error(error, self.path, time.monotonic() - started)
+            if better is not None:
+                raise better from error
+            raise
+        return con
+
+    def _attach(self, read_only: bool) -> duckdb.DuckDBPyConnection:
+        con = duckdb.connect(config=self._config())
+        try:
+            path = str(self.path).replace("'", "''")
+            con.execute(f"attach '{path}' as {CATALOG} {'(read_only)' if read_only else ''}")
+            con.execute(f"use {CATALOG}")
+            con.execute("set TimeZone = 'UTC'")
+        except BaseException:
+            con.close()
+            raise
+        return con
+
+    def _config(self) -> dict[str, str | bool | int | float | list[str]]:
+        return {
+            "memory_limit": self._memory_limit,
+            "threads": min(MAX_THREADS, os.cpu_count() or 1),
+            "temp_directory": str(self.path.with_name(f"{self.path.name}.tmp")),
+            "preserve_insertion_order": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }

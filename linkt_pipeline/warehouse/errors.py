@@ -1,0 +1,47 @@
+"""What can go wrong between the pipeline and its DuckDB file."""
+
+from typing import ClassVar
+
+from linkt_pipeline.errors import LinktPipelineError
+
+
+class WarehouseError(LinktPipelineError):
+    """The warehouse can't be used as asked."""
+
+
+class WarehouseBusyError(WarehouseError):
+    """Someone else held the file for longer than this process was willing to wait.
+
+    Attributes:
+        holder: program that holds it, as DuckDB names it; None when it is this process.
+        pid: its process id, if known.
+    """
+
+    def __init__(self, message: str, *, holder: str | None = None, pid: int | None = None) -> None:
+        super().__init__(message)
+        self.holder = holder
+        self.pid = pid
+
+
+class WarehouseInUseError(WarehouseError):
+    """The same thread opened the warehouse while it had it open: a mistake in the calling code."""
+
+
+class WarehouseMissingError(WarehouseError):
+    """There is nothing to publish yet."""
+
+
+class NotAWarehouseError(WarehouseError):
+    """The file is no DuckDB database, or a damaged one."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class NewerWarehouseError(WarehouseError):
+    """The file was written by a newer version than the one that runs."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class WarehouseUnwritableError(WarehouseError):
+    """The disk is full, the file system read-only, or permission is missing. What was committed is safe."""

@@ -1,0 +1,88 @@
+"""DuckDB's error texts, read once, into errors that say what to do.
+
+DuckDB 1.5 has one exception class for "locked", "full", "no such file" and "damaged", so the text decides.
+"""
+
+import re
+from pathlib import Path
+
+import duckdb
+
+from linkt_pipeline.warehouse.errors import (
+    NewerWarehouseError,
+    NotAWarehouseError,
+    WarehouseBusyError,
+    WarehouseError,
+    WarehouseUnwritableError,
+)
+
+_LOCKED = re.compile(r"Could not set lock on file|Conflicting lock is held")
+_HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+_OTHER_HANDLE = re.compile(r"with a different configuration than existing connections|Unique file handle conflict")
+_NOT_DUCKDB = re.compile(r"not a valid DuckDB database file|Corrupt database file|Is a directory")
+_NEWER_FORMAT = re.compile(r"database file with version number (\d+)|newer version of DuckDB|storage version", re.I)
+_UNWRITABLE = re.compile(
+    r"No space left on device|Disk quota exceeded|Read-only file system|Permission denied|Input/output error"
+    r"|Could not write|Could not truncate|Could not create|Cannot open file|Failed to create directory"
+    r"|failed to offload|disk space",
+    re.IGNORECASE,
+)
+
+
+def is_lock_conflict(error: BaseException) -> bool:
+    """Whether another process holds the file: the one thing worth waiting for."""
+    return isinstance(error, duckdb.IOException) and _LOCKED.search(str(error)) is not None
+
+
+def opening_error(error: Exception, path: Path, waited_seconds: float) -> WarehouseError | None:
+    """The error to raise when ``path`` could not be opened; None when there is no better one than DuckDB's."""
+    text = str(error)
+    if is_lock_conflict(error):
+        return _busy(text, path, waited_seconds)
+    if _OTHER_HANDLE.search(text):
+        return WarehouseBusyError(
+            f"{path} is already open in this process outside of the pipeline's own connection; close that DuckDB "
+            "connection, or open the published snapshot instead (published/linkt.duckdb beside the warehouse)"
+        )
+    if _NEWER_FORMAT.search(text):
+        return NewerWarehouseError(
+            f"{path} was written by a newer DuckDB than the {duckdb.__version__} installed here ({_first_line(text)}); "
+            "install the DuckDB version that wrote it, or choose another LINKT_DATA_DIR"
+        )
+    if _NOT_DUCKDB.search(text):
+        return NotAWarehouseError(
+            f"{path} is not a DuckDB database, or a damaged one ({_first_line(text)}); nothing was changed. Move it "
+            "away or set LINKT_DATA_DIR to another folder, and the pipeline starts a new warehouse"
+        )
+    return unwritable_error(error, path)
+
+
+def unwritable_error(error: Exception, path: Path) -> WarehouseUnwritableError | None:
+    """The error to raise when the disk refused; None when it was something else."""
+    text = _first_line(str(error))
+    if isinstance(error, duckdb.OutOfMemoryException) and "disk" not in text:
+        return None
+    if not (isinstance(error, OSError) or _UNWRITABLE.search(text)):
+        return None
+    return WarehouseUnwritableError(
+        f"{path} can't be written: {text}. Everything committed before is safe and this change was rolled back; free "
+        "disk space or fix the permissions of the folder, then run the same command again"
+    )
+
+
+def _busy(text: str, path: Path, waited_seconds: float) -> WarehouseBusyError:
+    found = _HOLDER.search(text)
+    holder = found["program"] if found else None
+    pid = int(found["pid"]) if found else None
+    who = f"{Path(holder).name} (PID {pid})" if holder else "another process"
+    return WarehouseBusyError(
+        f"{path} has been held by {who} for {waited_seconds:.0f} s and more, so nothing was read or written. Close "
+        "that program, or point it at the published snapshot instead, which is never locked "
+        "(published/linkt.duckdb beside the warehouse); then run the same command again",
+        holder=holder,
+        pid=pid,
+    )
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0] if text.strip() else "no reason given"

@@ -1,0 +1,126 @@
+"""The shape of every frame that can be landed: explicit, never inferred from a payload.
+
+Times are aware and in UTC; columns marked JSON hold JSON text. A frame may have its columns in any order and more of
+them; ``fetched_at`` is the moment the *request* was sent, because a row can't be newer than that.
+"""
+
+from collections.abc import Mapping
+
+import polars as pl
+from polars.datatypes import DataType, DataTypeClass
+
+UTC = pl.Datetime("us", "UTC")
+
+FrameSchema = Mapping[str, DataType | DataTypeClass]
+
+RUNS_FRAME: FrameSchema = {
+    "run_id": pl.String,
+    "task_id": pl.String,
+    "icp_id": pl.String,
+    "task_type": pl.String,
+    "flow_run_id": pl.String,
+    "status": pl.String,
+    "input": pl.String,  # JSON
+    "output_version": pl.String,
+    "total_credits": pl.Float64,
+    "run_time_seconds": pl.Float64,
+    "error": pl.String,
+    "error_kind": pl.String,
+    "created_at": UTC,
+    "updated_at": UTC,
+    "fetched_at": UTC,
+    "payload": pl.String,  # JSON
+}
+
+RUN_CREDITS_FRAME: FrameSchema = {"run_id": pl.String, "action_type": pl.String, "credits": pl.Float64}
+
+RUN_RESOURCES_FRAME: FrameSchema = {
+    "run_id": pl.String,
+    "resource_type": pl.String,  # entity | signal
+    "action": pl.String,  # created | updated
+    "resource_id": pl.String,
+    "position": pl.Int32,  # index in the run's list
+}
+
+# `data` and `duplicate_info` are cut out of the payload by DuckDB, so that no number in them is ever re-encoded.
+ENTITIES_FRAME: FrameSchema = {
+    "entity_id": pl.String,
+    "sheet_id": pl.String,
+    "sheet_name": pl.String,
+    "icp_id": pl.String,
+    "entity_type": pl.String,
+    "parent_id": pl.String,
+    "status": pl.String,
+    "comments": pl.String,
+    "created_at": UTC,
+    "updated_at": UTC,
+    "fetched_at": UTC,
+    "payload": pl.String,  # JSON
+}
+
+SIGNALS_FRAME: FrameSchema = {
+    "signal_id": pl.String,
+    "icp_id": pl.String,
+    "signal_type": pl.String,
+    "signal_display_name": pl.String,
+    "strength": pl.String,
+    "score": pl.Float64,
+    "summary": pl.String,
+    "references": pl.List(pl.String),
+    "entity_ids": pl.List(pl.String),
+    "created_at": UTC,
+    "fetched_at": UTC,
+    "payload": pl.String,  # JSON
+}
+
+REJECTS_FRAME: FrameSchema = {
+    "resource_type": pl.String,
+    "resource_id": pl.String,
+    "reason": pl.String,
+    "payload": pl.String,  # whatever text arrived
+    "received_at": UTC,
+}
+
+TASKS_FRAME: FrameSchema = {
+    "task_id": pl.String,
+    "name": pl.String,
+    "description": pl.String,
+    "flow_name": pl.String,
+    "deployment_name": pl.String,
+    "icp_id": pl.String,
+    "prompt": pl.String,
+    "task_config": pl.String,  # JSON
+    "created_at": UTC,
+    "updated_at": UTC,
+    "fetched_at": UTC,
+    "payload": pl.String,  # JSON
+}
+
+ICPS_FRAME: FrameSchema = {
+    "icp_id": pl.String,
+    "name": pl.String,
+    "description": pl.String,
+    "mode": pl.String,
+    "entity_targets": pl.String,  # JSON
+    "created_at": UTC,
+    "updated_at": UTC,
+    "fetched_at": UTC,
+    "payload": pl.String,  # JSON
+}
+
+SHEETS_FRAME: FrameSchema = {
+    "sheet_id": pl.String,
+    "name": pl.String,
+    "description": pl.String,
+    "icp_id": pl.String,
+    "entity_type": pl.String,
+    "entity_schema": pl.String,  # JSON
+    "created_at": UTC,
+    "updated_at": UTC,
+    "fetched_at": UTC,
+    "payload": pl.String,  # JSON
+}
+
+QUEUE_COUNTS_FRAME: FrameSchema = {"run_id": pl.String, "state": pl.String, "entities": pl.Int64, "observed_at": UTC}
+
+API_USAGE_FRAME: FrameSchema = {"day": pl.Date, "endpoint": pl.String, "requests": pl.Int64, "errors": pl.Int64}

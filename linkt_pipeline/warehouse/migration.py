@@ -1,0 +1,83 @@
+"""Brings the tables of a warehouse to the version this code knows.
+
+Migrations are the files ``migrations/NNNN_name.sql``, applied in order and recorded in ``linkt.schema_migrations``,
+each in one transaction. Two processes that start at once are kept apart by the file's own lock.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import duckdb
+
+from linkt_pipeline.warehouse.errors import NewerWarehouseError
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One step of the schema."""
+
+    version: int
+    name: str
+    sql: str
+
+
+@cache
+def migrations() -> tuple[Migration, ...]:
+    """Every migration this code knows, oldest first."""
+    folder = resources.files("linkt_pipeline.warehouse") / "migrations"
+    files = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
+    return tuple(
+        Migration(int(entry.name[:4]), entry.name[5:].removesuffix(".sql"), entry.read_text(encoding="utf-8"))
+        for entry in files
+    )
+
+
+def latest_version() -> int:
+    """Version of the schema after all migrations."""
+    return migrations()[-1].version
+
+
+def schema_version(con: duckdb.DuckDBPyConnection) -> int:
+    """Version of the schema in the file; 0 when there is none yet."""
+    try:
+        row = con.execute("select coalesce(max(version), 0) from linkt.schema_migrations").fetchone()
+    except duckdb.CatalogException:
+        return 0
+    return int(row[0]) if row else 0
+
+
+def needs_migration(con: duckdb.DuckDBPyConnection, path: Path) -> bool:
+    """Whether the file is behind this code.
+
+    Raises:
+        NewerWarehouseError: it is ahead.
+    """
+    found = schema_version(con)
+    if found > latest_version():
+        raise NewerWarehouseError(
+            f"{path} has schema version {found}, written by a newer linkt-pipeline; this one knows versions up to "
+            f"{latest_version()}. Upgrade linkt-pipeline, or choose another LINKT_DATA_DIR"
+        )
+    return found < latest_version()
+
+
+def migrate(con: duckdb.DuckDBPyConnection, path: Path) -> bool:
+    """Apply what is missing, each migration in a transaction of its own. Returns whether anything was applied."""
+    before = schema_version(con)
+    for migration in migrations():
+        if migration.version <= before:
+            continue
+        con.execute("begin transaction")
+        try:
+            con.execute(migration.sql)
+            con.execute(
+                "insert into linkt.schema_migrations (version, name, applied_at) values (?, ?, current_timestamp)",
+                [migration.version, migration.name],
+            )
+            con.execute("commit")
+        except BaseException:
+            con.execute("rollback")
+            raise
+    return before < latest_version()
