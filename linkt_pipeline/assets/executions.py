@@ -49,7 +49,7 @@ class ExecutionConfig(dg.Config):
     )
     on_terminate: str | None = Field(
         default=None,
-        description="What an interrupt does to the Linkt run: auto (Terminate cancels, shutdown leaves), cancel, leave.",
+        description="An interrupt and the Linkt run: auto (Terminate cancels, shutdown leaves), cancel, leave.",
     )
 
     def applied_to(self, task: TaskSpec) -> TaskSpec:

@@ -28,9 +28,9 @@ Sources = Mapping[ModelKey, Columns]
 Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
 
 RUN_TABLES = {
-    "runs": "Every terminal Linkt run, also those started by Linkt schedules or in the dashboard: status, cost, duration.",
+    "runs": "Every terminal Linkt run, also those that Linkt schedules or the dashboard started: status and cost.",
     "run_credits": "Credits of each run by action type, as the run breaks them down.",
-    "run_resources": "Every entity and signal id that a run names, and what became of it: pending, landed, missing, rejected.",
+    "run_resources": "Every id that a run names, and what became of it: pending, landed, missing or rejected.",
 }
 REFERENCE_TABLES = {
     "tasks": "The Linkt tasks of the organization, so that names can be shown instead of ids.",

@@ -18,8 +18,8 @@ _PATTERNS: tuple[tuple[ErrorKind, re.Pattern[str]], ...] = (
     (
         ErrorKind.INVALID_CONFIGURATION,
         re.compile(
-            r"invalid.{0,40}(config|icp|task|param|prompt|schema)|misconfigur|no icp|icp.{0,40}(missing|not found|required)"
-            r"|sheet.{0,40}(not found|missing|does not exist)|(validation|configuration) error|carries no icp",
+            r"invalid.{0,40}(config|icp|task|param|prompt|schema)|misconfigur|(validation|configuration) error"
+            r"|no icp|icp.{0,40}(missing|not found|required)|sheet.{0,40}(not found|missing|does not exist)",
             re.I,
         ),
     ),
@@ -40,8 +40,8 @@ ADVICE: dict[ErrorKind, str] = {
         "(a search needs a company and a person target, a sheet for each, and icp_id in tasks.yaml)"
     ),
     ErrorKind.SHEET_CAPACITY: "a sheet is at its entity limit; raise the limit or use another sheet, then run again",
-    ErrorKind.TIMEOUT: "the run took longer than Linkt allows; ask for less at once (fewer num_results, a smaller file)",
-    ErrorKind.PROVIDER_ERROR: "an external provider of Linkt failed; run again later, or retry with on: [provider_error]",
+    ErrorKind.TIMEOUT: "the run took longer than Linkt allows; ask for less (fewer num_results, a smaller file)",
+    ErrorKind.PROVIDER_ERROR: "an external provider of Linkt failed; run again later, or retry: {on: [provider_error]}",
     ErrorKind.OTHER: "Linkt names no known cause; look at the run in the dashboard, or ask support with the run id",
 }
 

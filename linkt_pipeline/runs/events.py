@@ -101,8 +101,8 @@ class RunEnded(Event):
         """One line for a log."""
         spent = "credits unknown" if self.credits is None else f"{self.credits:g} credits"
         return (
-            f"{self.task_key}: {self.status} after {format_elapsed(self.elapsed)}, {spent}; names {self.created} created "
-            f"and {self.updated} updated entities, {self.signals} signals"
+            f"{self.task_key}: {self.status} after {format_elapsed(self.elapsed)}, {spent}; names "
+            f"{self.created} created and {self.updated} updated entities, {self.signals} signals"
         )
 
     @property

@@ -309,7 +309,10 @@ def test_more_callers_than_connections_wait_their_turn_without_an_error():
 
 def test_a_cancelled_call_gives_its_place_back():
     async def scenario():
-        async with serving(stay_silent) as server, client_for(server, max_connections=1, timeouts=httpx.Timeout(5)) as client:
+        async with (
+            serving(stay_silent) as server,
+            client_for(server, max_connections=1, timeouts=httpx.Timeout(5)) as client,
+        ):
             call = asyncio.create_task(read(client))
             while not server.requests:
                 await asyncio.sleep(0.01)

@@ -1,0 +1,71 @@
+"""Lists that change while they are read: rows appear, vanish, repeat; totals drift; last pages never end."""
+
+import asyncio
+
+import pytest
+
+from linkt_pipeline.api.models import Page, Signal
+from linkt_pipeline.api.pagination import walk_pages
+
+
+def page(ids: str, total: int | None, size: int = 3, number: int = 1) -> Page[Signal]:
+    return Page([Signal(id=i) for i in ids], total, number, size)
+
+
+def walk(pages: list[Page[Signal]], *, endless: bool = False) -> tuple[str, int]:
+    asked: list[int] = []
+
+    async def fetch(number: int) -> Page[Signal]:
+        asked.append(number)
+        assert len(asked) < 50, "the walk does not end"
+        return pages[min(number, len(pages)) - 1] if endless else pages[number - 1]
+
+    async def collect() -> str:
+        return "".join([row.id async for row in walk_pages(fetch)])
+
+    return asyncio.run(collect()), len(asked)
+
+
+@pytest.mark.parametrize(
+    ("pages", "ids", "requests"),
+    [
+        pytest.param([page("", 0)], "", 1, id="nothing"),
+        pytest.param([page("ab", 2)], "ab", 1, id="one short page"),
+        pytest.param([page("abc", 3)], "abc", 1, id="one full page, no second request"),
+        pytest.param([page("abc", 5), page("de", 5)], "abcde", 2, id="two pages"),
+        pytest.param([page("abc", 4), page("cde", 5)], "abcde", 2, id="a row is inserted: the list shifts"),
+        pytest.param([page("abc", 6), page("def", 7), page("g", 7)], "abcdefg", 3, id="the total grows"),
+        pytest.param([page("abc", 9), page("def", 6)], "abcdef", 2, id="the total shrinks"),
+        pytest.param([page("abc", 9), page("", 9), page("def", 9)], "abcdef", 3, id="an empty page within"),
+        pytest.param([page("abc", 99), page("", 99), page("", 99)], "abc", 3, id="the total lies"),
+        pytest.param([page("abc", None), page("de", None), page("", None)], "abcde", 3, id="no total"),
+        pytest.param(
+            [page("ab", 5, 100), page("cd", 5, 100), page("e", 5, 100)], "abcde", 3, id="pages are smaller than claimed"
+        ),
+        pytest.param([page("aab", 4), page("bcd", 4)], "abcd", 2, id="a row twice in a page"),
+    ],
+)
+def test_every_row_comes_once(pages, ids, requests):
+    assert walk(pages) == (ids, requests)
+
+
+def test_a_last_page_that_repeats_for_ever_ends_the_walk():
+    assert walk([page("abc", 1000), page("def", 1000)], endless=True) == ("abcdef", 3)
+
+
+def test_a_first_page_that_repeats_for_ever_ends_the_walk():
+    assert walk([page("abc", 1000)], endless=True) == ("abc", 2)
+
+
+def test_rows_come_before_the_next_page_is_asked_for():
+    asked = []
+
+    async def fetch(number: int) -> Page[Signal]:
+        asked.append(number)
+        return page("abc", 6) if number == 1 else page("def", 6)
+
+    async def first() -> str:
+        rows = walk_pages(fetch)
+        return (await anext(rows)).id
+
+    assert (asyncio.run(first()), asked) == ("a", [1])

@@ -1,0 +1,138 @@
+"""Bodies by the thousand: one parse, the same result as one by one, and no row lost to a bad neighbour."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from linkt_pipeline.api import Entity, MalformedBodyError, Signal, parse_entities, parse_signals
+from linkt_pipeline.api.wire import parse_one, parse_page
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(alphabet=st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(alphabet=st.characters(exclude_categories=["Cs"])), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+entities = st.fixed_dictionaries(
+    {
+        "id": st.text(alphabet="0123456789abcdef", min_size=1, max_size=24),
+        "data": st.dictionaries(st.text(alphabet=st.characters(exclude_categories=["Cs"])), json_values, max_size=4),
+    },
+    optional={"status": json_values, "parent_id": json_values, "created_at": json_values, "novelty": json_values},
+)
+
+
+@given(st.lists(entities, max_size=5), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_a_batch_reads_as_its_bodies_do_one_by_one(wires, ascii_only):
+    bodies = [json.dumps(wire, ensure_ascii=ascii_only).encode() for wire in wires]
+
+    together, bad = parse_entities(bodies)
+
+    assert bad == []
+    assert together == [parse_one(Entity, body) for body in bodies]
+    assert [entity.payload for entity in together] == [body.decode() for body in bodies]
+    assert [entity.data for entity in together] == [wire["data"] for wire in wires]
+
+
+@given(st.lists(entities, max_size=5), st.dictionaries(st.text(alphabet="xyz", min_size=1), json_values), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_each_row_of_a_page_keeps_its_own_slice_of_the_text(wires, around, indented):
+    envelope = {**around, "entities": wires, "total": 9, "page": 2, "page_size": 5}
+    text = json.dumps(envelope, indent=2 if indented else None)
+
+    page = parse_page(Entity, "entities", text.encode(), page=1, page_size=100)
+
+    assert [json.loads(item.payload) for item in page.items] == wires
+    assert all(item.payload in text for item in page.items)
+    assert (page.total, page.page, page.page_size, page.malformed) == (9, 2, 5, ())
+
+
+BAD = {
+    "cut": (b'{"id": "b", "data": {"name": "Tarn', True, None),
+    "empty": (b"", True, None),
+    "html": (b"<html></html>", True, None),
+    "a list": (b"[]", False, None),
+    "null": (b"null", False, None),
+    "two objects": (b'{"id": "b"},{"id": "c"}', True, None),
+    "no id": (b'{"data": {}}', False, "id"),
+    "NaN": (b'{"id": "b", "data": {"x": NaN}}', True, None),
+    "Infinity": (b'{"id": "b", "data": {"x": -Infinity}}', True, None),
+    "lone surrogate": (b'{"id": "b", "data": {"x": "\\ud83d"}}', True, None),
+    "not utf-8": (b'{"id": "b", "data": {"x": "\xff"}}', True, None),
+    "too deep": (b'{"id": "b", "data": {"x": ' + b"[" * 5000 + b"]" * 5000 + b"}}", True, None),
+}
+
+
+@pytest.mark.parametrize(("body", "truncated", "field"), BAD.values(), ids=BAD.keys())
+def test_a_bad_body_costs_only_its_own_row(body, truncated, field):
+    good, bad = parse_entities([b'{"id": "a"}', body, b'{"id": "z"}'])
+
+    assert [entity.id for entity in good] == ["a", "z"]
+    assert [(error.truncated, error.field) for error in bad] == [(truncated, field)]
+    assert bad[0].payload == body.decode("utf-8", "replace")
+    assert bad[0].reason
+
+
+def test_text_that_merely_speaks_of_nan_is_read():
+    good, bad = parse_entities([b'{"id": "a", "data": {"name": "NaN Bread & Infinity Ltd"}}'])
+
+    assert (len(good), bad) == (1, [])
+
+
+def test_numbers_keep_their_value():
+    big = 123456789012345678901234567890
+    (entity,), _ = parse_entities([b'{"id": "a", "data": {"x": %d, "y": 1.10, "z": 0.1}}' % big])
+
+    assert entity.data == {"x": big, "y": 1.1, "z": 0.1}
+    assert '"y": 1.10' in entity.payload
+
+
+def test_a_bad_row_in_a_page_is_handed_over_beside_the_good_ones():
+    body = b'{"signals": [{"id": "a"}, {"summary": "no id"}, 5, {"id": "b"}], "total": 4, "page": 1, "page_size": 4}'
+
+    page = parse_page(Signal, "signals", body, page=1, page_size=4)
+
+    assert [signal.id for signal in page.items] == ["a", "b"]
+    assert [error.payload for error in page.malformed] == ['{"summary": "no id"}', "5"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"signals": null, "total": 0}', "signals"),
+        (b'{"data": []}', "signals"),
+        (b'{"signals": [{"id": "a"}, {"id"', None),
+        (b'{"signals": [{"id": "a"}]', None),
+        (b'{"signals": []} trailing', None),
+        (b"[]", None),
+        (b"", None),
+        (b"\xff", None),
+    ],
+)
+def test_a_page_without_its_list_is_malformed(body, field):
+    with pytest.raises(MalformedBodyError) as caught:
+        parse_page(Signal, "signals", body, page=1, page_size=20)
+
+    assert caught.value.field == field
+    assert caught.value.truncated is (field is None)
+
+
+@given(st.integers(min_value=0, max_value=60))
+def test_no_beginning_of_a_page_passes_for_the_page(cut):
+    whole = b'{"signals": [{"id": "a"}, {"id": "b"}], "total": 2, "page": 1}'
+
+    with pytest.raises(MalformedBodyError):
+        parse_page(Signal, "signals", whole[:cut], page=1, page_size=20)
+
+
+def test_an_empty_batch_is_empty():
+    assert parse_signals([]) == ([], [])
