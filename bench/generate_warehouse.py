@@ -174,9 +174,9 @@ def _text_id(number: int, letter: str) -> str:
 
 def _attribute(value: str) -> str:
     return (
-        f"'{{\"value\":\"' || {value} || '\",\"display\":\"' || {value} || '\",\"references\":[\"https://source'"
-        f" || i % 997 || '.example/page/' || i || '\"],\"created_at\":\"2026-04-07T09:41:10Z\","
-        f"\"updated_at\":\"2026-04-07T09:41:10Z\"}}'"
+        f'\'{{"value":"\' || {value} || \'","display":"\' || {value} || \'","references":["https://source\''
+        f' || i % 997 || \'.example/page/\' || i || \'"],"created_at":"2026-04-07T09:41:10Z",'
+        f'"updated_at":"2026-04-07T09:41:10Z"}}\''
     )
 
 

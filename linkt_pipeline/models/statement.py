@@ -16,7 +16,7 @@ import duckdb
 from linkt_pipeline.models.errors import ModelFileError
 from linkt_pipeline.models.model import ModelKey, TableReference
 
-_STRING_OR_COMMENT = re.compile(r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")|--[^\n]*|/\*.*?\*/|(\s+)", re.DOTALL)
+_QUOTED_OR_LAYOUT = re.compile(r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")|(?:--[^\n]*|/\*.*?\*/|\s+)+", re.DOTALL)
 
 _TOKENS = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|;", re.DOTALL)
 
@@ -50,7 +50,7 @@ def read_select(con: duckdb.DuckDBPyConnection, path: Path, text: str) -> tuple[
 
 def normalise(sql: str) -> str:
     """The text without comments and with every run of white space as one blank; quoted text is left alone."""
-    return _STRING_OR_COMMENT.sub(lambda match: match[1] or " ", sql).strip().rstrip(";").strip()
+    return _QUOTED_OR_LAYOUT.sub(lambda match: match[1] or " ", sql).strip().rstrip(";").strip()
 
 
 def select_of(text: str) -> str:
