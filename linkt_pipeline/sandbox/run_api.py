@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from linkt_pipeline.sandbox.errors import invalid, not_found
-from linkt_pipeline.sandbox.ids import flow_run_id, timestamp
+from linkt_pipeline.sandbox.ids import flow_run_id, parse_timestamp, timestamp
 from linkt_pipeline.sandbox.query import Query
 from linkt_pipeline.sandbox.records import RunRecord
 from linkt_pipeline.sandbox.replies import cut, json_reply, page_reply
@@ -45,7 +45,8 @@ def list_runs(world: World, request: Request, body: Any) -> Response:
     world.advance()
     query = Query(request.query_params)
     page, page_size = query.page()
-    wanted = {name: query.text(name) for name in ("task_id", "icp_id", "task_type", "status")}
+    wanted = {name: query.text(name) for name in ("task_id", "icp_id", "task_type")}
+    wanted["status"] = query.text("status", STATUSES)
     bounds = {name: query.moment(name) for name in BOUNDS}
     sort_by = query.text("sort_by", ("created_at", "updated_at", "agent_type", "status", "task_type")) or "created_at"
     order = query.order()
@@ -70,7 +71,11 @@ def list_runs(world: World, request: Request, body: Any) -> Response:
 
 
 def _within(run: RunRecord, bounds: dict[str, float | None]) -> bool:
-    times = {"created": round(run.started + run.skew, 3), "updated": round(run.updated + run.skew, 3)}
+    # As shown, to the millisecond: a client that sends back a time it was given must find the run.
+    times = {
+        name: parse_timestamp(timestamp(at + run.skew))
+        for name, at in (("created", run.started), ("updated", run.updated))
+    }
     for name, bound in bounds.items():
         what, side = name.split("_")
         if bound is not None and (times[what] < bound if side == "after" else times[what] > bound):
