@@ -13,7 +13,7 @@ from linkt_pipeline.assets.snapshot import build_snapshot
 from linkt_pipeline.config import PROJECT_ROOT, Settings, TaskSpec
 from linkt_pipeline.models import ModelKey, describe_models, load_checks, load_models, warehouse_sources
 from linkt_pipeline.runs.events import Observer
-from linkt_pipeline.warehouse.connection import empty_warehouse
+from linkt_pipeline.warehouse.migration import empty_warehouse
 
 SQL_DIR = PROJECT_ROOT / "sql"
 

@@ -4,6 +4,8 @@ Migrations are the files ``migrations/NNNN_name.sql``, applied in order and reco
 each in one transaction. Two processes that start at once are kept apart by the file's own lock.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -81,3 +83,14 @@ def migrate(con: duckdb.DuckDBPyConnection, path: Path) -> bool:
             con.execute("rollback")
             raise
     return before < latest_version()
+
+
+@contextmanager
+def empty_warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
+    """The tables of this version without a row, in memory: for whoever needs their columns, not their content."""
+    con = duckdb.connect()
+    try:
+        migrate(con, Path(":memory:"))
+        yield con
+    finally:
+        con.close()
