@@ -3,6 +3,7 @@
 import math
 import time
 from collections import deque
+from collections.abc import Callable
 
 from linkt_pipeline.sandbox.errors import Refusal
 
@@ -10,8 +11,9 @@ from linkt_pipeline.sandbox.errors import Refusal
 class RateLimit:
     """Lets ``per_minute`` requests through in any 60 seconds; refused ones do not count."""
 
-    def __init__(self, per_minute: int) -> None:
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_minute = per_minute
+        self._clock = clock
         self._admitted: deque[float] = deque()
 
     def admit(self) -> dict[str, str]:
@@ -23,7 +25,7 @@ class RateLimit:
         Raises:
             Refusal: 429 with Retry-After.
         """
-        now = time.monotonic()
+        now = self._clock()
         while self._admitted and self._admitted[0] <= now - 60:
             self._admitted.popleft()
         full = len(self._admitted) >= self._per_minute
