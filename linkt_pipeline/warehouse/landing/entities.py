@@ -1,0 +1,99 @@
+"""Lands entities: the newest version in ``linkt.entities``, every real change in ``linkt.entity_versions``."""
+
+import duckdb
+import polars as pl
+
+from linkt_pipeline.warehouse.frames import ENTITIES_FRAME
+from linkt_pipeline.warehouse.landing.content import content_hashes
+from linkt_pipeline.warehouse.landing.counts import LandingCounts
+from linkt_pipeline.warehouse.landing.resources import settle_landed, settle_rejected
+from linkt_pipeline.warehouse.landing.rows import replace_rows
+from linkt_pipeline.warehouse.landing.staging import count, stage
+from linkt_pipeline.warehouse.landing.versions import append_versions
+
+_STAGED = {**ENTITIES_FRAME, "content_hash": pl.String}
+_CUT_OUT = {"data": "payload -> '$.data'", "duplicate_info": "nullif(payload -> '$.duplicate_info', 'null')"}
+
+
+def land_entities(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> LandingCounts:
+    """Merge entities, newer wins: by ``updated_at`` (none is oldest), then by ``fetched_at`` if the content differs.
+
+    An older version that arrives late never overwrites, but finds its place in the history. Ids named by runs move to
+    ``landed`` in the same transaction.
+
+    Args:
+        con: a transaction.
+        frame: :data:`~linkt_pipeline.warehouse.frames.ENTITIES_FRAME`; an id may come more than once. A column
+            ``content_hash`` (from :func:`~linkt_pipeline.warehouse.landing.content.content_hashes`) is used if present,
+            so that it can be computed before the warehouse is opened.
+
+    Returns:
+        What happened to each id.
+    """
+    if frame.is_empty():
+        return LandingCounts()
+    if "content_hash" not in frame.columns:
+        frame = frame.with_columns(content_hashes(frame["payload"]))
+    stage(con, "staged_entities", frame, _STAGED)
+    rejected = reject_unstorable(con, "entity", "staged_entities", "entity_id")
+    con.execute(
+        "create or replace temp table delivered as select *, row_number() over () as delivery from staged_entities"
+    )
+    _find_changed(con)
+    versions = append_versions(con)
+    columns = [*_STAGED, *_CUT_OUT]
+    select = ["payload::json" if name == "payload" else name for name in _STAGED] + list(_CUT_OUT.values())
+    replace_rows(con, "linkt.entities", "entity_id", "changed_entities", columns, select)
+    settle_landed(con, "entity", "delivered", "entity_id")
+    inserted = count(con, "select count(*) from changed_entities where is_new")
+    updated = count(con, "select count(*) from changed_entities where not is_new")
+    total = count(con, "select count(distinct entity_id) from delivered")
+    return LandingCounts(inserted, updated, total - inserted - updated, versions, rejected)
+
+
+def _find_changed(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        """
+        create or replace temp table known_entities as
+        select entity_id, updated_at, fetched_at, content_hash from linkt.entities
+        where entity_id in (select entity_id from delivered)
+        """
+    )
+    con.execute(
+        """
+        create or replace temp table changed_entities as
+        with newest as (
+            select * from delivered
+            qualify row_number() over (
+                partition by entity_id order by updated_at desc nulls last, fetched_at desc, content_hash desc
+            ) = 1
+        )
+        select newest.*, known.entity_id is null as is_new
+        from newest left join known_entities as known on known.entity_id = newest.entity_id
+        where is_new
+            or coalesce(newest.updated_at, '-infinity') > coalesce(known.updated_at, '-infinity')
+            or (
+                newest.updated_at is not distinct from known.updated_at
+                and newest.content_hash <> known.content_hash
+                and (newest.fetched_at, newest.content_hash) > (known.fetched_at, known.content_hash)
+            )
+        """
+    )
+
+
+def reject_unstorable(con: duckdb.DuckDBPyConnection, resource_type: str, staged: str, key: str) -> int:
+    """Move rows whose payload is no JSON to DuckDB (a lone surrogate, say) to the rejects; returns how many ids."""
+    if not count(con, f"select count(*) from {staged} where json_valid(payload) is not true"):  # noqa: S608
+        return 0
+    con.execute(
+        f"""
+        create or replace temp table unstorable as
+        select $1 as resource_type, {key} as resource_id, 'the payload is not JSON that DuckDB accepts' as reason,
+            payload, fetched_at as received_at
+        from {staged} where json_valid(payload) is not true
+        """,  # noqa: S608
+        [resource_type],
+    )
+    con.execute(f"delete from {staged} where json_valid(payload) is not true")  # noqa: S608
+    settle_rejected(con, "unstorable")
+    return count(con, "select count(distinct resource_id) from unstorable")

@@ -1,0 +1,160 @@
+"""The books about ids: which a run named, and what became of each.
+
+A row of ``linkt.run_resources`` is *pending* until a request sent after the run was landed settles it: *landed*,
+*missing* (404) or *rejected* (kept in ``linkt.rejects`` with its payload). A request sent before can't speak for it,
+because the run may have changed the row since.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import duckdb
+import polars as pl
+
+from linkt_pipeline.warehouse.frames import REJECTS_FRAME, UTC
+from linkt_pipeline.warehouse.landing.staging import count, stage
+
+MISSING = "404: Linkt does not know this id (any more)"
+
+
+def settle_landed(con: duckdb.DuckDBPyConnection, resource_type: str, delivered: str, key: str) -> None:
+    """Move the ids of a delivery to ``landed`` and forget their rejects.
+
+    Args:
+        con: the transaction that lands their rows.
+        resource_type: ``entity`` or ``signal``.
+        delivered: a table of what arrived, with its id column ``key`` and ``fetched_at``.
+        key: name of that id column.
+    """
+    con.execute(
+        f"""
+        update linkt.run_resources as named
+        set state = 'landed', landed_at = now(), last_error = null
+        from (select {key} as resource_id, max(fetched_at) as fetched_at from {delivered} group by all) as arrived
+        where named.resource_id = arrived.resource_id
+            and named.resource_type = $1
+            and named.state in ('pending', 'missing', 'rejected')
+            and named.named_at <= arrived.fetched_at
+        """,  # noqa: S608
+        [resource_type],
+    )
+    con.execute(
+        f"""
+        delete from linkt.rejects
+        where resource_type = $1 and resource_id in (select {key} from {delivered})
+        """,  # noqa: S608
+        [resource_type],
+    )
+
+
+def land_rejects(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> int:
+    """Keep what arrived but can't be used, with its payload and the reason.
+
+    Args:
+        con: a transaction.
+        frame: :data:`~linkt_pipeline.warehouse.frames.REJECTS_FRAME`; one id may come more than once.
+
+    Returns:
+        Rows of ``run_resources`` that are now rejected.
+    """
+    if frame.is_empty():
+        return 0
+    stage(con, "rejected", frame, REJECTS_FRAME)
+    return settle_rejected(con, "rejected")
+
+
+def settle_rejected(con: duckdb.DuckDBPyConnection, rejected: str) -> int:
+    """As :func:`land_rejects`, of a staged table."""
+    con.execute(
+        f"""
+        create or replace temp table newest_rejects as
+        select r.*, (
+            select max_by(named.run_id, (named.named_at, named.run_id)) from linkt.run_resources as named
+            where named.resource_type = r.resource_type and named.resource_id = r.resource_id
+        ) as run_id
+        from {rejected} as r
+        qualify row_number() over (partition by resource_type, resource_id order by received_at desc, reason desc) = 1
+        """  # noqa: S608
+    )
+    con.execute(
+        """
+        merge into linkt.rejects as stored
+        using newest_rejects as newer
+        on stored.resource_type = newer.resource_type and stored.resource_id = newer.resource_id
+        when matched and newer.received_at > stored.received_at then update set
+            run_id = newer.run_id, reason = newer.reason, payload = newer.payload, received_at = newer.received_at
+        when not matched then insert (resource_type, resource_id, run_id, reason, payload, received_at)
+            values (newer.resource_type, newer.resource_id, newer.run_id, newer.reason, newer.payload,
+                newer.received_at)
+        """
+    )
+    return count(
+        con,
+        """
+        update linkt.run_resources as named
+        set state = 'rejected', landed_at = null, last_error = newest_rejects.reason
+        from newest_rejects
+        where named.resource_id = newest_rejects.resource_id
+            and named.resource_type = newest_rejects.resource_type
+            and named.state in ('pending', 'missing')
+            and named.named_at <= newest_rejects.received_at
+        """,
+    )
+
+
+def mark_missing(con: duckdb.DuckDBPyConnection, resource_type: str, ids: Sequence[str], *, at: datetime) -> int:
+    """A single read of these ids answered 404.
+
+    Args:
+        con: a transaction.
+        resource_type: ``entity`` or ``signal``.
+        ids: what was asked for.
+        at: when the requests were sent (the earliest of them).
+
+    Returns:
+        Rows of ``run_resources`` that are now missing. A row landed for an earlier run stays landed.
+    """
+    if not ids:
+        return 0
+    frame = pl.DataFrame({"resource_id": ids}).with_columns(pl.lit(at).cast(UTC).alias("at"))
+    stage(con, "gone", frame, {"resource_id": pl.String, "at": UTC})
+    changed = count(
+        con,
+        """
+        update linkt.run_resources as named
+        set state = 'missing', landed_at = null, last_error = $2
+        from (select distinct resource_id, "at" from gone) as gone
+        where named.resource_id = gone.resource_id
+            and named.resource_type = $1
+            and named.state in ('pending', 'rejected')
+            and named.named_at <= gone."at"
+        """,
+        [resource_type, MISSING],
+    )
+    con.execute(
+        "delete from linkt.rejects where resource_type = $1 and resource_id in (select resource_id from gone)",
+        [resource_type],
+    )
+    return changed
+
+
+def reopen_resources(
+    con: duckdb.DuckDBPyConnection, resource_type: str, *, states: Sequence[str] = ("missing", "rejected")
+) -> int:
+    """Make settled ids pending again, to try them once more. What a malformed id names can't be tried at all.
+
+    Returns:
+        Rows of ``run_resources`` that are pending again.
+    """
+    return count(
+        con,
+        f"""
+        update linkt.run_resources set state = 'pending'
+        where resource_type = $1 and state in (select unnest($2::varchar[])) and state <> 'landed'
+            and regexp_full_match(resource_id, '{WELL_FORMED_ID}')
+        """,  # noqa: S608
+        [resource_type, list(states)],
+    )
+
+
+WELL_FORMED_ID = "[A-Za-z0-9_-]{1,64}"  # the same rule as the one for ids in URLs

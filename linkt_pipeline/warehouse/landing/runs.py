@@ -1,0 +1,118 @@
+"""Lands terminal runs with what they cost and the ids they name."""
+
+import duckdb
+import polars as pl
+
+from linkt_pipeline.warehouse.frames import RUN_CREDITS_FRAME, RUN_RESOURCES_FRAME, RUNS_FRAME
+from linkt_pipeline.warehouse.landing.counts import LandingCounts
+from linkt_pipeline.warehouse.landing.resources import WELL_FORMED_ID, settle_rejected
+from linkt_pipeline.warehouse.landing.rows import replace_rows
+from linkt_pipeline.warehouse.landing.staging import count, stage
+
+_JSON = ("input", "payload")
+
+
+def land_runs(
+    con: duckdb.DuckDBPyConnection, runs: pl.DataFrame, credits: pl.DataFrame, resources: pl.DataFrame
+) -> LandingCounts:
+    """Merge runs; the one with the newer ``updated_at`` wins, then the one fetched later.
+
+    Args:
+        con: a transaction.
+        runs: :data:`~linkt_pipeline.warehouse.frames.RUNS_FRAME`.
+        credits: :data:`~linkt_pipeline.warehouse.frames.RUN_CREDITS_FRAME`, the whole breakdown of each run.
+        resources: :data:`~linkt_pipeline.warehouse.frames.RUN_RESOURCES_FRAME`, every id each run names.
+
+    Returns:
+        Counts of runs; ``rejected`` counts malformed ids among the named ones, rejected at once.
+    """
+    stage(con, "delivered_runs", runs, RUNS_FRAME)
+    stage(con, "delivered_credits", credits, RUN_CREDITS_FRAME)
+    stage(con, "delivered_resources", resources, RUN_RESOURCES_FRAME)
+    con.execute(
+        """
+        create or replace temp table newest_runs as
+        with newest as (
+            select * from delivered_runs
+            qualify row_number() over (
+                partition by run_id order by updated_at desc nulls last, fetched_at desc, payload desc
+            ) = 1
+        )
+        select newest.*,
+            stored.run_id is null as is_new,
+            coalesce(newest.updated_at, '-infinity') >= coalesce(stored.updated_at, '-infinity') as is_current,
+            is_new or (is_current and (
+                newest.updated_at is distinct from stored.updated_at
+                or (newest.payload is distinct from stored.payload::varchar and newest.fetched_at > stored.fetched_at)
+            )) as is_changed
+        from newest left join linkt.runs as stored on stored.run_id = newest.run_id
+        """
+    )
+    con.execute("create or replace temp table changed_runs as select * from newest_runs where is_changed")
+    columns = list(RUNS_FRAME)
+    select = [f"{name}::json" if name in _JSON else name for name in columns]
+    replace_rows(con, "linkt.runs", "run_id", "changed_runs", columns, select)
+    _replace_credits(con)
+    rejected = _name_resources(con)
+    inserted = count(con, "select count(*) from changed_runs where is_new")
+    updated = count(con, "select count(*) from changed_runs where not is_new")
+    total = count(con, "select count(*) from newest_runs")
+    return LandingCounts(inserted, updated, total - inserted - updated, rejected=rejected)
+
+
+def _replace_credits(con: duckdb.DuckDBPyConnection) -> None:
+    """A run's breakdown is one set: action types that a newer delivery lacks are gone."""
+    con.execute(
+        """
+        create or replace temp table newest_credits as
+        select run_id, action_type, max(credits) as credits
+        from delivered_credits semi join changed_runs using (run_id)
+        where action_type is not null
+        group by all
+        """
+    )
+    con.execute("delete from linkt.run_credits where run_id in (select run_id from changed_runs where not is_new)")
+    con.execute("insert into linkt.run_credits (run_id, action_type, credits) from newest_credits")
+
+
+def _name_resources(con: duckdb.DuckDBPyConnection) -> int:
+    """New names become pending, known ones keep the state they have. Returns how many can't be ids at all."""
+    con.execute(
+        """
+        create or replace temp table newest_resources as
+        select named.run_id, resource_type, action, resource_id, min(position) as position,
+            any_value(fetched_at) as named_at
+        from delivered_resources as named
+        join newest_runs on newest_runs.run_id = named.run_id and newest_runs.is_current
+        where resource_id is not null
+        group by all
+        """
+    )
+    con.execute(
+        """
+        merge into linkt.run_resources as stored
+        using newest_resources as named
+        on stored.run_id = named.run_id and stored.resource_type = named.resource_type
+            and stored.action = named.action and stored.resource_id = named.resource_id
+        when not matched then insert (run_id, resource_type, action, resource_id, position, state, named_at)
+            values (named.run_id, named.resource_type, named.action, named.resource_id, named.position, 'pending',
+                named.named_at)
+        """
+    )
+    con.execute(
+        f"""
+        create or replace temp table malformed_ids as
+        select resource_type, resource_id,
+            'malformed id: not the 24 hexadecimal digits of a Linkt id' as reason,
+            null::varchar as payload, max(named_at) as received_at
+        from linkt.run_resources
+        where state = 'pending'
+            and run_id in (select run_id from newest_resources)
+            and not regexp_full_match(resource_id, '{WELL_FORMED_ID}')
+        group by all
+        """  # noqa: S608
+    )
+    if not count(con, "select count(*) from malformed_ids"):
+        return 0
+    settle_rejected(con, "malformed_ids")
+    return count(con, "select count(*) from malformed_ids")

@@ -1,0 +1,32 @@
+"""Puts a frame where SQL can reach it, in exactly the declared shape."""
+
+import duckdb
+import polars as pl
+
+from linkt_pipeline.warehouse.frames import FrameSchema
+
+
+def stage(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame, schema: FrameSchema) -> None:
+    """Copy a frame into the temporary table ``table``, replacing an earlier one.
+
+    Args:
+        con: a connection inside a transaction.
+        table: name of the temporary table.
+        frame: rows; columns beyond the schema are ignored.
+        schema: names and types that the table gets.
+
+    Raises:
+        polars.exceptions.PolarsError: a column is missing or its values don't fit, which is a mistake in the code.
+    """
+    shaped = frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+    con.register("staged_frame", shaped)
+    try:
+        con.execute(f"create or replace temp table {table} as select * from staged_frame")  # noqa: S608
+    finally:
+        con.unregister("staged_frame")
+
+
+def count(con: duckdb.DuckDBPyConnection, sql: str, parameters: list[object] | None = None) -> int:
+    """First value of a query, or the number of rows a statement changed."""
+    row = con.execute(sql, parameters or []).fetchone()
+    return int(row[0]) if row and row[0] is not None else 0
