@@ -94,7 +94,7 @@ class Reader:
         with warehouse.write() as con:
             counts = self._land(con, frame)
             if batch.missing:
-                mark_missing(con, self.resource, batch.missing, moment)
+                mark_missing(con, self.resource, batch.missing, at=moment)
             if batch.rejected:
                 rejects = [(each.resource_id, each.reason, each.payload) for each in batch.rejected]
                 land_rejects(con, rejects_frame(self.resource, rejects, moment))

@@ -233,9 +233,9 @@ class _Fetch:
                 await self._read_again(resource_id, batch, models)
             counts = await asyncio.to_thread(self.reader.land, self.warehouse, models, batch)
             self.done.add(counts)
-            self.done.landed += len(models)
+            self.done.landed += len(models) - counts.rejected
             self.done.missing += len(batch.missing)
-            self.done.rejected += len(batch.rejected)
+            self.done.rejected += len(batch.rejected) + counts.rejected
             self.progress(self.done)
 
     async def _read_again(self, resource_id: str, batch: Batch, models: list[Any]) -> None:
