@@ -71,6 +71,7 @@ def create_app(
     seed: int = 7,
     speed: float = 1.0,
     faults: Sequence[str] = (),
+    history_weeks: int = 0,
     requests_per_minute: int | None = None,
     api_key: str | None = SANDBOX_KEY,
     shut_down: Callable[[], None] | None = None,
@@ -82,6 +83,7 @@ def create_app(
         seed: decides every made-up thing; a kept world keeps the seed it began with.
         speed: 2 makes runs take half the time.
         faults: what goes wrong, see :mod:`linkt_pipeline.sandbox.faults`.
+        history_weeks: weeks of scheduled runs a new world looks back on.
         requests_per_minute: enforce a rate limit.
         api_key: the key to accept; None accepts any request.
         shut_down: called when ``POST /_sandbox/shutdown`` asks the server to stop.
@@ -89,7 +91,7 @@ def create_app(
     Raises:
         FaultSpecError: a fault can't be read.
     """
-    world = World(state_dir, seed=seed, speed=speed, faults=faults)
+    world = World(state_dir, seed=seed, speed=speed, faults=faults, history_weeks=history_weeks)
     gate = Gate(world, api_key, RateLimit(requests_per_minute) if requests_per_minute else None)
     routes = [
         Route(endpoint.template, Guarded(gate, endpoint, _HANDLERS[name]), methods=[endpoint.method])

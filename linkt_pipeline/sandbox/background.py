@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,17 @@ _START_SECONDS = 30.0
 _STOP_SECONDS = 5.0
 
 
-def ensure_sandbox(state_dir: Path, *, idle_minutes: float = IDLE_MINUTES) -> str:
+def ensure_sandbox(state_dir: Path, *, idle_minutes: float = IDLE_MINUTES, arguments: Sequence[str] = ()) -> str:
     """The URL of the sandbox that serves this folder; one is started if none is alive.
 
     Callers that come at once start one between them. The sandbox outlives its caller and stops by itself
     after ``idle_minutes`` without a request; started again, it takes its old port if that is free.
+
+    Args:
+        state_dir: where its world is kept.
+        idle_minutes: as said above.
+        arguments: further options of ``linkt-pipeline sandbox``, such as ``--speed 5``; without effect
+            if the sandbox is up already.
 
     Raises:
         SandboxError: it does not start; says where its log is.
@@ -37,7 +43,7 @@ def ensure_sandbox(state_dir: Path, *, idle_minutes: float = IDLE_MINUTES) -> st
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
         with _alone(state_dir):
-            return find_sandbox(state_dir) or _start(state_dir, idle_minutes)
+            return find_sandbox(state_dir) or _start(state_dir, idle_minutes, arguments)
     except OSError as error:
         raise SandboxError(f"{state_dir}: the sandbox can't keep its data here: {error}") from None
 
@@ -75,7 +81,7 @@ def _alone(state_dir: Path) -> Iterator[None]:
         yield
 
 
-def _start(state_dir: Path, idle_minutes: float) -> str:
+def _start(state_dir: Path, idle_minutes: float, more: Sequence[str]) -> str:
     log = state_dir / "sandbox.log"
     package_root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")]))
@@ -84,7 +90,7 @@ def _start(state_dir: Path, idle_minutes: float) -> str:
     with log.open("ab") as output:
         # A session of its own: Ctrl-C at the caller's terminal must not end what others use as well.
         child = subprocess.Popen(  # noqa: S603 our own interpreter and module
-            [sys.executable, "-m", "linkt_pipeline.sandbox", *arguments],
+            [sys.executable, "-m", "linkt_pipeline.sandbox", *arguments, *more],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -20,6 +20,9 @@ from linkt_pipeline.errors import LinktPipelineError
 )
 @click.option("--fault", "faults", multiple=True, metavar="FAULT", help="Let something go wrong; see --list-faults.")
 @click.option("--requests-per-minute", type=click.IntRange(1), help="Answer 429 above this rate.")
+@click.option(
+    "--history-weeks", type=click.IntRange(0, 520), default=0, help="Scheduled runs a new world looks back on."
+)
 @click.option("--idle-minutes", type=click.FloatRange(0.001), help="Stop after so long without a request.")
 @click.option("--list-faults", is_flag=True, help="Show the faults there are, and stop.")
 def sandbox_command(
@@ -29,6 +32,7 @@ def sandbox_command(
     speed: float,
     faults: tuple[str, ...],
     requests_per_minute: int | None,
+    history_weeks: int,
     idle_minutes: float | None,
     list_faults: bool,
 ) -> None:
@@ -51,6 +55,7 @@ def sandbox_command(
             seed=seed,
             speed=speed,
             faults=faults,
+            history_weeks=history_weeks,
             requests_per_minute=requests_per_minute,
             idle_minutes=idle_minutes,
             announce=click.echo,

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
@@ -104,6 +105,8 @@ class Guarded:
         resource = next(iter(request.path_params.values()), None)
         for fault in gate.world.faults.take(Stage.BEFORE, name, resource):
             return _instead_of_work(fault)
+        for _ in gate.world.faults.take(Stage.REQUEST, name, resource):
+            request = _asking_for_the_first_page(request)
         try:
             body = await _read_body(request)
             with gate.world.lock:
@@ -128,6 +131,11 @@ async def _read_body(request: Request) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise invalid("json_invalid", ("body", 0), "JSON decode error", {}, error=str(error)) from None
+
+
+def _asking_for_the_first_page(request: Request) -> Request:
+    kept = [(key, value) for key, value in request.query_params.multi_items() if key != "page"]
+    return Request({**request.scope, "query_string": urlencode(kept).encode()}, request.receive)
 
 
 def _instead_of_work(fault: Fault) -> Reply:
@@ -165,6 +173,8 @@ def _retry_after(arg: str | None) -> dict[str, str]:
 def _spoil(reply: Reply, fault: Fault) -> None:
     """What a fault does to a reply whose work is done."""
     match fault.name:
+        case "drifting_total":
+            reply.response = _with_total(reply.response, int(fault.number(3)))
         case "lost_reply":
             reply.reset = True
         case "late_reply":
@@ -175,6 +185,13 @@ def _spoil(reply: Reply, fault: Fault) -> None:
             reply.response = _error(int(fault.number(500)), None).response
         case "malformed_body":
             reply.response = _malformed(reply.response, fault.arg or "truncated")
+
+
+def _with_total(response: Response, more: int) -> Response:
+    value = orjson.loads(bytes(response.body) or b"null")
+    if not isinstance(value, dict) or "total" not in value:
+        return response
+    return json_reply(value | {"total": value["total"] + more}, response.status_code)
 
 
 def _malformed(response: Response, how: str) -> Response:

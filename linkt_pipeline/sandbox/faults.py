@@ -18,6 +18,7 @@ from linkt_pipeline.sandbox.errors import FaultSpecError
 class Stage(Enum):
     """When a fault acts."""
 
+    REQUEST = auto()  # the request is understood wrongly
     BEFORE = auto()  # instead of any work
     AFTER = auto()  # the work is done, the reply suffers
     RUN = auto()  # a run that is being executed will end oddly
@@ -49,6 +50,8 @@ KINDS: dict[str, FaultKind] = {
     "http_503": FaultKind(Stage.BEFORE, None, 1, "503 with Retry-After ARG seconds (default 1), or none"),
     "http_502": FaultKind(Stage.BEFORE, None, 1, "502 with an HTML page, as a gateway sends it"),
     "http_NNN": FaultKind(Stage.BEFORE, None, 1, "any other error status, without work; ARG is the detail text"),
+    "endless_page": FaultKind(Stage.REQUEST, None, None, "whatever page is asked for, the first one comes"),
+    "drifting_total": FaultKind(Stage.AFTER, None, None, "lists say ARG (default 3) more rows than there are"),
     "lost_reply": FaultKind(Stage.AFTER, "execute", 1, "the work is done, then the connection is reset"),
     "late_reply": FaultKind(Stage.AFTER, "execute", 1, "the work is done, the reply is ARG (default 5) seconds later"),
     "cut_body": FaultKind(Stage.AFTER, None, 1, "the connection closes after the share ARG of the body (default 0.5)"),

@@ -22,6 +22,11 @@ class ObjectIds:
         return f"{int(at):08x}{self._machine}{self.issued & 0xFFFFFF:06x}"
 
 
+def minted_before(first: str, second: str) -> bool:
+    """Whether one id of a world is older than another, also within a second."""
+    return first[-6:] < second[-6:]
+
+
 def flow_run_id(run_id: str) -> str:
     """The workflow engine's UUID for a run."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"sandbox-flow-{run_id}"))

@@ -10,13 +10,14 @@ import orjson
 from linkt_pipeline.sandbox.catalog import FAIR, SAAS, SHEETS
 from linkt_pipeline.sandbox.companies import Company, company_data, make_company, revise_company
 from linkt_pipeline.sandbox.holdings import FILE_NUMBERS, Holdings
-from linkt_pipeline.sandbox.ids import timestamp
+from linkt_pipeline.sandbox.ids import minted_before, timestamp
 from linkt_pipeline.sandbox.news import make_event
 from linkt_pipeline.sandbox.people import person_data
 from linkt_pipeline.sandbox.records import EntityRow, RunRecord, SignalRow
 
 # The fair's list: some of its companies are, or will be, found by the search as well, and become duplicates.
 FAIR_NUMBERS = (1, 4, FILE_NUMBERS, 9, FILE_NUMBERS + 1, FILE_NUMBERS + 2, 16, FILE_NUMBERS + 3)
+_ATTEMPTS = 20
 
 
 class Researcher:
@@ -48,11 +49,13 @@ class Researcher:
 
     def update_company(self, run: RunRecord, at: float) -> None:
         """Look again at a company an earlier run had found."""
-        touched = {*run.entities_created, *run.entities_updated}
-        earlier = [key for key in self._own.company_ids.get(run.icp_id or "", []) if key not in touched]
-        if earlier:
-            rng = Random(f"{self._own.seed}:{run.number}:{len(run.entities_updated)}")  # noqa: S311
-            self._revise(run, self._own.entities[rng.choice(earlier)], at)
+        companies = self._own.company_ids.get(run.icp_id or "", [])
+        rng = Random(f"{self._own.seed}:{run.number}:{len(run.entities_updated)}")  # noqa: S311
+        for _ in range(_ATTEMPTS if companies else 0):
+            chosen = rng.choice(companies)
+            if minted_before(chosen, run.id) and chosen not in run.entities_updated:
+                self._revise(run, self._own.entities[chosen], at)
+                return
 
     def create_signal(self, run: RunRecord, index: int, at: float, source_icp: str | None) -> None:
         """Find one event: of a company of the source ICP, or of the topic when there is none."""

@@ -106,6 +106,6 @@ def running_sandbox(state_dir: Path | None = None, **options: Any) -> Iterator[S
             key = options.get("api_key", SANDBOX_KEY)
             yield Sandbox(f"http://{HOST}:{listener.getsockname()[1]}", key or SANDBOX_KEY, world)
         finally:
-            server.should_exit = True
+            server.should_exit = server.force_exit = True  # a test's clients may still hold their connections
             thread.join(_START_SECONDS)
             world.close()

@@ -4,6 +4,7 @@ No background task is needed, and a world that was shut down in the middle of a 
 """
 
 import heapq
+import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -12,8 +13,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from linkt_pipeline.sandbox.catalog import FAIR_LIST_ROWS
-from linkt_pipeline.sandbox.errors import invalid, not_found
+from linkt_pipeline.sandbox.catalog import FAIR_LIST_ROWS, SEARCH_TASK, SHEET_SIGNALS_TASK, TOPIC_SIGNALS_TASK
+from linkt_pipeline.sandbox.errors import SandboxError, invalid, not_found
 from linkt_pipeline.sandbox.faults import FaultBox, Stage, parse_fault
 from linkt_pipeline.sandbox.holdings import Holdings
 from linkt_pipeline.sandbox.outcomes import outcome_under
@@ -25,6 +26,8 @@ from linkt_pipeline.sandbox.store import Store
 
 DEFAULT_RESULTS = 25
 MAX_RESULTS = 100_000
+WEEK = 7 * 86_400.0
+_WEEKLY_RUNS = ((1, SEARCH_TASK, 4), (2, SHEET_SIGNALS_TASK, 3), (3, TOPIC_SIGNALS_TASK, 2))  # hour, task, results
 
 
 class World:
@@ -39,25 +42,31 @@ class World:
     """
 
     def __init__(
-        self, state_dir: Path | None = None, *, seed: int = 7, speed: float = 1.0, faults: Iterable[str] = ()
+        self,
+        state_dir: Path | None = None,
+        *,
+        seed: int = 7,
+        speed: float = 1.0,
+        faults: Iterable[str] = (),
+        history_weeks: int = 0,
     ) -> None:
         self.state_dir = state_dir
         self.speed = speed
         self.faults = FaultBox(seed)
         self.requests = RequestLog()
         self.lock = threading.RLock()
-        self._store = Store(state_dir / "sandbox.sqlite" if state_dir else None)
-        self.own = Holdings(self._store, seed)
+        self._store, self.own = _open(state_dir and state_dir / "sandbox.sqlite", seed)
         self._researcher = Researcher(self.own)
         self._plans: dict[str, Plan] = {}
         self._due: list[tuple[float, int, str]] = []
-        for spec in faults:
-            self.faults.add(parse_fault(spec))
-        if self.own.new:
-            self._researcher.settle_in(time.time())
-            self.own.commit()
         for run in self.own.runs.values():
             self._await_next_step(run)
+        if self.own.new:
+            self._researcher.settle_in(time.time() - history_weeks * WEEK)
+            self._play_history(history_weeks)
+            self.own.commit()
+        for spec in faults:
+            self.faults.add(parse_fault(spec))
 
     @property
     def runs(self) -> dict[str, RunRecord]:
@@ -82,9 +91,9 @@ class World:
     def advance(self, now: float | None = None) -> None:
         """Carry out every step that is due, in time order across all runs."""
         now = time.time() if now is None else now
-        if not self._due or self._due[0][0] > now:
-            return
         with self.lock:
+            if not self._due or self._due[0][0] > now:
+                return
             while self._due and self._due[0][0] <= now:
                 at, _, run_id = heapq.heappop(self._due)
                 run = self.own.runs.get(run_id)
@@ -170,6 +179,16 @@ class World:
         """Release the state file."""
         with self.lock:
             self._store.close()
+
+    def _play_history(self, weeks: int) -> None:
+        """Runs that Linkt's own schedule started in the weeks before the sandbox was first opened."""
+        now = time.time()
+        for week in range(weeks, 0, -1):
+            for hour, task_id, results in _WEEKLY_RUNS:
+                task = self.own.reference["task"][task_id]
+                at = now - week * WEEK + hour * 3600
+                self.execute(task_id, task["icp_id"], {"num_results": results + week % 3}, at=at)
+                self.advance(at + 60)
 
     def _new_run(
         self, task: dict[str, Any], icp_id: str | None, parameters: dict[str, Any] | None, outcome: Outcome, at: float
@@ -268,3 +287,14 @@ class World:
         named = run.signals_created if run.task_type == "signal" else run.entities_created
         named += [self.own.ids.mint(at + run.skew) for _ in range(outcome.missing_ids)]
         named += [f"not-an-id/{number}" for number in range(outcome.malformed_ids)]
+
+
+def _open(path: Path | None, seed: int) -> tuple[Store, Holdings]:
+    try:
+        store = Store(path)
+        return store, Holdings(store, seed)
+    except (sqlite3.DatabaseError, OSError, TypeError, KeyError, ValueError) as error:
+        raise SandboxError(
+            f"{path} can't be read as a sandbox's world ({error}); it may be of another version. "
+            "Delete it to begin a new one: everything in it is made up."
+        ) from None

@@ -202,6 +202,17 @@ def test_the_servers_clock_can_be_wrong(sandbox: Sandbox, http: httpx.Client, sk
     assert http.get("/v1/run", params={"created_after": stamp, "created_before": stamp}).json()["total"] == 1
 
 
+def test_lists_can_drift_and_never_end(sandbox: Sandbox, http: httpx.Client) -> None:
+    total = http.get("/v1/entity").json()["total"]
+    sandbox.inject("drifting_total=5@list_entities*1")
+    assert [http.get("/v1/entity").json()["total"] for _ in range(2)] == [total + 5, total]
+
+    sandbox.inject("endless_page@list_entities")
+    pages = [http.get("/v1/entity", params={"page": page, "page_size": 3}).json() for page in (1, 2, 99)]
+    assert [page["entities"] for page in pages] == [pages[0]["entities"]] * 3
+    assert len(pages[0]["entities"]) == 3
+
+
 def test_counts_skips_and_endpoints_are_kept_to(sandbox: Sandbox, http: httpx.Client) -> None:
     fault = sandbox.inject("http_503@get_run*2+1")
     run_id = execute(http, SEARCH_TASK)

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from linkt_pipeline.sandbox import ensure_sandbox, find_sandbox, running_sandbox, stop_sandbox
 from linkt_pipeline.sandbox.catalog import SAAS, SEARCH_TASK
 from linkt_pipeline.sandbox.command import sandbox_command
+from linkt_pipeline.sandbox.errors import SandboxError
 from tests.sandbox.driving import execute, finished, wait_until
 
 KEY = {"x-api-key": "sk-sandbox"}
@@ -53,9 +54,30 @@ def test_a_run_that_was_under_way_is_carried_on(tmp_path: Path) -> None:
         assert {http.get(f"/v1/entity/{key}").status_code for key in named} == {200}
 
 
+def test_a_new_world_can_look_back_on_weeks_of_scheduled_runs(tmp_path: Path) -> None:
+    for _ in range(2):  # the second start must not live through them again
+        with running_sandbox(tmp_path, history_weeks=4, faults=["failed_run"]) as sandbox, client(sandbox.url) as http:
+            page = http.get("/v1/run?page_size=100").json()
+            signals = http.get("/v1/signal?days=90&page_size=100").json()["signals"]
+
+            assert page["total"] == 12
+            assert {run["status"] for run in page["runs"]} == {"COMPLETED"}
+            weeks = {(time.time() - int(run["id"][:8], 16)) // (7 * 86_400) for run in page["runs"]}
+            assert weeks == {0, 1, 2, 3}
+            assert len(signals) > 12
+            assert any(run["output"]["resources"]["entities_updated"] for run in page["runs"])
+
+
+def test_a_file_that_is_no_world_is_told_by_name(tmp_path: Path) -> None:
+    (tmp_path / "sandbox.sqlite").write_text("not a database, and long enough to be looked at" * 50)
+
+    with pytest.raises(SandboxError, match=r"sandbox\.sqlite can't be read.*Delete it"), running_sandbox(tmp_path):
+        pass
+
+
 @pytest.mark.slow
 def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
-    url = ensure_sandbox(tmp_path)
+    url = ensure_sandbox(tmp_path, arguments=["--speed", "10"])
     with client(url) as http:
         runs = {execute(http, SEARCH_TASK, icp_id=SAAS) for _ in range(5)}
     os.kill(json.loads((tmp_path / "sandbox.json").read_text())["pid"], signal.SIGKILL)
