@@ -65,10 +65,12 @@ with entities as (
                 else f
             end
         ) as value,
+        try_cast(entity.data as map(varchar, json)) as all_fields,
         to_json(map_from_entries(list_transform(
             list_filter(
-                map_entries(try_cast(entity.data as map(varchar, json))),
-                lambda e: e.key not in (
+                map_entries(all_fields),
+                -- A field named twice counts once: a map can't hold it twice.
+                lambda e, place: list_position(map_keys(all_fields), e.key) = place and e.key not in (
                     'name', 'full_name', 'website', 'linkedin', 'linkedin_url', 'industry',
                     'headquarters', 'employees', 'employee_count', 'revenue'
                 )
@@ -89,7 +91,7 @@ with entities as (
 
 fields as (
     select
-        * exclude (field, value),
+        * exclude (field, value, all_fields),
         coalesce(nullif(trim(value[1] ->> '$'), ''), nullif(trim(value[2] ->> '$'), '')) as name,
         nullif(trim(coalesce(value[3] ->> '$.url', value[3] ->> '$')), '') as website,
         coalesce(
@@ -126,13 +128,19 @@ fields as (
 numbers as (
     select
         *,
-        try_cast(employees as double) as employees_plain,
+        case when not regexp_full_match(employees, '\d{1,3}(\.\d{3})+') then try_cast(employees as double) end
+            as employees_plain,
+        regexp_replace(lower(employees), '\([^)]*\)', '', 'g') as employees_remark_free,
         regexp_replace(
-            regexp_replace(lower(employees), '\([^)]*\)', '', 'g'), '(\d)[,. ''](\d{3})\b', '\1\2', 'g'
+            regexp_replace(employees_remark_free, '(\d)[,. ''](\d{3})', '\1\2', 'g'),
+            '(\d)[,. ''](\d{3})', '\1\2', 'g'
         ) as employees_text,
         try_cast(revenue as double) as revenue_plain,
+        regexp_replace(lower(revenue), '\([^)]*\)', '', 'g') as revenue_remark_free,
+        -- Twice, because neighbouring groups share a digit: 1,250,000.
         regexp_replace(
-            regexp_replace(lower(revenue), '\([^)]*\)', '', 'g'), '(\d)[, ''](\d{3})\b', '\1\2', 'g'
+            regexp_replace(revenue_remark_free, '(\d)[, ''](\d{3})', '\1\2', 'g'),
+            '(\d)[, ''](\d{3})', '\1\2', 'g'
         ) as revenue_text
     from fields
 ),

@@ -69,10 +69,12 @@ with entities as (
                 else f
             end
         ) as value,
+        try_cast(entity.data as map(varchar, json)) as all_fields,
         to_json(map_from_entries(list_transform(
             list_filter(
-                map_entries(try_cast(entity.data as map(varchar, json))),
-                lambda e: e.key not in (
+                map_entries(all_fields),
+                -- A field named twice counts once: a map can't hold it twice.
+                lambda e, place: list_position(map_keys(all_fields), e.key) = place and e.key not in (
                     'name', 'full_name', 'title', 'job_title', 'email', 'mobile_phone', 'phone',
                     'linkedin', 'linkedin_url', 'location', 'company'
                 )
@@ -93,7 +95,7 @@ with entities as (
 
 fields as (
     select
-        * exclude (field, value),
+        * exclude (field, value, all_fields),
         coalesce(nullif(trim(value[1] ->> '$'), ''), nullif(trim(value[2] ->> '$'), '')) as name,
         coalesce(nullif(trim(value[3] ->> '$'), ''), nullif(trim(value[4] ->> '$'), '')) as title,
         nullif(trim(value[5] ->> '$'), '') as email,

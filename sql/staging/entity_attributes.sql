@@ -25,16 +25,10 @@ with fields as (
         entity.entity_type,
         entity.icp_id,
         entity.fetched_at,
-        -- A repeated key defeats the cast, so such an object is read key by key, the first value winning.
-        unnest(coalesce(
-            map_entries(try_cast(entity.data as map(varchar, json))),
-            list_transform(
-                list_distinct(json_keys(entity.data)),
-                lambda k: {
-                    'key': k,
-                    'value': json_extract(entity.data, '/' || replace(replace(k, '~', '~0'), '/', '~1'))
-                }
-            )
+        try_cast(entity.data as map(varchar, json)) as data,
+        -- A field named twice would be two rows of one key: the first counts.
+        unnest(list_filter(
+            map_entries(data), lambda e, place: list_position(map_keys(data), e.key) = place
         )) as entry
     from staging.entities as entity
 ),

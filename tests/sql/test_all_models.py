@@ -1,0 +1,156 @@
+"""What holds for every model of sql/."""
+
+import random
+import time
+from typing import Any
+
+import pytest
+
+from linkt_pipeline.models import (
+    Materialization,
+    ModelGraph,
+    ModelKey,
+    column_lineage,
+    describe_models,
+    load_checks,
+    load_models,
+    run_check,
+)
+
+from .conftest import SQL_DIR, Bench
+
+
+def test_every_column_is_described_and_every_model_says_what_is_unique(graph: ModelGraph) -> None:
+    described = describe_models(graph)
+    for key, model in graph.models.items():
+        assert set(model.column_descriptions) == set(described[key]), key
+        assert model.header.not_null, key
+        assert model.header.unique or key == ModelKey("staging", "entity_versions"), key
+        assert model.description.endswith("."), key
+        assert model.grain.endswith("."), key
+
+
+def test_every_model_builds_on_an_empty_warehouse_and_passes_its_checks(bench: Bench) -> None:
+    bench.build()
+    failed = [check.name for check in load_checks(SQL_DIR, bench.graph) if not run_check(bench.con, check).passed]
+    assert failed == []
+
+
+def test_every_model_takes_every_sample_body_and_passes_its_checks(bench: Bench) -> None:
+    bench.load_samples()
+    results = bench.build()
+    assert results["staging.entity_attributes"].rows > 30
+    failed = [
+        f"{check.model} {check.name}"
+        for check in load_checks(SQL_DIR, bench.graph)
+        if check.severity == "error" and not run_check(bench.con, check).passed
+    ]
+    assert failed == []
+
+
+def test_lineage_is_found_for_nearly_every_column(graph: ModelGraph) -> None:
+    described = describe_models(graph)
+    without = {
+        f"{key}.{column}"
+        for key, model in graph.models.items()
+        for column, parents in column_lineage(model, graph, described).items()
+        if not parents
+    }
+    assert without == {
+        "staging.entity_links.link_type",
+        "marts.entity_changes.version_number",
+        "marts.duplicates.basis",
+        "marts.data_freshness.dataset",
+    }
+
+
+def test_loading_is_quick_and_brings_no_sql_parser(graph: ModelGraph) -> None:
+    sources = {str(key): columns for key, columns in graph.sources.items()}
+    started = time.process_time()
+    load_models(SQL_DIR, sources)
+    assert time.process_time() - started < 0.5
+
+
+VALUES: list[Any] = [
+    "x",
+    "",
+    None,
+    7,
+    0.5,
+    True,
+    ["a", None],
+    [],
+    {"city": "Dayton"},
+    {"amount": "$4M"},
+    "51-200",
+    "1,000+",
+]
+NAMES = [
+    "name",
+    "full_name",
+    "Name",
+    "employees",
+    "revenue",
+    "headquarters",
+    "website",
+    "odd field/%~",
+    "title",
+    "custom",
+]
+
+
+def _random_data(rng: random.Random) -> Any:
+    if rng.random() < 0.05:
+        return rng.choice([{}, [], "text", None])
+    return {
+        name: rng.choice([value, {"value": value, "references": ["https://www.a.example/1", "b.example"]}, None])
+        for name in rng.sample(NAMES, rng.randint(0, 6))
+        for value in [rng.choice(VALUES)]
+    }
+
+
+def _random_batch(bench: Bench, rng: random.Random) -> None:
+    """A sync's worth of changes: new, changed and vanished entities, late ones, signals, an ICP with a new name."""
+    for _ in range(rng.randint(1, 6)):
+        parent = rng.choice([None, f"e{rng.randint(0, 9)}"])
+        bench.entity(
+            f"e{rng.randint(0, 14)}",
+            _random_data(rng),
+            entity_type=rng.choice(["company", "person", "product", None]),
+            parent_id=parent,
+            status=rng.choice([None, "new", "passed"]),
+            icp_id=rng.choice(["icp", "other", None]),
+            duplicate_info=rng.choice([None, '{"is_duplicate": true, "primary_entity_id": "e1"}', "[]", '"x"']),
+            # Landed now, fetched whenever: another process may have been slow.
+            fetched_at=f"2026-04-{rng.randint(1, 28):02} 00:00:{rng.random() * 59:09.6f}+00",
+        )
+    for _ in range(rng.randint(0, 3)):
+        signal = f"s{rng.randint(0, 9)}"
+        bench.con.execute("delete from linkt.signals where signal_id = $1", [signal])
+        named = rng.sample([f"e{n}" for n in range(15)], rng.randint(0, 3))
+        bench.signal(
+            signal,
+            entity_ids=[*named, *named[:1], None],
+            created_at="2026-04-01",
+            strength=rng.choice(["LOW", "?", None]),
+        )
+    if rng.random() < 0.3:
+        bench.con.execute("delete from linkt.entities where entity_id = $1", [f"e{rng.randint(0, 14)}"])
+    if rng.random() < 0.3:
+        bench.con.execute("delete from linkt.icps")
+        bench.put("icps", icp_id="icp", name=f"name {rng.random()}")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_incremental_equals_a_full_refresh(bench: Bench, seed: int) -> None:
+    rng = random.Random(seed)
+    incremental = [k for k, m in bench.graph.models.items() if m.materialization is Materialization.INCREMENTAL]
+    assert len(incremental) >= 5
+    for _ in range(8):
+        _random_batch(bench, rng)
+        bench.build()
+    kept = {key: bench.con.execute(f"select * from {key} order by all").fetchall() for key in incremental}
+    bench.build(full_refresh=True)
+    for key in incremental:
+        assert kept[key] == bench.con.execute(f"select * from {key} order by all").fetchall(), key
+    assert any(kept.values())

@@ -1,0 +1,223 @@
+"""What runs cost and brought, and what signals say."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from .conftest import NOW, Bench
+
+
+@pytest.mark.parametrize(
+    ("strength", "level"),
+    [("LOW", "low"), ("weak", "low"), ("Medium", "medium"), ("moderate", "medium"), ("HIGH", "high"), (" strong ", "high"),
+     ("enormous", None), (None, None)],
+)  # fmt: skip
+def test_strength_is_put_on_one_scale_and_kept_raw(bench: Bench, strength: str | None, level: str | None) -> None:
+    bench.signal("s", strength=strength, entity_ids=[])
+    bench.build("marts.signal_feed")
+    row = bench.row("select strength, strength_level from marts.signal_feed")
+    assert (row["strength"], row["strength_level"]) == (strength, level)
+
+
+def test_the_feed_has_signals_without_companies_too(bench: Bench) -> None:
+    bench.entity("c", {"name": "Acme"})
+    bench.entity("d", {"name": "Bolt"})
+    bench.signal("two", entity_ids=["d", "c"], signal_type="hiring_surge")
+    bench.signal("none", entity_ids=[], signal_type=None)
+    bench.signal("gone", entity_ids=["x"], signal_type="new_kind", signal_display_name="A new kind")
+    bench.build("marts.signal_feed", "marts.company_signals")
+    feed = bench.rows(
+        "select signal_id, signal_label, company_count, company_names, entity_count from marts.signal_feed order by 1"
+    )
+    assert [tuple(row.values()) for row in feed] == [
+        ("gone", "A new kind", 0, None, 1),
+        ("none", None, 0, None, 0),
+        ("two", "Hiring surge", 2, "Acme, Bolt", 2),
+    ]
+    pairs = bench.rows("select company_name, signal_id from marts.company_signals order by 1")
+    assert [tuple(row.values()) for row in pairs] == [("Acme", "two"), ("Bolt", "two")]
+
+
+@pytest.mark.parametrize(
+    ("task_type", "seconds", "status", "verdict"),
+    [
+        ("search", 1000, "COMPLETED", "as documented"),
+        ("search", 9780, "COMPLETED", "longer"),
+        ("search", 60, "COMPLETED", "shorter"),
+        ("ingest", 125, "COMPLETED", "as documented"),
+        ("signal", 500, "COMPLETED", None),
+        (None, 500, "COMPLETED", None),
+        ("search", 60, "FAILED", None),
+    ],
+)
+def test_duration_against_the_documentation(
+    bench: Bench, task_type: str | None, seconds: float, status: str, verdict: str | None
+) -> None:
+    resources = {("entity", "created"): ["a"], ("entity", "updated"): ["b"]}
+    bench.run("r", resources, task_type=task_type, run_time_seconds=seconds, status=status)
+    bench.build("marts.run_history")
+    assert bench.row("select duration_verdict from marts.run_history")["duration_verdict"] == verdict
+
+
+def test_a_run_without_run_time_is_judged_by_the_clock(bench: Bench) -> None:
+    bench.run("r", task_type="search", updated_at=NOW + timedelta(hours=2))
+    bench.build("marts.run_history")
+    row = bench.row("select wall_seconds, duration_verdict from marts.run_history")
+    assert tuple(row.values()) == (7200.0, "longer")
+
+
+def test_yield_and_cost_of_a_run(bench: Bench) -> None:
+    bench.run(
+        "r",
+        {("entity", "created"): ["a", "b"], ("entity", "updated"): ["c"], ("signal", "created"): ["s"]},
+        total_credits=6.0,
+    )
+    bench.con.execute("update linkt.run_resources set state = 'missing' where resource_id = 'b'")
+    bench.build("marts.run_history")
+    row = bench.row(
+        "select entities_created, entities_updated, signals_created, results_landed, results_lost, credits_per_result, "
+        "candidates_discarded from marts.run_history"
+    )
+    assert tuple(row.values()) == (2, 1, 1, 3, 1, 2.0, None)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ({"status": "FAILED", "error_kind": "timeout"}, "timeout"),
+        ({"status": "FAILED"}, "other"),
+        ({"status": "CANCELED"}, "canceled"),
+        ({"status": "CRASHED"}, "crashed"),
+        ({"status": "COMPLETED"}, None),
+        ({"status": "SOMETHING_NEW"}, None),
+    ],
+)
+def test_failure_kind(bench: Bench, values: dict[str, Any], kind: str | None) -> None:
+    bench.run("r", **values)
+    bench.build("marts.run_history")
+    assert bench.row("select failure_kind from marts.run_history")["failure_kind"] == kind
+
+
+def test_a_run_is_shown_under_the_best_name_there_is(bench: Bench) -> None:
+    bench.put("tasks", task_id="t", name="Task in Linkt")
+    bench.put(
+        "executions",
+        execution_id="x",
+        task_key="mine",
+        task_id="t",
+        attempt=1,
+        state="finished",
+        run_id="a",
+        intended_at=NOW,
+    )
+    bench.run("a", task_id="t")
+    bench.run("b", task_id="t")
+    bench.run("c", task_type="search")
+    bench.run("d")
+    bench.build("staging.runs")
+    found = bench.rows("select run_id, task, started_elsewhere from staging.runs order by 1")
+    assert [tuple(row.values()) for row in found] == [
+        ("a", "mine", False), ("b", "Task in Linkt", True), ("c", "search", True), ("d", "unknown", True),
+    ]  # fmt: skip
+
+
+def test_credits_by_day_add_up_even_where_the_breakdown_does_not(bench: Bench) -> None:
+    bench.run("a", total_credits=10.0)
+    bench.run("b", total_credits=None)
+    bench.run("c", total_credits=2.5, created_at=None)
+    bench.put("run_credits", run_id="a", action_type="search_company", credits=7.3)
+    bench.put("run_credits", run_id="b", action_type="enrich", credits=1.2)
+    bench.build("marts.credits_daily")
+    found = bench.rows(
+        "select day::varchar as day, action_type, round(credits, 6) as credits from marts.credits_daily order by all"
+    )
+    assert [tuple(row.values()) for row in found] == [
+        ("2026-04-12", "(not itemised)", 2.7),
+        ("2026-04-12", "enrich", 1.2),
+        ("2026-04-12", "search_company", 7.3),
+        (None, "(not itemised)", 2.5),
+    ]
+
+
+def test_task_efficiency(bench: Bench) -> None:
+    bench.run("a", {("entity", "created"): ["e1", "e2"]}, task_type="search", total_credits=5.0)
+    bench.run("b", task_type="search", total_credits=1.0, status="FAILED")
+    bench.run("c", task_type="search", status="RUNNING")
+    bench.run("d", {("signal", "created"): ["s"]}, task_type="signal", total_credits=12.3)
+    for state, count in (("completed", 3), ("discarded", 1)):
+        bench.put("run_queue_counts", run_id="a", state=state, entities=count, observed_at=NOW)
+    bench.build("marts.task_efficiency")
+    found = bench.rows(
+        "select task, runs, success_rate, total_credits, failed_credits, credits_per_entity, credits_per_signal, "
+        "discard_rate from marts.task_efficiency order by task"
+    )
+    assert [tuple(row.values()) for row in found] == [
+        ("search", 2, 0.5, 6.0, 1.0, 2.5, None, 0.25),
+        ("signal", 1, 1.0, 12.3, None, None, 12.3, None),
+    ]
+
+
+def test_changes_are_told_field_by_field(bench: Bench) -> None:
+    bench.entity("c", {"a": {"value": 1}, "b": {"value": "x"}, "odd/~": 1}, status="new", updated_at=NOW)
+    bench.entity(
+        "c", {"a": {"value": 2}, "c": {"value": [1]}, "odd/~": 1}, updated_at=NOW + timedelta(days=1), run_id="r"
+    )
+    # Only a reference and a time differ: no fact changed.
+    bench.entity(
+        "c",
+        {"a": {"value": 2, "references": ["x"]}, "c": {"value": [1]}, "odd/~": 1},
+        updated_at=NOW + timedelta(days=2),
+    )
+    bench.entity("still", {"a": 1})
+    bench.build("marts.entity_changes")
+    found = bench.rows(
+        "select version_number, scope, field, change, old_value, new_value, run_id from marts.entity_changes order by all"
+    )
+    assert [tuple(row.values()) for row in found] == [
+        (2, "field", "a", "changed", "1", "2", "r"),
+        (2, "field", "b", "removed", '"x"', None, "r"),
+        (2, "field", "c", "added", None, "[1]", "r"),
+        (2, "record", "status", "removed", '"new"', None, "r"),
+    ]
+
+
+def test_duplicates_said_and_suspected(bench: Bench) -> None:
+    bench.entity("primary", {"name": "A", "website": "a.example"}, created_at=NOW)
+    info = '{"is_duplicate": true, "is_primary": false, "primary_entity_id": "primary", "primary_icp_name": "P"}'
+    bench.entity("copy", {"name": "A Inc"}, duplicate_info=info)
+    bench.entity("lost", {}, duplicate_info=info.replace('"primary",', '"nowhere",'))
+    bench.entity("twin", {"name": "A2", "website": "https://www.a.example/x"}, created_at=NOW + timedelta(days=1))
+    bench.build("marts.duplicates")
+    found = bench.rows(
+        "select entity_id, basis, primary_entity_id, primary_name, primary_landed from marts.duplicates order by 1"
+    )
+    assert [tuple(row.values()) for row in found] == [
+        ("copy", "linkt", "primary", "A", True),
+        ("lost", "linkt", "nowhere", None, False),
+        ("twin", "same_domain", "primary", "A", True),
+    ]
+
+
+def test_source_domains(bench: Bench) -> None:
+    refs = ["https://www.news.example/1", "https://news.example/2"]
+    bench.entity("c", {"a": {"value": 1, "references": refs}, "b": {"value": 1, "references": refs}})
+    bench.entity("p", {"a": {"value": 1, "references": refs[:1]}}, entity_type="person")
+    bench.signal("s", references=[*refs, "https://other.example"], entity_ids=[])
+    bench.build("marts.source_domains")
+    found = bench.rows(
+        "select domain, fact_count, entity_count, company_count, field_count, signal_count from marts.source_domains order by 1"
+    )
+    assert [tuple(row.values()) for row in found] == [("news.example", 3, 2, 1, 2, 1), ("other.example", 0, 0, 0, 0, 1)]
+
+
+def test_freshness_tells_what_is_still_on_its_way(bench: Bench) -> None:
+    bench.entity("c", {}, updated_at=NOW)
+    bench.run("r", {("entity", "created"): ["c", "d", "e"]})
+    bench.con.execute("update linkt.run_resources set state = 'pending' where resource_id = 'd'")
+    bench.con.execute("update linkt.run_resources set state = 'missing' where resource_id = 'e'")
+    bench.build("marts.data_freshness")
+    row = bench.row(
+        "select row_count, newest_at, open_count, lost_count from marts.data_freshness where dataset = 'entities'"
+    )
+    assert tuple(row.values()) == (1, NOW, 1, 1)
