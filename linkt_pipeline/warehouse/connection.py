@@ -13,7 +13,7 @@ POSIX lock that keeps other processes out.
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -29,8 +29,6 @@ DEFAULT_LOCK_TIMEOUT = timedelta(seconds=30)
 DEFAULT_MEMORY_LIMIT = "512MB"  # leaves room for Python and Dagster below 1 GiB; DuckDB spills beyond it
 MAX_THREADS = 4
 CATALOG = "warehouse"
-
-_Step = Callable[[duckdb.DuckDBPyConnection, Path], bool]
 
 
 class _Turn:
@@ -142,28 +140,32 @@ class Warehouse:
     def _connect_up_to_date(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         if read_only and self.path.exists():
             con = self._connect(read_only=True)
-            if not self._closing_on_error(con, needs_migration):
+            if not self._is_behind(con):
                 return con
             con.close()
         con = self._connect(read_only=False)
-        if self._closing_on_error(con, needs_migration):
-            self._closing_on_error(con, migrate)
+        if self._is_behind(con):
+            self._bring_up_to_date(con)
         if not read_only:
             return con
         con.close()
         return self._connect(read_only=True)
 
-    def _closing_on_error(self, con: duckdb.DuckDBPyConnection, step: _Step) -> bool:
+    def _is_behind(self, con: duckdb.DuckDBPyConnection) -> bool:
         try:
-            return step(con, self.path)
-        except duckdb.Error as error:
-            con.close()
-            better = unwritable_error(error, self.path)
-            if better is not None:
-                raise better from error
-            raise
+            return needs_migration(con, self.path)
         except BaseException:
             con.close()
+            raise
+
+    def _bring_up_to_date(self, con: duckdb.DuckDBPyConnection) -> None:
+        try:
+            migrate(con)
+        except BaseException as error:
+            con.close()
+            better = unwritable_error(error, self.path) if isinstance(error, duckdb.Error) else None
+            if better is not None:
+                raise better from error
             raise
 
     def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:

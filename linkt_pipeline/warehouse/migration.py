@@ -65,8 +65,8 @@ def needs_migration(con: duckdb.DuckDBPyConnection, path: Path) -> bool:
     return found < latest_version()
 
 
-def migrate(con: duckdb.DuckDBPyConnection, path: Path) -> bool:
-    """Apply what is missing, each migration in a transaction of its own. Returns whether anything was applied."""
+def migrate(con: duckdb.DuckDBPyConnection) -> None:
+    """Apply what is missing, each migration in a transaction of its own."""
     before = schema_version(con)
     for migration in migrations():
         if migration.version <= before:
@@ -82,15 +82,14 @@ def migrate(con: duckdb.DuckDBPyConnection, path: Path) -> bool:
         except BaseException:
             con.execute("rollback")
             raise
-    return before < latest_version()
 
 
 @contextmanager
 def empty_warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
-    """The tables of this version without a row, in memory: for whoever needs their columns, not their content."""
+    """A warehouse in memory without a row: for what needs to know its tables but not their content."""
     con = duckdb.connect()
     try:
-        migrate(con, Path(":memory:"))
+        migrate(con)
         yield con
     finally:
         con.close()

@@ -102,7 +102,7 @@ def settle_rejected(con: duckdb.DuckDBPyConnection, rejected: str) -> int:
     )
 
 
-def mark_missing(con: duckdb.DuckDBPyConnection, resource_type: str, ids: Sequence[str], *, at: datetime) -> int:
+def mark_missing(con: duckdb.DuckDBPyConnection, resource_type: str, ids: Sequence[str], at: datetime) -> int:
     """A single read of these ids answered 404.
 
     Args:

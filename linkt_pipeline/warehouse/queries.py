@@ -1,0 +1,137 @@
+"""What the rest of the pipeline asks the warehouse. Every function takes a connection and changes nothing."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import duckdb
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """Rows of ``run_resources`` of one resource type, by state."""
+
+    pending: int = 0
+    landed: int = 0
+    missing: int = 0
+    rejected: int = 0
+
+    @property
+    def named(self) -> int:
+        """All of them."""
+        return self.pending + self.landed + self.missing + self.rejected
+
+
+def pending_resources(con: duckdb.DuckDBPyConnection, resource_type: str, limit: int = 50_000) -> pl.DataFrame:
+    """Ids that are still to be fetched.
+
+    Args:
+        con: any connection.
+        resource_type: ``entity`` or ``signal``.
+        limit: how many ids at most.
+
+    Returns:
+        ``resource_id``, ``run_id`` and ``icp_id`` of the newest run that names it; one row per id, oldest first.
+    """
+    return con.execute(
+        """
+        select named.resource_id,
+            max_by(named.run_id, (named.named_at, named.run_id)) as run_id,
+            max_by(runs.icp_id, (named.named_at, named.run_id)) filter (runs.icp_id is not null) as icp_id
+        from linkt.run_resources as named
+        left join linkt.runs as runs on runs.run_id = named.run_id
+        where named.state = 'pending' and named.resource_type = $1
+        group by named.resource_id
+        order by named.resource_id
+        limit $2
+        """,
+        [resource_type, limit],
+    ).pl()
+
+
+def unlanded_run_ids(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Runs of finished executions that are not in ``linkt.runs``, oldest first."""
+    rows = con.execute(
+        """
+        select execution.run_id
+        from linkt.executions as execution
+        anti join linkt.runs as runs on runs.run_id = execution.run_id
+        where execution.run_id is not null and execution.state = 'finished'
+        group by execution.run_id
+        order by min(execution.intended_at)
+        """
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def landed_run_versions(con: duckdb.DuckDBPyConnection, run_ids: Collection[str]) -> dict[str, datetime | None]:
+    """``updated_at`` of those of ``run_ids`` that are landed."""
+    if not run_ids:
+        return {}
+    rows = con.execute(
+        "select run_id, updated_at from linkt.runs where run_id in (select unnest($1::varchar[]))", [list(run_ids)]
+    ).fetchall()
+    return {run_id: updated_at.astimezone(UTC) if updated_at else None for run_id, updated_at in rows}
+
+
+def monthly_credits(con: duckdb.DuckDBPyConnection, moment: datetime) -> dict[str, float]:
+    """Credits of landed runs created in the UTC month of ``moment``, by ``task_id`` (``""`` for runs without one)."""
+    rows = con.execute(
+        """
+        select coalesce(task_id, ''), coalesce(sum(total_credits), 0)
+        from linkt.runs
+        where date_trunc('month', created_at) = date_trunc('month', $1::timestamptz)
+        group by all
+        """,
+        [moment],
+    ).fetchall()
+    return dict(rows)
+
+
+def settlements(con: duckdb.DuckDBPyConnection) -> dict[str, Settlement]:
+    """How many named ids are pending, landed, missing and rejected, by resource type."""
+    rows = con.execute(
+        """
+        select resource_type,
+            count(*) filter (state = 'pending'), count(*) filter (state = 'landed'),
+            count(*) filter (state = 'missing'), count(*) filter (state = 'rejected')
+        from linkt.run_resources group by resource_type order by resource_type
+        """
+    ).fetchall()
+    return {resource_type: Settlement(*counts) for resource_type, *counts in rows}
+
+
+def runs_by_status(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Landed runs by status as Linkt sent it."""
+    rows = con.execute(
+        "select coalesce(status, 'UNKNOWN'), count(*) from linkt.runs group by all order by all"
+    ).fetchall()
+    return dict(rows)
+
+
+def recent_rejects(con: duckdb.DuckDBPyConnection, limit: int = 20) -> pl.DataFrame:
+    """The latest rejected ids: ``resource_type``, ``resource_id``, ``run_id``, ``reason``, ``received_at``."""
+    return con.execute(
+        """
+        select resource_type, resource_id, run_id, reason, received_at
+        from linkt.rejects order by received_at desc, resource_id limit $1
+        """,
+        [limit],
+    ).pl()
+
+
+def row_counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Rows of every table of schema ``linkt``, by table name."""
+    names = con.execute(
+        """
+        select table_name from duckdb_tables()
+        where database_name = current_database() and schema_name = 'linkt' order by table_name
+        """
+    ).fetchall()
+    return {name: _rows(con, name) for (name,) in names}
+
+
+def _rows(con: duckdb.DuckDBPyConnection, table: str) -> int:
+    row = con.execute(f'select count(*) from linkt."{table}"').fetchone()  # noqa: S608
+    return int(row[0]) if row else 0

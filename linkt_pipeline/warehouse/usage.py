@@ -1,0 +1,61 @@
+"""API requests per endpoint and UTC day: what the plan's daily budget is held against."""
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from datetime import date
+
+import duckdb
+import polars as pl
+
+from linkt_pipeline.warehouse.frames import API_USAGE_FRAME
+from linkt_pipeline.warehouse.landing.staging import count, stage
+
+
+@dataclass(frozen=True)
+class UsageCount:
+    """Requests to one endpoint on one UTC day; ``errors`` of them got no answer or one of 400 and above."""
+
+    day: date
+    endpoint: str
+    requests: int
+    errors: int
+
+
+def record_usage(con: duckdb.DuckDBPyConnection, counts: Sequence[UsageCount]) -> None:
+    """Add requests to what the day has already. Unlike landing, doing it twice counts twice."""
+    if not counts:
+        return
+    stage(
+        con,
+        "used",
+        pl.DataFrame([astuple(each) for each in counts], schema=API_USAGE_FRAME, orient="row"),
+        API_USAGE_FRAME,
+    )
+    con.execute(
+        """
+        merge into linkt.api_usage as stored
+        using (
+            select day, endpoint, sum(requests)::bigint as requests, sum(errors)::bigint as errors
+            from used group by all
+        ) as added
+        on stored.day = added.day and stored.endpoint = added.endpoint
+        when matched then update set
+            requests = stored.requests + added.requests, errors = stored.errors + added.errors
+        when not matched then insert (day, endpoint, requests, errors)
+            values (added.day, added.endpoint, added.requests, added.errors)
+        """
+    )
+
+
+def requests_on(con: duckdb.DuckDBPyConnection, day: date) -> int:
+    """Requests of one UTC day, over all endpoints and processes that have recorded theirs."""
+    return count(con, "select sum(requests) from linkt.api_usage where day = $1", [day])
+
+
+def usage_on(con: duckdb.DuckDBPyConnection, day: date) -> list[UsageCount]:
+    """Requests of one UTC day by endpoint, busiest first."""
+    rows = con.execute(
+        "select day, endpoint, requests, errors from linkt.api_usage where day = $1 order by requests desc, endpoint",
+        [day],
+    ).fetchall()
+    return [UsageCount(*row) for row in rows]
