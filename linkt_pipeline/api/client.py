@@ -87,8 +87,21 @@ class LinktClient:
     ) -> None:
         await self._transport.__aexit__(kind, error, trace)
 
-    async def execute_task(self, task_id: str, *, icp_id: str | None, parameters: Mapping[str, Any]) -> Execution:
+    async def execute_task(
+        self,
+        task_id: str,
+        *,
+        icp_id: str | None,
+        parameters: Mapping[str, Any],
+        before_send: Callable[[], None] | None = None,
+    ) -> Execution:
         """Start a run, which costs credits: exactly one POST, on a fresh connection, never repeated here.
+
+        Args:
+            task_id: the task to execute.
+            icp_id: sent when given; a search without it fails on the server.
+            parameters: the task's parameters.
+            before_send: called when the request's turn has come, right before it leaves; may raise to stop it.
 
         Raises:
             RequestNotSentError: no run was started.
@@ -103,7 +116,12 @@ class LinktClient:
         if icp_id is not None:
             body["icp_id"] = check_id(icp_id, kind="ICP")
         reply = await self._transport.send(
-            "POST", "/v1/task/{task_id}/execute", body=body, patience=_WRITE_PATIENCE, ids={"task_id": task_id}
+            "POST",
+            "/v1/task/{task_id}/execute",
+            body=body,
+            patience=_WRITE_PATIENCE,
+            ids={"task_id": task_id},
+            before_send=before_send,
         )
         return self._parsed(Execution, reply)
 

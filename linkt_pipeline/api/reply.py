@@ -25,7 +25,7 @@ _NEXT_STEP: Mapping[type[LinktApiError], str] = {
     AuthenticationError: "Check LINKT_API_KEY: it is wrong, revoked, or belongs to another environment.",
     PermissionDeniedError: "The key is valid but may not do this; ask the organization's admin.",
     NotFoundError: "It does not exist (any more) in the key's organization.",
-    RateLimitedError: "Too many requests; wait, or lower LINKT_REQUESTS_PER_MINUTE.",
+    RateLimitedError: "Wait, or lower LINKT_REQUESTS_PER_MINUTE.",
     ServiceUnavailableError: "The API is down or overloaded; try again later.",
     ServerError: "The API failed; if this lasts, report it to Linkt with the time and the path.",
 }

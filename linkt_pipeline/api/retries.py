@@ -1,12 +1,13 @@
 """When a read is sent again. Writes are not retried here; the paid one never is."""
 
+import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeVar
 
-import stamina
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from linkt_pipeline.api.errors import (
     LinktApiError,
@@ -17,6 +18,8 @@ from linkt_pipeline.api.errors import (
 )
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 # A body that arrives cut three times is cut at its source.
 _TRUNCATED_ATTEMPTS = 3
@@ -59,36 +62,64 @@ async def with_retries(
     except LinktApiError as error:
         if retry_for is None or attempts == 1 or not may_retry(error):
             raise
+        policy = _Policy(may_retry, time.monotonic() + retry_for.total_seconds(), attempts)
         first: LinktApiError | None = error
 
-    deadline = time.monotonic() + retry_for.total_seconds()
-    truncated = 0
+    async def again() -> T:
+        nonlocal first
+        if first is not None:
+            # The failure already seen is the loop's first attempt.
+            failure, first = first, None
+            raise failure
+        return await attempt()
 
-    def decide(error: Exception) -> bool | timedelta:
-        nonlocal truncated
-        if not isinstance(error, LinktApiError) or not may_retry(error):
-            return False
+    return await AsyncRetrying(
+        retry=retry_if_exception(policy.may_retry),
+        stop=policy.stop,
+        wait=policy.wait,
+        before_sleep=_log_wait,
+        reraise=True,
+    )(again)
+
+
+class _Policy:
+    """One call's view of whether, and after how long, to try again."""
+
+    def __init__(self, may_retry: Callable[[LinktApiError], bool], deadline: float, attempts: int | None) -> None:
+        self._may_retry = may_retry
+        self._deadline = deadline
+        self._attempts = attempts
+        self._truncated = 0
+
+    def may_retry(self, error: BaseException) -> bool:
         if isinstance(error, MalformedBodyError):
-            truncated += 1
-            return truncated < _TRUNCATED_ATTEMPTS
-        wait = error.retry_after if isinstance(error, RateLimitedError | ServiceUnavailableError) else None
-        if wait is None:
-            return time.monotonic() < deadline
-        jittered = wait + timedelta(seconds=random.uniform(0, min(1.0, 0.1 * wait.total_seconds() + 0.05)))  # noqa: S311
-        return jittered if time.monotonic() + wait.total_seconds() <= deadline else False
+            self._truncated += 1
+            if self._truncated >= _TRUNCATED_ATTEMPTS:
+                return False
+        return isinstance(error, LinktApiError) and self._may_retry(error)
 
-    async for tried in stamina.retry_context(
-        on=decide,
-        attempts=attempts,
-        timeout=None,
-        wait_initial=_WAIT_INITIAL,
-        wait_max=_WAIT_MAX,
-        wait_jitter=_WAIT_INITIAL,
-    ):
-        with tried:
-            if first is not None:
-                # The failure already seen is this loop's first attempt.
-                failure, first = first, None
-                raise failure
-            return await attempt()
-    raise AssertionError("stamina either returns or raises")
+    def stop(self, state: RetryCallState) -> bool:
+        if self._attempts is not None and state.attempt_number >= self._attempts:
+            return True
+        return time.monotonic() + (_ordered_wait(state) or 0.0) > self._deadline
+
+    def wait(self, state: RetryCallState) -> float:
+        ordered = _ordered_wait(state)
+        if ordered is not None:
+            return ordered + random.uniform(0.0, min(1.0, 0.05 + 0.1 * ordered))  # noqa: S311
+        ceiling = min(_WAIT_MAX, _WAIT_INITIAL * 2.0 ** (state.attempt_number - 1))
+        return random.uniform(0.5, 1.0) * ceiling  # noqa: S311
+
+
+def _failure(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome is not None else None
+
+
+def _ordered_wait(state: RetryCallState) -> float | None:
+    error = _failure(state)
+    wait = error.retry_after if isinstance(error, RateLimitedError | ServiceUnavailableError) else None
+    return None if wait is None else wait.total_seconds()
+
+
+def _log_wait(state: RetryCallState) -> None:
+    _log.info("trying again in %.1f s: %s", state.upcoming_sleep, _failure(state))

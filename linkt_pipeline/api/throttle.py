@@ -22,12 +22,14 @@ Budget = Callable[[], Awaitable[None]]
 
 # The server counts a request somewhere between its start and its answer; this share of a window is the most that is
 # given away for not knowing when.
-_SLACK = 0.03
+_SLACK = 0.1
 _MARGIN = 0.003
 # Up to this share of a window may go out in one burst, so that small jobs don't crawl; the rest is paced evenly.
 _BURST = 0.5
 # A limit over a longer window is a day's budget: it is spent freely and then waited for, not paced.
 _LONGEST_PACED_SECONDS = 600.0
+# A 429 after fewer requests tells of somebody else's use of the window, not of the limit.
+_FEWEST_TO_LEARN_FROM = 10
 _CLEAN_WINDOWS_BEFORE_RAISE = 10
 
 
@@ -196,12 +198,15 @@ class Throttle:
             if retry_after is not None:
                 self._pause(now, seconds)
             return
+        # Within a window of the previous strike the count is a remainder and says nothing about the limit.
+        telling = self._strikes == 0 or now - self._paused_since > self._window
         self._strikes += 1
         self._paused_since = now
         self._pause(now, seconds)
         short = seconds <= 2 * self._window  # a longer wait speaks of the day's budget, not of the minute's
-        if short and (self._limit is None or self._learned_at is not None):
-            counted = max(1, len(self._frees))
+        counted = len(self._frees)
+        guessed = self._limit is None or self._learned_at is not None
+        if short and guessed and telling and counted >= _FEWEST_TO_LEARN_FROM:
             self._limit = counted if self._limit is None else min(self._limit, counted)
             self._learned_at = now
 

@@ -156,6 +156,7 @@ class Transport:
         patience: timedelta | None = None,
         bulk: bool = False,
         ids: Mapping[str, str] | None = None,
+        before_send: Callable[[], None] | None = None,
     ) -> Reply:
         """Make one request.
 
@@ -167,6 +168,7 @@ class Transport:
             patience: longest ordered pause to sit out before the request.
             bulk: a read by the thousand: same session, but without httpx's request and response objects.
             ids: checked ids for the template.
+            before_send: called after every wait, right before the request leaves; what it raises stops the request.
 
         Raises:
             LinktApiError: anything but a 2xx with a complete body.
@@ -178,6 +180,8 @@ class Transport:
         exchange = self._exchange_bulk if bulk else self._exchange
         async with self._slots:
             started = await self._throttle.acquire(patience=patience)
+            if before_send is not None:
+                before_send()
             at = datetime.now(UTC)
             status: int | None = None
             headers: Mapping[str, str] = {}

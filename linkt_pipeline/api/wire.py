@@ -176,11 +176,11 @@ def _repair(model: type[M], body: bytes) -> M:
         try:
             return model.model_validate(wire)
         except ValidationError as error:
-            for problem in error.errors(include_url=False):
-                field = str(problem["loc"][0]) if problem["loc"] else ""
-                if field in model.essential or field not in wire:
-                    raise _malformed(model, body, problem["msg"], field=field or None) from None
-                _mend(wire, field)
+            problems = {str(item["loc"][0]) if item["loc"] else "": item["msg"] for item in error.errors()}
+        for field, reason in problems.items():
+            if field in model.essential or field not in wire:
+                raise _malformed(model, body, reason, field=field or None)
+            _mend(wire, field)
     raise _malformed(model, body, "it can't be read")
 
 
