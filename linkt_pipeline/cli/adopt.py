@@ -1,0 +1,50 @@
+"""``linkt-pipeline adopt``."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from linkt_pipeline.cli.deployment import Deployment
+from linkt_pipeline.cli.lookup import look_up_run
+from linkt_pipeline.errors import ConfigError
+
+if TYPE_CHECKING:
+    from linkt_pipeline.api import LinktClient, Run
+
+
+class ForeignRunError(ConfigError):
+    """The run belongs to another Linkt task than the one that is to adopt it."""
+
+
+@click.command("adopt")
+@click.argument("task_name", metavar="TASK")
+@click.argument("run_id")
+def adopt(task_name: str, run_id: str) -> None:
+    """Say by hand which Linkt run a task is waiting for.
+
+    Needed when the reply to a start was lost and several runs could be the one it started: nothing is started for
+    the task until one is chosen. The next `run TASK` waits for the adopted run and buys nothing.
+
+    \b
+    Example:
+      linkt-pipeline adopt enterprise_saas_search 6964b9b45a4d0beef1000031
+    """
+    deployment = Deployment.from_environment()
+    task = deployment.select_tasks([task_name])[task_name]
+
+    async def ask(client: "LinktClient") -> "Run":
+        return await look_up_run(client, run_id)
+
+    run = deployment.ask_api(ask)
+    if run.task_id is not None and run.task_id != task.task_id:
+        raise ForeignRunError(
+            f"run {run_id} is of the Linkt task {run.task_id}, and {task_name} of tasks.yaml is {task.task_id}; "
+            "adopt it for the entry with that task_id"
+        )
+
+    from linkt_pipeline.warehouse.ledger import DuckDbLedger, Intention
+
+    intention = Intention(task.key, task.task_id, task.icp_id, task.parameters)
+    execution = DuckDbLedger(deployment.warehouse).adopt(intention, run.id)
+    click.echo(f"task {task_name} has adopted run {run.id} ({run.raw_status}) as execution {execution.execution_id}")
+    click.echo(f"wait for it and land it with: linkt-pipeline run {task_name} (buys nothing)")

@@ -1,0 +1,37 @@
+"""``linkt-pipeline cancel``."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from linkt_pipeline.cli.deployment import Deployment
+from linkt_pipeline.cli.lookup import look_up_run
+
+if TYPE_CHECKING:
+    from linkt_pipeline.api import LinktClient, Run
+
+
+@click.command("cancel")
+@click.argument("run_id")
+def cancel(run_id: str) -> None:
+    """Cancel a Linkt run. What it found and spent until then is landed by whoever waits for it, or by `sync`.
+
+    \b
+    Example:
+      linkt-pipeline cancel 6964b9b45a4d0beef1000031
+    """
+    deployment = Deployment.from_environment()
+
+    async def stop(client: "LinktClient") -> "tuple[Run, Run | None]":
+        before = await look_up_run(client, run_id)
+        if before.status.is_terminal:
+            return before, None
+        await client.cancel_run(run_id)
+        return before, await client.get_run(run_id)
+
+    before, after = deployment.ask_api(stop)
+    if after is None:
+        click.echo(f"run {run_id} has ended already ({before.raw_status}); nothing was cancelled")
+        return
+    click.echo(f"run {run_id}: {before.raw_status} -> {after.raw_status}")
+    click.echo("`linkt-pipeline sync` lands what it found and spent, unless a `run` is waiting for it")

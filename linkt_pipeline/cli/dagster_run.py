@@ -1,0 +1,212 @@
+"""One job of the code location as one Dagster run in this process, recorded in the deployment's instance.
+
+In this process, because a further one costs seconds and would need its own way to report progress. Dagster keeps
+no origin of such a run, so the UI shows it without offering to execute it again: right, because the partitions it
+names are those of the command line and not those of tasks.yaml.
+"""
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.events import AssetKey
+from dagster._core.utils import make_new_run_id
+
+from linkt_pipeline.assets.location import build_definitions
+from linkt_pipeline.config import Settings, TaskSpec
+from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.runs.events import Observer
+from linkt_pipeline.warehouse.ledger import Owner, owner_is_gone
+
+_PROCESS_TAG = "linkt/process"
+_REPOSITORY_TAG = ".dagster/repository"  # by it the UI lists the run with its job
+_REPOSITORY = "__repository__@linkt_pipeline"
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_GOING = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+
+
+@dataclass(frozen=True)
+class StepFailure:
+    """A step of the Dagster run that failed.
+
+    Attributes:
+        step: its name.
+        message: what happened, for a person.
+        error: name of the exception class that caused it.
+    """
+
+    step: str
+    message: str
+    error: str
+
+    @property
+    def is_unexpected(self) -> bool:
+        """Whether the cause is a mistake in this product rather than something the user can act upon."""
+        return self.error not in {"Failure", *_expected(LinktPipelineError)}
+
+
+def _expected(kind: type[Exception]) -> Iterator[str]:
+    yield kind.__name__
+    for child in kind.__subclasses__():
+        yield from _expected(child)
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """How a Dagster run ended.
+
+    Attributes:
+        run_id: of Dagster, as the UI shows it.
+        succeeded: every step did.
+        failures: the steps that failed; steps that were skipped because of them are not listed.
+        failed_checks: asset checks of error level that found something.
+    """
+
+    run_id: str
+    succeeded: bool
+    failures: tuple[StepFailure, ...]
+    failed_checks: tuple[str, ...]
+
+
+def run_job(
+    settings: Settings,
+    tasks: Mapping[str, TaskSpec],
+    job_name: str,
+    *,
+    observer: Observer,
+    on_step: Callable[[str, bool], None] = lambda step, started: None,
+    partitions: bool = False,
+    run_config: Mapping[str, Any] | None = None,
+) -> JobResult:
+    """Execute a job and wait for its end. The instance must have been prepared.
+
+    Args:
+        settings: the environment.
+        tasks: the partitions of this run's paid asset, and no others.
+        job_name: ``execute_and_publish`` or ``sync_and_publish``.
+        observer: told what happens to Linkt runs and fetches.
+        on_step: told when a step of the Dagster run starts and ends.
+        partitions: the job has partitions; all of ``tasks`` are executed.
+        run_config: of the job's ops.
+
+    Raises:
+        KeyboardInterrupt: SIGINT or SIGTERM came; the Dagster run is recorded as cancelled.
+    """
+    _quiet_dagster()
+    run_id = make_new_run_id()
+    with dg.DagsterInstance.get() as instance:
+        release_dead_runs(instance)
+        instance.add_event_listener(run_id, _step_listener(on_step))
+        definitions = build_definitions(settings, tasks, observer=observer)
+        try:
+            result = definitions.resolve_job_def(job_name).execute_in_process(
+                instance=instance,
+                run_id=run_id,
+                raise_on_error=False,
+                tags=_tags(tasks, partitions),
+                run_config={**_QUIET, **(run_config or {})},
+            )
+        except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
+            _close_interrupted(instance, run_id)
+            raise KeyboardInterrupt from None
+        return JobResult(
+            run_id,
+            result.success,
+            tuple(_failures(result.all_events)),
+            tuple(_failed_checks(result.all_events)),
+        )
+
+
+def release_dead_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Close Dagster runs of commands that were killed: they would show as going for ever and hold their pool slot.
+
+    Returns:
+        Their ids.
+    """
+    closed = []
+    for record in instance.get_run_records(dg.RunsFilter(statuses=_GOING)):
+        run = record.dagster_run
+        owner = run.tags.get(_PROCESS_TAG)
+        if owner is not None and owner_is_gone(owner):
+            instance.report_run_failed(
+                run, "the process of this run was killed; whatever it started is adopted next time"
+            )
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+            closed.append(run.run_id)
+    return closed
+
+
+def _quiet_dagster() -> None:
+    """The command tells what happens itself; what Dagster's loggers and warnings say is in the instance."""
+    warnings.filterwarnings("ignore", module="dagster")
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+
+
+def _tags(tasks: Mapping[str, TaskSpec], partitions: bool) -> dict[str, str]:
+    tags = {_PROCESS_TAG: Owner.this_process().name, _REPOSITORY_TAG: _REPOSITORY, "linkt/started_by": "command"}
+    if partitions:
+        names = list(tasks)
+        tags |= {"dagster/asset_partition_range_start": names[0], "dagster/asset_partition_range_end": names[-1]}
+    return tags
+
+
+def _step_listener(on_step: Callable[[str, bool], None]) -> Callable[[dg.EventLogEntry], None]:
+    ends = {dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE}
+
+    def listen(entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is None or event.step_key is None:
+            return
+        if event.event_type is dg.DagsterEventType.STEP_START:
+            on_step(event.step_key, True)
+        elif event.event_type in ends:
+            on_step(event.step_key, False)
+
+    return listen
+
+
+def _close_interrupted(instance: dg.DagsterInstance, run_id: str) -> None:
+    with suppress(Exception):  # the interrupt counts; a run left open is closed by the next command
+        run = instance.get_run_by_id(run_id)
+        if run is not None and not run.is_finished:
+            instance.report_run_canceled(run)
+        instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+
+
+def _failures(events: list[dg.DagsterEvent]) -> Iterator[StepFailure]:
+    for event in events:
+        if not event.is_step_failure:
+            continue
+        data = event.step_failure_data
+        if data.user_failure_data is not None and data.user_failure_data.description:
+            yield StepFailure(str(event.step_key), data.user_failure_data.description, "Failure")
+            continue
+        error = data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        name = (error.cls_name if error else None) or "Error"
+        message = error.message if error else "no reason given"
+        yield StepFailure(str(event.step_key), _without_class(message), name)
+
+
+def _without_class(message: str) -> str:
+    """Dagster writes ``package.Class: message``."""
+    first, separator, rest = message.strip().partition(": ")
+    return rest if separator and " " not in first else message.strip()
+
+
+def _failed_checks(events: list[dg.DagsterEvent]) -> Iterator[str]:
+    for event in events:
+        if event.event_type is not dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            continue
+        evaluation = event.asset_check_evaluation_data
+        if not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR:
+            yield f"{_name(evaluation.asset_key)}: {evaluation.check_name}"
+
+
+def _name(key: AssetKey) -> str:
+    return ".".join(key.path)

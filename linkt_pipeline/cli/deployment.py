@@ -1,0 +1,133 @@
+"""What a subcommand works on: the environment, tasks.yaml, the warehouse and the API."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from linkt_pipeline.cli.errors import NoTasksError, UnknownTaskError
+from linkt_pipeline.config import Settings, TaskSpec, load_settings, load_tasks
+from linkt_pipeline.errors import LinktPipelineError
+
+if TYPE_CHECKING:
+    from linkt_pipeline.api import LinktClient
+    from linkt_pipeline.warehouse.connection import Warehouse
+
+T = TypeVar("T")
+
+SANDBOX_NOTICE = "sandbox mode: made-up data, no key, no credits; rows go to {root}"
+# A person is waiting: a host that does not answer at once is more likely mistyped than restarting.
+PATIENCE = timedelta(seconds=4)
+
+
+class Deployment:
+    """One deployment, read from the environment when a subcommand starts.
+
+    Args:
+        settings: the environment.
+        quiet: don't say that this is sandbox mode.
+    """
+
+    def __init__(self, settings: Settings, *, quiet: bool = False) -> None:
+        self.settings = settings
+        if settings.sandbox and not quiet:
+            # On stderr, so that what a script reads from stdout stays clean.
+            click.echo(SANDBOX_NOTICE.format(root=settings.root), err=True)
+
+    @classmethod
+    def from_environment(cls, overrides: Mapping[str, Any] | None = None, *, quiet: bool = False) -> "Deployment":
+        """The deployment that the environment and ``.env`` describe."""
+        return cls(load_settings(overrides), quiet=quiet)
+
+    @cached_property
+    def tasks(self) -> dict[str, TaskSpec]:
+        """The entries of tasks.yaml; empty when there is no such file."""
+        return load_tasks(self.settings.active_tasks_file)
+
+    def select_tasks(self, names: Iterable[str]) -> dict[str, TaskSpec]:
+        """The named entries, each once, in the order of tasks.yaml.
+
+        Raises:
+            NoTasksError: there is no tasks.yaml.
+            UnknownTaskError: it has no such entry.
+        """
+        if not self.tasks:
+            raise NoTasksError(self.settings.active_tasks_file)
+        wanted = set(names)
+        for name in sorted(wanted - self.tasks.keys()):
+            raise UnknownTaskError(name, self.tasks, self.settings.active_tasks_file)
+        return {name: task for name, task in self.tasks.items() if name in wanted}
+
+    @cached_property
+    def warehouse(self) -> "Warehouse":
+        """The DuckDB file that the pipeline writes."""
+        from linkt_pipeline.warehouse.connection import Warehouse
+
+        return Warehouse(self.settings.warehouse_path)
+
+    def require_access(self) -> None:
+        """Fail now rather than inside a Dagster run when the key, the host or the warehouse can't be used.
+
+        Raises:
+            WarehouseError: the warehouse is busy, of a newer version, or no warehouse.
+            ConfigError: there is no key.
+            AuthenticationError, PermissionDeniedError, RequestNotSentError: the API can't be used; any other answer
+                is left to the run itself, which knows how to wait.
+        """
+        from linkt_pipeline.api import AuthenticationError, LinktApiError, PermissionDeniedError, RequestNotSentError
+
+        with self.warehouse.read():
+            pass
+        if self.settings.sandbox:
+            return
+
+        async def ask(client: "LinktClient") -> None:
+            await client.list_runs_page(page_size=1)
+
+        try:
+            self.ask_api(ask)
+        except (AuthenticationError, PermissionDeniedError, RequestNotSentError):
+            raise
+        except LinktApiError:
+            pass
+
+    def ask_api(self, question: "Callable[[LinktClient], Any]") -> Any:
+        """Run ``question`` with a client for a few quick requests, which are counted like all others."""
+
+        async def ask() -> Any:
+            async with self._client() as client:
+                return await question(client)
+
+        return asyncio.run(ask())
+
+    @asynccontextmanager
+    async def _client(self) -> "AsyncIterator[LinktClient]":
+        from linkt_pipeline.api import LinktClient, Throttle
+        from linkt_pipeline.runs.connection import UsageMeter
+
+        base_url, key = self._address()
+        meter = UsageMeter(self.warehouse, self.settings.daily_request_limit)
+        throttle = Throttle(self.settings.requests_per_minute, budget=meter.require_budget)
+        if self.settings.daily_request_limit is not None:
+            await asyncio.to_thread(meter.flush)  # what other processes used of the day
+        try:
+            async with LinktClient(
+                base_url, key, throttle=throttle, retry_for=PATIENCE, on_request=meter.count
+            ) as client:
+                yield client
+        finally:
+            with suppress(LinktPipelineError):
+                await asyncio.to_thread(meter.flush)
+
+    def _address(self) -> tuple[str, Any]:
+        from pydantic import SecretStr
+
+        if self.settings.sandbox:
+            from linkt_pipeline.sandbox import SANDBOX_KEY, ensure_sandbox
+
+            return ensure_sandbox(self.settings.root / "api"), SecretStr(SANDBOX_KEY)
+        return self.settings.base_url, self.settings.require_api_key()

@@ -1,0 +1,35 @@
+"""The Dagster instance of a deployment: a folder that ``ui``, ``run``, ``sync`` and ``demo`` share."""
+
+import os
+import shutil
+import tempfile
+
+from linkt_pipeline.config import PROJECT_ROOT, Settings
+from linkt_pipeline.errors import ConfigError
+
+_TEMPLATE = PROJECT_ROOT / "data" / "dagster.yaml"
+
+
+def prepare_instance(settings: Settings) -> None:
+    """Make the deployment's folder a Dagster instance, and let this process and its children use it.
+
+    A ``DAGSTER_HOME`` of the environment is overridden: made-up runs must not appear among real ones, and runs of
+    the command must appear in the UI that the command starts.
+
+    Raises:
+        ConfigError: the folder can't be written.
+    """
+    root = settings.root
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        if not (root / "dagster.yaml").exists():
+            shutil.copyfile(_TEMPLATE, root / "dagster.yaml")
+        with tempfile.TemporaryFile(dir=root):  # mkdir on an existing folder says nothing about writing to it
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"LINKT_DATA_DIR: {root} can't be written ({error.strerror}). Fix its permissions, or set LINKT_DATA_DIR "
+            "to a folder this user may write to"
+        ) from None
+    os.environ["DAGSTER_HOME"] = str(root)
+    os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")

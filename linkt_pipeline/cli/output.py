@@ -1,0 +1,65 @@
+"""Tables on screen: rich on a terminal, the same in plain characters elsewhere, never cut in a pipe."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_PIPE_WIDTH = 10_000
+
+
+def make_console() -> "Console":
+    """A console for stdout that wraps on a terminal only."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False, soft_wrap=False)
+
+
+def print_table(
+    console: "Console", title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Iterable[str] = ()
+) -> None:
+    """A titled table; ``right`` names the columns of numbers. Values are shown as they are, never as markup."""
+    from rich.table import Table
+    from rich.text import Text
+
+    numeric = set(right)
+    table = Table(
+        title=Text(title, style="bold"),
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        header_style="dim",
+        padding=(0, 2, 0, 0),
+    )
+    for name in columns:
+        table.add_column(name, justify="right" if name in numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(show(value)) for value in row))
+    console.print()
+    console.print(table)
+
+
+def show(value: Any) -> str:
+    """A value for a person's eyes."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        moment = value.astimezone(UTC) if value.tzinfo else value
+        return f"{moment:%Y-%m-%d %H:%M}"
+    if isinstance(value, float):
+        return f"{value:,.2f}".rstrip("0").rstrip(".")
+    if isinstance(value, list | tuple):
+        return ", ".join(map(show, value))
+    return " ".join(str(value).split())
+
+
+def ago(moment: datetime | None, now: datetime | None = None) -> str:
+    """How long ago, as ``5m 02s ago``; ``never`` for None."""
+    from linkt_pipeline.runs.events import format_elapsed
+
+    if moment is None:
+        return "never"
+    return f"{format_elapsed((now or datetime.now(UTC)) - moment)} ago"
