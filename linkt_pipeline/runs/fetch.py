@@ -26,8 +26,8 @@ from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.batches import Batch, Reader, Rejected
 from linkt_pipeline.runs.planner import PAGE_SIZE, GroupPlan, PageBudget
 from linkt_pipeline.warehouse.connection import Warehouse
-from linkt_pipeline.warehouse.landing import LandingCounts
-from linkt_pipeline.warehouse.queries import pending_resources, reopen_resources
+from linkt_pipeline.warehouse.landing import LandingCounts, reopen_resources
+from linkt_pipeline.warehouse.queries import pending_resources
 
 CONCURRENCY = 32
 _BATCH_ROWS = 1_000
