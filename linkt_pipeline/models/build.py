@@ -12,7 +12,7 @@ import duckdb
 
 from linkt_pipeline.models.columns import quoted, relation, table_columns
 from linkt_pipeline.models.errors import ModelBuildError
-from linkt_pipeline.models.incremental import apply_changes, source_state
+from linkt_pipeline.models.incremental import apply_changes, forget_present, read_present
 from linkt_pipeline.models.model import Columns, Materialization, ModelKey, SqlModel
 
 
@@ -90,11 +90,19 @@ def _materialize(
     if model.materialization is Materialization.TABLE:
         return BuildMode.FULL, _count(con, f"create or replace table {table} as {model.sql}"), None
 
-    state = source_state(con, model)
+    try:
+        return _materialize_incremental(con, model, full_refresh or kind is None)
+    finally:
+        forget_present(con)
+
+
+def _materialize_incremental(
+    con: duckdb.DuckDBPyConnection, model: SqlModel, full_refresh: bool
+) -> tuple[BuildMode, int, str | None]:
+    state = read_present(con, model)
     last_version, last_state = _last_build(con, model)
-    outdated = kind is None or last_version != model.build_version or _columns_differ(con, model)
-    if full_refresh or outdated:
-        return BuildMode.FULL, _count(con, f"create or replace table {table} as {model.sql}"), state
+    if full_refresh or last_version != model.build_version or _columns_differ(con, model):
+        return BuildMode.FULL, _count(con, f"create or replace table {relation(model.key)} as {model.sql}"), state
     if state == last_state:
         return BuildMode.UNCHANGED, 0, state
     delta = apply_changes(con, model)

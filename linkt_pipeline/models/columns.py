@@ -1,6 +1,7 @@
 """Names and types of columns: of tables that exist, and of models before they are built."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 import duckdb
 
@@ -45,6 +46,7 @@ def describe_models(graph: ModelGraph) -> dict[ModelKey, Columns]:
     return described
 
 
+@lru_cache(maxsize=4)
 def try_describe(graph: ModelGraph) -> tuple[dict[ModelKey, Columns], dict[ModelKey, ModelFileError]]:
     """As :func:`describe_models`, with the problems collected; children of a bad model are left out of both."""
     con = duckdb.connect()

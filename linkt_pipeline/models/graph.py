@@ -15,7 +15,7 @@ from linkt_pipeline.models.statement import fingerprint, normalise, read_select,
 CHECKS_FOLDER = "checks"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ModelGraph:
     """The models and the tables they read.
 
@@ -106,6 +106,10 @@ def read_model(con: duckdb.DuckDBPyConnection, path: Path) -> SqlModel:
     reads = read_select(con, path, text)
     key = ModelKey(path.parent.name, path.stem)
     if header.incremental:
+        if missing := sorted(set(header.incremental.key).difference(header.not_null)):
+            raise ModelFileError(
+                path, 1, f"the key of an incremental model is never empty: write '-- not_null: {', '.join(missing)}'"
+            )
         mentions = [read for read in reads if read.key == header.incremental.spine]
         if len(mentions) != 1:
             raise ModelFileError(

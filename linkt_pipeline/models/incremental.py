@@ -14,7 +14,8 @@ import duckdb
 from linkt_pipeline.models.columns import quoted, relation, table_columns
 from linkt_pipeline.models.model import Incremental, SqlModel
 
-CHANGED_KEYS = "linkt_changed_keys"
+PRESENT = "linkt_present_keys"
+CHANGED = "linkt_changed_keys"
 
 
 @dataclass(frozen=True)
@@ -26,42 +27,53 @@ class Delta:
     inserted: int
 
 
-def source_state(con: duckdb.DuckDBPyConnection, model: SqlModel) -> str:
-    """A fingerprint of all (key, cursor) pairs, whatever their order; equal states need no work at all."""
+def read_present(con: duckdb.DuckDBPyConnection, model: SqlModel) -> str:
+    """Note the (key, cursor) pairs that the model has now, for :func:`apply_changes`.
+
+    Returns:
+        A fingerprint of all pairs, whatever their order; equal to the last build's, there is nothing to do.
+    """
     settings = _settings(model)
-    pairs = _pairs(con, model)
-    columns = _list((*settings.key, settings.cursor))
-    row = con.execute(f"select count(*), sum(hash({columns})::hugeint) {pairs}").fetchone()
+    pair = _list((*settings.key, settings.cursor))
+    con.execute(f"create or replace temp table {PRESENT} as select {pair} {_pairs(con, model)}")
+    row = con.execute(f"select count(*), sum(hash({pair})::hugeint) from {PRESENT}").fetchone()  # noqa: S608
     return f"{row[0]}:{row[1]}" if row else ""
 
 
+def forget_present(con: duckdb.DuckDBPyConnection) -> None:
+    """Free what :func:`read_present` noted."""
+    con.execute(f"drop table if exists temp.{PRESENT}")
+
+
 def apply_changes(con: duckdb.DuckDBPyConnection, model: SqlModel) -> Delta:
-    """Compute the changed keys again and put their rows in place; runs in the caller's transaction."""
+    """Compute the changed keys again and put their rows in place; runs in the caller's transaction.
+
+    :func:`read_present` must have been called before.
+    """
     settings = _settings(model)
     table = relation(model.key)
     keys = _list(settings.key)
-    pair = _list((*settings.key, settings.cursor))
+    same = " and ".join(
+        f"present.{quoted(name)} is not distinct from stored.{quoted(name)}"
+        for name in (*settings.key, settings.cursor)
+    )
     con.execute(
         f"""
-        create or replace temp table {CHANGED_KEYS} as
-        with
-        present as (select distinct {pair} {_pairs(con, model)}),
-        stored as (select distinct {pair} from {table})
-        select distinct {keys} from (
-            (select * from present except all select * from stored)
-            union all (select * from stored except all select * from present)
-        )
+        create or replace temp table {CHANGED} as
+        select {keys} from {PRESENT} as present anti join {table} as stored on {same}
+        union
+        select {keys} from {table} as stored anti join {PRESENT} as present on {same}
         """  # noqa: S608
     )
     try:
-        changed = _count(con, f"select count(*) from {CHANGED_KEYS}")  # noqa: S608
+        changed = _count(con, f"select count(*) from {CHANGED}")  # noqa: S608
         if not changed:
             return Delta(0, 0, 0)
         deleted = _count(con, f"delete from {table} where {_is_changed(settings)}")  # noqa: S608
         inserted = _count(con, f"insert into {table} by name {narrowed(model)}")
         return Delta(changed, deleted, inserted)
     finally:
-        con.execute(f"drop table if exists temp.{CHANGED_KEYS}")
+        con.execute(f"drop table if exists temp.{CHANGED}")
 
 
 def narrowed(model: SqlModel) -> str:
@@ -96,7 +108,7 @@ def _pairs(con: duckdb.DuckDBPyConnection, model: SqlModel) -> str:
 def _is_changed(settings: Incremental) -> str:
     keys = _list(settings.key)
     left = keys if len(settings.key) == 1 else f"({keys})"
-    return f"{left} in (select {keys} from {CHANGED_KEYS})"  # noqa: S608
+    return f"{left} in (select {keys} from {CHANGED})"  # noqa: S608
 
 
 def _list(names: tuple[str, ...]) -> str:

@@ -25,10 +25,10 @@ with fields as (
         entity.entity_type,
         entity.icp_id,
         entity.fetched_at,
-        try_cast(entity.data as map(varchar, json)) as data,
+        try_cast(entity.data as map(varchar, json)) as all_fields,
         -- A field named twice would be two rows of one key: the first counts.
         unnest(list_filter(
-            map_entries(data), lambda e, place: list_position(map_keys(data), e.key) = place
+            map_entries(all_fields), lambda e, place: list_position(map_keys(all_fields), e.key) = place
         )) as entry
     from staging.entities as entity
 ),

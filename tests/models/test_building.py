@@ -11,7 +11,7 @@ from .conftest import Folder
 
 START = datetime(2026, 4, 7, tzinfo=UTC)
 INCREMENTAL = (
-    "-- description: d\n-- grain: g\n-- materialized: incremental\n-- incremental: id, changed_at from linkt.things\n"
+    "-- description: d\n-- grain: g\n-- not_null: id\n-- materialized: incremental\n-- incremental: id, changed_at from linkt.things\n"
 )
 
 

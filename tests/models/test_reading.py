@@ -83,14 +83,20 @@ def test_dependencies_come_from_the_sql(folder: Folder, sql: str, expected: tupl
         (OK + "-- materialized: tabel\nselect 1", 3, "none of view, table, incremental"),
         (OK + "-- materialized: incremental\nselect 1", 3, "belong together"),
         (OK + "-- incremental: id, at\nselect 1", 3, "'-- incremental: entity_id, fetched_at from staging.entities'"),
+        (
+            OK + "-- materialized: incremental\n-- incremental: id, changed_at from linkt.things\n"
+            "select * from linkt.things",
+            1,
+            "write '-- not_null: id'",
+        ),
         (OK + "-- references: id to linkt.names\nselect 1", 3, "write 'column -> schema.table.column'"),
         (OK + "-- description: again\nselect 1", 3, "given twice, first in line 1"),
         (OK + "-- column a:\nselect 1", 3, "has no value"),
         (OK + "-- column a: x\n-- column a: y\nselect 1", 4, "described twice"),
         (
-            OK + "-- materialized: incremental\n-- incremental: id, changed_at from linkt.things\n"
+            OK + "-- materialized: incremental\n-- incremental: id, changed_at from linkt.things\n-- not_null: id\n"
             "select a.* from linkt.things as a\njoin linkt.things as b using (id)",
-            6,
+            7,
             "exactly once, and this one does 2 times",
         ),
     ],

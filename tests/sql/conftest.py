@@ -12,6 +12,7 @@ import pytest
 from linkt_pipeline.config import PROJECT_ROOT
 from linkt_pipeline.models import BuildResult, ModelGraph, ModelKey, build_model, load_models, warehouse_sources
 from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.migration import empty_warehouse
 
 SQL_DIR = PROJECT_ROOT / "sql"
 SAMPLES = PROJECT_ROOT / "tests" / "samples"
@@ -124,13 +125,8 @@ def _bodies(pattern: str, list_key: str, needed: str) -> Iterator[dict[str, Any]
 
 @pytest.fixture(scope="session")
 def graph() -> ModelGraph:
-    con = duckdb.connect()
-    from linkt_pipeline.warehouse.migration import migrate
-
-    migrate(con, Path("memory"))
-    graph = load_models(SQL_DIR, warehouse_sources(con))
-    con.close()
-    return graph
+    with empty_warehouse() as con:
+        return load_models(SQL_DIR, warehouse_sources(con))
 
 
 @pytest.fixture
