@@ -96,7 +96,8 @@ async def collect_runs(
         if len(batch) == _BATCH:
             await _take(client, warehouse, batch, collected)
             _Cursor(newest, tuple(dict.fromkeys(collected.unfinished))).write(warehouse)
-            log(f"{len(collected.landed)} runs landed so far, up to {newest:%Y-%m-%d %H:%M}")
+            reached = f", up to {newest:%Y-%m-%d %H:%M}" if newest else ""
+            log(f"{len(collected.landed)} runs landed so far{reached}")
             batch = []
     await _take(client, warehouse, batch, collected)
     collected.unfinished = list(dict.fromkeys(collected.unfinished))

@@ -49,15 +49,22 @@ async def execute_tasks(worker: Worker, tasks: Sequence[TaskSpec]) -> list[Outco
         One outcome per task, in the order given. The failure of one never ends the wait for another.
     """
     async with worker.holding_leases():
-        return await asyncio.gather(*(execute_task(worker, task) for task in tasks))
+        ended = await asyncio.gather(*(execute_task(worker, task) for task in tasks), return_exceptions=True)
+    outcomes = []
+    for outcome in ended:
+        if isinstance(outcome, BaseException):  # a bug; by now no other wait depends on this process
+            raise outcome
+        outcomes.append(outcome)
+    return outcomes
 
 
 async def execute_task(worker: Worker, task: TaskSpec) -> Outcome:
     """Bring one task to a terminal run; a failure the user can understand becomes part of the outcome."""
-    execution, waited, attempt = None, None, 1
+    execution: Execution | None = None
+    waited: Waited | None = None
     try:
         while True:
-            execution = await start_or_adopt(worker, task, attempt=attempt)
+            execution = await _next_execution(worker, task, execution)
             waited = await _terminal_run(worker, task, execution)
             error = failure_of(task, waited.run)
             if error is None or not _worth_another_attempt(task, execution, error):
@@ -67,10 +74,16 @@ async def execute_task(worker: Worker, task: TaskSpec) -> Outcome:
                 task.key, f"attempt {execution.attempt} failed ({error.kind}); next in {pause.total_seconds():g} s"
             )
             await asyncio.sleep(pause.total_seconds())
-            attempt = execution.attempt + 1
+            waited = None
     except LinktPipelineError as error:
         run, queue = (waited.run, waited.queue) if waited else (None, {})
         return Outcome(task, execution, run, queue, error)
+
+
+async def _next_execution(worker: Worker, task: TaskSpec, failed: Execution | None) -> Execution:
+    if failed is None:
+        return await start_or_adopt(worker, task)
+    return await start_or_adopt(worker, task, attempt=failed.attempt + 1, after=failed.intended_at)
 
 
 async def _terminal_run(worker: Worker, task: TaskSpec, execution: Execution) -> Waited:

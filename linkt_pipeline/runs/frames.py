@@ -104,7 +104,7 @@ def sheets_frame(sheets: Sequence[Sheet], fetched_at: datetime) -> pl.DataFrame:
     )
 
 
-def _frame(schema: pl.Schema, models: Sequence[Any], fetched_at: datetime, **given: list[Any]) -> pl.DataFrame:
+def _frame(schema: frames.FrameSchema, models: Sequence[Any], fetched_at: datetime, **given: list[Any]) -> pl.DataFrame:
     """A frame of the schema: the columns given, and the models' attributes of the same name for the others."""
     given["fetched_at"] = [fetched_at] * len(models)
     columns = {name: given[name] if name in given else list(map(attrgetter(name), models)) for name in schema}

@@ -11,7 +11,7 @@ from linkt_pipeline.config import OnTerminate, TaskSpec
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.land import land_finished_run
 from linkt_pipeline.runs.reconcile import find_started_run
-from linkt_pipeline.runs.worker import Timing, Worker
+from linkt_pipeline.runs.worker import Worker
 from linkt_pipeline.warehouse.ledger import Execution
 
 # Dagster marks a run CANCELED after 30 s whether or not its process is done.
@@ -47,37 +47,41 @@ async def settle_interrupted(
     Returns:
         The ids of the runs that were cancelled.
     """
-    worker = replace(worker, client=client, timing=replace(Timing(), settle=patience / 4))
+    settle = min(worker.timing.settle, patience / 4)
+    worker = replace(worker, client=client, timing=replace(worker.timing, settle=settle))
+    cancelled: list[str] = []
     try:
-        mine = [row for row in worker.ledger.open_executions() if row.lease_owner == worker.owner.name]
         by_key = {task.key: task for task in tasks}
-        outcomes = await asyncio.wait_for(
-            asyncio.gather(*(_settle(worker, by_key[row.task_key], row, by_person) for row in mine)),
+        mine = [row for row in worker.ledger.open_executions(by_key) if row.lease_owner == worker.owner.name]
+        await asyncio.wait_for(
+            asyncio.gather(*(_settle(worker, by_key[row.task_key], row, by_person, cancelled) for row in mine)),
             patience.total_seconds(),
         )
     except (TimeoutError, LinktPipelineError) as error:
         worker.warn("interrupt", f"not everything could be settled: {error or 'out of time'}")
-        outcomes = []
-    await worker.call(worker.ledger.release, worker.owner)
-    return [run_id for run_id in outcomes if run_id]
+    await worker.release_leases()
+    return cancelled
 
 
-async def _settle(worker: Worker, task: TaskSpec, execution: Execution, by_person: bool) -> str | None:
+async def _settle(worker: Worker, task: TaskSpec, execution: Execution, by_person: bool, cancelled: list[str]) -> None:
     if not wants_cancel(task, by_person=by_person):
         worker.warn(task.key, f"interrupted; run {execution.run_id or '(starting)'} goes on and is adopted next time")
-        return None
+        return
     try:
         run_id = execution.run_id or await _find(worker, execution)
         if run_id is None:
             worker.warn(task.key, "interrupted before a run existed; nothing to cancel")
-            return None
+            return
         await worker.client.cancel_run(run_id)
-        worker.warn(task.key, f"terminated; run {run_id} is cancelled in Linkt")
-        await _land_once_terminal(worker, execution, run_id)
     except LinktPipelineError as error:
         worker.warn(task.key, f"the run could not be cancelled and may go on: {error}")
-        return None
-    return run_id
+        return
+    cancelled.append(run_id)
+    worker.warn(task.key, f"terminated; run {run_id} is cancelled in Linkt")
+    try:
+        await _land_once_terminal(worker, execution, run_id)
+    except LinktPipelineError as error:
+        worker.warn(task.key, f"run {run_id} is cancelled but not landed yet; that happens next time: {error}")
 
 
 async def _find(worker: Worker, execution: Execution) -> str | None:

@@ -6,10 +6,11 @@ does not know yet, that carries the same input, and that was created when the re
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import Enum
 
-from linkt_pipeline.api import Run
+from linkt_pipeline.api import NotFoundError, Run
 from linkt_pipeline.runs.errors import AmbiguousRunsError
 from linkt_pipeline.runs.worker import Worker
 from linkt_pipeline.warehouse.ledger import Execution
@@ -55,7 +56,10 @@ async def _candidates(worker: Worker, execution: Execution, last_sent: datetime)
     async for listed in worker.client.list_runs(task_id=execution.task_id, created_after=execution.intended_at - skew):
         if listed.id in known or (listed.created_at and listed.created_at > last_sent + skew):
             continue
-        run = listed if listed.input else await worker.client.get_run(listed.id)
+        run = listed
+        if not listed.input:
+            with suppress(NotFoundError):  # the list and the single read may be answered by different replicas
+                run = await worker.client.get_run(listed.id)
         fits[fit_of(execution, run)].append(run)
     return fits[Fit.SAME] or fits[Fit.POSSIBLE]
 

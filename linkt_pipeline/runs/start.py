@@ -6,6 +6,7 @@ window.
 """
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from linkt_pipeline.api import (
@@ -28,8 +29,16 @@ from linkt_pipeline.warehouse.ledger import Claim, Execution, ExecutionState, In
 _LONGEST_PAUSE = timedelta(minutes=1)
 
 
-async def start_or_adopt(worker: Worker, task: TaskSpec, *, attempt: int = 1) -> Execution:
+async def start_or_adopt(
+    worker: Worker, task: TaskSpec, *, attempt: int = 1, after: datetime | None = None
+) -> Execution:
     """Bring a task to exactly one run.
+
+    Args:
+        worker: who asks.
+        task: what to run.
+        attempt: 1, or more when earlier runs failed.
+        after: when the failed attempt that this one follows was intended.
 
     Returns:
         The ledger row that stands for the run: ``started`` and owned by this worker, or ``finished`` when
@@ -47,12 +56,15 @@ async def start_or_adopt(worker: Worker, task: TaskSpec, *, attempt: int = 1) ->
         attempt=attempt,
         dagster_run_id=worker.dagster_run_id,
         monthly_credit_limit=task.monthly_credit_limit,
+        after=after,
     )
     while True:
         claim = await worker.call(worker.ledger.claim, intention, worker.owner)
         execution = await _act_on(worker, task, claim)
         if execution is not None and execution.state in (ExecutionState.STARTED, ExecutionState.FINISHED):
             return execution
+        # That row led to no run. Others who watched it may be faster in starting the next one, even in finishing it.
+        intention = replace(intention, after=claim.execution.intended_at)
 
 
 async def _act_on(worker: Worker, task: TaskSpec, claim: Claim) -> Execution | None:
@@ -71,14 +83,17 @@ async def _act_on(worker: Worker, task: TaskSpec, claim: Claim) -> Execution | N
 
 async def _follow(worker: Worker, execution: Execution) -> Execution | None:
     """Another live process acts for this task: watch its row until it is done or its lease is free."""
-    worker.note(execution.task_key, f"another process ({execution.lease_owner}) is working on this task; following it")
-    while True:
+    row = execution
+    if row.state.is_open:
+        worker.note(row.task_key, f"another process ({row.lease_owner}) is working on this task; following it")
+    while row.state.is_open:
         await asyncio.sleep(worker.timing.follow.total_seconds())
         row = await worker.call(worker.ledger.get, execution.execution_id)
-        if not row.state.is_open:
-            return row
-        if await worker.call(worker.ledger.is_free, row):
+        if row.state.is_open and worker.ledger.is_free(row):
             return None
+    if row.state is ExecutionState.FINISHED:
+        worker.report(RunAdopted(row.task_key, str(row.run_id), "another process waited for it"))
+    return row
 
 
 async def _send(worker: Worker, task: TaskSpec, execution: Execution) -> Execution | None:
@@ -108,6 +123,11 @@ async def _send(worker: Worker, task: TaskSpec, execution: Execution) -> Executi
             await worker.call(worker.ledger.mark_unknown, execution.execution_id, worker.owner, error=str(error))
             worker.warn(task.key, f"the reply to the start was lost ({error}); looking for the run")
             return await _settle(worker, task, execution, datetime.now(UTC))
+        except LeaseLostError:
+            raise
+        except LinktPipelineError as error:  # stopped before the request left: the day's request budget is used up
+            await _close(worker, execution, ExecutionState.REFUSED, str(error))
+            raise NotStartedError(f"task {task.key}: no run was started and nothing was spent: {error}") from None
         else:
             started = await _remember(worker, task, execution, answer.run_id, answer.status)
             worker.report(RunStarted(task.key, answer.run_id, execution.attempt))
@@ -136,6 +156,7 @@ async def _remember(worker: Worker, task: TaskSpec, execution: Execution, run_id
                 worker.ledger.mark_started, execution.execution_id, worker.owner, run_id=run_id, run_status=status
             )
         except LeaseLostError:
+            worker.warn(task.key, f"run {run_id} was started, but another process has taken this task over meanwhile")
             raise
         except LinktPipelineError as error:
             worker.warn(task.key, f"run {run_id} exists but can't be written down yet: {error}")

@@ -1,11 +1,13 @@
 """Wait for a run until it is terminal: for hours, cheaply, through every network failure."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from linkt_pipeline.api import (
     AuthenticationError,
+    InvalidIdError,
     LinktApiError,
     NotFoundError,
     PermissionDeniedError,
@@ -13,12 +15,13 @@ from linkt_pipeline.api import (
     RunQueue,
 )
 from linkt_pipeline.config import TaskSpec
+from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.errors import RunGoneError, StillRunningError
 from linkt_pipeline.runs.events import RunProgress
 from linkt_pipeline.runs.land import land_queue
 from linkt_pipeline.runs.polling import PollSchedule
 from linkt_pipeline.runs.worker import Worker
-from linkt_pipeline.warehouse.ledger import Execution, ExecutionState
+from linkt_pipeline.warehouse.ledger import Execution, ExecutionState, LeaseLostError
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ class Waited:
 async def wait_for_run(worker: Worker, task: TaskSpec, execution: Execution) -> Waited:
     """Look at a started run until it is terminal.
 
-    Network errors, 5xx, 429 and unreadable bodies never end the wait; unknown statuses count as running.
+    Network errors, 5xx, 429, unreadable bodies and a busy warehouse never end the wait; unknown statuses count as
+    running.
 
     Returns:
         The terminal run, as the single-run read gave it, and its queue.
@@ -41,6 +45,7 @@ async def wait_for_run(worker: Worker, task: TaskSpec, execution: Execution) -> 
         StillRunningError: ``max_wait`` passed; the run goes on and stays adoptable.
         RunGoneError: the run answers 404 for longer than a lagging replica explains.
         AuthenticationError, PermissionDeniedError: the key no longer works; the run stays adoptable.
+        LeaseLostError: another process took the execution over.
     """
     return await _Wait(worker, task, execution).until_terminal()
 
@@ -63,7 +68,7 @@ class _Wait:
             pause = self.schedule.jittered(self.age)
             try:
                 run = await self.worker.client.get_run(self.run_id, attempts=1)
-            except (AuthenticationError, PermissionDeniedError):
+            except (AuthenticationError, PermissionDeniedError, InvalidIdError):
                 raise
             except NotFoundError:
                 await self._on_missing()
@@ -110,15 +115,24 @@ class _Wait:
     async def _on_seen(self, run: Run) -> None:
         if run.raw_status != self.status:
             self.status = run.raw_status
-            await self.worker.call(
-                self.worker.ledger.note, self.execution.execution_id, self.worker.owner, run_status=run.raw_status
-            )
+            await self._note_status()
         if run.status.is_terminal or datetime.now(UTC) >= self.queue_due_at:
             self.queue_due_at = datetime.now(UTC) + self.schedule.queue_interval
             await self._look_at_queue()
         if self.shown != (self.status, self.queue) and not run.status.is_terminal:
             self.shown = (self.status, self.queue)
             self.worker.report(RunProgress(self.task.key, self.run_id, self.status, self.age, dict(self.queue)))
+
+    async def _note_status(self) -> None:
+        """For whoever looks at the ledger; the end of the run is written with its landing, whatever happens here."""
+        try:
+            await self.worker.call(
+                self.worker.ledger.note, self.execution.execution_id, self.worker.owner, run_status=self.status
+            )
+        except LeaseLostError:
+            raise
+        except LinktPipelineError as error:
+            self.worker.warn(self.task.key, f"status {self.status} could not be written down: {error}")
 
     async def _look_at_queue(self) -> None:
         """Progress only: the queue expires, may be absent, and is never a reason to fail."""
@@ -128,4 +142,5 @@ class _Wait:
             return
         if queue.state_counts and queue.state_counts != self.queue:
             self.queue = dict(queue.state_counts)
-            await self.worker.call(land_queue, self.worker.warehouse, self.run_id, self.queue)
+            with suppress(LinktPipelineError):
+                await self.worker.call(land_queue, self.worker.warehouse, self.run_id, self.queue)

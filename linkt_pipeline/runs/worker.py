@@ -90,14 +90,21 @@ class Worker:
         try:
             yield
         except Exception:
-            await self.call(self.ledger.release, self.owner)
+            await self.release_leases()
             raise
         else:
-            await self.call(self.ledger.release, self.owner)
+            await self.release_leases()
         finally:
             keeper.cancel()
             with suppress(asyncio.CancelledError):
                 await keeper
+
+    async def release_leases(self) -> None:
+        """Give every lease up. Where that fails they expire by themselves, so it never hides what happened before."""
+        try:
+            await self.call(self.ledger.release, self.owner)
+        except LinktPipelineError as error:
+            self.warn("ledger", f"leases could not be given up and expire within {self.ledger.lease}: {error}")
 
     async def _keep_leases(self) -> None:
         while True:
@@ -105,7 +112,7 @@ class Worker:
             before = datetime.now(UTC)
             try:
                 await self.call(self.ledger.renew, self.owner)
-            except LinktPipelineError as error:
+            except Exception as error:  # whatever it is, the next renewal may succeed
                 self.warn("ledger", f"leases could not be renewed yet: {error}")
             else:
                 self._renewed_at = before

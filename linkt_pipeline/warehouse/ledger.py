@@ -59,7 +59,12 @@ class CreditLimitReachedError(LinktPipelineError):
 
 @dataclass(frozen=True)
 class Intention:
-    """What a task wants to buy: the exact request, before it is sent."""
+    """What a task wants to buy: the exact request, before it is sent.
+
+    Attributes:
+        after: an execution intended at this moment was seen to end without giving what is wanted. Whoever else saw
+            that may have bought the next run already; one that has even finished since then is used, not bought again.
+    """
 
     task_key: str
     task_id: str
@@ -68,6 +73,7 @@ class Intention:
     attempt: int = 1
     dagster_run_id: str | None = None
     monthly_credit_limit: float | None = None
+    after: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,8 @@ class Claim:
     Attributes:
         execution: the row in question.
         created: this call wrote it; nothing has been sent for it yet.
-        owned: the caller holds the lease and may act; otherwise another live process does.
+        owned: the caller holds the lease and may act; otherwise another live process does, or (a row that is not
+            open any more) somebody has bought and finished this already.
     """
 
     execution: Execution
@@ -196,6 +203,14 @@ class DuckDbLedger:
             found = _select(con, f"task_key = ? and {_OPEN} order by intended_at limit 1", [intention.task_key])
             if found:
                 return self._take_over(con, found[0], owner, now)
+            if intention.after is not None:
+                newer = _select(
+                    con,
+                    "task_key = ? and state = 'finished' and intended_at > ? order by intended_at desc limit 1",
+                    [intention.task_key, intention.after],
+                )
+                if newer:
+                    return Claim(newer[0], created=False, owned=False)
             _refuse_beyond_limit(con, intention, now)
             execution_id = uuid.uuid4().hex
             con.execute(
@@ -253,7 +268,8 @@ class DuckDbLedger:
     def note(self, execution_id: str, owner: Owner, *, run_status: str | None = None, error: str | None = None) -> None:
         """See :meth:`Ledger.note`."""
         seen = {"run_status": run_status, "last_error": error}
-        self._update(execution_id, owner, {column: value for column, value in seen.items() if value is not None})
+        if values := {column: value for column, value in seen.items() if value is not None}:
+            self._update(execution_id, owner, values)
 
     def renew(self, owner: Owner) -> frozenset[str]:
         """See :meth:`Ledger.renew`."""
@@ -270,9 +286,13 @@ class DuckDbLedger:
 
     def release(self, owner: Owner) -> None:
         """See :meth:`Ledger.release`."""
+        # lease_until stays, as the last moment at which this owner can have sent a request: whoever takes an unclear
+        # row over searches for its run up to then.
         with self._warehouse.write() as con:
             con.execute(
-                "update linkt.executions set lease_owner = null, lease_until = null where lease_owner = ?", [owner.name]
+                "update linkt.executions set lease_owner = null, lease_until = least(lease_until, ?) "
+                "where lease_owner = ?",
+                [_now(), owner.name],
             )
 
     def is_free(self, row: Execution) -> bool:
