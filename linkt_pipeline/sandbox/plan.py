@@ -117,16 +117,19 @@ def _paused(steps: list[Step], at: float, seconds: float | None) -> list[Step]:
 
 
 def _candidates(task_type: str, rng: Random, work: list[tuple[Action, Any]], life: float) -> list[Candidate]:
-    """The queue: one candidate per company or signal, and about every fifth one discarded."""
+    """The queue: one candidate per company or signal, and in a search one discarded beside every fourth company."""
     rows: list[Candidate] = []
+    companies = 0
     for place, (action, item) in enumerate(work):
         ended = life * (0.25 + 0.65 * (place + 1) / len(work))
         started = max(0.15 * life, ended - 0.12 * life)
         named = item.get("company_name") if isinstance(item, dict) else None
         rows.append(Candidate(named or _candidate_name(rng), started, ended, None))
-        if action is Action.CREATE_COMPANY and task_type == "search" and place % 5 == 2:
-            reason = rng.choice(words.DISCARD_REASONS)
-            rows.append(Candidate(_candidate_name(rng), started, ended - 0.02 * life, reason))
+        if action is Action.CREATE_COMPANY and task_type == "search":
+            companies += 1
+            if companies % 4 == 1:
+                reason = rng.choice(words.DISCARD_REASONS)
+                rows.append(Candidate(_candidate_name(rng), started, ended - 0.02 * life, reason))
     return rows
 
 
