@@ -21,6 +21,7 @@ class Holdings:
         siblings: entity ids by company number, oldest first: the first is the primary of its duplicates.
         company_ids: ids of an ICP's companies, oldest first.
         frontier: the highest company number an ICP's searches have reached.
+        last_run_number: numbers are not used again, even after their run is deleted in this process.
         new: whether the store was empty, that is, the story begins.
     """
 
@@ -33,6 +34,7 @@ class Holdings:
         self.seed: int = meta.get("seed", seed)
         self.ids = ObjectIds(self.seed, meta.get("issued", 0))
         self.runs = {key: RunRecord(**orjson.loads(doc)) for key, doc in store.load("run")}
+        self.last_run_number = max((run.number for run in self.runs.values()), default=0)
         self.entities = {key: _entity(doc) for key, doc in store.load("entity")}
         self.signals = {key: SignalRow(**_split_body(doc)) for key, doc in store.load("signal")}
         self.siblings: dict[int, list[str]] = {}
@@ -55,6 +57,7 @@ class Holdings:
     def put_run(self, run: RunRecord) -> None:
         """Add a run, or note that it changed."""
         self.runs[run.id] = run
+        self.last_run_number = max(self.last_run_number, run.number)
         self._dirty["run", run.id] = lambda: orjson.dumps(run)
 
     def put_entity(self, row: EntityRow) -> None:
@@ -95,9 +98,10 @@ class Holdings:
         """Write what changed, in one transaction; what was committed survives SIGKILL."""
         if not self._dirty and not self._removed:
             return
-        meta = orjson.dumps(self.ids.issued), orjson.dumps(self.seed)
-        documents = [(kind, key, dump()) for (kind, key), dump in self._dirty.items()]
-        self._store.save([*documents, ("meta", "issued", meta[0]), ("meta", "seed", meta[1])], self._removed)
+        if self._store.keeps:
+            meta = orjson.dumps(self.ids.issued), orjson.dumps(self.seed)
+            documents = [(kind, key, dump()) for (kind, key), dump in self._dirty.items()]
+            self._store.save([*documents, ("meta", "issued", meta[0]), ("meta", "seed", meta[1])], self._removed)
         self._dirty.clear()
         self._removed.clear()
 

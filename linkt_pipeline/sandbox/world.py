@@ -195,7 +195,7 @@ class World:
     ) -> RunRecord:
         flow = task["flow_name"]
         task_type = "signal" if flow.startswith("signal") else flow
-        number = 1 + max((run.number for run in self.own.runs.values()), default=0)
+        number = self.own.last_run_number + 1
         rng = Random(f"{self.own.seed}:run:{number}")  # noqa: S311 made-up data
         wanted, updates, signals = self._amounts(task, task_type, parameters or {}, rng)
         skew = self.skew()
