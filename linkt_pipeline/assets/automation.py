@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from linkt_pipeline.assets.executions import EXECUTIONS
 from linkt_pipeline.config import TaskSpec
@@ -20,7 +21,7 @@ _PAID = dg.AssetSelection.assets(EXECUTIONS)
 _FREE = dg.AssetSelection.all() - _PAID
 
 
-def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
+def build_jobs() -> list[UnresolvedAssetJobDefinition]:
     """``execute_and_publish`` (a partition per task) and ``sync_and_publish`` (free)."""
     return [
         dg.define_asset_job(
@@ -37,14 +38,14 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
 
 
 def build_schedules(
-    tasks: Mapping[str, TaskSpec], jobs: Sequence[dg.UnresolvedAssetJobDefinition]
+    tasks: Mapping[str, TaskSpec], jobs: Sequence[UnresolvedAssetJobDefinition]
 ) -> list[dg.ScheduleDefinition]:
     """One schedule per task that has one in tasks.yaml; created stopped, because it spends credits."""
     execute = next(job for job in jobs if job.name == EXECUTE_AND_PUBLISH)
     return [_schedule(task, execute) for task in tasks.values() if task.schedule]
 
 
-def _schedule(task: TaskSpec, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+def _schedule(task: TaskSpec, job: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
     def evaluate(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         # The tick's time as run key: a tick that is evaluated twice buys once.
         return dg.RunRequest(run_key=f"{context.scheduled_execution_time:%Y%m%dT%H%M}", partition_key=task.key)
@@ -60,7 +61,7 @@ def _schedule(task: TaskSpec, job: dg.UnresolvedAssetJobDefinition) -> dg.Schedu
     )
 
 
-def build_sensors(jobs: Sequence[dg.UnresolvedAssetJobDefinition]) -> list[dg.SensorDefinition]:
+def build_sensors(jobs: Sequence[UnresolvedAssetJobDefinition]) -> list[dg.SensorDefinition]:
     """What keeps the free part up to date."""
     sync = next(job for job in jobs if job.name == SYNC_AND_PUBLISH)
     execute = next(job for job in jobs if job.name == EXECUTE_AND_PUBLISH)

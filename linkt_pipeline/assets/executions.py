@@ -12,10 +12,11 @@ from typing import Any
 import dagster as dg
 from pydantic import Field, ValidationError
 
+from linkt_pipeline.assets.checks import check_result, check_spec
 from linkt_pipeline.assets.metadata import KINDS, OWNERS, table_metadata
 from linkt_pipeline.assets.resources import LinktResource, WarehouseResource
 from linkt_pipeline.config import TaskSpec
-from linkt_pipeline.models import Columns
+from linkt_pipeline.models import Check, Columns, ModelKey, run_check
 from linkt_pipeline.runs.events import Event, Observer, format_elapsed
 from linkt_pipeline.runs.execute import Outcome, execute_tasks
 from linkt_pipeline.runs.interrupt import settle_interrupted
@@ -24,6 +25,7 @@ from linkt_pipeline.runs.worker import Worker
 from linkt_pipeline.warehouse.ledger import DuckDbLedger
 
 EXECUTIONS = dg.AssetKey(["linkt", "executions"])
+_TABLE = ModelKey("linkt", "executions")
 
 _DESCRIPTION = """\
 **Costs credits.** Executes the Linkt task of each selected partition and waits until its run has ended.
@@ -73,15 +75,17 @@ class ExecutionConfig(dg.Config):
 
 
 def build_executions(
-    tasks: Mapping[str, TaskSpec], columns: Columns, observer: Observer | None = None
+    tasks: Mapping[str, TaskSpec], columns: Columns, checks: list[Check], observer: Observer | None = None
 ) -> dg.AssetsDefinition:
     """The asset ``linkt/executions``.
 
     Args:
         tasks: the entries of tasks.yaml; each is a partition.
         columns: of ``linkt.executions``.
+        checks: checks on any table; those on ``linkt.executions`` are run with the asset.
         observer: told every event besides the log.
     """
+    own = [check for check in checks if check.model == _TABLE]
 
     # No retry policy: under one, Dagster turns an interrupt into a retry, which would be one more chance to buy.
     @dg.asset(
@@ -93,14 +97,18 @@ def build_executions(
         owners=OWNERS,
         tags={"linkt/paid": "true"},
         description=_DESCRIPTION,
-        metadata=table_metadata("linkt.executions", columns),
+        metadata=table_metadata(str(_TABLE), columns),
+        check_specs=[check_spec(check) for check in own],
     )
     def executions(
         context: dg.AssetExecutionContext, config: ExecutionConfig, linkt: LinktResource, warehouse: WarehouseResource
-    ) -> None:
+    ) -> Iterator[dg.MaterializeResult[None]]:
         selected = [config.applied_to(tasks[key]) for key in context.partition_keys]
         outcomes = _Step(context, linkt, warehouse, selected, observer).run()
         _record(context, outcomes)
+        with warehouse.warehouse.read() as con:
+            found = [check_result(run_check(con, check)) for check in own]
+        yield dg.MaterializeResult(check_results=found)
 
     return executions
 

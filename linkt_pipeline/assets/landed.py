@@ -11,10 +11,10 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from linkt_pipeline.assets.checks import check_result, check_spec
+from linkt_pipeline.assets.checks import asset_key, check_result, check_spec
 from linkt_pipeline.assets.executions import EXECUTIONS
 from linkt_pipeline.assets.metadata import KINDS, OWNERS, row_counts, table_metadata
-from linkt_pipeline.assets.models import POOL, asset_key
+from linkt_pipeline.assets.models import POOL
 from linkt_pipeline.assets.resources import LinktResource, WarehouseResource
 from linkt_pipeline.models import Check, Columns, ModelKey, run_check
 from linkt_pipeline.runs.batches import ENTITIES, SIGNALS, Reader
@@ -113,7 +113,7 @@ def _runs(sources: Sources, checks: list[Check]) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="runs",
         specs=[_spec(table, text, sources, [EXECUTIONS]) for table, text in RUN_TABLES.items()],
-        check_specs=[check_spec(check, asset_key(check.model)) for check in own],
+        check_specs=[check_spec(check) for check in own],
         pool=POOL,
     )
     def runs(
@@ -154,7 +154,7 @@ def _fetched(
     @dg.multi_asset(
         name=table,
         specs=[_spec(name, text, sources, [named]) for name, text in tables.items()],
-        check_specs=[check_spec(check, asset_key(check.model)) for check in own],
+        check_specs=[check_spec(check) for check in own],
         pool=POOL,
     )
     def fetched(
@@ -195,7 +195,7 @@ def _reference(sources: Sources, checks: list[Check]) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="reference_data",
         specs=[_spec(table, text, sources, []) for table, text in REFERENCE_TABLES.items()],
-        check_specs=[check_spec(check, asset_key(check.model)) for check in own],
+        check_specs=[check_spec(check) for check in own],
         pool=POOL,
     )
     def reference_data(

@@ -1,5 +1,6 @@
 """Everything of a deployment as one set of Dagster definitions."""
 
+import warnings
 from collections.abc import Mapping
 
 import dagster as dg
@@ -7,6 +8,7 @@ import dagster as dg
 from linkt_pipeline.assets.automation import build_jobs, build_schedules, build_sensors
 from linkt_pipeline.assets.executions import build_executions
 from linkt_pipeline.assets.landed import build_landed_assets
+from linkt_pipeline.assets.landing_checks import landing_checks
 from linkt_pipeline.assets.models import build_models_asset
 from linkt_pipeline.assets.resources import WarehouseResource, linkt_resource
 from linkt_pipeline.assets.snapshot import build_snapshot
@@ -16,6 +18,9 @@ from linkt_pipeline.runs.events import Observer
 from linkt_pipeline.warehouse.migration import empty_warehouse
 
 SQL_DIR = PROJECT_ROOT / "sql"
+
+# Single-run backfills and pools are marked beta; their use here is deliberate, and their version is pinned.
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 
 def build_definitions(
@@ -34,11 +39,11 @@ def build_definitions(
     with empty_warehouse() as con:
         sources = warehouse_sources(con)
     graph = load_models(SQL_DIR, sources)
-    checks = load_checks(SQL_DIR, graph)
+    checks = [*landing_checks(tasks), *load_checks(SQL_DIR, graph)]
     jobs = build_jobs()
     return dg.Definitions(
         assets=[
-            build_executions(tasks, graph.sources[ModelKey("linkt", "executions")], observer),
+            build_executions(tasks, graph.sources[ModelKey("linkt", "executions")], checks, observer),
             *build_landed_assets(graph.sources, checks, observer),
             build_models_asset(graph, describe_models(graph), checks),
             build_snapshot(graph, settings.published_dir),

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
+import duckdb
 from pydantic import Field
 
-from linkt_pipeline.assets.checks import check_result, check_spec
+from linkt_pipeline.assets.checks import asset_key, check_result, check_spec, unusable_check_result
 from linkt_pipeline.assets.metadata import KINDS, OWNERS, column_schema, table_metadata
 from linkt_pipeline.assets.previews import preview_markdown
 from linkt_pipeline.assets.resources import WarehouseResource
@@ -36,11 +37,6 @@ class ModelsConfig(dg.Config):
     )
 
 
-def asset_key(key: ModelKey) -> dg.AssetKey:
-    """The asset of a table: schema and name."""
-    return dg.AssetKey([key.schema, key.name])
-
-
 def build_models_asset(
     graph: ModelGraph, described: Mapping[ModelKey, Columns], checks: list[Check]
 ) -> dg.AssetsDefinition:
@@ -55,8 +51,8 @@ def build_models_asset(
 
     @dg.multi_asset(
         name="sql_models",
-        specs=[_spec(model, graph, described.get(model.key, {})) for model in graph.models.values()],
-        check_specs=[check_spec(check, asset_key(check.model)) for check in own_checks],
+        specs=[_spec(model, graph, described) for model in graph.models.values()],
+        check_specs=[check_spec(check) for check in own_checks],
         can_subset=True,
         pool=POOL,
         group_name=None,
@@ -65,12 +61,34 @@ def build_models_asset(
         context: dg.AssetExecutionContext, config: ModelsConfig, warehouse: WarehouseResource
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         wanted = [model for model in graph.models.values() if asset_key(model.key) in context.selected_asset_keys]
-        yield from _build_all(context, warehouse.warehouse, graph, wanted, own_checks, config.full_refresh)
+        store = warehouse.warehouse
+        failed: dict[ModelKey, str] = {}
+        yield from _build_all(context, store, wanted, failed, full_refresh=config.full_refresh)
+        built = {model.key for model in wanted} - set(failed)
+        with store.read() as con:
+            for check in own_checks:
+                if check.model in built and _is_selected(context, check):
+                    yield _run(con, check)
+        if failed:
+            told = "\n".join(f"{key}: {reason}" for key, reason in failed.items())
+            raise dg.Failure(description=told, allow_retries=False)
 
     return sql_models
 
 
-def _spec(model: SqlModel, graph: ModelGraph, columns: Columns) -> dg.AssetSpec:
+def _is_selected(context: dg.AssetExecutionContext, check: Check) -> bool:
+    return dg.AssetCheckKey(asset_key(check.model), check.name) in context.selected_asset_check_keys
+
+
+def _run(con: duckdb.DuckDBPyConnection, check: Check) -> dg.AssetCheckResult:
+    """A check may speak of a table that was never built, when only some models are selected: that is a failed check."""
+    try:
+        return check_result(run_check(con, check))
+    except ModelError as error:
+        return unusable_check_result(check, str(error))
+
+
+def _spec(model: SqlModel, graph: ModelGraph, columns: Mapping[ModelKey, Columns]) -> dg.AssetSpec:
     return dg.AssetSpec(
         asset_key(model.key),
         deps=[asset_key(parent) for parent in model.depends_on],
@@ -80,7 +98,7 @@ def _spec(model: SqlModel, graph: ModelGraph, columns: Columns) -> dg.AssetSpec:
         kinds={"sql", *KINDS},
         owners=OWNERS,
         metadata={
-            **table_metadata(str(model.key), columns, model.column_descriptions),
+            **table_metadata(str(model.key), columns.get(model.key, {}), model.column_descriptions),
             "dagster/column_lineage": _lineage(model, graph, columns),
             "materialized": str(model.materialization),
             "file": f"sql/{model.schema}/{model.name}.sql",
@@ -92,13 +110,12 @@ def _spec(model: SqlModel, graph: ModelGraph, columns: Columns) -> dg.AssetSpec:
 def _build_all(
     context: dg.AssetExecutionContext,
     warehouse: Warehouse,
-    graph: ModelGraph,
     wanted: list[SqlModel],
-    checks: list[Check],
+    failed: dict[ModelKey, str],
+    *,
     full_refresh: bool,
-) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+) -> Iterator[dg.MaterializeResult[None]]:
     """Each model in a transaction of its own: a failure keeps the former table, skips its children, spares the rest."""
-    failed: dict[ModelKey, str] = {}
     for model in wanted:
         broken = next((parent for parent in model.depends_on if parent in failed), None)
         if broken is not None:
@@ -108,27 +125,13 @@ def _build_all(
             with warehouse.write() as con:
                 result = build_model(con, model, full_refresh=full_refresh)
                 preview = preview_markdown(con, str(model.key)) if model.schema == "marts" else None
-                found = [run_check(con, check) for check in checks if check.model == model.key]
         except ModelError as error:
             failed[model.key] = str(error)
-            context.log.error(f"{model.key}: {error}")
+            context.log.error(str(error))
             continue
-        context.log.info(
-            f"{model.key}: {result.mode}, {result.rows} rows, {result.written} written, {result.seconds:.2f} s"
-        )
-        yield dg.MaterializeResult(
-            asset_key=asset_key(model.key),
-            metadata=_metadata(model, result, preview),
-            check_results=[
-                check_result(each)
-                for each in found
-                if dg.AssetCheckKey(asset_key(model.key), each.check.name) in context.selected_asset_check_keys
-            ],
-        )
-    if failed:
-        raise dg.Failure(
-            description="\n".join(f"{key}: {reason}" for key, reason in failed.items()), allow_retries=False
-        )
+        told = f"{result.rows} rows, {result.written} written, {result.seconds:.2f} s"
+        context.log.info(f"{model.key}: {result.mode}, {told}")
+        yield dg.MaterializeResult(asset_key=asset_key(model.key), metadata=_metadata(model, result, preview))
 
 
 def _metadata(model: SqlModel, result: BuildResult, preview: str | None) -> dict[str, Any]:
@@ -145,15 +148,14 @@ def _metadata(model: SqlModel, result: BuildResult, preview: str | None) -> dict
     return metadata
 
 
-def _lineage(model: SqlModel, graph: ModelGraph, columns: Columns) -> dg.TableColumnLineage:
-    lineage = column_lineage(model, graph)
+def _lineage(model: SqlModel, graph: ModelGraph, columns: Mapping[ModelKey, Columns]) -> dg.TableColumnLineage:
     return dg.TableColumnLineage(
         {
             column: [
                 dg.TableColumnDep(asset_key=dg.AssetKey([schema, table]), column_name=name)
                 for schema, table, name in parents
             ]
-            for column, parents in lineage.items()
-            if parents and column in columns
+            for column, parents in column_lineage(model, graph, columns).items()
+            if parents
         }
     )

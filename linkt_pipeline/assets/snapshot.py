@@ -4,8 +4,9 @@ from pathlib import Path
 
 import dagster as dg
 
+from linkt_pipeline.assets.checks import asset_key
 from linkt_pipeline.assets.metadata import KINDS, OWNERS
-from linkt_pipeline.assets.models import POOL, asset_key
+from linkt_pipeline.assets.models import POOL
 from linkt_pipeline.assets.resources import WarehouseResource
 from linkt_pipeline.models import ModelGraph
 from linkt_pipeline.warehouse.snapshot import publish_snapshot

@@ -18,6 +18,12 @@ class NotStartedError(ExecutionError):
     """No run was started and nothing was spent."""
 
 
+class UnreachableError(NotStartedError):
+    """No request reached the API: most often a mistake in LINKT_BASE_URL, or no network."""
+
+    exit_code: ClassVar[int] = 2
+
+
 class StartRefusedError(NotStartedError):
     """The API refused the request for good; the same request would be refused again."""
 

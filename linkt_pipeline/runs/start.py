@@ -8,6 +8,7 @@ window.
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import NoReturn
 
 from linkt_pipeline.api import (
     InvalidIdError,
@@ -15,18 +16,20 @@ from linkt_pipeline.api import (
     RateLimitedError,
     RefusedError,
     RequestNotSentError,
+    Run,
     ServiceUnavailableError,
     UnexpectedRedirectError,
 )
 from linkt_pipeline.config import TaskSpec
 from linkt_pipeline.errors import LinktPipelineError
-from linkt_pipeline.runs.errors import NotStartedError, StartRefusedError
+from linkt_pipeline.runs.errors import NotStartedError, StartRefusedError, UnreachableError
 from linkt_pipeline.runs.events import RunAdopted, RunStarted
 from linkt_pipeline.runs.reconcile import find_started_run
 from linkt_pipeline.runs.worker import Worker
 from linkt_pipeline.warehouse.ledger import Claim, Execution, ExecutionState, Intention, LeaseLostError
 
 _LONGEST_PAUSE = timedelta(minutes=1)
+_LOST_STARTS = 3  # so many requests in a row that left no run are an outage
 
 
 async def start_or_adopt(
@@ -58,13 +61,19 @@ async def start_or_adopt(
         monthly_credit_limit=task.monthly_credit_limit,
         after=after,
     )
-    while True:
+    lost = 0
+    while lost < _LOST_STARTS:
         claim = await worker.call(worker.ledger.claim, intention, worker.owner)
         execution = await _act_on(worker, task, claim)
         if execution is not None and execution.state in (ExecutionState.STARTED, ExecutionState.FINISHED):
             return execution
         # That row led to no run. Others who watched it may be faster in starting the next one, even in finishing it.
         intention = replace(intention, after=claim.execution.intended_at)
+        lost += claim.created
+    raise NotStartedError(
+        f"task {task.key}: {lost} requests to start it were answered with errors and left no run, so nothing was "
+        "spent; the ledger (linkt.executions) has the errors. Run it again later"
+    )
 
 
 async def _act_on(worker: Worker, task: TaskSpec, claim: Claim) -> Execution | None:
@@ -78,7 +87,7 @@ async def _act_on(worker: Worker, task: TaskSpec, claim: Claim) -> Execution | N
         return execution
     worker.warn(task.key, "an earlier start was interrupted before its reply; looking for its run")
     last_sent = min(execution.lease_until or execution.intended_at, datetime.now(UTC))
-    return await _settle(worker, task, execution, last_sent)
+    return await _settle(worker, task, execution, last_sent, execution.last_error or "interrupted before its reply")
 
 
 async def _follow(worker: Worker, execution: Execution) -> Execution | None:
@@ -100,7 +109,11 @@ async def _send(worker: Worker, task: TaskSpec, execution: Execution) -> Executi
     """One POST; again only when the last one surely did no work."""
     pause = worker.timing.resend
     give_up_at = datetime.now(UTC) + task.max_wait
+    reachable_by = datetime.now(UTC) + min(worker.timing.unreachable, task.max_wait)
+    doubtful = False
     while True:
+        if doubtful and (run := await _look_once(worker, execution, give_up_at)):
+            return await _adopt_found(worker, task, execution, run)
         try:
             answer = await worker.client.execute_task(
                 task.task_id,
@@ -110,19 +123,23 @@ async def _send(worker: Worker, task: TaskSpec, execution: Execution) -> Executi
             )
         except (RequestNotSentError, RateLimitedError, ServiceUnavailableError) as error:
             wait = max(getattr(error, "retry_after", None) or timedelta(0), pause)
-            if datetime.now(UTC) + wait > give_up_at:
-                await _close(worker, execution, ExecutionState.REFUSED, str(error))
-                raise NotStartedError(f"task {task.key}: no run was started and nothing was spent: {error}") from None
+            unreachable = isinstance(error, RequestNotSentError)
+            if datetime.now(UTC) + wait > (reachable_by if unreachable else give_up_at):
+                await _give_up(worker, task, execution, error)
+            if not unreachable:
+                reachable_by = give_up_at
             worker.warn(task.key, f"not started yet, trying again in {wait.total_seconds():g} s: {error}")
             await asyncio.sleep(wait.total_seconds())
             pause = min(pause * 2, _LONGEST_PAUSE)
+            # A 503 says "not now", but some gateways say it of a server that died over the request.
+            doubtful = doubtful or isinstance(error, ServiceUnavailableError)
         except (RefusedError, UnexpectedRedirectError, InvalidIdError) as error:
             await _close(worker, execution, ExecutionState.REFUSED, str(error))
             raise StartRefusedError(f"task {task.key}: Linkt refused to start it: {error}") from None
         except LinktApiError as error:
             await worker.call(worker.ledger.mark_unknown, execution.execution_id, worker.owner, error=str(error))
             worker.warn(task.key, f"the reply to the start was lost ({error}); looking for the run")
-            return await _settle(worker, task, execution, datetime.now(UTC))
+            return await _settle(worker, task, execution, datetime.now(UTC), str(error))
         except LeaseLostError:
             raise
         except LinktPipelineError as error:  # stopped before the request left: the day's request budget is used up
@@ -134,13 +151,41 @@ async def _send(worker: Worker, task: TaskSpec, execution: Execution) -> Executi
             return started
 
 
-async def _settle(worker: Worker, task: TaskSpec, execution: Execution, last_sent: datetime) -> Execution | None:
+async def _give_up(worker: Worker, task: TaskSpec, execution: Execution, error: LinktApiError) -> NoReturn:
+    """The patience for a request that did no work is used up."""
+    message = f"task {task.key}: no run was started and nothing was spent: {error}"
+    if isinstance(error, ServiceUnavailableError):  # all but sure to have done nothing: the next start looks first
+        await worker.call(worker.ledger.mark_unknown, execution.execution_id, worker.owner, error=str(error))
+        raise NotStartedError(message)
+    await _close(worker, execution, ExecutionState.REFUSED, str(error))
+    raise UnreachableError(message) if isinstance(error, RequestNotSentError) else NotStartedError(message)
+
+
+async def _settle(
+    worker: Worker, task: TaskSpec, execution: Execution, last_sent: datetime, cause: str
+) -> Execution | None:
     """Find the run that an unclear start left behind; ``None`` when there is none and a new one may be bought."""
     run = await find_started_run(worker, execution, last_sent)
     if run is None:
-        await _close(worker, execution, ExecutionState.LOST, "no run of this request appeared in Linkt's list of runs")
+        await _close(worker, execution, ExecutionState.LOST, f"no run of this request is in Linkt's list: {cause}")
         worker.note(task.key, "Linkt has no run for the earlier start, so it never began; starting again")
         return None
+    return await _adopt_found(worker, task, execution, run)
+
+
+async def _look_once(worker: Worker, execution: Execution, give_up_at: datetime) -> Run | None:
+    """One look at the list of runs, however long it takes to get an answer."""
+    while True:
+        try:
+            return await find_started_run(worker, execution, datetime.now(UTC) - worker.timing.settle)
+        except LinktApiError as error:
+            wait = max(getattr(error, "retry_after", None) or timedelta(0), worker.timing.resend)
+            if not error.retriable or datetime.now(UTC) + wait > give_up_at:
+                raise
+            await asyncio.sleep(wait.total_seconds())
+
+
+async def _adopt_found(worker: Worker, task: TaskSpec, execution: Execution, run: Run) -> Execution:
     started = await _remember(worker, task, execution, run.id, run.raw_status)
     worker.report(RunAdopted(task.key, run.id, "found after its reply was lost"))
     return started

@@ -25,6 +25,8 @@ class Timing:
         settle: how long after a lost reply the run list is asked again before the run counts as never started.
         clock_skew: how far the API's clock may be from ours.
         follow: interval between two looks at a ledger row that another process works on.
+        unreachable: how long a start is tried while no connection to Linkt can be made. A typo in the address must
+            not look like a long wait; an API that answers "later" is waited for up to the task's ``max_wait``.
         resend: first pause before a request that surely did not reach Linkt is sent again; doubles up to a minute.
         gone: how long a run may answer 404 (a young run on a lagging replica) before it counts as deleted.
     """
@@ -32,6 +34,7 @@ class Timing:
     settle: timedelta = timedelta(seconds=60)
     clock_skew: timedelta = timedelta(minutes=10)
     follow: timedelta = timedelta(seconds=3)
+    unreachable: timedelta = timedelta(seconds=20)
     resend: timedelta = timedelta(seconds=1)
     gone: timedelta = timedelta(seconds=60)
 

@@ -1,0 +1,28 @@
+"""The warehouse's own checks, in the form in which every check is run and shown."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from linkt_pipeline.config import TaskSpec
+from linkt_pipeline.models import Check, ModelKey, Severity
+from linkt_pipeline.warehouse import checks
+
+
+def landing_checks(tasks: Mapping[str, TaskSpec]) -> list[Check]:
+    """Checks on the tables of schema ``linkt``.
+
+    Args:
+        tasks: the entries of tasks.yaml; an execution open beyond its ``max_wait`` is shown.
+    """
+    limits = {task.key: task.max_wait for task in tasks.values()}
+    return [
+        Check(
+            check.name,
+            ModelKey("linkt", check.table),
+            Severity(check.severity.value),
+            check.sql,
+            check.description,
+            Path(checks.__file__),
+        )
+        for check in checks.landing_checks(limits)
+    ]
