@@ -36,13 +36,14 @@ def fill(con: duckdb.DuckDBPyConnection, entities: int) -> None:
         """
     )
     add_entities(con, 0, entities, FIRST)
-    _add_versions(con, f"entity_id in (select entity_id from linkt.entities where hash(entity_id) % 5 = 0)")
+    _add_versions(con, "entity_id in (select entity_id from linkt.entities where hash(entity_id) % 5 = 0)")
     add_signals(con, 0, entities, entities, FIRST)
     runs = max(entities // 100, 1)
     con.execute(
         f"""
         insert into linkt.runs by name
-        select {_id("i", "'e'")} as run_id, {_id(f"i % {icps}", "'d'")} as task_id, {_id(f"i % {icps}", "'c'")} as icp_id,
+        select {_id("i", "'e'")} as run_id, {_id(f"i % {icps}", "'d'")} as task_id,
+            {_id(f"i % {icps}", "'c'")} as icp_id,
             'search' as task_type, case when i % 20 = 0 then 'FAILED' else 'COMPLETED' end as status,
             '{{"parameters":{{}}}}'::json as input, 105.5 as total_credits, 1000.0 + i % 5000 as run_time_seconds,
             to_timestamp({FIRST} + i * 600) as created_at, to_timestamp({FIRST} + i * 600 + 3000) as updated_at,
@@ -60,7 +61,7 @@ def fill(con: duckdb.DuckDBPyConnection, entities: int) -> None:
             insert into linkt.run_resources by name
             select {_id(f"i // 100 % {runs}", "'e'")} as run_id, '{kind}' as resource_type, 'created' as action,
                 {_id("i", letter)} as resource_id, i % 100 as position, 'landed' as state,
-                to_timestamp({FIRST}) as landed_at
+                to_timestamp({FIRST}) as landed_at, to_timestamp({FIRST}) as named_at
             from range({entities}) as r(i)
             """
         )
@@ -147,7 +148,8 @@ def add_signals(con: duckdb.DuckDBPyConnection, start: int, stop: int, entities:
             ['https://news' || i % 200 || '.example/' || i] as "references",
             [{_id(f"i * 7 % {entities} // 2 * 2", "'a'")}, {_id(f"i * 13 % {entities} // 2 * 2", "'a'")}] as entity_ids,
             to_timestamp({at} + i) as created_at,
-            to_timestamp({at} + i + 60) as fetched_at
+            to_timestamp({at} + i + 60) as fetched_at,
+            md5('s-' || i) as content_hash
         from range({start}, {stop}) as r(i)
         """
     )
@@ -182,7 +184,7 @@ def _attribute(value: str) -> str:
 
 def main() -> None:
     """Write a warehouse of the asked size."""
-    from linkt_pipeline.warehouse import Warehouse
+    from linkt_pipeline.warehouse.connection import Warehouse
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("path", type=Path)

@@ -26,10 +26,14 @@ with fields as (
         entity.icp_id,
         entity.fetched_at,
         try_cast(entity.data as map(varchar, json)) as all_fields,
-        -- A field named twice would be two rows of one key: the first counts.
-        unnest(list_filter(
-            map_entries(all_fields), lambda e, place: list_position(map_keys(all_fields), e.key) = place
-        )) as entry
+        -- A field named twice would be two rows of one key: the first counts. Rare, so only then worth the search.
+        unnest(
+            case when len(list_distinct(json_keys(entity.data))) = len(json_keys(entity.data)) then map_entries(all_fields)
+                else list_filter(
+                    map_entries(all_fields), lambda e, place: list_position(map_keys(all_fields), e.key) = place
+                )
+            end
+        ) as entry
     from staging.entities as entity
 ),
 

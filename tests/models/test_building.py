@@ -10,9 +10,7 @@ from linkt_pipeline.models import BuildMode, BuildResult, ModelBuildError, Model
 from .conftest import Folder
 
 START = datetime(2026, 4, 7, tzinfo=UTC)
-INCREMENTAL = (
-    "-- description: d\n-- grain: g\n-- not_null: id\n-- materialized: incremental\n-- incremental: id, changed_at from linkt.things\n"
-)
+INCREMENTAL = "-- description: d\n-- grain: g\n-- not_null: id\n-- materialized: incremental\n-- incremental: id, changed_at from linkt.things\n"
 
 
 def build(con: duckdb.DuckDBPyConnection, folder: Folder, name: str, *, full_refresh: bool = False) -> BuildResult:

@@ -16,7 +16,8 @@ def test_a_model_is_its_header_and_its_select(folder: Folder) -> None:
         "staging.things",
         "select id, data from linkt.things;\n",
         header=(
-            "-- description: All things,\n--   the odd ones too.\n-- grain: one row per thing.\n-- materialized: table\n"
+            "-- description: All things,\n--   the odd ones too.\n-- grain: one row per thing.\n"
+            "-- materialized: table\n"
             "-- column id: Its id.\n-- unique: id\n-- not_null: id\n-- references: id -> linkt.names.id\n"
         ),
     )

@@ -10,7 +10,8 @@ from .conftest import NOW, Bench
 
 @pytest.mark.parametrize(
     ("strength", "level"),
-    [("LOW", "low"), ("weak", "low"), ("Medium", "medium"), ("moderate", "medium"), ("HIGH", "high"), (" strong ", "high"),
+    [("LOW", "low"), ("weak", "low"), ("Medium", "medium"), ("moderate", "medium"), ("HIGH", "high"),
+     (" strong ", "high"),
      ("enormous", None), (None, None)],
 )  # fmt: skip
 def test_strength_is_put_on_one_scale_and_kept_raw(bench: Bench, strength: str | None, level: str | None) -> None:
@@ -172,7 +173,8 @@ def test_changes_are_told_field_by_field(bench: Bench) -> None:
     bench.entity("still", {"a": 1})
     bench.build("marts.entity_changes")
     found = bench.rows(
-        "select version_number, scope, field, change, old_value, new_value, run_id from marts.entity_changes order by all"
+        "select version_number, scope, field, change, old_value, new_value, run_id "
+        "from marts.entity_changes order by all"
     )
     assert [tuple(row.values()) for row in found] == [
         (2, "field", "a", "changed", "1", "2", "r"),
@@ -206,7 +208,8 @@ def test_source_domains(bench: Bench) -> None:
     bench.signal("s", references=[*refs, "https://other.example"], entity_ids=[])
     bench.build("marts.source_domains")
     found = bench.rows(
-        "select domain, fact_count, entity_count, company_count, field_count, signal_count from marts.source_domains order by 1"
+        "select domain, fact_count, entity_count, company_count, field_count, signal_count "
+        "from marts.source_domains order by 1"
     )
     assert [tuple(row.values()) for row in found] == [("news.example", 3, 2, 1, 2, 1), ("other.example", 0, 0, 0, 0, 1)]
 
