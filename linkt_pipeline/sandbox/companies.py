@@ -33,8 +33,10 @@ def make_company(seed: int, number: int, name: str | None = None) -> Company:
     stem = words.COMPANY_STEMS[combination % stems] + words.COMPANY_SUFFIXES[combination // stems]
     round_trip = number // (stems * suffixes)
     slug = stem.lower() + (str(round_trip) if round_trip else "")
+    place = rng.choice(words.PLACES)
     if name is None:
-        name = " ".join(filter(None, [stem, rng.choice(words.COMPANY_FORMS), str(round_trip) if round_trip else ""]))
+        form = words.LEGAL_FORMS.get(place[3]) if rng.random() < 0.5 else None
+        name = " ".join(filter(None, [stem, form or rng.choice(words.COMPANY_FORMS), str(round_trip or "")]))
     else:
         slug = "".join(letter for letter in name.lower() if letter.isascii() and letter.isalnum()) or slug
     return Company(
@@ -42,7 +44,7 @@ def make_company(seed: int, number: int, name: str | None = None) -> Company:
         name=name,
         domain=f"{slug}.example",
         industry=rng.choice(words.INDUSTRIES),
-        place=rng.choice(words.PLACES),
+        place=place,
         size=rng.randrange(len(words.EMPLOYEES)),
         product=rng.choice(words.PRODUCTS),
     )
@@ -108,7 +110,8 @@ def company_data(company: Company, at: str, *, custom: str | None, alternative_n
 
 def funding(rng: Random, at: str) -> Attribute:
     """A latest funding round, with what is not public left null."""
-    stage, amount = rng.choice(words.ROUNDS), rng.choice([None, 1_500_000, 8_000_000, 24_000_000, 61_000_000])
+    stage = rng.choice(list(words.ROUNDS))
+    amount = rng.choice(words.ROUNDS[stage])
     date = f"2025-{rng.randrange(1, 13):02d}-{rng.randrange(1, 29):02d}"
     value = {"stage": stage, "amount_usd": amount, "date": date}
     shown = stage if amount is None else f"{stage}, ${amount / 1e6:g}M"

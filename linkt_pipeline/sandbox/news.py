@@ -32,7 +32,7 @@ def make_event(rng: Random, number: int, subject: str | None, other: str) -> dic
             person=person_name(rng),
             title=rng.choice(words.TITLES),
             product=rng.choice(words.PRODUCTS).lower(),
-            round=rng.choice(words.ROUNDS),
+            round=rng.choice(list(words.ROUNDS)),
             investor=rng.choice(words.INVESTORS),
             city=rng.choice(words.PLACES)[0],
             amount=rng.randrange(2, 90),

@@ -47,7 +47,7 @@ def list_runs(world: World, request: Request, body: Any) -> Response:
     page, page_size = query.page()
     wanted = {name: query.text(name) for name in ("task_id", "icp_id", "task_type")}
     wanted["status"] = query.text("status", STATUSES)
-    bounds = {name: query.moment(name) for name in BOUNDS}
+    bounds = {name: at for name in BOUNDS if (at := query.moment(name)) is not None}
     sort_by = query.text("sort_by", ("created_at", "updated_at", "agent_type", "status", "task_type")) or "created_at"
     order = query.order()
     if query.text("agent_id") or query.text("agent_type") == "play":
@@ -70,15 +70,13 @@ def list_runs(world: World, request: Request, body: Any) -> Response:
     return page_reply("runs", rows, len(shown), page, page_size)
 
 
-def _within(run: RunRecord, bounds: dict[str, float | None]) -> bool:
-    # As shown, to the millisecond: a client that sends back a time it was given must find the run.
-    times = {
-        name: parse_timestamp(timestamp(at + run.skew))
-        for name, at in (("created", run.started), ("updated", run.updated))
-    }
+def _within(run: RunRecord, bounds: dict[str, float]) -> bool:
     for name, bound in bounds.items():
         what, side = name.split("_")
-        if bound is not None and (times[what] < bound if side == "after" else times[what] > bound):
+        at = (run.started if what == "created" else run.updated) + run.skew
+        # As shown, to the millisecond: a client that sends back a time it was given must find the run.
+        shown = parse_timestamp(timestamp(at))
+        if shown < bound if side == "after" else shown > bound:
             return False
     return True
 

@@ -10,7 +10,8 @@ COMPANY_SUFFIXES = (
     "brook", "spur", "gate", "field", "wave", "line", "works", "ridge", "stack", "cast", "loop", "forge", "path",
     "mark", "grid", "point", "crest", "bridge", "shore", "haven", "craft", "layer", "mill", "vale", "port",
 )  # fmt: skip
-COMPANY_FORMS = ("Software", "Labs", "Systems", "Cloud", "Analytics", "Technologies", "Platforms", "AI", "GmbH", "Oy")
+COMPANY_FORMS = ("Software", "Labs", "Systems", "Cloud", "Analytics", "Technologies", "Platforms", "AI")
+LEGAL_FORMS = {"Germany": "GmbH", "Austria": "GmbH", "Finland": "Oy", "Sweden": "AB", "France": "SAS"}
 INDUSTRIES = (
     "Manufacturing software", "Revenue intelligence", "Supply chain software", "Developer tools", "HR technology",
     "Financial operations", "Cybersecurity", "Data infrastructure", "Customer support software", "Energy software",
@@ -43,7 +44,14 @@ EMPLOYEES = ("11-50", "51-200", "120", "201-500", "501-1,000", "1,000+", "1,001-
 REVENUES = ("$1M-$5M", "$5M-$10M", "$10M-$20M", "$20M-$50M", "$50M", "$50M-$100M", "€80M", "$100M+", "$250M")
 TECHNOLOGIES = ("Postgres", "Kafka", "Snowflake", "SAP", "Kubernetes", "Salesforce", "dbt", "Terraform", "React", "Go")
 PRICING_MODELS = ("per seat", "usage-based", "flat annual", "freemium", "on request")
-ROUNDS = ("Seed", "Series A", "Series B", "Series C", "Growth")
+# stage -> amounts in dollars; None: not disclosed
+ROUNDS: dict[str, tuple[int | None, ...]] = {
+    "Seed": (1_500_000, 3_200_000, None),
+    "Series A": (8_000_000, 12_500_000),
+    "Series B": (24_000_000, 31_000_000, None),
+    "Series C": (61_000_000, 75_000_000),
+    "Growth": (120_000_000, None),
+}
 FAIR_HALLS = ("Hall 3", "Hall 5", "Hall 8", "Hall 11", "Start-up lane")
 
 FIRST_NAMES = (
@@ -85,8 +93,13 @@ TOPICS = (
     ("rfp", "Three utilities in {city} announced a joint tender for grid-scale storage of {count} MWh."),
     ("regulatory", "New draft rules would let storage operators stack capacity and balancing revenues."),
     ("other", "Prices of stationary storage cells fell by {percent} % quarter on quarter."),
-    ("funding", "A {amount} million fund for second-life batteries opened for applications."),
+    ("funding", "A €{amount} million fund for second-life batteries opened for applications."),
     ("other", "Several regional vendors announced shared data standards for storage telemetry."),
+    ("partnership", "A rail operator and two cell makers will reuse train batteries around {city}."),
+    ("infrastructure", "The first {count} MW of a storage park near {city} went onto the grid."),
+    ("award", "A storage pilot in {city} received the regional energy prize."),
+    ("layoff", "A maker of flow batteries is cutting {percent} % of its jobs after a lost tender."),
+    ("expansion", "Storage projects worth {amount} million were announced around {city} this week."),
 )
 INVESTORS = ("Fernhill Ventures", "Quayside Capital", "Northlight Partners", "Bluestem Fund", "Oak & Anchor")
 NEWS_DOMAINS = (
