@@ -1,14 +1,23 @@
 """The endpoints of the Linkt API that the pipeline uses, one method each."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 from pydantic import SecretStr
 
 from linkt_pipeline.api.errors import MalformedBodyError
+from linkt_pipeline.api.filters import (
+    EntityFilters,
+    OneOrMany,
+    PageFilters,
+    RunFilters,
+    SheetFilters,
+    SignalFilters,
+    TaskFilters,
+)
 from linkt_pipeline.api.ids import check_id
 from linkt_pipeline.api.models import (
     Entity,
@@ -31,12 +40,9 @@ from linkt_pipeline.api.wire import parse_one, parse_page
 
 M = TypeVar("M", bound=WireModel)
 T = TypeVar("T")
-OneOrMany = str | Sequence[str] | None
 
 DEFAULT_RETRY_FOR = timedelta(minutes=2)
 LARGEST_PAGE = 100
-# A write is not held back by a long pause: its caller (the ledger) decides what to do about it.
-_WRITE_PATIENCE = timedelta(minutes=2)
 
 
 class LinktClient:
@@ -48,7 +54,8 @@ class LinktClient:
         throttle: shared limiter; without one, a limiter that knows nothing yet and learns.
         timeouts: connect, read, write and pool, in seconds; their sum bounds a whole request.
         max_connections: requests in flight at once.
-        retry_for: how long a read keeps trying after its first failure; None = each read is one attempt.
+        retry_for: how long a read keeps trying after its first failure, and the longest pause (ordered by a 429)
+            that any request sits out; None = each read is one attempt, and pauses are sat out up to two minutes.
         on_request: told about every request really attempted.
     """
 
@@ -66,6 +73,8 @@ class LinktClient:
         self.base_url = base_url
         self.throttle = throttle or Throttle()
         self._retry_for = retry_for
+        # A longer pause is not slept through in silence: the caller is told, and decides.
+        self._patience = retry_for or DEFAULT_RETRY_FOR
         self._transport = Transport(
             base_url,
             api_key,
@@ -105,7 +114,7 @@ class LinktClient:
 
         Raises:
             RequestNotSentError: no run was started.
-            RateLimitedError: no run was started (429, or a pause in force that is longer than two minutes).
+            RateLimitedError: no run was started (429, or a pause in force that outlasts ``retry_for``).
             ServiceUnavailableError: no run was started (503).
             RefusedError: no run was started, and this request never will start one.
             LinktApiError: any other, above all ReplyLostError, ServerError and MalformedBodyError: a run may have been
@@ -119,7 +128,7 @@ class LinktClient:
             "POST",
             "/v1/task/{task_id}/execute",
             body=body,
-            patience=_WRITE_PATIENCE,
+            patience=self._patience,
             ids={"task_id": task_id},
             before_send=before_send,
         )
@@ -131,7 +140,7 @@ class LinktClient:
 
         async def attempt() -> None:
             await self._transport.send(
-                "POST", "/v1/run/{run_id}/cancel", patience=_WRITE_PATIENCE, ids={"run_id": run_id}
+                "POST", "/v1/run/{run_id}/cancel", patience=self._patience, ids={"run_id": run_id}
             )
 
         await with_retries(attempt, may_retry=cancel_may_be_retried, retry_for=self._retry_for)
@@ -155,54 +164,12 @@ class LinktClient:
         run_id = check_id(run_id, kind="run")
         return await self._get_one(RunQueue, "/v1/run/{run_id}/queue", attempts, query, run_id=run_id)
 
-    async def list_runs_page(
-        self,
-        page: int = 1,
-        *,
-        task_id: str | None = None,
-        icp_id: str | None = None,
-        status: str | None = None,
-        task_type: str | None = None,
-        created_after: datetime | None = None,
-        created_before: datetime | None = None,
-        updated_after: datetime | None = None,
-        updated_before: datetime | None = None,
-        sort_by: str | None = None,
-        order: int | None = None,
-        page_size: int = LARGEST_PAGE,
-    ) -> Page[Run]:
-        """One page of runs; their status may be stale, unlike that of :meth:`get_run`.
+    async def list_runs_page(self, page: int = 1, **filters: Unpack[RunFilters]) -> Page[Run]:
+        """One page of runs; their status may be stale, unlike that of :meth:`get_run`."""
+        return await self._get_page(Run, "/v1/run", "runs", page, filters)
 
-        Args:
-            page: 1-based.
-            task_id: only runs of this task.
-            icp_id: only runs for this ICP.
-            status: only this one status.
-            task_type: ``search``, ``signal``, ``profile`` or ``ingest``.
-            created_after: aware time, as are the three that follow.
-            created_before: whether the bound itself counts is not documented.
-            updated_after: the API's only incremental cursor.
-            updated_before: see ``created_before``.
-            sort_by: such as ``created_at`` or ``updated_at``.
-            order: -1 newest first, 1 oldest first.
-            page_size: at most 100.
-        """
-        query = {
-            "task_id": task_id,
-            "icp_id": icp_id,
-            "status": status,
-            "task_type": task_type,
-            "created_after": created_after,
-            "created_before": created_before,
-            "updated_after": updated_after,
-            "updated_before": updated_before,
-            "sort_by": sort_by,
-            "order": order,
-        }
-        return await self._get_page(Run, "/v1/run", "runs", page, page_size, query)
-
-    def list_runs(self, **filters: Any) -> AsyncIterator[Run]:
-        """Every run that :meth:`list_runs_page` finds with these filters, each once."""
+    def list_runs(self, **filters: Unpack[RunFilters]) -> AsyncIterator[Run]:
+        """Every run that passes the filters, each once."""
         return walk_pages(lambda page: self.list_runs_page(page, **filters))
 
     async def get_entity(self, entity_id: str, *, attempts: int | None = None) -> Entity:
@@ -215,22 +182,12 @@ class LinktClient:
         entity_id = check_id(entity_id, kind="entity")
         return await self._get_body("/v1/entity/{entity_id}", attempts, entity_id=entity_id)
 
-    async def list_entities_page(
-        self,
-        page: int = 1,
-        *,
-        icp_id: OneOrMany = None,
-        sheet_id: str | None = None,
-        entity_type: str | None = None,
-        status: OneOrMany = None,
-        page_size: int = LARGEST_PAGE,
-    ) -> Page[Entity]:
+    async def list_entities_page(self, page: int = 1, **filters: Unpack[EntityFilters]) -> Page[Entity]:
         """One page of entities, duplicates included, in no guaranteed order."""
-        query = {"icp_id": icp_id, "sheet_id": sheet_id, "entity_type": entity_type, "status": status}
-        return await self._get_page(Entity, "/v1/entity", "entities", page, page_size, query)
+        return await self._get_page(Entity, "/v1/entity", "entities", page, filters)
 
-    def list_entities(self, **filters: Any) -> AsyncIterator[Entity]:
-        """Every entity that :meth:`list_entities_page` finds with these filters, each once."""
+    def list_entities(self, **filters: Unpack[EntityFilters]) -> AsyncIterator[Entity]:
+        """Every entity that passes the filters, each once."""
         return walk_pages(lambda page: self.list_entities_page(page, **filters))
 
     async def count_entities(self, icp_id: OneOrMany = None, *, status: OneOrMany = None) -> EntityCounts:
@@ -247,89 +204,64 @@ class LinktClient:
         signal_id = check_id(signal_id, kind="signal")
         return await self._get_body("/v1/signal/{signal_id}", attempts, signal_id=signal_id)
 
-    async def list_signals_page(
-        self,
-        page: int = 1,
-        *,
-        icp_id: str | None = None,
-        entity_id: str | None = None,
-        signal_type: str | None = None,
-        strength: str | None = None,
-        days: int | None = None,
-        search_term: str | None = None,
-        sort_by: str | None = None,
-        order: int | None = None,
-        page_size: int = LARGEST_PAGE,
-    ) -> Page[Signal]:
+    async def list_signals_page(self, page: int = 1, **filters: Unpack[SignalFilters]) -> Page[Signal]:
         """One page of signals. Without ``days`` (1 to 90) the API shows the last 30 days only."""
-        query = {
-            "icp_id": icp_id,
-            "entity_id": entity_id,
-            "signal_type": signal_type,
-            "strength": strength,
-            "days": days,
-            "search_term": search_term,
-            "sort_by": sort_by,
-            "order": order,
-        }
-        return await self._get_page(Signal, "/v1/signal", "signals", page, page_size, query)
+        return await self._get_page(Signal, "/v1/signal", "signals", page, filters)
 
-    def list_signals(self, **filters: Any) -> AsyncIterator[Signal]:
-        """Every signal that :meth:`list_signals_page` finds with these filters, each once."""
+    def list_signals(self, **filters: Unpack[SignalFilters]) -> AsyncIterator[Signal]:
+        """Every signal that passes the filters, each once."""
         return walk_pages(lambda page: self.list_signals_page(page, **filters))
 
     async def get_task(self, task_id: str) -> Task:
         """One task."""
         return await self._get_one(Task, "/v1/task/{task_id}", None, task_id=check_id(task_id, kind="task"))
 
-    def list_tasks(self, *, flow_name: str | None = None, page_size: int = LARGEST_PAGE) -> AsyncIterator[Task]:
+    def list_tasks(self, **filters: Unpack[TaskFilters]) -> AsyncIterator[Task]:
         """Every task of the organization."""
-        return walk_pages(
-            lambda page: self._get_page(Task, "/v1/task", "tasks", page, page_size, {"flow_name": flow_name})
-        )
+        return walk_pages(lambda page: self._get_page(Task, "/v1/task", "tasks", page, filters))
 
     async def get_icp(self, icp_id: str) -> Icp:
         """One ideal customer profile."""
         return await self._get_one(Icp, "/v1/icp/{icp_id}", None, icp_id=check_id(icp_id, kind="ICP"))
 
-    def list_icps(self, *, page_size: int = LARGEST_PAGE) -> AsyncIterator[Icp]:
+    def list_icps(self, **filters: Unpack[PageFilters]) -> AsyncIterator[Icp]:
         """Every ideal customer profile of the organization."""
-        return walk_pages(lambda page: self._get_page(Icp, "/v1/icp", "icps", page, page_size, {}))
+        return walk_pages(lambda page: self._get_page(Icp, "/v1/icp", "icps", page, filters))
 
     async def get_sheet(self, sheet_id: str) -> Sheet:
         """One sheet."""
         return await self._get_one(Sheet, "/v1/sheet/{sheet_id}", None, sheet_id=check_id(sheet_id, kind="sheet"))
 
-    def list_sheets(self, *, icp_id: str | None = None, page_size: int = LARGEST_PAGE) -> AsyncIterator[Sheet]:
+    def list_sheets(self, **filters: Unpack[SheetFilters]) -> AsyncIterator[Sheet]:
         """Every sheet of the organization, or of one ICP."""
-        return walk_pages(
-            lambda page: self._get_page(Sheet, "/v1/sheet", "sheets", page, page_size, {"icp_id": icp_id})
-        )
+        return walk_pages(lambda page: self._get_page(Sheet, "/v1/sheet", "sheets", page, filters))
 
     async def _get_one(
         self, model: type[M], route: str, attempts: int | None, query: Mapping[str, object] | None = None, **ids: str
     ) -> M:
         async def attempt() -> M:
             return self._parsed(
-                model, await self._transport.send("GET", route, query=query, patience=self._retry_for, ids=ids)
+                model, await self._transport.send("GET", route, query=query, patience=self._patience, ids=ids)
             )
 
         return await self._read(attempt, attempts)
 
     async def _get_page(
-        self, model: type[M], route: str, items_key: str, page: int, page_size: int, query: Mapping[str, object]
+        self, model: type[M], route: str, items_key: str, page: int, filters: Mapping[str, object]
     ) -> Page[M]:
-        numbered = {**query, "page": page, "page_size": page_size}
+        size = filters.get("page_size", LARGEST_PAGE)
+        page_size = size if isinstance(size, int) else LARGEST_PAGE
+        query = {**{k: v for k, v in filters.items() if k != "page_size"}, "page": page, "page_size": page_size}
 
         async def attempt() -> Page[M]:
-            reply = await self._transport.send("GET", route, query=numbered, patience=self._retry_for)
+            reply = await self._transport.send("GET", route, query=query, patience=self._patience)
             return self._placed(reply, lambda: parse_page(model, items_key, reply.body, page=page, page_size=page_size))
 
         return await self._read(attempt, None)
 
     async def _get_body(self, route: str, attempts: int | None, **ids: str) -> bytes:
         async def attempt() -> bytes:
-            reply = await self._transport.send("GET", route, patience=self._retry_for, bulk=True, ids=ids)
+            reply = await self._transport.send("GET", route, patience=self._patience, bulk=True, ids=ids)
             if not reply.body.endswith(b"}") and not reply.body.rstrip().endswith(b"}"):
                 return self._placed(reply, lambda: _refuse_cut_body(reply.body))
             return reply.body

@@ -4,40 +4,17 @@ Every model keeps unknown keys and the untouched JSON text (``payload``). Only w
 required: an id. Optional fields that are null, absent or of the wrong type read as None; ``payload`` still has them.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
-from pydantic_core import to_json
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from linkt_pipeline.api.errors import MalformedBodyError
+from linkt_pipeline.api.fields import Id, JsonObject, Texts, Timestamp, as_text, number, part
 from linkt_pipeline.api.status import RunStatus
 
 T = TypeVar("T")
-
-
-def read_timestamp(value: object) -> datetime | None:
-    """A UTC time from any of the three renderings the API uses; a time without a zone is UTC.
-
-    Returns:
-        An aware datetime in UTC, None for null and for what is no time at all.
-    """
-    if not isinstance(value, str | datetime):
-        return None
-    try:
-        time = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-Timestamp = Annotated[datetime | None, PlainValidator(read_timestamp)]
-JsonObject = Annotated[dict[str, Any], BeforeValidator(lambda value: {} if value is None else value)]
-Texts = Annotated[list[str], BeforeValidator(lambda value: [] if value is None else value)]
-Id = Annotated[str, Field(min_length=1)]
 
 
 class WireModel(BaseModel):
@@ -94,27 +71,27 @@ class Run(WireModel):
     @property
     def total_credits(self) -> float | None:
         """Credits spent, None when the run does not say."""
-        return _number(_part(self.output and self.output.credits, "total_credits"))
+        return number(part(self.output and self.output.credits, "total_credits"))
 
     @property
     def credit_breakdown(self) -> dict[str, float]:
         """Credits by action type; entries that are no numbers are left out."""
-        breakdown = _part(self.output and self.output.credits, "breakdown")
+        breakdown = part(self.output and self.output.credits, "breakdown")
         if not isinstance(breakdown, Mapping):
             return {}
-        amounts = ((str(action), _number(credits)) for action, credits in breakdown.items())
+        amounts = ((str(action), number(credits)) for action, credits in breakdown.items())
         return {action: amount for action, amount in amounts if amount is not None}
 
     @property
     def run_time_seconds(self) -> float | None:
         """How long the run worked, in seconds."""
-        return _number(self.output.run_time) if self.output else None
+        return number(self.output.run_time) if self.output else None
 
     @property
     def output_version(self) -> str | None:
         """Version of the output's shape; None for legacy, free-form output."""
         version = self.output.version if self.output else None
-        return None if version is None else _as_text(version)
+        return None if version is None else as_text(version)
 
     @property
     def entities_created(self) -> list[str]:
@@ -132,8 +109,8 @@ class Run(WireModel):
         return self._named("signals_created")
 
     def _named(self, resource: str) -> list[str]:
-        ids = _part(self.output and self.output.resources, resource)
-        return [_as_text(item) for item in ids] if isinstance(ids, list) else []
+        ids = part(self.output and self.output.resources, resource)
+        return [as_text(item) for item in ids] if isinstance(ids, list) else []
 
 
 class Execution(WireModel):
@@ -282,21 +259,3 @@ class Page(Generic[T]):
     page: int
     page_size: int
     malformed: tuple[MalformedBodyError, ...] = ()
-
-
-def _part(container: object, key: str) -> object:
-    return container.get(key) if isinstance(container, Mapping) else None
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _as_text(value: object) -> str:
-    return value if isinstance(value, str) else to_json(value).decode()

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 _SCOPES = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0, "daily": 86400.0}
 _PAIR = re.compile(
@@ -21,6 +22,7 @@ _PAIR = re.compile(
 _MEANING = {"limit": "limit", "q": "limit", "remaining": "remaining", "r": "remaining", "reset": "reset", "t": "reset"}
 _EPOCH = 1e9
 _EPOCH_MILLISECONDS = 1e12
+_LONGEST = 366 * 86400.0
 
 
 @dataclass(slots=True)
@@ -43,16 +45,21 @@ class LimitState:
 def read_limits(headers: Mapping[str, str]) -> list[LimitState]:
     """The limits an answer mentions, by scope; empty for most answers, so this is cheap."""
     found: dict[str, LimitState] = {}
-    for name, value in headers.items():
-        lowered = name.lower()
-        if "ratelimit" not in lowered:
+    for name in headers:
+        if not _speaks_of_limits(name):
             continue
+        lowered, value = name.lower(), headers[name]
         scope = next((word for word in _SCOPES if word in lowered), "")
         state = found.setdefault(scope, LimitState(window=_SCOPES.get(scope)))
         for meaning, number in _numbers(lowered, value):
             if getattr(state, meaning) is None:
                 setattr(state, meaning, number)
     return list(found.values())
+
+
+@lru_cache(maxsize=512)
+def _speaks_of_limits(name: str) -> bool:
+    return "ratelimit" in name.lower()
 
 
 def _numbers(name: str, value: str) -> Iterator[tuple[str, float]]:
@@ -74,18 +81,22 @@ def read_wait(value: str) -> float | None:
     """Seconds until the moment a header names: a number of seconds, an epoch time, an HTTP or ISO date.
 
     Returns:
-        At least zero; None when the text means no time.
+        From zero to a year; None when the text means no time.
     """
     try:
         number = float(value)
     except ValueError:
         moment = _date(value)
-        return None if moment is None else max(0.0, (moment - datetime.now(UTC)).total_seconds())
+        return None if moment is None else _bounded((moment - datetime.now(UTC)).total_seconds())
     if not math.isfinite(number):
         return None
     if number >= _EPOCH_MILLISECONDS:
         number /= 1000
-    return max(0.0, number - time.time() if number >= _EPOCH else number)
+    return _bounded(number - time.time() if number >= _EPOCH else number)
+
+
+def _bounded(seconds: float) -> float:
+    return min(max(0.0, seconds), _LONGEST)
 
 
 def read_retry_after(headers: Mapping[str, str], body: bytes = b"") -> timedelta | None:
@@ -98,10 +109,7 @@ def read_retry_after(headers: Mapping[str, str], body: bytes = b"") -> timedelta
         seconds = read_wait(text)
     if seconds is None and b"retry_after" in body:
         seconds = _from_body(body)
-    try:
-        return None if seconds is None else timedelta(seconds=seconds)
-    except OverflowError:
-        return None
+    return None if seconds is None else timedelta(seconds=seconds)
 
 
 def _from_body(body: bytes) -> float | None:

@@ -10,15 +10,14 @@ httpx speaks through httpx-aiohttp. Two things are decided here rather than left
 """
 
 import asyncio
+import logging
 import ssl
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlencode, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx
@@ -29,12 +28,16 @@ from yarl import URL
 
 from linkt_pipeline import __version__
 from linkt_pipeline.api.errors import LinktApiError, ReplyLostError, RequestNotSentError
+from linkt_pipeline.api.proxy import proxy_for
+from linkt_pipeline.api.query import Query, encode_query
 from linkt_pipeline.api.ratelimit_headers import read_retry_after
 from linkt_pipeline.api.redaction import Redactor
 from linkt_pipeline.api.reply import error_for
 from linkt_pipeline.api.throttle import Throttle
 
 DEFAULT_TIMEOUTS = httpx.Timeout(connect=5.0, read=60.0, write=30.0, pool=60.0)
+
+_log = logging.getLogger(__name__)
 
 # Raised by aiohttp's connector only, before any byte of the request is written.
 _NOT_SENT = (
@@ -48,7 +51,6 @@ _HEADERS = {
     "accept": "application/json",
     "accept-encoding": "gzip, deflate",
 }
-Query = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +197,7 @@ class Transport:
             finally:
                 retry_after = read_retry_after(headers, answer) if status in (429, 503) else None
                 self._throttle.observe(started, status, headers, retry_after)
-                if self._on_request is not None:
-                    record = RequestRecord(f"{method} {route}", status, at, time.monotonic() - started)
-                    self._on_request(record)
+                self._report(RequestRecord(f"{method} {route}", status, at, time.monotonic() - started))
         # Outside of the except block: the transport's own error, which may know the headers, is not chained.
         if failure is None and status is not None:
             failure = error_for(method, path, status, headers, answer, self.redactor)
@@ -205,6 +205,15 @@ class Transport:
                 return Reply(method, path, status, answer)
         assert failure is not None  # noqa: S101
         raise failure
+
+    def _report(self, record: RequestRecord) -> None:
+        if self._on_request is None:
+            return
+        try:
+            self._on_request(record)
+        except Exception:
+            # The answer in hand may be the id of a run that has been paid for; bookkeeping must not lose it.
+            _log.exception("%s could not be counted", record.endpoint)
 
     async def _exchange(self, method: str, path: str, content: bytes | None) -> tuple[int, Mapping[str, str], bytes]:
         client = self._reads if method == "GET" else self._writes
@@ -241,37 +250,3 @@ class Transport:
             method=method,
             path=path,
         )
-
-
-def encode_query(query: Query) -> str:
-    """Query text as the API reads it: repeated keys for lists, ``true`` / ``false``, times in UTC with ``Z``."""
-    pairs: list[tuple[str, str]] = []
-    for name, value in query.items():
-        if value is None:
-            continue
-        several = value if isinstance(value, Sequence | set | frozenset) and not isinstance(value, str) else [value]
-        pairs += [(name, _query_text(item)) for item in several]
-    return urlencode(pairs)
-
-
-def _query_text(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise ValueError(f"{value!r} has no time zone; a local time would silently shift the answer")
-        return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
-    return str(value)
-
-
-def proxy_for(base_url: str) -> str | None:
-    """The proxy the environment names for this host (``HTTPS_PROXY``, ``NO_PROXY``...), never one for loopback.
-
-    Looked up once: aiohttp's own ``trust_env`` asks a thread for it on every request, and reads ``.netrc`` besides.
-    """
-    parts = urlsplit(base_url)
-    host = parts.hostname or ""
-    if host in ("localhost", "::1") or host.startswith("127.") or proxy_bypass(host):
-        return None
-    proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")

@@ -70,7 +70,7 @@ async def serving(behaviour: Behaviour) -> AsyncIterator[RawServer]:
         writer.close()
 
     listener = await asyncio.start_server(handle, "127.0.0.1", 0)
-    server.url = "http://127.0.0.1:%d" % listener.sockets[0].getsockname()[1]
+    server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     try:
         yield server
     finally:

@@ -23,7 +23,7 @@ from linkt_pipeline.api import (
     Signal,
     Task,
 )
-from linkt_pipeline.api.models import read_timestamp
+from linkt_pipeline.api.fields import read_timestamp
 from linkt_pipeline.api.wire import parse_one, parse_page
 
 SAMPLES = Path(__file__).parent.parent / "samples"

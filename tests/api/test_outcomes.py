@@ -149,7 +149,7 @@ def test_an_answer_that_drips_in_is_given_up_after_the_sum_of_the_timeouts():
 async def _nobody_listens() -> str:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        return "http://127.0.0.1:%d" % unused.getsockname()[1]
+        return f"http://127.0.0.1:{unused.getsockname()[1]}"
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -168,7 +168,7 @@ def test_a_failure_before_the_first_byte_says_that_nothing_was_sent(kind, call):
                     case _:
                         full.bind(("127.0.0.1", 0))
                         full.listen(0)
-                        url = "http://127.0.0.1:%d" % full.getsockname()[1]
+                        url = f"http://127.0.0.1:{full.getsockname()[1]}"
                         waiting = [socket.socket() for _ in range(4)]
                         for sock in waiting:
                             sock.setblocking(False)
@@ -314,7 +314,7 @@ def test_a_cancelled_call_gives_its_place_back():
             client_for(server, max_connections=1, timeouts=httpx.Timeout(5)) as client,
         ):
             call = asyncio.create_task(read(client))
-            while not server.requests:
+            while not server.requests:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             call.cancel()
             with pytest.raises(asyncio.CancelledError):

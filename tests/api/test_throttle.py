@@ -10,6 +10,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from linkt_pipeline.api import RateLimitedError, Throttle
 
@@ -200,6 +202,25 @@ def test_the_lower_of_setting_and_header_is_in_force(declared, announced, in_for
         return throttle.limit
 
     assert asyncio.run(scenario()) == in_force
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["X-RateLimit-Limit", "RateLimit", "ratelimit-reset", "X-RateLimit-Remaining-Day"]),
+        st.text() | st.from_regex(r"[0-9e.;=,rtqw \-]{0,20}", fullmatch=True),
+    ),
+    st.sampled_from([200, 429, 503, None]),
+    st.none() | st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=366)),
+)
+@settings(max_examples=150, deadline=None)
+def test_no_header_whatever_breaks_an_answer(headers, status, retry_after):
+    async def scenario():
+        throttle = Throttle(on_limit=lambda pause: None)
+        throttle.observe(await throttle.acquire(), status, headers, retry_after)
+        throttle.pause(timedelta(0))
+        assert throttle.limit is None or throttle.limit > 0
+
+    asyncio.run(scenario())
 
 
 def test_a_budget_is_asked_before_each_request_and_may_refuse_it():

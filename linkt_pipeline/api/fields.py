@@ -1,0 +1,51 @@
+"""How single values of a body are read, leniently: what can't be read is None, never an error."""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, PlainValidator
+from pydantic_core import to_json
+
+
+def read_timestamp(value: object) -> datetime | None:
+    """A UTC time from any of the three renderings the API uses; a time without a zone is UTC.
+
+    Returns:
+        An aware datetime in UTC, None for null and for what is no time at all.
+    """
+    if not isinstance(value, str | datetime):
+        return None
+    try:
+        time = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+Timestamp = Annotated[datetime | None, PlainValidator(read_timestamp)]
+JsonObject = Annotated[dict[str, Any], BeforeValidator(lambda value: {} if value is None else value)]
+Texts = Annotated[list[str], BeforeValidator(lambda value: [] if value is None else value)]
+Id = Annotated[str, Field(min_length=1)]
+
+
+def part(container: object, key: str) -> object:
+    """What a JSON object holds under a key; None when it is no object, or has no such key."""
+    return container.get(key) if isinstance(container, Mapping) else None
+
+
+def number(value: object) -> float | None:
+    """A finite number, also from its text; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        amount = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return amount if math.isfinite(amount) else None
+
+
+def as_text(value: object) -> str:
+    """A string as it is, any other JSON value as its text."""
+    return value if isinstance(value, str) else to_json(value).decode()
