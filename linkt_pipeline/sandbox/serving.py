@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import math
 import os
 import threading
 import time
@@ -53,11 +54,10 @@ def serve(
         app = create_app(state_dir, shut_down=shut_down, **options)
         world: World = app.state.world
         servers.append(make_server(app))
-        if idle_minutes:
-            watch = threading.Thread(target=_stop_when_idle, args=(servers[0], world, idle_minutes * 60), daemon=True)
-            watch.start()
         if state_dir is not None:
             write_address(state_dir, url)
+        watch = (servers[0], world, state_dir, idle_minutes * 60 if idle_minutes else math.inf)
+        threading.Thread(target=_stop_when_of_no_use, args=watch, daemon=True).start()
         if announce:
             announce(describe(url, options.get("api_key", SANDBOX_KEY)))
         try:
@@ -118,7 +118,10 @@ def _locked(lock: IO[str]) -> bool:
     return True
 
 
-def _stop_when_idle(server: uvicorn.Server, world: World, seconds: float) -> None:
-    while (left := world.requests.last_at + seconds - time.time()) > 0:
-        time.sleep(min(left, 5) + 0.01)
+def _stop_when_of_no_use(server: uvicorn.Server, world: World, state_dir: Path | None, idle_seconds: float) -> None:
+    """Stop a server that nobody asked anything for long, or whose folder was deleted and so can't be found any more."""
+    while time.time() < world.requests.last_at + idle_seconds:
+        if state_dir is not None and not (state_dir / ADDRESS_FILE).exists():
+            break
+        time.sleep(min(1.0, idle_seconds))
     server.should_exit = True

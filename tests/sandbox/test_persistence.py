@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -117,6 +118,23 @@ def test_it_stops_by_itself_when_nobody_uses_it(tmp_path: Path) -> None:
         return False
 
     wait_until(gone, 15)
+
+
+@pytest.mark.slow
+def test_it_stops_by_itself_when_its_folder_is_deleted(tmp_path: Path) -> None:
+    folder = tmp_path / "sandbox"
+    url = ensure_sandbox(folder)
+
+    shutil.rmtree(folder)
+
+    def gone() -> bool:
+        try:
+            httpx.get(f"{url}/_sandbox/health")
+        except httpx.ConnectError:
+            return True
+        return False
+
+    wait_until(gone, 10)
 
 
 @pytest.mark.slow
