@@ -21,8 +21,9 @@ from pathlib import Path
 import duckdb
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
-from linkt_pipeline.warehouse.errors import WarehouseBusyError, WarehouseInUseError
+from linkt_pipeline.warehouse.errors import WarehouseBusyError, WarehouseInUseError, WarehouseMissingError
 from linkt_pipeline.warehouse.faults import is_lock_conflict, opening_error, unwritable_error
+from linkt_pipeline.warehouse.files import shared_lock
 from linkt_pipeline.warehouse.migration import migrate, needs_migration
 
 DEFAULT_LOCK_TIMEOUT = timedelta(seconds=30)
@@ -136,6 +137,31 @@ class Warehouse:
         """Create the file or bring its tables up to date. ``read`` and ``write`` do so when needed."""
         with _turn_for(self.path).taken(self.path, self.lock_timeout):
             self._connect_up_to_date(read_only=False).close()
+
+    @contextmanager
+    def frozen(self) -> Iterator[Path]:
+        """The file itself, complete and unchanging while inside, for copying it. Readers are not kept out.
+
+        Raises:
+            WarehouseMissingError: there is no file yet.
+            WarehouseBusyError, WarehouseUnwritableError: see :meth:`read`.
+        """
+        if not self.path.exists():
+            raise WarehouseMissingError(f"{self.path} does not exist yet; `linkt-pipeline sync` or `run` creates it")
+        with _turn_for(self.path).taken(self.path, self.lock_timeout):
+            deadline = time.monotonic() + self.lock_timeout.total_seconds()
+            while True:
+                if self.path.with_name(f"{self.path.name}.wal").exists():
+                    self._connect(
+                        read_only=False
+                    ).close()  # closing it writes the log of a killed process into the file
+                with shared_lock(self.path) as is_locked:
+                    if is_locked and not self.path.with_name(f"{self.path.name}.wal").exists():
+                        yield self.path
+                        return
+                if time.monotonic() > deadline:
+                    raise WarehouseBusyError(f"{self.path} was being written for too long; try again later")
+                self._connect(read_only=True).close()  # waits for the writer, and names it when that takes too long
 
     def _connect_up_to_date(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         if read_only and self.path.exists():

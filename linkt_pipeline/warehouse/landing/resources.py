@@ -34,7 +34,7 @@ def settle_landed(con: duckdb.DuckDBPyConnection, resource_type: str, delivered:
         where named.resource_id = arrived.resource_id
             and named.resource_type = $1
             and named.state in ('pending', 'missing', 'rejected')
-            and named.named_at <= arrived.fetched_at
+            and coalesce(named.named_at, '-infinity') <= arrived.fetched_at
         """,  # noqa: S608
         [resource_type],
     )
@@ -97,7 +97,7 @@ def settle_rejected(con: duckdb.DuckDBPyConnection, rejected: str) -> int:
         where named.resource_id = newest_rejects.resource_id
             and named.resource_type = newest_rejects.resource_type
             and named.state in ('pending', 'missing')
-            and named.named_at <= newest_rejects.received_at
+            and coalesce(named.named_at, '-infinity') <= newest_rejects.received_at
         """,
     )
 
@@ -127,7 +127,7 @@ def mark_missing(con: duckdb.DuckDBPyConnection, resource_type: str, ids: Sequen
         where named.resource_id = gone.resource_id
             and named.resource_type = $1
             and named.state in ('pending', 'rejected')
-            and named.named_at <= gone."at"
+            and coalesce(named.named_at, '-infinity') <= gone."at"
         """,
         [resource_type, MISSING],
     )

@@ -62,7 +62,7 @@ create table linkt.run_resources (
     state varchar not null,
     landed_at timestamptz,
     last_error varchar,
-    named_at timestamptz not null
+    named_at timestamptz
 );
 
 create table linkt.entities (
@@ -112,7 +112,7 @@ create table linkt.signals (
     created_at timestamptz,
     fetched_at timestamptz not null,
     payload json,
-    content_hash varchar not null
+    content_hash varchar
 );
 
 create table linkt.rejects (
