@@ -70,11 +70,16 @@ with entities as (
             end
         ) as value,
         try_cast(entity.data as map(varchar, json)) as all_fields,
+        -- A field named twice counts once: a map can't hold it twice. Rare, so only then worth the search.
+        case when len(list_distinct(json_keys(entity.data))) = len(json_keys(entity.data)) then map_entries(all_fields)
+            else list_filter(
+                map_entries(all_fields), lambda e, place: list_position(map_keys(all_fields), e.key) = place
+            )
+        end as entries,
         to_json(map_from_entries(list_transform(
             list_filter(
-                map_entries(all_fields),
-                -- A field named twice counts once: a map can't hold it twice.
-                lambda e, place: list_position(map_keys(all_fields), e.key) = place and e.key not in (
+                entries,
+                lambda e: e.key not in (
                     'name', 'full_name', 'title', 'job_title', 'email', 'mobile_phone', 'phone',
                     'linkedin', 'linkedin_url', 'location', 'company'
                 )
@@ -95,7 +100,7 @@ with entities as (
 
 fields as (
     select
-        * exclude (field, value, all_fields),
+        * exclude (field, value, all_fields, entries),
         coalesce(nullif(trim(value[1] ->> '$'), ''), nullif(trim(value[2] ->> '$'), '')) as name,
         coalesce(nullif(trim(value[3] ->> '$'), ''), nullif(trim(value[4] ->> '$'), '')) as title,
         nullif(trim(value[5] ->> '$'), '') as email,

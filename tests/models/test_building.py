@@ -10,7 +10,12 @@ from linkt_pipeline.models import BuildMode, BuildResult, ModelBuildError, Model
 from .conftest import Folder
 
 START = datetime(2026, 4, 7, tzinfo=UTC)
-INCREMENTAL = "-- description: d\n-- grain: g\n-- not_null: id\n-- materialized: incremental\n-- incremental: id, changed_at from linkt.things\n"
+INCREMENTAL = """-- description: d
+-- grain: g
+-- not_null: id
+-- materialized: incremental
+-- incremental: id, changed_at from linkt.things
+"""
 
 
 def build(con: duckdb.DuckDBPyConnection, folder: Folder, name: str, *, full_refresh: bool = False) -> BuildResult:
