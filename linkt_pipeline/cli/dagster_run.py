@@ -7,7 +7,7 @@ names are those of the command line and not those of tasks.yaml.
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -177,7 +177,7 @@ def _close_interrupted(instance: dg.DagsterInstance, run_id: str) -> None:
         instance.event_log_storage.free_concurrency_slots_for_run(run_id)
 
 
-def _failures(events: list[dg.DagsterEvent]) -> Iterator[StepFailure]:
+def _failures(events: Sequence[dg.DagsterEvent]) -> Iterator[StepFailure]:
     for event in events:
         if not event.is_step_failure:
             continue
@@ -199,7 +199,7 @@ def _without_class(message: str) -> str:
     return rest if separator and " " not in first else message.strip()
 
 
-def _failed_checks(events: list[dg.DagsterEvent]) -> Iterator[str]:
+def _failed_checks(events: Sequence[dg.DagsterEvent]) -> Iterator[str]:
     for event in events:
         if event.event_type is not dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             continue

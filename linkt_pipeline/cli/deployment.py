@@ -69,21 +69,27 @@ class Deployment:
 
         return Warehouse(self.settings.warehouse_path)
 
-    def require_access(self) -> None:
-        """Fail now rather than inside a Dagster run when the key, the host or the warehouse can't be used.
+    def prepare(self) -> None:
+        """Make the deployment's folder ready for a Dagster run, and fail now rather than inside of it.
 
         Raises:
+            ConfigError: the folder can't be written, or there is no key.
             WarehouseError: the warehouse is busy, of a newer version, or no warehouse.
-            ConfigError: there is no key.
             AuthenticationError, PermissionDeniedError, RequestNotSentError: the API can't be used; any other answer
                 is left to the run itself, which knows how to wait.
         """
-        from linkt_pipeline.api import AuthenticationError, LinktApiError, PermissionDeniedError, RequestNotSentError
+        from linkt_pipeline.cli.instance import prepare_instance
 
+        prepare_instance(self.settings)
+        if not self.settings.sandbox:
+            self.settings.require_api_key()
         with self.warehouse.read():
             pass
-        if self.settings.sandbox:
-            return
+        if not self.settings.sandbox:
+            self._require_access()
+
+    def _require_access(self) -> None:
+        from linkt_pipeline.api import AuthenticationError, LinktApiError, PermissionDeniedError, RequestNotSentError
 
         async def ask(client: "LinktClient") -> None:
             await client.list_runs_page(page_size=1)

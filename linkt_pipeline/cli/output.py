@@ -26,19 +26,14 @@ def print_table(
     from rich.text import Text
 
     numeric = set(right)
-    table = Table(
-        title=Text(title, style="bold"),
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-        header_style="dim",
-        padding=(0, 2, 0, 0),
-    )
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for name in columns:
         table.add_column(name, justify="right" if name in numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(show(value)) for value in row))
-    console.print()
+    if title:
+        console.print()
+        console.print(Text(title, style="bold"))
     console.print(table)
 
 

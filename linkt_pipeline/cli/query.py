@@ -81,18 +81,20 @@ def open_snapshot(settings: Settings) -> "duckdb.DuckDBPyConnection":
     """
     import duckdb
 
+    from linkt_pipeline.warehouse.connection import CATALOG
     from linkt_pipeline.warehouse.faults import opening_error
 
     path = settings.snapshot_path
     if not path.exists():
         raise NothingPublishedError(path, sandbox=settings.sandbox)
+    con = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
     try:
-        con = duckdb.connect(
-            str(path),
-            read_only=True,
-            config={"autoinstall_known_extensions": False, "autoload_known_extensions": False},
-        )
+        # Opened by itself, linkt.duckdb would be a catalog `linkt` with a schema `linkt`, and `linkt.runs` ambiguous.
+        file = str(path).replace("'", "''")
+        con.execute(f"attach '{file}' as {CATALOG} (read_only)")
+        con.execute(f"use {CATALOG}")
     except duckdb.Error as error:
+        con.close()
         raise opening_error(error, path, 0) or error from None
     con.execute("set TimeZone = 'UTC'")
     return con

@@ -25,6 +25,7 @@ def run(names: tuple[str, ...], every: bool) -> int:
         known = ", ".join(deployment.tasks) or "none; write tasks.yaml with: linkt-pipeline tasks pull"
         raise click.UsageError(f"name the tasks to execute, or give --all. Known tasks: {known}")
     tasks = deployment.select_tasks(deployment.tasks if every else names)
+    deployment.prepare()
 
     from linkt_pipeline.cli.execution import execute
 

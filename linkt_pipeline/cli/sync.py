@@ -27,14 +27,12 @@ def sync(since: datetime | None, retry_missing: bool) -> int:
     """
     deployment = Deployment.from_environment()
     tasks = deployment.tasks
+    deployment.prepare()
 
     from linkt_pipeline.cli.dagster_run import run_job
     from linkt_pipeline.cli.execution import report_failures
-    from linkt_pipeline.cli.instance import prepare_instance
     from linkt_pipeline.cli.progress import showing_progress
 
-    prepare_instance(deployment.settings)
-    deployment.require_access()
     fetch = {"config": {"retry_missing": retry_missing}}
     ops: dict[str, object] = {"entities": fetch, "signals": fetch}
     if since is not None:

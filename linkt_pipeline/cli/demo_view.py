@@ -1,0 +1,104 @@
+"""What the demo found, read from the published snapshot as a BI tool would."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from linkt_pipeline.cli.output import make_console, print_table
+from linkt_pipeline.cli.query import open_snapshot
+from linkt_pipeline.config import Settings, load_settings
+
+
+class _Finding(NamedTuple):
+    title: str
+    columns: tuple[str, ...]
+    numbers: tuple[str, ...]
+    sql: str
+
+
+_FINDINGS = (
+    _Finding(
+        "Credits by task and action, this run and all before",
+        ("task", "action", "credits", "runs"),
+        ("credits", "runs"),
+        """
+        select task, action_type, sum(credits), sum(runs)::bigint
+        from marts.credits_daily group by task, action_type order by task, sum(credits) desc
+        """,
+    ),
+    _Finding(
+        "Companies that signals speak of, newest signal first",
+        ("company", "industry", "city", "employees", "people", "signals", "contact"),
+        ("people", "signals"),
+        """
+        select company.name, company.industry, company.city, company.employees, company.people_count,
+            company.signal_count,
+            (
+                select min(person.name || coalesce(', ' || person.title, ''))
+                from marts.people as person where person.company_id = company.entity_id
+            )
+        from marts.companies as company
+        where not company.is_duplicate
+        order by company.latest_signal_at desc nulls last, company.people_count desc, company.name
+        limit 8
+        """,
+    ),
+    _Finding(
+        "Latest signals",
+        ("detected (UTC)", "type", "strength", "companies", "what happened"),
+        (),
+        """
+        select detected_at, signal_label, strength_level, company_names, summary
+        from marts.signal_feed order by detected_at desc, signal_id limit 6
+        """,
+    ),
+    _Finding(
+        "Runs so far",
+        ("task", "runs", "new", "updated", "signals", "credits"),
+        ("runs", "new", "updated", "signals", "credits"),
+        """
+        select task, count(*), sum(entities_created)::bigint, sum(entities_updated)::bigint,
+            sum(signals_created)::bigint, sum(total_credits)
+        from marts.run_history group by task order by task
+        """,
+    ),
+)
+
+
+def print_findings(settings: Settings) -> None:
+    """Tables of what was found, where it is, and how to look further."""
+    console = make_console()
+    con = open_snapshot(settings)
+    try:
+        for finding in _FINDINGS:
+            print_table(console, finding.title, finding.columns, con.execute(finding.sql).fetchall(), right=finding.numbers)
+    finally:
+        con.close()
+    click.echo(_where_to_look(settings))
+
+
+def _where_to_look(settings: Settings) -> str:
+    lines = [
+        "",
+        f"Warehouse      {_short(settings.warehouse_path)}",
+        f"For BI tools   {_short(settings.snapshot_path)} and Parquet files beside it (always readable)",
+    ]
+    if not load_settings().sandbox:
+        # Here `query` and `ui` show the real deployment, so the demo's rows need another way in.
+        return "\n".join([*lines, "Look further   open that file in DuckDB; `query` and `ui` show your own deployment"])
+    return "\n".join(
+        [
+            *lines,
+            "Look further   linkt-pipeline ui                                   the same run in Dagster",
+            '               linkt-pipeline query "from marts.people limit 5"    any question in SQL',
+            "               linkt-pipeline demo                                 once more: history grows",
+            "Go live        set LINKT_API_KEY, then: linkt-pipeline tasks pull",
+        ]
+    )
+
+
+def _short(path: Path) -> str:
+    """Relative to where the user stands, if it is below."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -1,0 +1,108 @@
+"""``status`` on screen."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from linkt_pipeline.cli.output import ago, make_console, print_table, show
+from linkt_pipeline.cli.progress import RESOURCES
+from linkt_pipeline.cli.status_report import MonthlyCredits, StatusReport
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_DETAIL_WIDTH = 100
+
+
+def print_status(report: StatusReport) -> None:
+    """Everything of the report, what needs attention first."""
+    console = make_console()
+    click.echo(f"warehouse      {report.warehouse}")
+    click.echo(f"last sync      {ago(report.last_sync, report.as_of)}")
+    if report.snapshot is None:
+        click.echo("snapshot       none yet; `linkt-pipeline sync` publishes one")
+    else:
+        click.echo(f"snapshot       {report.snapshot} as of {show(report.snapshot_as_of)} UTC")
+    _print_executions(console, report)
+    _print_resources(console, report)
+    _print_credits(console, report)
+    _print_usage(console, report)
+
+
+def _print_executions(console: "Console", report: StatusReport) -> None:
+    if not report.open_executions:
+        click.echo("open runs      none")
+        return
+    print_table(
+        console,
+        "Open runs (adopted by the next `linkt-pipeline run TASK`, nothing is bought twice)",
+        ("task", "state", "Linkt run", "status", "since", "last error"),
+        (
+            (row.task, row.state, row.run_id, row.run_status, ago(row.since, report.as_of), _short(row.last_error))
+            for row in report.open_executions
+        ),
+    )
+
+
+def _print_resources(console: "Console", report: StatusReport) -> None:
+    if not report.resources:
+        return
+    counts = ("named", "landed", "pending", "missing", "rejected")
+    print_table(
+        console,
+        "What runs named",
+        ("", *counts),
+        ((RESOURCES.get(name, name), *(getattr(row, count) for count in counts)) for name, row in report.resources.items()),
+        right=counts,
+    )
+    if any(row.pending for row in report.resources.values()):
+        click.echo("pending: `linkt-pipeline sync` fetches it")
+    if any(row.missing or row.rejected for row in report.resources.values()):
+        click.echo("missing (404) or rejected: `linkt-pipeline sync --retry-missing` asks again")
+    if report.rejected:
+        print_table(
+            console,
+            "Rejected (payloads are in linkt.rejects)",
+            ("", "ids", "reason", "for example"),
+            ((RESOURCES.get(row.resource_type, row.resource_type), row.count, _short(row.reason), row.example_id) for row in report.rejected),
+            right=("ids",),
+        )
+
+
+def _print_credits(console: "Console", report: StatusReport) -> None:
+    if report.credits_this_month:
+        print_table(
+            console,
+            f"Credits in {report.as_of:%B %Y} (UTC)",
+            ("task", "credits", "runs", "monthly limit"),
+            ((row.task, row.credits, row.runs, _limit(row)) for row in report.credits_this_month),
+            right=("credits", "runs", "monthly limit"),
+        )
+
+
+def _limit(row: MonthlyCredits) -> str:
+    if row.limit is None:
+        return ""
+    return f"{row.limit:g}" + (" (reached)" if row.credits >= row.limit else "")
+
+
+def _print_usage(console: "Console", report: StatusReport) -> None:
+    usage = report.api_today
+    of = f" of {usage.daily_limit:,} (LINKT_DAILY_REQUEST_LIMIT)" if usage.daily_limit else ""
+    pace = f", at most {usage.requests_per_minute} a minute" if usage.requests_per_minute else ""
+    title = f"API requests today (UTC): {usage.requests:,}{of}{pace}"
+    if not usage.endpoints:
+        click.echo(f"\n{title}")
+        return
+    print_table(
+        console,
+        title,
+        ("endpoint", "requests", "errors"),
+        ((row.endpoint, row.requests, row.errors) for row in usage.endpoints),
+        right=("requests", "errors"),
+    )
+
+
+def _short(text: str | None) -> str:
+    flat = " ".join((text or "").split())
+    return flat if len(flat) <= _DETAIL_WIDTH else flat[: _DETAIL_WIDTH - 1] + "…"

@@ -1,0 +1,108 @@
+"""``linkt-pipeline ui``."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import click
+
+from linkt_pipeline.cli.deployment import Deployment
+from linkt_pipeline.cli.errors import PortTakenError
+from linkt_pipeline.config import PROJECT_ROOT
+
+_HOST = "127.0.0.1"
+_DEFAULT_PORT = 3000
+_PORTS_TRIED = 20
+_START_SECONDS = 120.0
+_STOP_SECONDS = 90.0
+
+
+@click.command("ui")
+@click.option("--port", type=click.IntRange(1, 65_535), help=f"Default: {_DEFAULT_PORT}, or the next one that is free.")
+def ui(port: int | None) -> int:
+    """Start Dagster's web UI and daemon with this deployment's instance; Ctrl-C stops both.
+
+    It shows the runs of the command as well. Reachable from this machine only: Dagster's UI has no login.
+
+    \b
+    Examples:
+      linkt-pipeline ui
+      linkt-pipeline ui --port 8080
+    """
+    deployment = Deployment.from_environment()
+    _ = deployment.tasks  # a mistake in tasks.yaml is told here, rather than by a code location that won't load
+
+    from linkt_pipeline.cli.instance import prepare_instance
+
+    prepare_instance(deployment.settings)
+    port = _free_port(port)
+    if deployment.settings.sandbox:
+        from linkt_pipeline.sandbox import ensure_sandbox
+
+        click.echo(f"stand-in for the Linkt API: {ensure_sandbox(deployment.settings.root / 'api')}")
+    url = f"http://{_HOST}:{port}"
+    click.echo(f"starting Dagster on {url} ...")
+    dagster = subprocess.Popen(_command(port), env=_environment())  # noqa: S603 our own interpreter and module
+    try:
+        if _wait_until_ready(url, dagster):
+            click.echo(f"Dagster UI: {url}  (Ctrl-C stops it)")
+        code = dagster.wait()
+    except KeyboardInterrupt:
+        return _stop(dagster)
+    click.echo(f"error: Dagster stopped by itself (exit code {code}); its messages are above", err=True)
+    return 1
+
+
+def _command(port: int) -> list[str]:
+    workspace = str(PROJECT_ROOT / "workspace.yaml")
+    options = ["-w", workspace, "-h", _HOST, "-p", str(port), "--log-level", "warning"]
+    return [sys.executable, "-W", "ignore", "-m", "dagster", "dev", *options]
+
+
+def _environment() -> dict[str, str]:
+    """Without Dagster's advice to use another command, in this process and in those it starts."""
+    return {**os.environ, "PYTHONWARNINGS": "ignore"}
+
+
+def _free_port(wanted: int | None) -> int:
+    candidates = [wanted] if wanted else range(_DEFAULT_PORT, _DEFAULT_PORT + _PORTS_TRIED)
+    for port in candidates:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((_HOST, port))
+            except OSError:
+                continue
+            return port
+    raise PortTakenError(
+        f"port {wanted} on {_HOST} is taken; choose another with --port"
+        if wanted
+        else f"ports {_DEFAULT_PORT} to {candidates[-1]} on {_HOST} are taken; choose one with --port"
+    )
+
+
+def _wait_until_ready(url: str, dagster: subprocess.Popen[bytes]) -> bool:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and dagster.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{url}/server_info", timeout=2):  # noqa: S310 loopback, http
+                return True
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    return False
+
+
+def _stop(dagster: subprocess.Popen[bytes]) -> int:
+    """Ctrl-C reached Dagster as well (same process group); a SIGTERM to this process alone did not."""
+    try:
+        if dagster.poll() is None:
+            dagster.send_signal(2)
+        dagster.wait(timeout=_STOP_SECONDS)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        dagster.terminate()
+    click.echo("stopped. Linkt runs that were started go on and are adopted next time", err=True)
+    return 0

@@ -1,0 +1,166 @@
+"""``query``: every value in every format, nothing but the warehouse in reach, DuckDB's own words for a mistake."""
+
+import csv
+import io
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from linkt_pipeline.cli.main import run_command
+
+EVERY_TYPE = """
+    select
+        1::tinyint as small, 12345678901234567890123456789::hugeint as huge, 1.10::decimal(10, 2) as money,
+        0.1::double as ratio, 'nan'::double as no_number, true as yes, null::varchar as nothing,
+        'Zoë "Q", 北京' as text, date '2026-01-31' as day, time '10:30:00' as clock,
+        timestamp '2026-01-31 10:30:00' as local_time, timestamptz '2026-01-31 10:30:00+02' as moment,
+        interval 90 minutes as duration, 'ab'::blob as bytes, '5f0f0a8e-0000-4000-8000-000000000000'::uuid as uuid,
+        [1, null, 3] as list, {'a': 1.5::decimal(3, 1), 'b': [date '2026-01-31']} as struct, map {'k': 1} as map,
+        '{"n": 12345678901234567890, "s": "x"}'::json as document, null::json as no_document
+"""
+
+
+@pytest.fixture
+def ask(tmp_path: Path, monkeypatch, capsys):
+    """Ask a published snapshot; gives the exit code, stdout and stderr."""
+    for name in ("LINKT_API_KEY", "LINKT_DATA_DIR", "LINKT_TASKS_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    snapshot = tmp_path / "data" / "sandbox" / "published" / "linkt.duckdb"
+    snapshot.parent.mkdir(parents=True)
+    with duckdb.connect(str(snapshot)) as con:
+        con.execute("create schema marts; create table marts.companies (name varchar, people bigint)")
+        con.execute("insert into marts.companies values ('Brightpath, Inc.', 3), ('Nordlicht', 0), ('[bold]Ada[/]', 12)")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = run_command(["query", *arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def test_table_shows_columns_and_rows_as_they_are(ask):
+    code, out, _ = ask("select name, people from marts.companies order by people")
+    assert code == 0
+    assert [line.split() for line in out.splitlines()] == [
+        ["name", "people"],
+        ["Nordlicht", "0"],
+        ["Brightpath,", "Inc.", "3"],
+        ["[bold]Ada[/]", "12"],
+    ]
+
+
+def test_table_in_a_pipe_is_never_cut(ask):
+    _, out, _ = ask("select repeat('x', 500) as long")
+    assert "x" * 500 in out
+    assert "\x1b" not in out
+
+
+def test_a_long_table_says_that_there_is_more(ask):
+    _, out, _ = ask("from range(10)", "--rows", "3")
+    assert "--rows N shows more than 3" in out
+    assert len(out.splitlines()) == 5
+
+
+def test_no_rows(ask):
+    assert "no rows" in ask("from marts.companies where false")[1]
+
+
+def test_csv_quotes_and_keeps_every_row(ask):
+    _, out, err = ask("select * from marts.companies order by people", "--format", "csv", "--rows", "1")
+    assert list(csv.reader(io.StringIO(out))) == [
+        ["name", "people"],
+        ["Nordlicht", "0"],
+        ["Brightpath, Inc.", "3"],
+        ["[bold]Ada[/]", "12"],
+    ]
+    assert err == ""
+
+
+def test_csv_of_every_type(ask):
+    _, out, _ = ask(EVERY_TYPE, "--format", "csv")
+    (row,) = csv.DictReader(io.StringIO(out))
+    assert row["moment"] == "2026-01-31T08:30:00Z"
+    assert row["day"] == "2026-01-31"
+    assert row["money"] == "1.10"
+    assert row["nothing"] == ""
+    assert row["text"] == 'Zoë "Q", 北京'
+    assert json.loads(row["struct"]) == {"a": 1.5, "b": ["2026-01-31"]}
+
+
+def test_json_of_every_type(ask):
+    code, out, _ = ask(EVERY_TYPE, "--format", "json")
+    assert code == 0
+    (row,) = json.loads(out, parse_float=Decimal)
+    assert row == {
+        "small": 1,
+        "huge": 12345678901234567890123456789,
+        "money": Decimal("1.10"),
+        "ratio": Decimal("0.1"),
+        "no_number": None,
+        "yes": True,
+        "nothing": None,
+        "text": 'Zoë "Q", 北京',
+        "day": "2026-01-31",
+        "clock": "10:30:00",
+        "local_time": "2026-01-31T10:30:00",
+        "moment": "2026-01-31T08:30:00Z",
+        "duration": "1:30:00",
+        "bytes": "6162",
+        "uuid": "5f0f0a8e-0000-4000-8000-000000000000",
+        "list": [1, None, 3],
+        "struct": {"a": Decimal("1.5"), "b": ["2026-01-31"]},
+        "map": {"k": 1},
+        "document": {"n": 12345678901234567890, "s": "x"},
+        "no_document": None,
+    }
+
+
+@pytest.mark.parametrize(("rows", "count"), [(0, 0), (1, 1), (5_000, 5_000)])
+def test_json_is_one_array_however_many_rows(ask, rows, count):
+    _, out, _ = ask(f"from range({rows})", "--format", "json")
+    assert len(json.loads(out)) == count
+
+
+def test_json_keeps_columns_of_one_name_apart(ask):
+    _, out, _ = ask("select 1 as a, 2 as a, 3 as a", "--format", "json")
+    assert json.loads(out) == [{"a": 1, "a_2": 2, "a_3": 3}]
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("selec 1", ["syntax error", '"selec"', "^"]),
+        ("select nam from marts.companies", ["nam", "name", "^"]),
+        ("from marts.compnies", ["companies", "^"]),
+        ("select 1/", ["syntax error"]),
+    ],
+)
+def test_a_typo_is_told_in_duckdbs_words_with_its_place(ask, sql, told):
+    code, out, err = ask(sql)
+    assert code == 2
+    assert out == ""
+    assert all(part in err for part in told), err
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "delete from marts.companies",
+        "create table marts.mine as select 1",
+        "select * from read_text('/etc/hostname')",
+        "copy (select 1) to 'out.csv'",
+        "attach 'other.duckdb'",
+        "install httpfs",
+        "set enable_external_access = true; select * from read_text('/etc/hostname')",
+    ],
+)
+def test_a_query_changes_nothing_and_reaches_nothing_else(ask, tmp_path, sql):
+    code, _, err = ask(sql)
+    assert code == 2, err
+    assert not (tmp_path / "out.csv").exists()
+    assert ask("select count(*) from marts.companies", "--format", "csv")[1] == "count_star()\n3\n"
