@@ -19,7 +19,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import duckdb
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential, wait_random
 
 from linkt_pipeline.warehouse.errors import WarehouseBusyError, WarehouseInUseError, WarehouseMissingError
 from linkt_pipeline.warehouse.faults import is_lock_conflict, opening_error, unwritable_error
@@ -202,7 +202,7 @@ class Warehouse:
         started = time.monotonic()
         retrying = Retrying(
             retry=retry_if_exception(is_lock_conflict),
-            wait=wait_exponential_jitter(initial=0.005, max=0.2, jitter=0.05),
+            wait=wait_exponential(multiplier=0.005, max=0.2) + wait_random(0, 0.05),
             stop=stop_after_delay(self.lock_timeout),
             reraise=True,
         )

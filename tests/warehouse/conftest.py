@@ -1,0 +1,11 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from linkt_pipeline.warehouse.connection import Warehouse
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    return Warehouse(tmp_path / "linkt.duckdb", lock_timeout=timedelta(seconds=5))
