@@ -31,7 +31,7 @@ async def walk_pages(
 
     Rows that come twice (the list shifted) are given once. The walk ends when the pages cover the total, on a page
     without any new row, and on the second empty page in a row: one empty page before the end is taken for a hiccup,
-    and a last page that never ends is noticed.
+    and a last page that never ends is noticed. A list that ends short of its total is logged as a warning.
 
     Args:
         fetch: gives page n, counted from 1.
@@ -40,11 +40,14 @@ async def walk_pages(
     seen: set[str] = set()
     number = 0
     full_page = 0
+    unread: set[str] = set()
     empty_before = False
     while True:
         number += 1
         page = await fetch(number)
-        for error in page.malformed:
+        unreadable = [error for error in page.malformed if error.payload not in unread]
+        for error in unreadable:
+            unread.add(error.payload)
             (on_malformed or _warn)(error)
         fresh = [item for item in page.items if item.id not in seen]
         for item in fresh:
@@ -54,15 +57,14 @@ async def walk_pages(
         received = len(page.items) + len(page.malformed)
         # A server may give fewer rows a page than it claims; believing the claim would end the walk too early.
         full_page = max(full_page, received)
-        covered = page.total is not None and number * min(page.page_size, full_page) >= page.total
-        if received == 0:
-            if covered or empty_before or page.total is None or number == 1 or number * page.page_size >= page.total:
-                return
-            empty_before = True
-            continue
-        empty_before = False
-        if covered or (not fresh and not page.malformed):
+        rows_a_page = min(page.page_size, full_page) or page.page_size
+        covered = page.total is not None and number * rows_a_page >= page.total
+        stuck = not fresh and not unreadable
+        if covered or (stuck and (received > 0 or empty_before or page.total is None)):
+            if page.total is not None and len(seen) + len(unread) < page.total:
+                _log.warning("a list ended after %d rows, though the API speaks of %d", len(seen), page.total)
             return
+        empty_before = received == 0
 
 
 def _warn(error: MalformedBodyError) -> None:

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from linkt_pipeline.api import MalformedBodyError
 from linkt_pipeline.api.models import Page, Signal
 from linkt_pipeline.api.pagination import walk_pages
 
@@ -69,3 +70,23 @@ def test_rows_come_before_the_next_page_is_asked_for():
         return (await anext(rows)).id
 
     assert (asyncio.run(first()), asked) == ("a", [1])
+
+
+def test_unreadable_rows_are_told_once_and_end_no_walk_and_prolong_none():
+    told = []
+    broken = MalformedBodyError("no id", payload='{"summary": "x"}', reason="no id", field="id")
+    pages = [
+        Page([Signal(id="a")], None, 1, 2, (broken,)),
+        Page([], None, 2, 2, (MalformedBodyError("no id", payload="5", reason="no id"),)),
+        Page([Signal(id="b")], None, 3, 2, (broken,)),
+        Page([], None, 4, 2, (broken,)),
+    ]
+
+    async def fetch(number: int) -> Page[Signal]:
+        return pages[min(number, len(pages)) - 1]
+
+    async def collect() -> list[str]:
+        return [row.id async for row in walk_pages(fetch, on_malformed=told.append)]
+
+    assert asyncio.run(asyncio.wait_for(collect(), 5)) == ["a", "b"]
+    assert [error.payload for error in told] == ['{"summary": "x"}', "5"]
