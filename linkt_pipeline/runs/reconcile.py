@@ -82,8 +82,14 @@ def fit_of(execution: Execution, run: Run) -> Fit:
     given = {key: value for key, value in given.items() if key != "icp_id"}
     if given == dict(execution.parameters):
         return Fit.SAME
-    contradicted = any(key in given and given[key] != value for key, value in execution.parameters.items())
-    return Fit.DIFFERENT if contradicted else Fit.POSSIBLE
+    return Fit.DIFFERENT if _contradicts(given, execution.parameters) else Fit.POSSIBLE
+
+
+def _contradicts(given: object, asked: object) -> bool:
+    """Whether a value can't have come of what was asked; added defaults and numbers shown as text can."""
+    if isinstance(given, Mapping) and isinstance(asked, Mapping):
+        return any(key in given and _contradicts(given[key], value) for key, value in asked.items())
+    return given != asked and str(given).casefold() != str(asked).casefold()
 
 
 def _describe(run: Run) -> str:

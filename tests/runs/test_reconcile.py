@@ -1,0 +1,278 @@
+"""After a lost reply: finding the one run that was started, among all that look like it."""
+
+import asyncio
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from linkt_pipeline.api import Run
+from linkt_pipeline.runs.errors import AmbiguousRunsError
+from linkt_pipeline.runs.reconcile import Fit, find_started_run, fit_of
+from linkt_pipeline.runs.start import start_or_adopt
+from linkt_pipeline.sandbox.catalog import FAIR, INGEST_TASK
+from linkt_pipeline.sandbox.records import RunRecord
+from linkt_pipeline.warehouse.ledger import Execution, ExecutionState, Intention
+
+from .scene import TIMING, Scene, run, search
+
+
+def started_elsewhere(scene: Scene, *, ago: float = 0.0, **changes: Any) -> RunRecord:
+    """A run that the dashboard, a schedule or another key started."""
+    task = search(**changes)
+    return scene.sandbox.world.execute(task.task_id, task.icp_id, dict(task.parameters), at=time.time() - ago)
+
+
+def start(scene: Scene, **changes: Any) -> Execution:
+    async def work() -> Execution:
+        async with scene.worker(timing=changes.pop("timing", TIMING)) as worker, worker.holding_leases():
+            return await start_or_adopt(worker, search(**changes))
+
+    return run(work())
+
+
+def bought(scene: Scene, *others: RunRecord) -> set[str]:
+    """Runs that exist beside the others."""
+    return set(scene.sandbox.world.runs) - {other.id for other in others}
+
+
+# --- which run fits
+
+
+def execution(**changes: Any) -> Execution:
+    now = datetime.now(UTC)
+    blank = dict.fromkeys(Execution.__dataclass_fields__)
+    given = {"parameters": {"num_results": 2}, "icp_id": "icp", "task_key": "saas", "intended_at": now, **changes}
+    return Execution(**{**blank, **given})  # type: ignore[arg-type]
+
+
+FITS = [
+    # What the API may make of a request {"icp_id": "icp", "parameters": {"num_results": 2}}
+    ({"icp_id": "icp", "parameters": {"num_results": 2}}, Fit.SAME),
+    ({"parameters": {"num_results": 2}}, Fit.SAME),
+    ({"num_results": 2}, Fit.SAME),
+    ({"icp_id": "icp", "num_results": 2}, Fit.SAME),
+    ({"parameters": {"num_results": 2, "depth": "normal"}}, Fit.POSSIBLE),  # defaults added
+    ({"parameters": {}}, Fit.POSSIBLE),
+    ({"parameters": None}, Fit.POSSIBLE),
+    ({"parameters": "num_results=2"}, Fit.POSSIBLE),
+    ({"icp_id": "icp"}, Fit.POSSIBLE),
+    ({}, Fit.POSSIBLE),
+    (None, Fit.POSSIBLE),
+    ({"parameters": {"num_results": "2"}}, Fit.POSSIBLE),  # rendered as text
+    ({"parameters": {"num_results": 2.0}}, Fit.SAME),
+    ({"parameters": {"num_results": 2, "filters": {"city": "Lyon"}}}, Fit.POSSIBLE),
+    ({"parameters": {"num_results": 3}}, Fit.DIFFERENT),
+    ({"parameters": {"num_results": None}}, Fit.DIFFERENT),
+    ({"num_results": 3}, Fit.DIFFERENT),
+]
+
+
+@pytest.mark.parametrize(("given", "fit"), FITS)
+def test_only_what_contradicts_the_request_rules_a_run_out(given: dict[str, Any] | None, fit: Fit) -> None:
+    listed = Run.model_validate({"id": "r1", "status": "RUNNING", "icp_id": "icp", "input": given})
+
+    assert fit_of(execution(), listed) is fit
+
+
+@pytest.mark.parametrize(
+    ("asked", "has", "fit"),
+    [("icp", "other", Fit.DIFFERENT), ("icp", None, Fit.SAME), (None, "other", Fit.SAME), ("icp", "icp", Fit.SAME)],
+)
+def test_a_run_for_another_icp_is_another_run(asked: str | None, has: str | None, fit: Fit) -> None:
+    wire = {"id": "r1", "status": "RUNNING", "icp_id": has, "input": {"parameters": {"num_results": 2}}}
+
+    assert fit_of(execution(icp_id=asked), Run.model_validate(wire)) is fit
+
+
+def test_a_request_without_parameters_fits_an_empty_input() -> None:
+    wire = {"id": "r1", "status": "RUNNING", "input": {"icp_id": "icp", "parameters": {}}}
+
+    assert fit_of(execution(parameters={}), Run.model_validate(wire)) is Fit.SAME
+
+
+# --- looking for it
+
+
+def test_a_list_that_lags_is_asked_again(scene: Scene) -> None:
+    scene.sandbox.inject("lost_reply")
+    scene.sandbox.inject("lagging_list=0.5")
+
+    started = start(scene, timing=replace(TIMING, settle=timedelta(seconds=3)))
+
+    assert bought(scene) == {started.run_id}
+    assert scene.posts() == 1
+    assert scene.sandbox.world.requests.count("list_runs") > 1
+
+
+@pytest.mark.parametrize("minutes", [-8, 8])
+def test_a_clock_minutes_off_hides_no_run(scene: Scene, minutes: int) -> None:
+    scene.sandbox.inject(f"clock_skew={minutes * 60}")
+    scene.sandbox.inject("lost_reply")
+
+    started = start(scene)
+
+    assert bought(scene) == {started.run_id}
+    assert scene.posts() == 1
+
+
+def test_runs_of_the_same_task_with_other_parameters_are_not_taken(scene: Scene) -> None:
+    others = [started_elsewhere(scene, parameters={"num_results": wanted}) for wanted in (1, 3, 25)]
+    scene.sandbox.inject("lost_reply")
+
+    started = start(scene)
+
+    assert bought(scene, *others) == {started.run_id}
+    assert scene.posts() == 1
+
+
+def test_runs_of_other_tasks_are_not_taken(scene: Scene) -> None:
+    other = started_elsewhere(scene, task_id=INGEST_TASK, icp_id=FAIR, parameters={})
+    scene.sandbox.inject("lost_reply")
+
+    started = start(scene)
+
+    assert bought(scene, other) == {started.run_id}
+
+
+def test_a_run_of_long_ago_is_not_taken(scene: Scene) -> None:
+    old = started_elsewhere(scene, ago=3600)
+    scene.sandbox.inject("http_500@execute")
+
+    started = start(scene)
+
+    assert bought(scene, old) == {started.run_id}
+    assert scene.states() == ["lost", "started"]
+
+
+def test_a_run_that_the_ledger_knows_is_not_taken_twice(scene: Scene) -> None:
+    """Two entries of tasks.yaml may share a Linkt task; the run of one is no answer for the other."""
+    first = start(scene, key="first")
+    scene.sandbox.inject("http_500@execute")
+
+    second = start(scene, key="second")
+
+    assert bought(scene) == {first.run_id, second.run_id}
+    assert first.run_id != second.run_id
+
+
+def test_the_exact_request_is_preferred_to_one_that_may_be_it(scene: Scene) -> None:
+    vague = started_elsewhere(scene, parameters={})
+    scene.sandbox.inject("lost_reply")
+
+    started = start(scene)
+
+    assert bought(scene, vague) == {started.run_id}
+
+
+def test_defaults_added_by_the_server_do_not_hide_the_run(scene: Scene) -> None:
+    given = {"num_results": 2, "desired_contact_count": 1, "language": "en"}
+    theirs = started_elsewhere(scene, parameters=given)
+    scene.sandbox.inject("http_500@execute")
+
+    assert start(scene).run_id == theirs.id
+    assert bought(scene, theirs) == set()
+
+
+def test_an_input_that_the_list_leaves_out_is_read_from_the_run(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = started_elsewhere(scene, parameters={"num_results": 3})
+    scene.sandbox.inject("lost_reply")
+
+    async def work() -> Execution:
+        async with scene.worker() as worker, worker.holding_leases():
+            listing = worker.client.list_runs
+
+            async def without_input(**filters: Any) -> Any:
+                async for listed in listing(**filters):
+                    yield listed.model_copy(update={"input": None})
+
+            monkeypatch.setattr(worker.client, "list_runs", without_input)
+            return await start_or_adopt(worker, search())
+
+    started = run(work())
+
+    assert bought(scene, other) == {started.run_id}
+    assert scene.sandbox.world.requests.count("get_run") >= 2
+
+
+def test_a_list_that_can_not_be_read_leaves_the_row_for_the_next_time(scene: Scene) -> None:
+    scene.sandbox.inject("lost_reply")
+    outage = scene.sandbox.inject("http_403@list_runs*0")
+
+    (outcome,) = scene.execute(search())
+
+    assert outcome.error is not None
+    assert scene.states() == ["unknown"]
+    outage.times = 0
+    (outcome,) = scene.execute(search())
+    assert outcome.succeeded
+    assert (scene.posts(), scene.states()) == (1, ["finished"])
+
+
+# --- several that fit
+
+
+def two_that_fit(scene: Scene) -> tuple[RunRecord, RunRecord]:
+    scene.sandbox.inject("lost_reply")
+    other = started_elsewhere(scene)
+    (outcome,) = scene.execute(search())
+    assert isinstance(outcome.error, AmbiguousRunsError)
+    (own,) = (record for record in scene.sandbox.world.runs.values() if record.id != other.id)
+    return own, other
+
+
+def test_several_that_fit_stop_with_a_list_and_the_command(scene: Scene) -> None:
+    scene.sandbox.inject("lost_reply")
+    other = started_elsewhere(scene)
+
+    (outcome,) = scene.execute(search())
+
+    assert isinstance(outcome.error, AmbiguousRunsError)
+    message = str(outcome.error)
+    assert "linkt-pipeline adopt saas RUN_ID" in message
+    assert all(run_id in message for run_id in scene.sandbox.world.runs)
+    assert other.id in message
+    (row,) = scene.rows()
+    assert (row.state, row.lease_owner) == (ExecutionState.UNKNOWN, None)
+    assert row.last_error == message
+
+
+def test_while_several_fit_nothing_is_started(scene: Scene) -> None:
+    two_that_fit(scene)
+
+    (outcome,) = scene.execute(search())
+
+    assert isinstance(outcome.error, AmbiguousRunsError)
+    assert (scene.posts(), scene.sandbox.run_count()) == (1, 2)
+
+
+def test_the_run_that_a_person_chose_is_waited_for_and_landed(scene: Scene) -> None:
+    own, _ = two_that_fit(scene)
+    task = search()
+    scene.ledger.adopt(Intention(task.key, task.task_id, task.icp_id, task.parameters), own.id)
+
+    (outcome,) = scene.execute(task)
+
+    assert outcome.succeeded
+    assert (outcome.run.id if outcome.run else None) == own.id
+    assert (scene.posts(), scene.sandbox.run_count()) == (1, 2)
+    assert scene.query("select run_id from linkt.runs") == [(own.id,)]
+
+
+def test_the_search_ends_with_the_settle_window(scene: Scene) -> None:
+    now = datetime.now(UTC)
+
+    async def work() -> tuple[Run | None, float]:
+        async with scene.worker() as worker:
+            row = execution(execution_id="e", task_id=search().task_id, icp_id=None, intended_at=now)
+            begun = asyncio.get_running_loop().time()
+            found = await find_started_run(worker, row, datetime.now(UTC))
+            return found, asyncio.get_running_loop().time() - begun
+
+    found, seconds = run(work())
+
+    assert found is None
+    assert seconds >= TIMING.settle.total_seconds() * 0.9
+    assert 2 <= scene.sandbox.world.requests.count("list_runs") <= 8
