@@ -1,0 +1,120 @@
+"""Terminate in the UI, a bare SIGTERM, kill -9: what each does to a Linkt run, with real Dagster processes."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import duckdb
+import psutil
+import pytest
+
+from linkt_pipeline.sandbox import Sandbox, running_sandbox
+from linkt_pipeline.warehouse.connection import Warehouse
+from tests.end_to_end.dagster_dev import DagsterDev, dagster_dev
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+TASKS = """
+tasks:
+  search: {task_id: 6964b9b45a4d0beef1000031, icp_id: 6964b8105a4d0beef1000011, poll_interval: 200ms, max_wait: 5m}
+  signals: {task_id: 6964ba2c5a4d0beef1000033, icp_id: 6964b8885a4d0beef1000013, poll_interval: 200ms, max_wait: 5m}
+"""
+SEARCH = "6964b9b45a4d0beef1000031"
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    # A search lasts a minute here, so that an interrupt surely falls into the wait.
+    with running_sandbox(speed=0.1) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def dagster(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterDev]:
+    folder = tmp_path_factory.mktemp("deployment")
+    (folder / "tasks.yaml").write_text(TASKS, encoding="utf-8")
+    environment = {
+        "LINKT_API_KEY": sandbox.api_key,
+        "LINKT_BASE_URL": sandbox.url,
+        "LINKT_DATA_DIR": str(folder / "data"),
+        "LINKT_TASKS_FILE": str(folder / "tasks.yaml"),
+    }
+    with dagster_dev(folder, environment) as running:
+        yield running
+
+
+def ledger(dagster: DagsterDev) -> list[tuple[str, str, str]]:
+    """State, run id and run status of every execution, oldest first."""
+    with Warehouse(dagster.home / "linkt.duckdb").read() as con:
+        return con.execute("select state, run_id, run_status from linkt.executions order by intended_at").fetchall()
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never became true"
+        time.sleep(0.1)
+
+
+def worker_of(dagster: DagsterDev) -> psutil.Process:
+    """The process that waits, by the lease it holds."""
+
+    def owners() -> list[tuple[str]]:
+        with Warehouse(dagster.home / "linkt.duckdb").read() as con:
+            return con.execute(
+                "select lease_owner from linkt.executions where state = 'started' and lease_owner is not null"
+            ).fetchall()
+
+    eventually(lambda: len(owners()) == 1)
+    [(owner,)] = owners()
+    return psutil.Process(int(owner.split("/")[-2]))
+
+
+def started(dagster: DagsterDev, sandbox: Sandbox, runs_before: int) -> str:
+    """Materialize ``search`` and wait until its run id is in the ledger."""
+    run_id = dagster.materialize("search")
+    eventually(lambda: sandbox.run_count(SEARCH) == runs_before + 1, 60)
+    eventually(lambda: any(state == "started" for state, _, _ in ledger(dagster)))
+    return run_id
+
+
+def test_terminate_cancels_sigterm_leaves_and_sigkill_is_adopted(dagster: DagsterDev, sandbox: Sandbox) -> None:
+    # Terminate, as a person does it in the UI: the Linkt run is cancelled and landed.
+    terminated = started(dagster, sandbox, 0)
+    dagster.terminate(terminated)
+    assert dagster.wait_until(terminated) == "CANCELED"
+    eventually(lambda: [(state, status) for state, _, status in ledger(dagster)] == [("finished", "CANCELED")])
+    assert "is cancelled in Linkt" in dagster.messages(terminated)
+
+    # A bare SIGTERM, as a deploy or an eviction sends it: the Linkt run goes on.
+    evicted = started(dagster, sandbox, 1)
+    worker = worker_of(dagster)
+    worker.send_signal(signal.SIGTERM)
+    worker.wait(30)
+    [_, (state, linkt_run, _)] = ledger(dagster)
+    assert state == "started"
+    assert sandbox.world.find_run(linkt_run).status not in ("CANCELED", "COMPLETED")
+
+    # Materialized again, the same run is adopted; killed without any warning, it is adopted once more.
+    adopted = dagster.materialize("search")
+    eventually(lambda: f"adopted run {linkt_run}" in dagster.messages(adopted))
+    os.kill(worker_of(dagster).pid, signal.SIGKILL)
+    again = dagster.materialize("search")
+    eventually(lambda: f"adopted run {linkt_run}" in dagster.messages(again))
+    assert dagster.wait_until(again) == "SUCCESS"
+
+    assert sandbox.run_count(SEARCH) == 2
+    assert [(state, status) for state, _, status in ledger(dagster)] == [
+        ("finished", "CANCELED"),
+        ("finished", "COMPLETED"),
+    ]
+
+
+def test_the_warehouse_is_free_while_a_run_is_waited_for(dagster: DagsterDev, sandbox: Sandbox) -> None:
+    waiting = dagster.materialize("signals")
+    eventually(lambda: "RUNNING" in dagster.messages(waiting), 60)
+    with duckdb.connect(str(dagster.home / "linkt.duckdb"), read_only=True) as con:
+        assert con.execute("select count(*) from linkt.linkt.executions where state = 'started'").fetchall() == [(1,)]
+    dagster.terminate(waiting)
+    assert dagster.wait_until(waiting) == "CANCELED"
