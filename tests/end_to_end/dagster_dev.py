@@ -91,7 +91,9 @@ class DagsterDev:
         """The log of a Dagster run as one text."""
         query = """
             query ($id: ID!) {
-              logsForRun(runId: $id, limit: 1000) { ... on EventConnection { events { ... on MessageEvent { message } } } }
+              logsForRun(runId: $id, limit: 1000) {
+                ... on EventConnection { events { ... on MessageEvent { message } } }
+              }
             }
         """
         return "\n".join(

@@ -88,7 +88,7 @@ def test_terminate_cancels_sigterm_leaves_and_sigkill_is_adopted(dagster: Dagste
     assert "is cancelled in Linkt" in dagster.messages(terminated)
 
     # A bare SIGTERM, as a deploy or an eviction sends it: the Linkt run goes on.
-    evicted = started(dagster, sandbox, 1)
+    started(dagster, sandbox, 1)
     worker = worker_of(dagster)
     worker.send_signal(signal.SIGTERM)
     worker.wait(30)
