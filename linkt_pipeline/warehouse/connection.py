@@ -144,11 +144,12 @@ class Warehouse:
 
         Raises:
             WarehouseMissingError: there is no file yet.
-            WarehouseBusyError, WarehouseUnwritableError: see :meth:`read`.
+            WarehouseBusyError, NotAWarehouseError, NewerWarehouseError, WarehouseUnwritableError: see :meth:`read`.
         """
         if not self.path.exists():
             raise WarehouseMissingError(f"{self.path} does not exist yet; `linkt-pipeline sync` or `run` creates it")
         with _turn_for(self.path).taken(self.path, self.lock_timeout):
+            self._connect_up_to_date(read_only=True).close()
             deadline = time.monotonic() + self.lock_timeout.total_seconds()
             while True:
                 if self.path.with_name(f"{self.path.name}.wal").exists():

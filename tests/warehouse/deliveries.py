@@ -38,8 +38,14 @@ def entity(entity_id: str, name: Any = "Acme", *, updated: float | None = 0, fet
 
 def signal(signal_id: str, summary: str = "raised money", *, fetched: float = 100) -> dict:
     body = orjson.dumps({"id": signal_id, "summary": summary}).decode()
-    return {"signal_id": signal_id, "summary": summary, "references": [], "entity_ids": ["e"], "fetched_at": at(fetched),
-            "payload": body}  # fmt: skip
+    return {
+        "signal_id": signal_id,
+        "summary": summary,
+        "references": [],
+        "entity_ids": ["e"],
+        "fetched_at": at(fetched),
+        "payload": body,
+    }
 
 
 def run(run_id: str, *, updated: float | None = 0, fetched: float = 50, **columns: Any) -> dict:
@@ -72,11 +78,12 @@ def land_run(
     signals: list[str] | None = None,
 ) -> LandingCounts:
     run_id = row["run_id"]
+    lists = (("entity", "created", created), ("entity", "updated", updated), ("signal", "created", signals))
     named = [
         (run_id, kind, action, resource_id, position)
-        for kind, action, ids in (("entity", "created", created), ("entity", "updated", updated), ("signal", "created", signals))
+        for kind, action, ids in lists
         for position, resource_id in enumerate(ids or [])
-    ]  # fmt: skip
+    ]
     with warehouse.write() as con:
         return land_runs(
             con,

@@ -4,6 +4,11 @@ from datetime import timedelta
 
 import orjson
 import pytest
+
+from linkt_pipeline.warehouse.checks import CheckSeverity, landing_checks
+from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.landing import LandingCounts, mark_missing, reopen_resources
+from linkt_pipeline.warehouse.queries import landed_run_versions, pending_resources, settlements, unlanded_run_ids
 from tests.warehouse.deliveries import (
     at,
     entity,
@@ -16,11 +21,6 @@ from tests.warehouse.deliveries import (
     signal,
     states,
 )
-
-from linkt_pipeline.warehouse.checks import CheckSeverity, landing_checks
-from linkt_pipeline.warehouse.connection import Warehouse
-from linkt_pipeline.warehouse.landing import LandingCounts, mark_missing, reopen_resources
-from linkt_pipeline.warehouse.queries import landed_run_versions, pending_resources, settlements, unlanded_run_ids
 
 
 def _miss(warehouse: Warehouse, *ids: str, minutes: float = 100) -> int:
@@ -206,8 +206,8 @@ def test_signals_land_once_and_the_later_content_wins(warehouse: Warehouse) -> N
 def test_finished_executions_without_a_landed_run_are_owed(warehouse: Warehouse) -> None:
     with warehouse.write() as con:
         con.execute(
-            "insert into linkt.executions (execution_id, task_key, task_id, attempt, state, run_id, intended_at) values "
-            "('x1', 't', 'T', 1, 'finished', 'owed', now()), ('x2', 't', 'T', 1, 'finished', 'landed', now()), "
+            "insert into linkt.executions (execution_id, task_key, task_id, attempt, state, run_id, intended_at) "
+            "values ('x1', 't', 'T', 1, 'finished', 'owed', now()), ('x2', 't', 'T', 1, 'finished', 'landed', now()), "
             "('x3', 't', 'T', 1, 'started', 'running', now()), ('x4', 't', 'T', 1, 'lost', null, now())"
         )
     land_run(warehouse, run("landed"))

@@ -1,0 +1,260 @@
+"""The published copy is always there, always whole, and keeps writers waiting no longer than a file copy takes."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.errors import NotAWarehouseError, WarehouseMissingError
+from linkt_pipeline.warehouse.snapshot import SnapshotError, publish_snapshot
+from linkt_pipeline.warehouse.state import write_state
+from tests.warehouse.deliveries import entity, land, land_run, run
+
+
+@pytest.fixture
+def filled(warehouse: Warehouse) -> Warehouse:
+    land_run(warehouse, run("r"), created=["a", "b"])
+    land(warehouse, entity("a", "Acme"), entity("b", "Bolt"))
+    with warehouse.write() as con:
+        con.execute(
+            """
+            create schema staging; create schema marts;
+            create view staging.entities as select entity_id, data ->> '$.name.value' as name from linkt.entities;
+            create view marts.companies as select name from staging.entities;
+            create table marts.totals as select count(*) as companies from marts.companies;
+            comment on view marts.companies is 'One row per company. It''s small.';
+            comment on column marts.companies.name is 'As shown.';
+            """
+        )
+    return warehouse
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    return tmp_path / "published"
+
+
+def test_the_copy_answers_under_its_own_name_and_any_other(filled: Warehouse, published: Path) -> None:
+    result = publish_snapshot(filled, published)
+
+    direct = duckdb.connect(str(result.path), read_only=True)
+    assert direct.execute("select name from marts.companies order by 1").fetchall() == [("Acme",), ("Bolt",)]
+    assert direct.execute("select count(*) from linkt.linkt.entities").fetchall() == [(2,)]
+    direct.close()
+    attached = duckdb.connect()
+    attached.execute(f"attach '{result.path}' as other (read_only)")
+    assert attached.execute("select companies from other.marts.totals").fetchall() == [(2,)]
+    assert attached.execute("select count(*) from other.linkt.entities").fetchall() == [(2,)]
+    attached.close()
+
+
+def test_one_parquet_file_per_model_and_a_catalog(filled: Warehouse, published: Path) -> None:
+    before = datetime.now(UTC)
+
+    result = publish_snapshot(filled, published)
+
+    assert pl.read_parquet(published / "marts" / "companies.parquet")["name"].sort().to_list() == ["Acme", "Bolt"]
+    assert sorted(result.parquet) == ["marts.companies", "marts.totals", "staging.entities"]
+    catalog = json.loads((published / "catalog.json").read_text())
+    companies = next(table for table in catalog["tables"] if table["name"] == "companies")
+    assert companies == {
+        "schema": "marts",
+        "name": "companies",
+        "description": "One row per company. It's small.",
+        "rows": 2,
+        "parquet": "marts/companies.parquet",
+        "columns": [{"name": "name", "type": "VARCHAR", "description": "As shown."}],
+    }
+    assert before <= datetime.fromisoformat(catalog["as_of"]) <= datetime.now(UTC)
+    raw = next(table for table in catalog["tables"] if table["name"] == "run_resources")
+    assert (raw["rows"], raw["parquet"]) == (2, None)
+
+
+def test_sizes_times_and_rows_are_told(filled: Warehouse, published: Path) -> None:
+    result = publish_snapshot(filled, published)
+
+    assert result.bytes == result.path.stat().st_size > 0
+    assert result.parquet_bytes > 0
+    assert 0 <= result.locked_seconds <= result.seconds
+    assert result.rows["linkt.entities"] == 2
+    assert result.tables == len(result.rows)
+
+
+def test_descriptions_survive_in_the_copy(filled: Warehouse, published: Path) -> None:
+    path = publish_snapshot(filled, published).path
+
+    con = duckdb.connect(str(path), read_only=True)
+    comments = con.execute("select comment from duckdb_tables() where table_name = 'companies'").fetchall()
+    con.close()
+
+    assert comments == [("One row per company. It's small.",)]
+
+
+def test_the_warehouse_keeps_its_views(filled: Warehouse, published: Path) -> None:
+    publish_snapshot(filled, published)
+
+    with filled.read() as con:
+        assert con.execute("select count(*) from duckdb_views() where not internal").fetchall() == [(2,)]
+
+
+def test_a_reader_of_the_old_file_keeps_it_and_new_ones_see_the_new(filled: Warehouse, published: Path) -> None:
+    path = publish_snapshot(filled, published).path
+    reader = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import duckdb, sys\n"
+            "con = duckdb.connect(sys.argv[1], read_only=True)\n"
+            "for _ in sys.stdin:\n"
+            "    print(con.execute('select count(*) from marts.companies').fetchall()[0][0], flush=True)\n",
+            str(path),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def ask() -> int:
+        assert reader.stdin
+        assert reader.stdout
+        reader.stdin.write("go\n")
+        reader.stdin.flush()
+        return int(reader.stdout.readline())
+
+    try:
+        assert ask() == 2
+        land(filled, entity("c", "Cog"))
+        publish_snapshot(filled, published)
+        assert ask() == 2
+    finally:
+        reader.kill()
+        reader.wait(timeout=10)
+    con = duckdb.connect(str(path), read_only=True)
+    assert con.execute("select count(*) from marts.companies").fetchall() == [(3,)]
+    con.close()
+
+
+def test_a_reader_in_a_tight_loop_never_sees_an_error_or_half_a_state(filled: Warehouse, published: Path) -> None:
+    path = publish_snapshot(filled, published).path
+    reader = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import duckdb, sys, os\n"
+            "seen = reads = 0\n"
+            "print('ready', flush=True)\n"
+            "while not os.path.exists(sys.argv[2]):\n"
+            "    con = duckdb.connect(sys.argv[1], read_only=True)\n"
+            "    rows = con.execute('select (select count(*) from marts.companies), "
+            "(select count(*) from linkt.linkt.entities)').fetchall()[0]\n"
+            "    con.close()\n"
+            "    assert rows[0] == rows[1] >= seen, rows\n"
+            "    seen, reads = rows[0], reads + 1\n"
+            "print(seen, reads)\n",
+            str(path),
+            str(published / "stop"),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert reader.stdout
+        assert reader.stdout.readline() == "ready\n"
+        for number in range(50):
+            land(filled, entity(f"new {number}"))
+            publish_snapshot(filled, published)
+        (published / "stop").touch()
+        output, errors = reader.communicate(timeout=60)
+    finally:
+        reader.kill()
+
+    assert errors == ""
+    seen, reads = map(int, output.split())
+    assert reads > 10
+    assert 2 <= seen <= 52
+
+
+def test_parquet_files_of_tables_that_are_gone_are_removed(filled: Warehouse, published: Path) -> None:
+    publish_snapshot(filled, published)
+    with filled.write() as con:
+        con.execute("drop table marts.totals; drop view marts.companies")
+
+    publish_snapshot(filled, published)
+
+    files = sorted(str(path.relative_to(published)) for path in published.glob("**/*.parquet"))
+    assert files == ["staging/entities.parquet"]
+
+
+def test_a_view_that_fails_leaves_the_last_snapshot_in_place(filled: Warehouse, published: Path) -> None:
+    path = publish_snapshot(filled, published).path
+    inode = path.stat().st_ino
+    with filled.write() as con:
+        con.execute("create view marts.broken as select 'x'::integer as n from linkt.entities")
+
+    with pytest.raises(SnapshotError, match=r"marts\.broken can't be computed, so nothing was published"):
+        publish_snapshot(filled, published)
+
+    assert path.stat().st_ino == inode
+    assert not (published / ".next").exists()
+
+
+def test_the_log_of_a_killed_writer_is_in_the_snapshot(filled: Warehouse, published: Path) -> None:
+    script = (
+        "import os, sys\nfrom pathlib import Path\n"
+        "from linkt_pipeline.warehouse.connection import Warehouse\n"
+        "from linkt_pipeline.warehouse.state import write_state\n"
+        "with Warehouse(Path(sys.argv[1])).write() as con:\n"
+        "    write_state(con, 'late', 'yes')\n    con.execute('commit')\n    os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(filled.path)], check=False, timeout=60)
+    assert filled.path.with_name("linkt.duckdb.wal").exists()
+
+    path = publish_snapshot(filled, published).path
+
+    con = duckdb.connect(str(path), read_only=True)
+    assert con.execute("select value from linkt.linkt.sync_state").fetchall() == [("yes",)]
+    con.close()
+
+
+def test_publishing_again_after_being_killed_half_way(filled: Warehouse, published: Path) -> None:
+    (published / ".next").mkdir(parents=True)
+    (published / ".next" / "linkt.duckdb").write_bytes(b"half")
+
+    assert publish_snapshot(filled, published).rows["linkt.entities"] == 2
+
+
+def test_the_snapshot_is_read_only_and_a_stray_log_beside_it_is_removed(filled: Warehouse, published: Path) -> None:
+    path = publish_snapshot(filled, published).path
+    stray = path.with_name("linkt.duckdb.wal")
+    stray.write_bytes(b"of a tool that opened it for writing")
+
+    publish_snapshot(filled, published)
+
+    assert not stray.exists()
+    assert not path.stat().st_mode & 0o222
+
+
+def test_nothing_to_publish(warehouse: Warehouse, published: Path) -> None:
+    with pytest.raises(WarehouseMissingError, match="does not exist yet"):
+        publish_snapshot(warehouse, published)
+
+
+def test_a_file_that_is_no_warehouse_is_not_published(warehouse: Warehouse, published: Path) -> None:
+    warehouse.path.write_bytes(b"no database" * 1000)
+
+    with pytest.raises(NotAWarehouseError):
+        publish_snapshot(warehouse, published)
+
+
+def test_the_warehouse_can_be_used_right_after(filled: Warehouse, published: Path) -> None:
+    publish_snapshot(filled, published)
+
+    with filled.write() as con:
+        write_state(con, "a", "1")
