@@ -28,7 +28,7 @@ def adopt(task_name: str, run_id: str) -> None:
     \b
     Example:
       linkt-pipeline adopt enterprise_saas_search 6964b9b45a4d0beef1000031
-    """
+    """  # noqa: D301
     deployment = Deployment.from_environment()
     task = deployment.select_tasks([task_name])[task_name]
 

@@ -19,7 +19,7 @@ def cancel(run_id: str) -> None:
     \b
     Example:
       linkt-pipeline cancel 6964b9b45a4d0beef1000031
-    """
+    """  # noqa: D301
     deployment = Deployment.from_environment()
 
     async def stop(client: "LinktClient") -> "tuple[Run, Run | None]":

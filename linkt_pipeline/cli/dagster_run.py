@@ -14,6 +14,8 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.events import AssetKey
+from dagster._core.events import RunFailureReason
+from dagster._core.instance.ref import InstanceRef
 from dagster._core.utils import make_new_run_id
 
 from linkt_pipeline.assets.location import build_definitions
@@ -94,11 +96,11 @@ def run_job(
         run_config: of the job's ops.
 
     Raises:
-        KeyboardInterrupt: SIGINT or SIGTERM came; the Dagster run is recorded as cancelled.
+        KeyboardInterrupt: SIGINT or SIGTERM came; the Dagster run is recorded as interrupted.
     """
     _quiet_dagster()
     run_id = make_new_run_id()
-    with dg.DagsterInstance.get() as instance:
+    with open_instance(settings) as instance:
         release_dead_runs(instance)
         instance.add_event_listener(run_id, _step_listener(on_step))
         definitions = build_definitions(settings, tasks, observer=observer)
@@ -113,12 +115,24 @@ def run_job(
         except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
             _close_interrupted(instance, run_id)
             raise KeyboardInterrupt from None
+        if _was_interrupted(result.all_events):
+            raise KeyboardInterrupt
         return JobResult(
             run_id,
             result.success,
             tuple(_failures(result.all_events)),
             tuple(_failed_checks(result.all_events)),
         )
+
+
+def open_instance(settings: Settings) -> dg.DagsterInstance:
+    """The deployment's instance, but for what steps print.
+
+    Dagster would lead this process's stdout through a file and two watchers, which delays the display and shows
+    their tracebacks at Ctrl-C.
+    """
+    no_capture = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(settings.root), overrides={"compute_logs": no_capture}))
 
 
 def release_dead_runs(instance: dg.DagsterInstance) -> list[str]:
@@ -175,6 +189,15 @@ def _close_interrupted(instance: dg.DagsterInstance, run_id: str) -> None:
         if run is not None and not run.is_finished:
             instance.report_run_canceled(run)
         instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+
+
+def _was_interrupted(events: Sequence[dg.DagsterEvent]) -> bool:
+    """Without raising, Dagster makes a failure of an interrupt, and ends the run."""
+    return any(
+        event.event_type is dg.DagsterEventType.RUN_FAILURE
+        and event.job_failure_data.failure_reason is RunFailureReason.UNEXPECTED_TERMINATION
+        for event in events
+    )
 
 
 def _failures(events: Sequence[dg.DagsterEvent]) -> Iterator[StepFailure]:

@@ -22,7 +22,7 @@ def demo() -> int:
     \b
     Example:
       linkt-pipeline demo
-    """
+    """  # noqa: D301
     deployment = Deployment.from_environment({"api_key": None, "tasks_file": _NO_TASKS_FILE})
     tasks = deployment.select_tasks(DEMO_TASKS)
     deployment.prepare()

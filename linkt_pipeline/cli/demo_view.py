@@ -1,6 +1,8 @@
 """What the demo found, read from the published snapshot as a BI tool would."""
 
+import sys
 from pathlib import Path
+from shutil import which
 from typing import NamedTuple
 
 import click
@@ -28,7 +30,7 @@ _FINDINGS = (
         """,
     ),
     _Finding(
-        "Companies that signals speak of, newest signal first",
+        "Companies, newest signal first",
         ("company", "industry", "city", "employees", "people", "signals", "contact"),
         ("people", "signals"),
         """
@@ -72,7 +74,9 @@ def print_findings(settings: Settings) -> None:
     con = open_snapshot(settings)
     try:
         for finding in _FINDINGS:
-            print_table(console, finding.title, finding.columns, con.execute(finding.sql).fetchall(), right=finding.numbers)
+            print_table(
+                console, finding.title, finding.columns, con.execute(finding.sql).fetchall(), right=finding.numbers
+            )
     finally:
         con.close()
     click.echo(_where_to_look(settings))
@@ -87,15 +91,24 @@ def _where_to_look(settings: Settings) -> str:
     if not load_settings().sandbox:
         # Here `query` and `ui` show the real deployment, so the demo's rows need another way in.
         return "\n".join([*lines, "Look further   open that file in DuckDB; `query` and `ui` show your own deployment"])
+    me = _how_to_call()
     return "\n".join(
         [
             *lines,
-            "Look further   linkt-pipeline ui                                   the same run in Dagster",
-            '               linkt-pipeline query "from marts.people limit 5"    any question in SQL',
-            "               linkt-pipeline demo                                 once more: history grows",
-            "Go live        set LINKT_API_KEY, then: linkt-pipeline tasks pull",
+            f"Look further   {me} ui                                   the same run in Dagster",
+            f'               {me} query "from marts.people limit 5"    any question in SQL',
+            f"               {me} demo                                 once more: history grows",
+            f"Go live        set LINKT_API_KEY, then: {me} tasks pull",
         ]
     )
+
+
+def _how_to_call() -> str:
+    """The command as it can be typed here: `make demo` calls it in an environment that is not activated."""
+    called = Path(sys.argv[0])
+    if which(called.name) or not called.is_file() or called.suffix:
+        return "linkt-pipeline"
+    return _short(called.absolute())
 
 
 def _short(path: Path) -> str:

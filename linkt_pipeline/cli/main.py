@@ -87,7 +87,7 @@ def cli() -> None:
       linkt-pipeline run saas_search          execute a task, land and publish
       linkt-pipeline query "from marts.companies limit 10"
       linkt-pipeline ui                       the same in Dagster
-    """
+    """  # noqa: D301
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -14,7 +14,7 @@ def models(check: bool) -> int:
     Examples:
       linkt-pipeline models
       linkt-pipeline models --check       after editing a file of sql/
-    """
+    """  # noqa: D301
     from linkt_pipeline.models import load_checks, load_models, render_graph, try_describe, warehouse_sources
     from linkt_pipeline.warehouse.migration import empty_warehouse
 

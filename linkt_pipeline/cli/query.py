@@ -41,7 +41,7 @@ def query(sql: str, form: str, rows: int, live: bool) -> None:
       linkt-pipeline query "select name, email from marts.people where company_name ilike 'a%'" --format csv
       linkt-pipeline query "select signal_type, count(*) from marts.signal_feed group by all" --format json
       linkt-pipeline query "show all tables"
-    """
+    """  # noqa: D301
     deployment = Deployment.from_environment(quiet=form != "table")
     from linkt_pipeline.cli.query_output import write_result
 

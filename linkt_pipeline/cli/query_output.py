@@ -12,6 +12,7 @@ import duckdb
 import orjson
 
 _BATCH = 2_000
+_ORJSON_BITS = 63
 _NARROWEST = 8  # characters a column needs to be worth showing side by side
 _JSON_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z | orjson.OPT_PASSTHROUGH_DATETIME
 
@@ -81,7 +82,10 @@ def _write_table(columns: Sequence[str], rows: Iterator[Sequence[Any]], most_row
 
 def as_json(value: Any) -> str:
     """Any DuckDB value as JSON: numbers keep every digit, times are ISO 8601, what JSON lacks becomes text."""
-    return orjson.dumps(value, default=_plain, option=_JSON_OPTIONS).decode()
+    try:
+        return orjson.dumps(value, default=_plain, option=_JSON_OPTIONS).decode()
+    except TypeError:  # integers beyond 64 bits and odd keys: refused before `default` is asked
+        return orjson.dumps(_representable(value), default=_plain, option=_JSON_OPTIONS).decode()
 
 
 def as_text(value: Any) -> str:
@@ -104,10 +108,20 @@ def _plain(value: Any) -> Any:
     match value:
         case Decimal():
             return orjson.Fragment(str(value)) if value.is_finite() else None
-        case int():
-            return orjson.Fragment(str(value))  # beyond 64 bits
         case _:
             return _as_written(value)
+
+
+def _representable(value: Any) -> Any:
+    match value:
+        case dict():
+            return {as_text(key): _representable(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_representable(item) for item in value]
+        case int() if value.bit_length() > _ORJSON_BITS:
+            return orjson.Fragment(str(value))
+        case _:
+            return value
 
 
 def _as_written(value: Any) -> str:

@@ -26,7 +26,7 @@ def queue(run_id: str, state: str | None, limit: int) -> None:
     Examples:
       linkt-pipeline queue 6964b9b45a4d0beef1000031
       linkt-pipeline queue 6964b9b45a4d0beef1000031 --state discarded --limit 100
-    """
+    """  # noqa: D301
     deployment = Deployment.from_environment()
 
     async def ask(client: "LinktClient") -> "tuple[Run, RunQueue]":

@@ -19,7 +19,7 @@ def run(names: tuple[str, ...], every: bool) -> int:
       linkt-pipeline run enterprise_saas_search
       linkt-pipeline run enterprise_saas_search saas_signals
       linkt-pipeline run --all
-    """
+    """  # noqa: D301
     deployment = Deployment.from_environment()
     if every == bool(names):
         known = ", ".join(deployment.tasks) or "none; write tasks.yaml with: linkt-pipeline tasks pull"

@@ -22,7 +22,7 @@ def status(as_json: bool) -> None:
     Examples:
       linkt-pipeline status
       linkt-pipeline status --json
-    """
+    """  # noqa: D301
     deployment = Deployment.from_environment(quiet=as_json)
     settings = deployment.settings
 

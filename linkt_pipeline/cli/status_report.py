@@ -119,7 +119,9 @@ def _open_executions(con: duckdb.DuckDBPyConnection) -> list[OpenExecution]:
         order by intended_at
         """
     ).fetchall()
-    return [OpenExecution(task, state, run, status, _utc(since), error) for task, state, run, status, since, error in rows]
+    return [
+        OpenExecution(task, state, run, status, _utc(since), error) for task, state, run, status, since, error in rows
+    ]
 
 
 def _reject_reasons(con: duckdb.DuckDBPyConnection) -> list[RejectReason]:
@@ -155,7 +157,9 @@ def _credits(con: duckdb.DuckDBPyConnection, tasks: Mapping[str, TaskSpec], now:
         [month],
     ).fetchall()
     spent = {task: (float(credits), int(runs)) for task, credits, runs in rows}
-    spent |= {key: (0.0, 0) for key, task in tasks.items() if task.monthly_credit_limit is not None and key not in spent}
+    spent |= {
+        key: (0.0, 0) for key, task in tasks.items() if task.monthly_credit_limit is not None and key not in spent
+    }
     return [
         MonthlyCredits(name, credits, runs, tasks[name].monthly_credit_limit if name in tasks else None)
         for name, (credits, runs) in spent.items()

@@ -52,7 +52,10 @@ def _print_resources(console: "Console", report: StatusReport) -> None:
         console,
         "What runs named",
         ("", *counts),
-        ((RESOURCES.get(name, name), *(getattr(row, count) for count in counts)) for name, row in report.resources.items()),
+        (
+            (RESOURCES.get(name, name), *(getattr(row, count) for count in counts))
+            for name, row in report.resources.items()
+        ),
         right=counts,
     )
     if any(row.pending for row in report.resources.values()):
@@ -64,7 +67,10 @@ def _print_resources(console: "Console", report: StatusReport) -> None:
             console,
             "Rejected (payloads are in linkt.rejects)",
             ("", "ids", "reason", "for example"),
-            ((RESOURCES.get(row.resource_type, row.resource_type), row.count, _short(row.reason), row.example_id) for row in report.rejected),
+            (
+                (RESOURCES.get(row.resource_type, row.resource_type), row.count, _short(row.reason), row.example_id)
+                for row in report.rejected
+            ),
             right=("ids",),
         )
 

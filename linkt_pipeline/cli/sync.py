@@ -24,7 +24,7 @@ def sync(since: datetime | None, retry_missing: bool) -> int:
       linkt-pipeline sync
       linkt-pipeline sync --since 2026-01-01      backfill the history
       linkt-pipeline sync --retry-missing
-    """
+    """  # noqa: D301
     deployment = Deployment.from_environment()
     tasks = deployment.tasks
     deployment.prepare()

@@ -20,12 +20,14 @@ def tasks(ctx: click.Context) -> None:
     Examples:
       linkt-pipeline tasks
       linkt-pipeline tasks pull
-    """
+    """  # noqa: D301
     if ctx.invoked_subcommand is not None:
         return
     deployment = Deployment.from_environment()
     if not deployment.tasks:
-        click.echo(f"no tasks: there is no {deployment.settings.active_tasks_file}. Write it: linkt-pipeline tasks pull")
+        click.echo(
+            f"no tasks: there is no {deployment.settings.active_tasks_file}. Write it: linkt-pipeline tasks pull"
+        )
         return
 
     from linkt_pipeline.cli.output import make_console, print_table
@@ -60,7 +62,7 @@ def pull(output: Path | None, force: bool) -> None:
       linkt-pipeline tasks pull
       linkt-pipeline tasks pull --output -
       linkt-pipeline tasks pull --output staging.yaml
-    """
+    """  # noqa: D301
     deployment = Deployment.from_environment(quiet=output is None)
     if output is None:
         # In sandbox mode this would write the sandbox's tasks where real ones belong.
@@ -85,7 +87,9 @@ def pull(output: Path | None, force: bool) -> None:
     for key, task in added.items():
         click.echo(f"added {key}: {task.name or '(no name)'} ({task.id}, {task.flow_name or 'unknown type'})")
     for key in gone:
-        click.echo(f"warning: {key} is in {output}, but Linkt has no such task (any more); it was left as it is", err=True)
+        click.echo(
+            f"warning: {key} is in {output}, but Linkt has no such task (any more); it was left as it is", err=True
+        )
     click.echo(f"{output}: {len(added)} added, {len(found) - len(added)} were there already")
     if added:
         click.echo(f"next: linkt-pipeline run {next(iter(added))}   (costs credits)")

@@ -32,7 +32,7 @@ def ui(port: int | None) -> int:
     Examples:
       linkt-pipeline ui
       linkt-pipeline ui --port 8080
-    """
+    """  # noqa: D301
     deployment = Deployment.from_environment()
     _ = deployment.tasks  # a mistake in tasks.yaml is told here, rather than by a code location that won't load
 

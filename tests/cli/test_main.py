@@ -45,9 +45,7 @@ def walk(name: str, command: click.Command):
             yield from walk(f"{name} {child}", subcommand)
 
 
-EVERY_COMMAND = [
-    found for name in COMMANDS for found in walk(name, cli.get_command(click.Context(cli), name))
-]
+EVERY_COMMAND = [found for name in COMMANDS for found in walk(name, cli.get_command(click.Context(cli), name))]
 
 
 @pytest.mark.parametrize(("name", "command"), EVERY_COMMAND, ids=[name for name, _ in EVERY_COMMAND])

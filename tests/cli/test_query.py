@@ -33,7 +33,9 @@ def ask(tmp_path: Path, monkeypatch, capsys):
     snapshot.parent.mkdir(parents=True)
     with duckdb.connect(str(snapshot)) as con:
         con.execute("create schema marts; create table marts.companies (name varchar, people bigint)")
-        con.execute("insert into marts.companies values ('Brightpath, Inc.', 3), ('Nordlicht', 0), ('[bold]Ada[/]', 12)")
+        con.execute(
+            "insert into marts.companies values ('Brightpath, Inc.', 3), ('Nordlicht', 0), ('[bold]Ada[/]', 12)"
+        )
 
     def run(*arguments: str) -> tuple[int, str, str]:
         code = run_command(["query", *arguments])
@@ -124,6 +126,13 @@ def test_json_of_every_type(ask):
 def test_json_is_one_array_however_many_rows(ask, rows, count):
     _, out, _ = ask(f"from range({rows})", "--format", "json")
     assert len(json.loads(out)) == count
+
+
+def test_json_of_a_map_with_odd_keys(ask):
+    _, out, _ = ask(
+        "select map {1.5::decimal(2, 1): 170141183460469231731687303715884105727::hugeint} as m", "--format", "json"
+    )
+    assert json.loads(out) == [{"m": {"1.5": 170141183460469231731687303715884105727}}]
 
 
 def test_json_keeps_columns_of_one_name_apart(ask):
