@@ -5,10 +5,10 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.warehouse.deliveries import entity, fetch, land, land_run, name_of, run, versions_of
 
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.landing import LandingCounts
+from tests.warehouse.deliveries import entity, fetch, land, land_run, name_of, run, versions_of
 
 
 @dataclass(frozen=True)
