@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint ui bench lock screenshots clean
+.PHONY: demo test lint ui bench docs lock screenshots clean
 
 demo: $(VENV)/.installed
 	$(BIN)/linkt-pipeline demo
@@ -22,6 +22,9 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m bench
+
+docs: $(VENV)/.installed
+	$(BIN)/linkt-pipeline models --markdown > docs/tables.md
 
 # Exact versions with hashes, and no registry host: needs uv, which is not needed to install.
 lock:

@@ -1,26 +1,46 @@
 """``linkt-pipeline models``."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from linkt_pipeline.config import PROJECT_ROOT
 
+if TYPE_CHECKING:
+    from linkt_pipeline.warehouse.catalog import CatalogTable
+
 
 @click.command("models")
 @click.option("--check", is_flag=True, help="Check every model's SQL and header against the tables; run none.")
-def models(check: bool) -> int:
+@click.option("--markdown", is_flag=True, help="Print a reference of all tables and columns, as in docs/tables.md.")
+def models(check: bool, markdown: bool) -> int:
     """Show the SQL models of sql/ in build order, with how each is kept and what it reads.
 
     \b
     Examples:
       linkt-pipeline models
       linkt-pipeline models --check       after editing a file of sql/
+      linkt-pipeline models --markdown > docs/tables.md
     """  # noqa: D301
-    from linkt_pipeline.models import load_checks, load_models, render_graph, try_describe, warehouse_sources
+    from linkt_pipeline.models import (
+        describe_models,
+        load_checks,
+        load_models,
+        render_graph,
+        render_markdown,
+        try_describe,
+        warehouse_sources,
+    )
+    from linkt_pipeline.warehouse.catalog import read_catalog
     from linkt_pipeline.warehouse.migration import empty_warehouse
 
     with empty_warehouse() as con:
         sources = warehouse_sources(con)
+        landed = read_catalog(con)
     graph = load_models(PROJECT_ROOT / "sql", sources)
+    if markdown:
+        click.echo(_reference(landed, render_markdown(graph, describe_models(graph))), nl=False)
+        return 0
     if not check:
         click.echo(render_graph(graph))
         return 0
@@ -32,3 +52,25 @@ def models(check: bool) -> int:
         return 2
     click.echo(f"{len(graph.models)} models and {len(checks)} checks are fine; nothing was run")
     return 0
+
+
+_INTRODUCTION = """\
+# Tables and columns
+
+Made by `linkt-pipeline models --markdown` from the warehouse's own descriptions and the headers of `sql/`.
+
+`linkt` holds what the API delivered and the books kept about it, `staging` the same cleaned and flattened, `marts` what
+questions are asked of. Times are UTC. Opened by its file name, `linkt.duckdb` becomes a database called `linkt`, so the
+schema of the same name needs both: `linkt.linkt.runs`; `staging` and `marts` need neither.
+"""
+
+
+def _reference(landed: "list[CatalogTable]", models: str) -> str:
+    parts = [_INTRODUCTION, "## linkt\n"]
+    for table in landed:
+        parts.append(
+            f"### {table.schema}.{table.name}\n\n{table.description}\n\n| column | type | description |\n|---|---|---|"
+        )
+        parts += [f"| `{column.name}` | {column.type} | {column.description} |" for column in table.columns]
+        parts.append("")
+    return "\n".join(parts) + "\n" + models.rstrip() + "\n"
