@@ -121,7 +121,8 @@ def main() -> None:
     for name in empty:
         print(f"{name:32}{statistics.median(empty[name]) * 1e3:10.1f}{statistics.median(full[name]) * 1e3:12.1f}")
     print(
-        f"file {options.path.stat().st_size / 1e6:.0f} MB, peak memory {psutil.Process().memory_info().rss / 1e6:.0f} MB"
+        f"file {options.path.stat().st_size / 1e6:.0f} MB, "
+        f"memory {psutil.Process().memory_info().rss / 1e6:.0f} MB at the end"
     )
 
 
