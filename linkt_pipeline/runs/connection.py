@@ -10,14 +10,12 @@ from pydantic import SecretStr
 
 from linkt_pipeline.api import LinktClient, RequestRecord, Throttle
 from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.runs.errors import DailyLimitReachedError
+from linkt_pipeline.runs.pace import SharedPace
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.usage import UsageCount, record_usage, requests_on
 
 _FLUSH_EVERY = timedelta(seconds=15)
-
-
-class DailyLimitReachedError(LinktPipelineError):
-    """``LINKT_DAILY_REQUEST_LIMIT`` is used up for this UTC day."""
 
 
 class UsageMeter:
@@ -92,13 +90,20 @@ async def connect(
         base_url: scheme and host of the API.
         api_key: the key.
         warehouse: keeps ``linkt.api_usage``.
-        requests_per_minute: the plan's limit if known; otherwise it is learned from the API's answers.
+        requests_per_minute: the plan's limit if known, kept across processes; otherwise it is learned from answers.
         daily_request_limit: requests per UTC day that are not exceeded, counted across processes.
     """
     meter = UsageMeter(warehouse, daily_request_limit)
     if daily_request_limit is not None:
         await asyncio.to_thread(meter.flush)
-    throttle = Throttle(requests_per_minute, budget=meter.require_budget)
+    pace = SharedPace(warehouse.path.with_name("requests.window"), requests_per_minute) if requests_per_minute else None
+
+    async def budget() -> None:
+        await meter.require_budget()
+        if pace is not None:
+            await pace.take()
+
+    throttle = Throttle(requests_per_minute, budget=budget)
     flusher = asyncio.create_task(meter.flush_regularly())
     try:
         async with LinktClient(base_url, api_key, throttle=throttle, on_request=meter.count) as client:

@@ -10,6 +10,10 @@ from linkt_pipeline.runs.classify import ADVICE
 from linkt_pipeline.runs.events import format_elapsed
 
 
+class DailyLimitReachedError(LinktPipelineError):
+    """``LINKT_DAILY_REQUEST_LIMIT`` is used up for this UTC day."""
+
+
 class ExecutionError(LinktPipelineError):
     """A task could not be brought to a completed run."""
 

@@ -59,7 +59,7 @@ async def settle_interrupted(
         )
     except (TimeoutError, LinktPipelineError) as error:
         worker.warn("interrupt", f"not everything could be settled: {error or 'out of time'}")
-    await worker.release_leases()
+    await worker.release_leases(delivered=False)
     return cancelled
 
 

@@ -22,7 +22,7 @@ from linkt_pipeline.api import (
 )
 from linkt_pipeline.config import TaskSpec
 from linkt_pipeline.errors import LinktPipelineError
-from linkt_pipeline.runs.errors import NotStartedError, StartRefusedError, UnreachableError
+from linkt_pipeline.runs.errors import DailyLimitReachedError, NotStartedError, StartRefusedError, UnreachableError
 from linkt_pipeline.runs.events import RunAdopted, RunStarted
 from linkt_pipeline.runs.reconcile import find_started_run
 from linkt_pipeline.runs.worker import Worker
@@ -45,7 +45,7 @@ async def start_or_adopt(
 
     Returns:
         The ledger row that stands for the run: ``started`` and owned by this worker, or ``finished`` when
-        another process waited for it in the meantime.
+        another process waited for it, in the meantime or before it was interrupted.
 
     Raises:
         NotStartedError: nothing was started (refused, unreachable, limit reached).
@@ -82,7 +82,7 @@ async def _act_on(worker: Worker, task: TaskSpec, claim: Claim) -> Execution | N
         return await _follow(worker, execution)
     if claim.created:
         return await _send(worker, task, execution)
-    if execution.state is ExecutionState.STARTED:
+    if execution.state in (ExecutionState.STARTED, ExecutionState.FINISHED):
         worker.report(RunAdopted(task.key, str(execution.run_id), "its earlier wait was interrupted"))
         return execution
     worker.warn(task.key, "an earlier start was interrupted before its reply; looking for its run")
@@ -133,6 +133,9 @@ async def _send(worker: Worker, task: TaskSpec, execution: Execution) -> Executi
             pause = min(pause * 2, _LONGEST_PAUSE)
             # A 503 says "not now", but some gateways say it of a server that died over the request.
             doubtful = doubtful or isinstance(error, ServiceUnavailableError)
+        except DailyLimitReachedError as error:
+            await _close(worker, execution, ExecutionState.REFUSED, str(error))
+            raise NotStartedError(f"task {task.key}: no run was started: {error}") from None
         except (RefusedError, UnexpectedRedirectError, InvalidIdError) as error:
             await _close(worker, execution, ExecutionState.REFUSED, str(error))
             raise StartRefusedError(f"task {task.key}: Linkt refused to start it: {error}") from None

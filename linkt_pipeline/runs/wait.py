@@ -16,12 +16,15 @@ from linkt_pipeline.api import (
 )
 from linkt_pipeline.config import TaskSpec
 from linkt_pipeline.errors import LinktPipelineError
-from linkt_pipeline.runs.errors import RunGoneError, StillRunningError
+from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.runs.errors import DailyLimitReachedError, RunGoneError, StillRunningError
 from linkt_pipeline.runs.events import RunProgress
 from linkt_pipeline.runs.land import land_queue
 from linkt_pipeline.runs.polling import PollSchedule
 from linkt_pipeline.runs.worker import Worker
 from linkt_pipeline.warehouse.ledger import Execution, ExecutionState, LeaseLostError
+
+_UNTIL_TOMORROW_BY = timedelta(minutes=10)  # the day's own request limit is used up: look again every ten minutes
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,9 @@ class _Wait:
                 raise
             except NotFoundError:
                 await self._on_missing()
+            except DailyLimitReachedError as error:
+                pause = max(pause, _UNTIL_TOMORROW_BY)
+                self._on_failure(error)
             except LinktApiError as error:
                 pause = max(pause, getattr(error, "retry_after", None) or timedelta(0))
                 self._on_failure(error)
@@ -92,7 +98,7 @@ class _Wait:
             raise StillRunningError(self.task.key, self.run_id, self.status, self.task.max_wait)
         await asyncio.sleep(min(pause, remaining).total_seconds())
 
-    def _on_failure(self, error: LinktApiError) -> None:
+    def _on_failure(self, error: LinktPipelineError) -> None:
         if not self.failing:
             self.worker.warn(self.task.key, f"can't see run {self.run_id} just now, still waiting: {error}")
         self.failing = True
@@ -138,7 +144,7 @@ class _Wait:
         """Progress only: the queue expires, may be absent, and is never a reason to fail."""
         try:
             queue: RunQueue = await self.worker.client.get_run_queue(self.run_id, limit=1, attempts=1)
-        except LinktApiError:
+        except (LinktApiError, DailyLimitReachedError):
             return
         if queue.state_counts and queue.state_counts != self.queue:
             self.queue = dict(queue.state_counts)

@@ -93,7 +93,7 @@ class Worker:
         try:
             yield
         except Exception:
-            await self.release_leases()
+            await self.release_leases(delivered=False)
             raise
         else:
             await self.release_leases()
@@ -102,10 +102,10 @@ class Worker:
             with suppress(asyncio.CancelledError):
                 await keeper
 
-    async def release_leases(self) -> None:
+    async def release_leases(self, *, delivered: bool = True) -> None:
         """Give every lease up. Where that fails they expire by themselves, so it never hides what happened before."""
         try:
-            await self.call(self.ledger.release, self.owner)
+            await self.call(self.ledger.release, self.owner, delivered=delivered)
         except LinktPipelineError as error:
             self.warn("ledger", f"leases could not be given up and expire within {self.ledger.lease}: {error}")
 

@@ -7,7 +7,8 @@ the same task.
 
 A row is *owned* through a lease. Its owner alone may send the request, wait, and land the run. The lease is
 renewed while the owner lives and can be taken over once it expires or its process is gone, so that a killed
-worker leaves neither an orphan nor a deadlock.
+worker leaves neither an orphan nor a deadlock. A finished row stays owned until its owner has handed the outcome
+on: a process that dies in between, with other tasks still running, has not used its run up, and the next claim gets it.
 
 :class:`Ledger` is the interface; :class:`DuckDbLedger` keeps it in the warehouse. The whole of ``claim`` is
 one transaction under the file's exclusive lock: two processes that start a task at one moment get one row.
@@ -105,6 +106,7 @@ class Claim:
 
     Attributes:
         execution: the row in question.
+        execution.state: an open state, or ``finished``: its run has ended and nobody was told yet.
         created: this call wrote it; nothing has been sent for it yet.
         owned: the caller holds the lease and may act; otherwise another live process does, or (a row that is not
             open any more) somebody has bought and finished this already.
@@ -176,8 +178,14 @@ class Ledger(Protocol):
     def renew(self, owner: Owner) -> frozenset[str]:
         """Extend every lease of this owner; returns the open executions it still owns."""
 
-    def release(self, owner: Owner) -> None:
-        """Give up every lease of this owner, so that the next process need not wait for them to expire."""
+    def release(self, owner: Owner, *, delivered: bool = True) -> None:
+        """Give up every lease of this owner, so that the next process need not wait for them to expire.
+
+        Args:
+            owner: who held them.
+            delivered: the outcomes of its finished executions have reached whoever asked for them; otherwise the next
+                claim of their tasks gets them instead of buying again.
+        """
 
     def is_free(self, row: Execution) -> bool:
         """Whether nobody holds a live lease on a row."""
@@ -211,6 +219,8 @@ class DuckDbLedger:
                 )
                 if newer:
                     return Claim(newer[0], created=False, owned=False)
+            if undelivered := self._undelivered(con, intention, owner, now):
+                return self._take_over(con, undelivered, owner, now)
             _refuse_beyond_limit(con, intention, now)
             execution_id = uuid.uuid4().hex
             con.execute(
@@ -234,6 +244,22 @@ class DuckDbLedger:
                 ],
             )
             return Claim(_select(con, "execution_id = ?", [execution_id])[0], created=True, owned=True)
+
+    def _undelivered(
+        self, con: duckdb.DuckDBPyConnection, intention: Intention, owner: Owner, now: datetime
+    ) -> Execution | None:
+        """The task's latest run, if it ended lately and the process that waited for it went before it could say so."""
+        latest = _select(
+            con,
+            "task_key = ? and state = 'finished' order by intended_at desc limit 1",
+            [intention.task_key],
+        )
+        for row in latest:
+            seen = intention.after is not None and row.intended_at <= intention.after
+            recent = row.finished_at is not None and row.finished_at > now - _UNDELIVERED_FOR
+            if row.lease_owner not in (None, owner.name) and recent and not seen and self.is_free(row):
+                return row
+        return None
 
     def _take_over(self, con: duckdb.DuckDBPyConnection, row: Execution, owner: Owner, now: datetime) -> Claim:
         if row.lease_owner != owner.name and not self.is_free(row):
@@ -275,8 +301,7 @@ class DuckDbLedger:
         """See :meth:`Ledger.renew`."""
         with self._warehouse.write() as con:
             con.execute(
-                f"update linkt.executions set lease_until = ? where lease_owner = ? and {_OPEN}",  # noqa: S608
-                [_now() + self.lease, owner.name],
+                "update linkt.executions set lease_until = ? where lease_owner = ?", [_now() + self.lease, owner.name]
             )
             rows = con.execute(
                 f"select execution_id from linkt.executions where lease_owner = ? and {_OPEN}",  # noqa: S608
@@ -284,15 +309,19 @@ class DuckDbLedger:
             ).fetchall()
         return frozenset(row[0] for row in rows)
 
-    def release(self, owner: Owner) -> None:
+    def release(self, owner: Owner, *, delivered: bool = True) -> None:
         """See :meth:`Ledger.release`."""
         # lease_until stays, as the last moment at which this owner can have sent a request: whoever takes an unclear
         # row over searches for its run up to then.
         with self._warehouse.write() as con:
             con.execute(
-                "update linkt.executions set lease_owner = null, lease_until = least(lease_until, ?) "
-                "where lease_owner = ?",
-                [_now(), owner.name],
+                """
+                update linkt.executions set
+                    lease_owner = case when state = 'finished' and not ? then lease_owner end,
+                    lease_until = least(lease_until, ?)
+                where lease_owner = ?
+                """,
+                [delivered, _now(), owner.name],
             )
 
     def is_free(self, row: Execution) -> bool:
@@ -396,8 +425,6 @@ def finish(
             "error_kind": error_kind,
             "last_error": error,
             "finished_at": _now(),
-            "lease_owner": None,
-            "lease_until": None,
         },
     )
 
@@ -439,6 +466,7 @@ def _refuse_beyond_limit(con: duckdb.DuckDBPyConnection, intention: Intention, n
 
 
 _OPEN = "state in ('intended', 'unknown', 'started')"
+_UNDELIVERED_FOR = timedelta(hours=24)  # after it, whoever asks wants news, not what a crash left behind
 _COLUMNS = tuple(Execution.__dataclass_fields__)
 
 

@@ -287,6 +287,75 @@ def test_the_runs_of_a_task_that_some_row_stands_for(ledger: DuckDbLedger, wareh
     assert ledger.owned_run_ids(TASK_ID) == {"r1", "r2"}
 
 
+# --- runs that ended without anybody hearing of it
+
+
+def test_a_finished_run_whose_process_died_before_it_could_say_so_is_given_to_the_next(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    """One process waits for many tasks: dying at the last must not mean buying the first ones again."""
+    gone = dead_owner()
+    ended = ledger.claim(intention(), gone)
+    close(warehouse, ended, gone)
+
+    claim = ledger.claim(intention(), owner)
+
+    assert (claim.created, claim.owned) == (False, True)
+    assert claim.execution.execution_id == ended.execution.execution_id
+    assert claim.execution.state is ExecutionState.FINISHED
+    ledger.release(owner)
+    assert ledger.claim(intention(), Owner.this_process()).created
+
+
+def test_a_finished_run_is_kept_for_the_next_when_its_process_was_interrupted(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    ended = ledger.claim(intention(), owner)
+    close(warehouse, ended, owner)
+
+    ledger.release(owner, delivered=False)
+
+    claim = ledger.claim(intention(), Owner.this_process())
+    assert claim.execution.execution_id == ended.execution.execution_id
+
+
+def test_a_finished_run_that_was_handed_on_is_not_given_to_another(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    close(warehouse, ledger.claim(intention(), owner), owner)
+    ledger.release(owner)
+
+    assert ledger.claim(intention(), Owner.this_process()).created
+
+
+def test_while_its_process_lives_a_finished_run_belongs_to_it(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    close(warehouse, ledger.claim(intention(), owner), owner)
+
+    assert ledger.claim(intention(), Owner.this_process()).created
+
+
+def test_a_finished_run_of_days_ago_is_no_answer_to_todays_question(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    gone = dead_owner()
+    close(warehouse, ledger.claim(intention(), gone), gone)
+    with warehouse.write() as con:
+        con.execute("update linkt.executions set finished_at = finished_at - interval 2 days")
+
+    assert ledger.claim(intention(), owner).created
+
+
+def test_the_retry_of_a_failed_run_does_not_get_that_run_again(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    failed = ledger.claim(intention(), owner)
+    close(warehouse, failed, owner, status="FAILED")
+
+    assert ledger.claim(intention(attempt=2, after=failed.execution.intended_at), owner).created
+
+
 # --- the credit limit
 
 
