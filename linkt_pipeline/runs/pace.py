@@ -31,7 +31,7 @@ class SharedPace:
 
     async def take(self) -> None:
         """Wait until one more request keeps within the limit, and count it."""
-        while (wait := self._claim()) > 0:
+        while (wait := self._claim()) > 0:  # noqa: ASYNC110 - other processes free the place, not an event
             await asyncio.sleep(wait)
 
     def _claim(self) -> float:

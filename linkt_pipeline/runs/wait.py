@@ -16,7 +16,6 @@ from linkt_pipeline.api import (
 )
 from linkt_pipeline.config import TaskSpec
 from linkt_pipeline.errors import LinktPipelineError
-from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.errors import DailyLimitReachedError, RunGoneError, StillRunningError
 from linkt_pipeline.runs.events import RunProgress
 from linkt_pipeline.runs.land import land_queue

@@ -44,7 +44,7 @@ def test_the_daily_limit_counts_what_other_processes_used(tmp_path: Path) -> Non
     warehouse = Warehouse(tmp_path / "linkt.duckdb")
     with running_sandbox() as sandbox:
         asyncio.run(read_tasks(sandbox, warehouse, 3))
-        with pytest.raises(DailyLimitReachedError, match="5 API requests were made .* LINKT_DAILY_REQUEST_LIMIT is 5"):
+        with pytest.raises(DailyLimitReachedError, match=r"5 API requests were made .* LINKT_DAILY_REQUEST_LIMIT is 5"):
             asyncio.run(read_tasks(sandbox, warehouse, 3, daily_request_limit=5))
     with warehouse.read() as con:
         assert requests_on(con, today().date()) == 5
@@ -66,7 +66,7 @@ def test_requests_per_minute_hold_for_all_processes_together(tmp_path: Path) -> 
     moments = sorted(float(line) for process in processes for line in process.communicate(timeout=60)[0].split())
     # A request's print comes a moment after its claim; a window a little shorter than the real one allows for it.
     most = max(sum(1 for other in moments if moment <= other < moment + 0.9) for moment in moments)
-    assert 40 <= len(moments)
+    assert len(moments) >= 40
     assert most <= 20
 
 
