@@ -31,11 +31,10 @@ _FINDINGS = (
     ),
     _Finding(
         "Companies, newest signal first",
-        ("company", "industry", "city", "employees", "people", "signals", "contact"),
+        ("company", "industry", "city", "people", "signals", "contact"),
         ("people", "signals"),
         """
-        select company.name, company.industry, company.city, company.employees, company.people_count,
-            company.signal_count,
+        select company.name, company.industry, company.city, company.people_count, company.signal_count,
             (
                 select min(person.name || coalesce(', ' || person.title, ''))
                 from marts.people as person where person.company_id = company.entity_id
@@ -48,11 +47,27 @@ _FINDINGS = (
     ),
     _Finding(
         "Latest signals",
-        ("detected (UTC)", "type", "strength", "companies", "what happened"),
+        ("detected (UTC)", "type", "strength", "what happened"),
         (),
         """
-        select detected_at, signal_label, strength_level, company_names, summary
+        select detected_at, signal_label, strength_level, summary
         from marts.signal_feed order by detected_at desc, signal_id limit 6
+        """,
+    ),
+    _Finding(
+        "What later runs changed in what earlier ones found",
+        ("company or person", "field", "before", "now"),
+        (),
+        """
+        select coalesce(entity.name, change.entity_id), change.field,
+            change.old_value ->> '$', change.new_value ->> '$'
+        from marts.entity_changes as change
+        left join (
+            select entity_id, name from marts.companies union all select entity_id, name from marts.people
+        ) as entity on change.entity_id = entity.entity_id
+        where change.change = 'changed' and json_type(change.new_value) != 'OBJECT'
+        order by change.changed_at desc, change.entity_id, change.field
+        limit 5
         """,
     ),
     _Finding(
@@ -74,9 +89,8 @@ def print_findings(settings: Settings) -> None:
     con = open_snapshot(settings)
     try:
         for finding in _FINDINGS:
-            print_table(
-                console, finding.title, finding.columns, con.execute(finding.sql).fetchall(), right=finding.numbers
-            )
+            rows = con.execute(finding.sql).fetchall()
+            print_table(console, finding.title, finding.columns, rows, right=finding.numbers, wrapped={"what happened"})
     finally:
         con.close()
     click.echo(_where_to_look(settings))

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,16 +19,36 @@ def make_console() -> "Console":
 
 
 def print_table(
-    console: "Console", title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Iterable[str] = ()
+    console: "Console",
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    right: Iterable[str] = (),
+    wrapped: Iterable[str] | None = None,
 ) -> None:
-    """A titled table; ``right`` names the columns of numbers. Values are shown as they are, never as markup."""
+    """A titled table. Values are shown as they are, never as markup.
+
+    Args:
+        console: where to; its width counts.
+        title: a line above, or empty.
+        columns: names.
+        rows: values in that order.
+        right: columns of numbers.
+        wrapped: columns that use further lines where the screen is narrow, while the others are cut; None: all.
+    """
     from rich.table import Table
     from rich.text import Text
 
     numeric = set(right)
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for name in columns:
-        table.add_column(name, justify="right" if name in numeric else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if name in numeric else "left"
+        if wrapped is None or name in wrapped:
+            table.add_column(name, justify=justify, overflow="fold")
+        else:
+            shortest = len(name) if name in numeric else None
+            table.add_column(name, justify=justify, no_wrap=True, overflow="ellipsis", min_width=shortest)
     for row in rows:
         table.add_row(*(Text(show(value)) for value in row))
     if title:

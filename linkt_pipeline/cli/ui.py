@@ -1,12 +1,15 @@
 """``linkt-pipeline ui``."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from types import FrameType
 
 import click
 
@@ -47,12 +50,13 @@ def ui(port: int | None) -> int:
     url = f"http://{_HOST}:{port}"
     click.echo(f"starting Dagster on {url} ...")
     dagster = subprocess.Popen(_command(port), env=_environment())  # noqa: S603 our own interpreter and module
+    signal.signal(signal.SIGTERM, _stopping(dagster))
     try:
         if _wait_until_ready(url, dagster):
             click.echo(f"Dagster UI: {url}  (Ctrl-C stops it)")
         code = dagster.wait()
     except KeyboardInterrupt:
-        return _stop(dagster)
+        return _wait_until_stopped(dagster)
     click.echo(f"error: Dagster stopped by itself (exit code {code}); its messages are above", err=True)
     return 1
 
@@ -96,11 +100,19 @@ def _wait_until_ready(url: str, dagster: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-def _stop(dagster: subprocess.Popen[bytes]) -> int:
-    """Ctrl-C reached Dagster as well (same process group); a SIGTERM to this process alone did not."""
+def _stopping(dagster: subprocess.Popen[bytes]) -> Callable[[int, FrameType | None], None]:
+    """A handler of SIGTERM. Ctrl-C reaches Dagster by itself (same process group), a SIGTERM to one process does not."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        dagster.send_signal(signal.SIGINT)
+        raise KeyboardInterrupt
+
+    return stop
+
+
+def _wait_until_stopped(dagster: subprocess.Popen[bytes]) -> int:
     try:
-        if dagster.poll() is None:
-            dagster.send_signal(2)
         dagster.wait(timeout=_STOP_SECONDS)
     except (subprocess.TimeoutExpired, KeyboardInterrupt):
         dagster.terminate()

@@ -1,0 +1,155 @@
+"""``status``: what is open, pending, rejected, spent and requested, from the warehouse alone."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from linkt_pipeline.cli.main import run_command
+from linkt_pipeline.warehouse.connection import Warehouse
+
+NOW = datetime.now(UTC)
+TASKS = """\
+tasks:
+  search:
+    task_id: 6964b9b45a4d0beef1000031
+    monthly_credit_limit: 10
+  weekly:
+    task_id: 6964ba2c5a4d0beef1000033
+    monthly_credit_limit: 500
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch) -> Path:
+    for name in ("LINKT_DATA_DIR", "LINKT_TASKS_FILE", "LINKT_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LINKT_API_KEY", "sk-of-nobody")
+    monkeypatch.setenv("LINKT_DAILY_REQUEST_LIMIT", "1000")
+    monkeypatch.setenv("LINKT_REQUESTS_PER_MINUTE", "60")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tasks.yaml").write_text(TASKS)
+    return tmp_path
+
+
+@pytest.fixture
+def warehouse(folder: Path) -> Warehouse:
+    """A deployment in the middle of its month."""
+    store = Warehouse(folder / "data" / "linkt.duckdb")
+    with store.write() as con:
+        con.execute(
+            "insert into linkt.executions (execution_id, task_key, task_id, attempt, state, run_id, run_status, "
+            "intended_at, started_at) values "
+            "('e1', 'search', 't1', 1, 'finished', 'r1', 'COMPLETED', $1, $1), "
+            "('e2', 'search', 't1', 1, 'started', 'r2', 'PAUSED', $2, $2), "
+            "('e3', 'weekly', 't2', 1, 'unknown', null, null, $2, null)",
+            [NOW, NOW - timedelta(minutes=5)],
+        )
+        con.execute(
+            "insert into linkt.runs (run_id, task_id, status, total_credits, created_at, fetched_at) values "
+            "('r1', 't1', 'COMPLETED', 12.5, $1, $1), ('r9', 't9', 'FAILED', 1.5, $1, $1), "
+            "('r0', 't1', 'COMPLETED', 100, $2, $2)",
+            [NOW, NOW - timedelta(days=40)],
+        )
+        con.execute(
+            "insert into linkt.run_resources (run_id, resource_type, action, resource_id, position, state, named_at) "
+            "select 'r1', 'entity', 'created', 'id' || i, i, "
+            "case when i < 6 then 'landed' when i < 8 then 'pending' when i < 9 then 'missing' else 'rejected' end, $1 "
+            "from range(10) t(i)",
+            [NOW],
+        )
+        con.execute(
+            "insert into linkt.rejects values ('entity', 'id9', 'r1', 'data: expected an object, got a list', '[]', $1)",
+            [NOW],
+        )
+        con.execute(
+            "insert into linkt.api_usage values ($1, 'GET /v1/run/{run_id}', 40, 3), ($2, 'GET /v1/run', 900, 0)",
+            [NOW.date(), (NOW - timedelta(days=1)).date()],
+        )
+        con.execute("insert into linkt.sync_state values ('runs', '{}', $1)", [NOW - timedelta(minutes=2)])
+    return store
+
+
+def report(capsys) -> dict:
+    assert run_command(["status", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    return json.loads(captured.out)
+
+
+def test_before_anything_happened(folder, capsys):
+    assert run_command(["status"]) == 0
+    assert "nothing yet" in capsys.readouterr().out
+    assert report(capsys) is None
+    assert not (folder / "data").exists()
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_open_executions_with_their_age(capsys):
+    opened = report(capsys)["open_executions"]
+    assert [(row["task"], row["state"], row["run_id"], row["run_status"]) for row in opened] == [
+        ("search", "started", "r2", "PAUSED"),
+        ("weekly", "unknown", None, None),
+    ]
+    run_command(["status"])
+    out = capsys.readouterr().out
+    assert "PAUSED" in out
+    assert "5m " in out
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_every_named_id_is_in_one_state(capsys):
+    entities = report(capsys)["resources"]["entity"]
+    assert entities == {"landed": 6, "pending": 2, "missing": 1, "rejected": 1}
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_rejects_are_told_with_reason_and_example(capsys):
+    (reject,) = report(capsys)["rejected"]
+    assert reject["reason"] == "data: expected an object, got a list"
+    assert (reject["count"], reject["example_id"]) == (1, "id9")
+    run_command(["status"])
+    out = capsys.readouterr().out
+    assert "expected an object" in out
+    assert "linkt-pipeline sync" in out
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_credits_are_those_of_this_month_beside_their_limit(capsys):
+    spent = {row["task"]: row for row in report(capsys)["credits_this_month"]}
+    assert spent["search"]["credits"] == 12.5
+    assert spent["search"]["limit"] == 10
+    assert spent["weekly"]["credits"] == 0
+    assert spent["t9"]["credits"] == 1.5
+    run_command(["status"])
+    assert "10 (reached)" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_requests_of_today_beside_their_limits(capsys):
+    usage = report(capsys)["api_today"]
+    assert usage["requests"] == 40
+    assert [row["endpoint"] for row in usage["endpoints"]] == ["GET /v1/run/{run_id}"]
+    assert (usage["daily_limit"], usage["requests_per_minute"]) == (1000, 60)
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_without_a_snapshot_it_says_how_to_get_one(capsys):
+    assert report(capsys)["snapshot"] is None
+    run_command(["status"])
+    assert "linkt-pipeline sync" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("catalog", "as_of"),
+    [('{"as_of": "2026-01-31T10:00:00Z"}', "2026-01-31T10:00:00"), ("{", "20"), (None, "20")],
+    ids=["from the catalog", "unreadable catalog", "no catalog"],
+)
+def test_the_snapshots_moment(warehouse, folder, capsys, catalog, as_of):
+    published = folder / "data" / "published"
+    published.mkdir()
+    (published / "linkt.duckdb").write_bytes(b"")
+    if catalog is not None:
+        (published / "catalog.json").write_text(catalog)
+    assert report(capsys)["snapshot_as_of"].startswith(as_of)

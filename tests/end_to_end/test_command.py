@@ -1,0 +1,122 @@
+"""The first minutes with the product: a demo, another one, questions in SQL, the UI."""
+
+import json
+import os
+import re
+import signal
+import time
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+
+from linkt_pipeline.sandbox import find_sandbox, running_sandbox, stop_sandbox
+from tests.cli.command import Command, wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+DEMO_SECONDS = 45  # on two cores that have nothing else to do
+
+
+@pytest.fixture(scope="module")
+def demonstrated(tmp_path_factory) -> Command:
+    """A folder in which the demo ran once."""
+    command = Command(tmp_path_factory.mktemp("first-minutes"))
+    ended = command("demo")
+    assert ended.code == 0, ended.err
+    command.first = ended  # type: ignore[attr-defined]
+    return command
+
+
+def rows(command: Command, sql: str) -> list[dict]:
+    ended = command("query", sql, "--format", "json")
+    assert ended.code == 0, ended.err
+    return json.loads(ended.out)
+
+
+def test_the_demo_shows_credits_companies_signals_and_where_things_are(demonstrated):
+    out = demonstrated.first.out
+    for part in ("Credits by task and action", "Companies", "Latest signals", "linkt.duckdb", "linkt-pipeline ui"):
+        assert part in out
+    assert "sandbox mode" in demonstrated.first.err
+    assert len(re.findall(r"COMPLETED +[\d.]+ ", out)) == 3
+    assert "\x1b" not in out
+
+
+def test_the_demo_leaves_no_process_behind(demonstrated):
+    assert find_sandbox(demonstrated.folder / "data" / "sandbox" / "api") is None
+
+
+def test_what_it_made_can_be_asked_and_its_status_seen(demonstrated):
+    assert rows(demonstrated, "select count(*) as n from marts.companies")[0]["n"] >= 10
+    assert rows(demonstrated, "select count(*) as n from marts.people where has_company")[0]["n"] > 0
+    status = json.loads(demonstrated("status", "--json").out)
+    assert status["sandbox"] is True
+    assert status["open_executions"] == []
+
+
+def test_a_second_demo_grows_the_history_whatever_the_environment_says(demonstrated):
+    """A key and a host are set: not one request may go there."""
+    before = rows(demonstrated, "select count(*) as runs, sum(total_credits) as credits from marts.run_history")[0]
+    (demonstrated.folder / ".env").write_text("LINKT_API_KEY=sk-of-the-env-file\n")
+    try:
+        with running_sandbox(api_key="sk-real") as real:
+            ended = demonstrated("demo", LINKT_API_KEY="sk-real", LINKT_BASE_URL=real.url)
+            assert ended.code == 0, ended.err
+            assert real.run_count() == 0
+            assert list(real.world.requests.entries()) == []
+    finally:
+        (demonstrated.folder / ".env").unlink()
+    after = rows(demonstrated, "select count(*) as runs, sum(total_credits) as credits from marts.run_history")[0]
+    assert after["runs"] == before["runs"] + 3
+    assert after["credits"] > before["credits"]
+    assert rows(demonstrated, "select count(*) as n from marts.entity_changes")[0]["n"] > 0
+    assert not (demonstrated.folder / "data" / "linkt.duckdb").exists()
+
+
+def test_the_demo_is_quick(tmp_path: Path):
+    if psutil.getloadavg()[0] > 1.5:
+        pytest.skip("the machine is busy with something else")
+    begun = time.monotonic()
+    assert Command(tmp_path)("demo").code == 0
+    assert time.monotonic() - begun < DEMO_SECONDS
+
+
+def graphql(url: str, query: str) -> dict:
+    request = urllib.request.Request(
+        f"{url}/graphql", json.dumps({"query": query}).encode(), {"content-type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        return json.load(reply)["data"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_the_ui_shows_the_demos_runs_and_stops_without_a_trace(demonstrated, number):
+    process = demonstrated.start("ui")
+    try:
+        lines: list[str] = []
+        wait_until(lambda: "Dagster UI: " in (lines.append(process.stdout.readline()) or lines[-1]), "the UI", 150)
+        url = lines[-1].split()[2]
+        assert url.startswith("http://127.0.0.1:")
+
+        runs = graphql(url, "{ runsOrError(limit: 9) { ... on Runs { results { jobName status } } } }")
+        assert {"jobName": "execute_and_publish", "status": "SUCCESS"} in runs["runsOrError"]["results"]
+        locations = graphql(
+            url, "{ workspaceOrError { ... on Workspace { locationEntries { locationOrLoadError { __typename } } } } }"
+        )
+        assert locations["workspaceOrError"]["locationEntries"] == [
+            {"locationOrLoadError": {"__typename": "RepositoryLocation"}}
+        ]
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        assert len(family) > 2
+    finally:
+        if number is signal.SIGINT:
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+        _, err = process.communicate(timeout=100)
+        stop_sandbox(demonstrated.folder / "data" / "sandbox" / "api")
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+    wait_until(lambda: not any(member.is_running() for member in family[1:]), "the end of Dagster's processes", 30)
