@@ -58,7 +58,7 @@ async def settle_interrupted(
             patience.total_seconds(),
         )
     except (TimeoutError, LinktPipelineError) as error:
-        worker.warn("interrupt", f"not everything could be settled: {error or 'out of time'}")
+        worker.warn("interrupt", f"not everything could be settled: {str(error) or 'out of time'}")
     await worker.release_leases(delivered=False)
     return cancelled
 
