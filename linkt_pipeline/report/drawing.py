@@ -1,0 +1,159 @@
+"""Charts as SVG text, drawn by pygal, without its scripts, its styles and its web addresses.
+
+Colours are CSS variables, so that the same drawing reads well on light and dark ground and in print. pygal's own
+tooltips need a script from the internet; the browser's own, from ``<title>``, do not.
+"""
+
+import re
+from base64 import b64encode
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import pygal
+from pygal.etree import etree
+
+from linkt_pipeline.report.chart import BarChart
+
+MIME = "image/svg+xml"
+_HERE = Path(__file__).resolve().parent
+_WIDTH, _WIDE = 540, 1120  # in CSS pixels, so that text is drawn about as large as that around it
+_LABEL_SPACE = 52
+_ROW = 24
+_GREY = "color-7"
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]+")
+_LONGEST_LABEL = 34
+_DROPPED = frozenset({"script", "style", "desc"})
+
+
+def chart_svg(chart: BarChart, *, standalone: bool = False) -> str:
+    """The chart as one ``<svg>`` element.
+
+    Args:
+        chart: what to draw.
+        standalone: with title, legend and colours inside, to be used as an image; without, for a page that has
+            ``chart.css`` and shows title and legend as text.
+    """
+    root = _plot(chart, standalone).render_tree()
+    _strip(root)
+    _mute(root, chart)
+    for name in ("id", "class"):
+        root.attrib.pop(name, None)
+    if standalone:
+        root.set("width", str(_width(chart)))
+        style = etree.SubElement(root, "style")
+        style.text = read_asset("palette.css") + read_asset("chart.css")
+        root.set("class", "chart-palette")
+    root.set("role", "img")
+    root.set("aria-label", f"Bar chart: {clean(chart.title)}. {clean(chart.note)}".strip())
+    text: str = etree.tostring(root, encoding="unicode")
+    return text
+
+
+def chart_markdown(chart: BarChart) -> str:
+    """The chart as a markdown image with the drawing inside of its address, for places that show markdown."""
+    encoded = b64encode(chart_svg(chart, standalone=True).encode()).decode()
+    alt = re.sub(r"[\[\]\\<>]", " ", clean(chart.title))
+    return f"![{alt}](data:{MIME};base64,{encoded})"
+
+
+def read_asset(name: str) -> str:
+    """A text file that ships beside this module."""
+    return (_HERE / name).read_text(encoding="utf-8")
+
+
+def clean(text: str) -> str:
+    """Text without control characters, which XML has no way to write."""
+    return _UNPRINTABLE.sub(" ", text)
+
+
+def shorten(text: str, longest: int = _LONGEST_LABEL) -> str:
+    """Text of at most ``longest`` characters."""
+    text = " ".join(clean(text).split())
+    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+
+
+def number(value: float) -> str:
+    """A number for a person's eyes: at most two decimals, thousands set apart."""
+    return f"{value:,.2f}".rstrip("0").rstrip(".") if value % 1 else f"{value:,.0f}"
+
+
+def _plot(chart: BarChart, standalone: bool) -> Any:
+    kinds = {
+        (True, True): pygal.HorizontalStackedBar,
+        (True, False): pygal.HorizontalBar,
+        (False, True): pygal.StackedBar,
+        (False, False): pygal.Bar,
+    }
+    categories = [shorten(category) for category in chart.categories]
+    indices = range(len(categories))
+    if chart.horizontal:  # pygal draws the first one at the bottom
+        indices = range(len(categories) - 1, -1, -1)
+    plot = kinds[chart.horizontal, chart.stacked](
+        js=[],
+        css=[],
+        disable_xml_declaration=True,
+        width=_width(chart),
+        height=60 + _ROW * max(3, len(categories)) if chart.horizontal else 270,
+        margin=6,
+        spacing=6,
+        title=clean(chart.title) if standalone else None,
+        show_legend=standalone,
+        legend_at_bottom=True,
+        legend_at_bottom_columns=3,
+        truncate_legend=28,
+        truncate_label=-1,
+        x_labels_major_every=None if chart.horizontal else ceil(len(categories) * _LABEL_SPACE / _width(chart)) or 1,
+        show_minor_x_labels=chart.horizontal,
+        min_scale=3,
+        max_scale=6,
+        include_x_axis=True,
+        range=None if not chart.is_empty else (0, 1),
+        value_formatter=number,
+        print_values=False,
+        style=_STYLE,
+    )
+    plot.x_labels = [categories[index] for index in indices]
+    for series in chart.series:
+        name = clean(series.name)
+        plot.add(
+            name,
+            [
+                None
+                if not (value := series.values[index])
+                else {
+                    "value": value,
+                    "tooltip": f"{clean(chart.categories[index])}\n{name}: {number(value)} {chart.unit}",
+                }
+                for index in indices
+            ],
+        )
+    return plot
+
+
+def _width(chart: BarChart) -> int:
+    return _WIDE if chart.wide else _WIDTH
+
+
+# Only what pygal measures text by; everything seen comes from chart.css.
+_STYLE = pygal.style.Style(label_font_size=12, major_label_font_size=12, legend_font_size=12, title_font_size=15)
+
+
+def _strip(node: Any) -> None:
+    for child in list(node):
+        tag = child.tag.rpartition("}")[2] if isinstance(child.tag, str) else None  # a comment's tag is a function
+        if tag is None or tag in _DROPPED or "tooltip" in (child.get("class") or "").split():
+            node.remove(child)
+        elif tag == "title" and node.get("class") != "bar":
+            node.remove(child)  # of the whole chart and of its guides: they would hide those of the bars
+        else:
+            _strip(child)
+
+
+def _mute(root: Any, chart: BarChart) -> None:
+    """Number colours as the page does: pygal numbers colours by the order of series; grey is the last one, whatever the order."""
+    muted = {f"color-{place}" for place, series in enumerate(chart.series) if series.muted}
+    for node in root.iter():
+        classes = (node.get("class") or "").split()
+        if muted.intersection(classes):
+            node.set("class", " ".join(_GREY if name in muted else name for name in classes))

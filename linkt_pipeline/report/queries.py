@@ -1,0 +1,149 @@
+"""The report's queries on the marts, each with a bound on its rows."""
+
+TOTALS = """
+with runs as (
+    select
+        count(*) as runs,
+        count(*) filter (where is_success is not null) as finished_runs,
+        count(*) filter (where is_success) as successful_runs,
+        count(*) filter (where is_success is null) as running,
+        coalesce(sum(results_open), 0)::bigint as results_open,
+        coalesce(sum(results_lost), 0)::bigint as results_lost
+    from marts.run_history
+),
+
+credits as (
+    select
+        coalesce(sum(credits), 0) as credits,
+        coalesce(sum(credits) filter (where day >= date_trunc('month', $as_of::timestamptz)::date), 0)
+            as credits_this_month
+    from marts.credits_daily
+),
+
+companies as (
+    select
+        count(*) as companies,
+        count(*) filter (where first_seen_at > $as_of::timestamptz - interval 7 days) as companies_new
+    from marts.companies
+    where not is_duplicate
+),
+
+people as (
+    select
+        count(*) as people,
+        count(*) filter (where first_seen_at > $as_of::timestamptz - interval 7 days) as people_new
+    from marts.people
+    where not is_duplicate
+),
+
+signals as (
+    select
+        count(*) as signals,
+        count(*) filter (where detected_at > $as_of::timestamptz - interval 7 days) as signals_new
+    from marts.signal_feed
+)
+
+from runs, credits, companies, people, signals
+"""
+
+CREDITS = """
+select day, task, sum(credits) as credits
+from marts.credits_daily
+where day > $as_of::timestamptz::date - $days::integer
+group by all
+having sum(credits) > 0
+order by all
+"""
+
+ACTIONS = """
+select task, action_type, sum(credits) as credits
+from marts.credits_daily
+group by all
+having sum(credits) > 0
+order by all
+"""
+
+RUNS = """
+select
+    task, created_at, run_time_seconds, expected_high_seconds, entities_created, entities_updated, signals_created
+from marts.run_history
+where is_success is not null
+order by created_at desc nulls last, run_id desc
+limit $rows
+"""
+
+SIGNALS_WEEKLY = """
+select detected_week::date as week, coalesce(signal_label, 'not stated') as label, count(*) as signals
+from marts.signal_feed
+where detected_at > $as_of::timestamptz - to_days($days::integer)
+group by all
+order by all
+"""
+
+TASKS = """
+select
+    task, task_type, runs, success_rate, entities_created, entities_updated, signals_created, total_credits,
+    credits_per_entity, credits_per_signal, discard_rate, median_run_time_seconds
+from marts.task_efficiency
+order by total_credits desc nulls last, task
+limit $rows
+"""
+
+COMPANIES = """
+with newest as (
+    select entity_id, name, domain, industry, headquarters, employees, people_count, signal_count, first_seen_at
+    from marts.companies
+    where not is_duplicate
+    order by first_seen_at desc nulls last, entity_id desc
+    limit $rows
+),
+
+people as (
+    select company_id, list({'name': name, 'title': title} order by first_seen_at, entity_id)[:3] as people
+    from marts.people
+    where company_id in (select entity_id from newest) and not is_duplicate
+    group by company_id
+),
+
+signals as (
+    select company_id, arg_max(summary, detected_at) as signal
+    from marts.company_signals
+    where company_id in (select entity_id from newest)
+    group by company_id
+)
+
+select newest.*, coalesce(people.people, []) as people, signals.signal
+from newest
+left join people on newest.entity_id = people.company_id
+left join signals on newest.entity_id = signals.company_id
+order by newest.first_seen_at desc nulls last, newest.entity_id desc
+"""
+
+SIGNALS = """
+select detected_at, signal_label, strength_level, company_names, summary, "references"[1] as source
+from marts.signal_feed
+order by detected_at desc nulls last, signal_id desc
+limit $rows
+"""
+
+FAILURES = """
+select created_at, task, status, failure_kind, error, total_credits, run_id
+from marts.run_history
+where not is_success
+order by created_at desc nulls last, run_id desc
+limit $rows
+"""
+
+LOSSES = """
+select resource_type, state, coalesce(last_error, 'no reason given') as reason, count(*) as ids
+from staging.run_resources
+where state in ('missing', 'rejected')
+group by all
+order by ids desc, resource_type, state, reason
+limit $rows
+"""
+
+FRESHNESS = """
+select dataset, row_count, newest_at, last_landed_at, open_count, lost_count
+from marts.data_freshness
+"""

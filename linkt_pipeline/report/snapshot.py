@@ -1,0 +1,46 @@
+"""Opening the published snapshot for reading, and nothing else."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import orjson
+
+from linkt_pipeline.report.errors import SnapshotMissingError, SnapshotUnusableError
+
+# Opened under its own name the file would be a catalog `linkt` with a schema `linkt`, and `linkt.runs` ambiguous.
+_CATALOG = "published"
+
+
+@contextmanager
+def open_snapshot(snapshot: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A read-only connection; a snapshot published meanwhile does not change what it sees.
+
+    Raises:
+        SnapshotMissingError: there is no such file.
+        SnapshotUnusableError: it is no DuckDB database, or a statement of the caller fails on what it holds.
+    """
+    if not snapshot.is_file():
+        raise SnapshotMissingError(snapshot)
+    con = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
+    try:
+        file = str(snapshot).replace("'", "''")
+        con.execute(f"attach '{file}' as {_CATALOG} (read_only)")
+        con.execute(f"use {_CATALOG}")
+        con.execute("set TimeZone = 'UTC'")
+        yield con
+    except duckdb.Error as error:
+        raise SnapshotUnusableError(snapshot, str(error).strip().splitlines()[0]) from None
+    finally:
+        con.close()
+
+
+def published_at(snapshot: Path) -> datetime:
+    """When the data was taken: as the catalog beside the snapshot says, else as old as the file."""
+    try:
+        stated = orjson.loads((snapshot.parent / "catalog.json").read_bytes())["as_of"]
+        return datetime.fromisoformat(stated).astimezone(UTC)
+    except (OSError, ValueError, KeyError, TypeError):
+        return datetime.fromtimestamp(snapshot.stat().st_mtime, UTC)
