@@ -41,6 +41,14 @@ class Batch:
     rejected: list[Rejected] = field(default_factory=list)
     read_since: datetime = field(default_factory=lambda: datetime.now(UTC))
 
+    def take_in(self, other: "Batch") -> None:
+        """Everything of another batch besides what is here."""
+        self.models += other.models
+        self.bodies += other.bodies
+        self.missing += other.missing
+        self.rejected += other.rejected
+        self.read_since = min(self.read_since, other.read_since)
+
     def __len__(self) -> int:
         return len(self.models) + len(self.bodies) + len(self.missing) + len(self.rejected)
 

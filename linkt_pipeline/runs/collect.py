@@ -75,13 +75,17 @@ async def collect_runs(
     Args:
         client: the API.
         warehouse: where runs land.
-        since: go back to runs updated since this moment; default: where the last collection stopped, or 30
-            days on the first one.
+        since: go back to runs updated since this moment, or to where the last collection stopped if that is longer
+            ago; default: where the last collection stopped, or 30 days on the first one.
         log: told one line per batch.
     """
     cursor = _Cursor.read(warehouse)
     begun = datetime.now(UTC)
-    after = since or (cursor.updated_after - OVERLAP if cursor.updated_after else begun - FIRST_LOOK_BACK)
+    after = cursor.updated_after - OVERLAP if cursor.updated_after else since or begun - FIRST_LOOK_BACK
+    if since is not None and since <= after:
+        # Remembered before the first page: a backfill that is interrupted is gone on with by any later collection.
+        after, cursor = since, _Cursor(since + OVERLAP, cursor.unfinished)
+        cursor.write(warehouse)
     with warehouse.read() as con:
         owed = unlanded_run_ids(con)
     collected = Collected()
@@ -122,7 +126,9 @@ async def _take(client: LinktClient, warehouse: Warehouse, listed: Collection[Ru
         known = landed_run_versions(con, [run.id for run in listed])
     confirmed = []
     for run in listed:
-        if run.id in into.landed or (run.id in known and (run.updated_at is None or known[run.id] == run.updated_at)):
+        seen_just_now = run.id in into.landed or run.id in into.unfinished
+        unchanged = run.id in known and (run.updated_at is None or known[run.id] == run.updated_at)
+        if seen_just_now or unchanged:
             continue
         try:
             confirmed.append(await client.get_run(run.id))

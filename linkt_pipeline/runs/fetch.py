@@ -131,6 +131,7 @@ class _Fetch:
     async def run(self) -> Fetched:
         while groups := await asyncio.to_thread(self._next_round):
             failure: LinktPipelineError | None = None
+            self.batch = Batch()
             try:
                 async with asyncio.TaskGroup() as side_by_side:
                     side_by_side.create_task(self._land_batches())
@@ -224,7 +225,11 @@ class _Fetch:
 
     async def _hand_over(self) -> None:
         batch, self.batch = self.batch, Batch()
-        await self.queue.put(batch)
+        try:
+            await self.queue.put(batch)
+        except asyncio.CancelledError:  # another request has failed for good; what was read is landed all the same
+            self.batch.take_in(batch)
+            raise
 
     async def _land_batches(self) -> None:
         while (batch := await self.queue.get()) is not None:
