@@ -149,8 +149,9 @@ class _Fetch:
 
     def _next_round(self) -> dict[str | None, set[str]]:
         """The next ids to settle, by ICP. An id that was tried is not tried again in this fetch."""
+        limit = _ROUND + len(self.done.failures)  # what failed is still pending and comes again
         with self.warehouse.read() as con:
-            rows = pending_resources(con, self.reader.resource, _ROUND).select("resource_id", "icp_id").rows()
+            rows = pending_resources(con, self.reader.resource, limit).select("resource_id", "icp_id").rows()
         groups: dict[str | None, set[str]] = {}
         for resource_id, icp_id in rows:
             if resource_id not in self.tried:
