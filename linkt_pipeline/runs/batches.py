@@ -12,6 +12,7 @@ from linkt_pipeline.api import Entity, LinktClient, MalformedBodyError, Page, Si
 from linkt_pipeline.runs.frames import entities_frame, rejects_frame, signals_frame
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.landing import LandingCounts, land_entities, land_rejects, land_signals, mark_missing
+from linkt_pipeline.warehouse.landing.content import content_hashes
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,8 @@ class Reader:
         """Land a batch and settle its ids, in one transaction."""
         moment = batch.read_since
         frame = self._frame(models, moment)
+        # Before the warehouse is opened: nobody waits for it.
+        frame = frame.with_columns(content_hashes(frame["payload"]))
         with warehouse.write() as con:
             counts = self._land(con, frame)
             if batch.missing:

@@ -5,7 +5,6 @@ does.
 """
 
 import json
-from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any
 
@@ -25,25 +24,24 @@ def content_hashes(payloads: pl.Series) -> pl.Series:
     Returns:
         32 hexadecimal digits each, in the same order.
     """
-    long_numbers = payloads.str.contains(_LONG_NUMBER).fill_null(value=False)
-    hashes = [_hash(text, exact=exact) for text, exact in _zip(payloads, long_numbers)]
+    inexact = payloads.str.contains(_LONG_NUMBER).fill_null(value=False).to_list()
+    hashes = [
+        blake2b(_exact(text) if long else _canonical(text), digest_size=16).hexdigest()
+        for text, long in zip(payloads.to_list(), inexact, strict=True)
+    ]
     return pl.Series("content_hash", hashes, dtype=pl.String)
 
 
-def _zip(payloads: pl.Series, long_numbers: pl.Series) -> Iterable[tuple[str | None, bool]]:
-    return zip(payloads.to_list(), long_numbers.to_list(), strict=True)
+def _canonical(text: str | None) -> bytes:
+    try:
+        return orjson.dumps(_without_times(orjson.loads(text or "null")), option=orjson.OPT_SORT_KEYS)
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return _exact(text)  # lone surrogates, NaN, 1e400
 
 
-def _hash(text: str | None, *, exact: bool) -> str:
-    return blake2b(_canonical(text or "null", exact=exact), digest_size=16).hexdigest()
-
-
-def _canonical(text: str, *, exact: bool) -> bytes:
-    if not exact:
-        try:
-            return orjson.dumps(_without_times(orjson.loads(text)), option=orjson.OPT_SORT_KEYS)
-        except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-            pass  # lone surrogates, NaN, 1e400: JSON to Python's own parser
+def _exact(text: str | None) -> bytes:
+    """The same by Python's own parser, with every number as its digits."""
+    text = text or "null"
     try:
         document = json.loads(text, parse_int=_Digits, parse_float=_Digits)
         return json.dumps(_without_times(document), sort_keys=True).encode()

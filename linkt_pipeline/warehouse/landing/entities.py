@@ -11,7 +11,8 @@ from linkt_pipeline.warehouse.landing.rows import replace_rows
 from linkt_pipeline.warehouse.landing.staging import count, stage
 from linkt_pipeline.warehouse.landing.versions import append_versions
 
-_STAGED = {**ENTITIES_FRAME, "content_hash": pl.String}
+_KEPT = {**ENTITIES_FRAME, "content_hash": pl.String}
+_DELIVERED = {**_KEPT, "delivery": pl.Int64}
 _CUT_OUT = {"data": "payload -> '$.data'", "duplicate_info": "nullif(payload -> '$.duplicate_info', 'null')"}
 
 
@@ -34,16 +35,14 @@ def land_entities(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landin
         return LandingCounts()
     if "content_hash" not in frame.columns:
         frame = frame.with_columns(content_hashes(frame["payload"]))
-    stage(con, "staged_entities", frame, _STAGED)
-    rejected = reject_unstorable(con, "entity", "staged_entities", "entity_id")
-    con.execute(
-        "create or replace temp table delivered as select *, row_number() over () as delivery from staged_entities"
-    )
+    stage(con, "delivered", frame.with_row_index("delivery"), _DELIVERED)
+    rejected = reject_unstorable(con, "entity", "delivered", "entity_id")
     _find_changed(con)
     versions = append_versions(con)
-    columns = [*_STAGED, *_CUT_OUT]
-    select = ["payload::json" if name == "payload" else name for name in _STAGED] + list(_CUT_OUT.values())
-    replace_rows(con, "linkt.entities", "entity_id", "changed_entities", columns, select)
+    columns = [*_KEPT, *_CUT_OUT]
+    select = ["payload::json" if name == "payload" else name for name in _KEPT] + list(_CUT_OUT.values())
+    source = "delivered where delivery in (select delivery from changed_entities)"
+    replace_rows(con, "linkt.entities", "entity_id", "changed_entities", columns, select, source=source)
     settle_landed(con, "entity", "delivered", "entity_id")
     inserted = count(con, "select count(*) from changed_entities where is_new")
     updated = count(con, "select count(*) from changed_entities where not is_new")
@@ -52,6 +51,7 @@ def land_entities(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landin
 
 
 def _find_changed(con: duckdb.DuckDBPyConnection) -> None:
+    """Which deliveries to take. Payloads stay where they were staged: copied along they cost more than the merge."""
     con.execute(
         """
         create or replace temp table known_entities as
@@ -63,12 +63,12 @@ def _find_changed(con: duckdb.DuckDBPyConnection) -> None:
         """
         create or replace temp table changed_entities as
         with newest as (
-            select * from delivered
+            select delivery, entity_id, updated_at, fetched_at, content_hash from delivered
             qualify row_number() over (
                 partition by entity_id order by updated_at desc nulls last, fetched_at desc, content_hash desc
             ) = 1
         )
-        select newest.*, known.entity_id is null as is_new
+        select newest.delivery, newest.entity_id, known.entity_id is null as is_new
         from newest left join known_entities as known on known.entity_id = newest.entity_id
         where is_new
             or coalesce(newest.updated_at, '-infinity') > coalesce(known.updated_at, '-infinity')

@@ -6,7 +6,14 @@ import duckdb
 
 
 def replace_rows(
-    con: duckdb.DuckDBPyConnection, table: str, key: str, changed: str, columns: Sequence[str], select: Sequence[str]
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    key: str,
+    changed: str,
+    columns: Sequence[str],
+    select: Sequence[str],
+    *,
+    source: str | None = None,
 ) -> None:
     """Take the rows of ``changed`` into ``table``, in place of those with the same key.
 
@@ -20,6 +27,7 @@ def replace_rows(
         changed: a temporary table with one row per id; its column ``is_new`` tells ids that ``table`` does not hold.
         columns: columns to fill.
         select: one expression over ``changed`` for each of them.
+        source: what to select from instead, one row per id of ``changed``; keeps wide rows out of ``changed``.
     """
     con.execute(
         f"""
@@ -29,4 +37,4 @@ def replace_rows(
         """  # noqa: S608
     )
     names = ", ".join(f'"{column}"' for column in columns)
-    con.execute(f"insert into {table} ({names}) select {', '.join(select)} from {changed}")  # noqa: S608
+    con.execute(f"insert into {table} ({names}) select {', '.join(select)} from {source or changed}")  # noqa: S608
