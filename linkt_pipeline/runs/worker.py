@@ -55,6 +55,7 @@ class Worker:
     owner: Owner = field(default_factory=Owner.this_process)
     dagster_run_id: str | None = None
     _renewed_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _renewed: frozenset[str] = frozenset()
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run something that blocks on the warehouse without stopping the other waits."""
@@ -72,12 +73,12 @@ class Worker:
         """Called right before a request that costs money leaves.
 
         Raises:
-            LeaseLostError: the last renewal is so old (a suspended process, a blocked disk) that another
-                process may have taken over.
+            LeaseLostError: claim and last renewal are so old (a suspended process, a blocked disk) that another
+                process may have taken over, or the renewal showed that one has.
         """
-        if datetime.now(UTC) - self._renewed_at > self.ledger.lease * 2 / 3 and (
-            datetime.now(UTC) - execution.intended_at > self.ledger.lease * 2 / 3
-        ):
+        still_fresh = datetime.now(UTC) - self.ledger.lease * 2 / 3
+        renewed = self._renewed_at > still_fresh and execution.execution_id in self._renewed
+        if execution.intended_at <= still_fresh and not renewed:
             raise LeaseLostError(
                 f"task {execution.task_key}: this process slept longer than its lease, so it starts nothing; "
                 "materialize again to go on"
@@ -114,8 +115,8 @@ class Worker:
             await asyncio.sleep(self.ledger.lease.total_seconds() / 3)
             before = datetime.now(UTC)
             try:
-                await self.call(self.ledger.renew, self.owner)
+                renewed = await self.call(self.ledger.renew, self.owner)
             except Exception as error:  # whatever it is, the next renewal may succeed
                 self.warn("ledger", f"leases could not be renewed yet: {error}")
             else:
-                self._renewed_at = before
+                self._renewed, self._renewed_at = renewed, before

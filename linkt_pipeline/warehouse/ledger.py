@@ -206,8 +206,8 @@ class DuckDbLedger:
 
     def claim(self, intention: Intention, owner: Owner) -> Claim:
         """See :meth:`Ledger.claim`."""
-        now = _now()
         with self._warehouse.write() as con:
+            now = _now()  # not before the file is ours: the order of rows is the order of claims
             found = _select(con, f"task_key = ? and {_OPEN} order by intended_at limit 1", [intention.task_key])
             if found:
                 return self._take_over(con, found[0], owner, now)
