@@ -101,7 +101,7 @@ def _wait_until_ready(url: str, dagster: subprocess.Popen[bytes]) -> bool:
 
 
 def _stopping(dagster: subprocess.Popen[bytes]) -> Callable[[int, FrameType | None], None]:
-    """A handler of SIGTERM. Ctrl-C reaches Dagster by itself (same process group), a SIGTERM to one process does not."""
+    """A handler of SIGTERM: unlike Ctrl-C, which reaches the whole process group, it has to be handed on."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         del number, frame

@@ -79,12 +79,13 @@ def test_a_failed_run_exits_1_says_what_to_do_and_lands_the_others(live, api):
     assert rows(live, "select count(*) as n from marts.signal_feed")[0]["n"] > 0
 
 
-def test_ctrl_c_leaves_the_run_going_and_the_next_command_adopts_it(live, api):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_an_interrupt_leaves_the_run_going_and_the_next_command_adopts_it(live, api, number):
     api.inject("run_life=8")
     process = live.start("run", "search")
     wait_until(lambda: api.run_count() == 1, "the start of a run")
     wait_until(lambda: "RUNNING" in (process.stdout.readline() if process.stdout else ""), "a look at the run")
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     _, err = process.communicate(timeout=60)
 
     assert process.returncode == 130

@@ -60,7 +60,7 @@ def warehouse(folder: Path) -> Warehouse:
             [NOW],
         )
         con.execute(
-            "insert into linkt.rejects values ('entity', 'id9', 'r1', 'data: expected an object, got a list', '[]', $1)",
+            "insert into linkt.rejects values ('entity', 'id9', 'r1', 'data: an object, got a list', '[]', $1)",
             [NOW],
         )
         con.execute(
@@ -107,11 +107,11 @@ def test_every_named_id_is_in_one_state(capsys):
 @pytest.mark.usefixtures("warehouse")
 def test_rejects_are_told_with_reason_and_example(capsys):
     (reject,) = report(capsys)["rejected"]
-    assert reject["reason"] == "data: expected an object, got a list"
+    assert reject["reason"] == "data: an object, got a list"
     assert (reject["count"], reject["example_id"]) == (1, "id9")
     run_command(["status"])
     out = capsys.readouterr().out
-    assert "expected an object" in out
+    assert "an object, got a list" in out
     assert "linkt-pipeline sync" in out
 
 

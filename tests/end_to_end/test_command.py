@@ -3,30 +3,46 @@
 import json
 import os
 import re
+import resource
 import signal
-import time
 import urllib.request
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import psutil
 import pytest
 
 from linkt_pipeline.sandbox import find_sandbox, running_sandbox, stop_sandbox
-from tests.cli.command import Command, wait_until
+from tests.cli.command import Command, Finished, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 DEMO_SECONDS = 45  # on two cores that have nothing else to do
+WAITING_SECONDS = 8
+
+
+@dataclass
+class FirstMinutes(Command):
+    """A folder, and how the first demo in it went."""
+
+    first: Finished = field(default_factory=lambda: Finished(-1, "", ""))
+    cpu_seconds: float = 0.0
 
 
 @pytest.fixture(scope="module")
-def demonstrated(tmp_path_factory) -> Command:
+def demonstrated(tmp_path_factory) -> FirstMinutes:
     """A folder in which the demo ran once."""
-    command = Command(tmp_path_factory.mktemp("first-minutes"))
-    ended = command("demo")
-    assert ended.code == 0, ended.err
-    command.first = ended  # type: ignore[attr-defined]
+    command = FirstMinutes(tmp_path_factory.mktemp("first-minutes"))
+    before = children_cpu_seconds()
+    command.first = command("demo")
+    command.cpu_seconds = children_cpu_seconds() - before
+    assert command.first.code == 0, command.first.err
     return command
+
+
+def children_cpu_seconds() -> float:
+    """Processor time of all children that have ended, theirs included."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def rows(command: Command, sql: str) -> list[dict]:
@@ -75,12 +91,9 @@ def test_a_second_demo_grows_the_history_whatever_the_environment_says(demonstra
     assert not (demonstrated.folder / "data" / "linkt.duckdb").exists()
 
 
-def test_the_demo_is_quick(tmp_path: Path):
-    if psutil.getloadavg()[0] > 1.5:
-        pytest.skip("the machine is busy with something else")
-    begun = time.monotonic()
-    assert Command(tmp_path)("demo").code == 0
-    assert time.monotonic() - begun < DEMO_SECONDS
+def test_the_demo_is_quick(demonstrated):
+    """By the processor's clock, because tests share the machine: the limit less what a demo spends waiting for runs."""
+    assert demonstrated.cpu_seconds < DEMO_SECONDS - WAITING_SECONDS
 
 
 def graphql(url: str, query: str) -> dict:
