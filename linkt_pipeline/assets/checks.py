@@ -2,15 +2,11 @@
 
 import dagster as dg
 
+from linkt_pipeline.assets.metadata import asset_key
 from linkt_pipeline.assets.previews import rows_markdown
-from linkt_pipeline.models import Check, CheckResult, ModelKey, Severity
+from linkt_pipeline.models import Check, CheckResult, Severity
 
 _SEVERITY = {Severity.ERROR: dg.AssetCheckSeverity.ERROR, Severity.WARN: dg.AssetCheckSeverity.WARN}
-
-
-def asset_key(key: ModelKey) -> dg.AssetKey:
-    """The asset of a table: schema and name."""
-    return dg.AssetKey([key.schema, key.name])
 
 
 def check_spec(check: Check) -> dg.AssetCheckSpec:

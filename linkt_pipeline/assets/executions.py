@@ -6,26 +6,29 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from pydantic import Field, ValidationError
 
+from linkt_pipeline.api import Run
 from linkt_pipeline.assets.checks import check_result, check_spec
-from linkt_pipeline.assets.metadata import KINDS, OWNERS, table_metadata
+from linkt_pipeline.assets.metadata import KINDS, OWNERS, asset_key, landed_metadata
+from linkt_pipeline.assets.previews import figures_markdown
 from linkt_pipeline.assets.resources import LinktResource, WarehouseResource
 from linkt_pipeline.config import TaskSpec
-from linkt_pipeline.models import Check, Columns, ModelKey, run_check
+from linkt_pipeline.models import Check, ModelKey, run_check
 from linkt_pipeline.runs.events import Event, Observer, format_elapsed
 from linkt_pipeline.runs.execute import Outcome, execute_tasks
 from linkt_pipeline.runs.interrupt import settle_interrupted
 from linkt_pipeline.runs.land import run_duration
 from linkt_pipeline.runs.worker import Worker
+from linkt_pipeline.warehouse.catalog import CatalogTable
 from linkt_pipeline.warehouse.ledger import DuckDbLedger
 
-EXECUTIONS = dg.AssetKey(["linkt", "executions"])
 _TABLE = ModelKey("linkt", "executions")
+EXECUTIONS = asset_key(_TABLE)
 
 _DESCRIPTION = """\
 **Costs credits.** Executes the Linkt task of each selected partition and waits until its run has ended.
@@ -33,6 +36,14 @@ _DESCRIPTION = """\
 Nothing is bought twice: a run that is still going, from an earlier attempt, another process or a lost reply, is
 adopted instead. Every attempt is a row of `linkt.executions`. *Terminate* in the UI cancels the Linkt run; a process
 that is shut down leaves it running, and the next materialization adopts it.
+
+One partition per entry of tasks.yaml. Select several and launch them as one run: they wait side by side. What the
+runs found is then fetched, transformed and published by itself, at no cost.
+"""
+_SANDBOX = """\
+**Sandbox mode:** there is neither a key nor a tasks.yaml, so these are the tasks of a stand-in API on this machine.
+Nothing costs anything, all data is made up, and it goes to `{folder}` only.
+
 """
 
 
@@ -75,15 +86,21 @@ class ExecutionConfig(dg.Config):
 
 
 def build_executions(
-    tasks: Mapping[str, TaskSpec], columns: Columns, checks: list[Check], observer: Observer | None = None
+    tasks: Mapping[str, TaskSpec],
+    table: CatalogTable,
+    checks: list[Check],
+    observer: Observer | None = None,
+    *,
+    sandbox_dir: Path | None = None,
 ) -> dg.AssetsDefinition:
     """The asset ``linkt/executions``.
 
     Args:
         tasks: the entries of tasks.yaml; each is a partition.
-        columns: of ``linkt.executions``.
+        table: ``linkt.executions``.
         checks: checks on any table; those on ``linkt.executions`` are run with the asset.
         observer: told every event besides the log.
+        sandbox_dir: in sandbox mode, the folder that receives its rows.
     """
     own = [check for check in checks if check.model == _TABLE]
 
@@ -95,9 +112,9 @@ def build_executions(
         group_name="linkt",
         kinds={"linkt", *KINDS},
         owners=OWNERS,
-        tags={"linkt/paid": "true"},
-        description=_DESCRIPTION,
-        metadata=table_metadata(str(_TABLE), columns),
+        tags={"linkt/paid": "true", **({"linkt/mode": "sandbox"} if sandbox_dir else {})},
+        description=(_SANDBOX.format(folder=sandbox_dir) if sandbox_dir else "") + _DESCRIPTION,
+        metadata=landed_metadata(table),
         check_specs=[check_spec(check) for check in own],
     )
     def executions(
@@ -202,30 +219,51 @@ def _record(context: dg.AssetExecutionContext, outcomes: Sequence[Outcome]) -> N
 def _metadata(outcome: Outcome) -> dict[str, Any]:
     execution, run = outcome.execution, outcome.run
     metadata: dict[str, Any] = {}
+    if run:
+        metadata |= _run_metadata(run)
     if execution:
         metadata |= {
+            "run_id": execution.run_id or "",
             "execution_id": execution.execution_id,
             "attempt": execution.attempt,
-            "run_id": execution.run_id or "",
-        }
-    if run:
-        metadata |= {
-            "status": run.raw_status,
-            "credits": run.total_credits or 0.0,
-            "credit_breakdown": dg.MetadataValue.json(run.credit_breakdown),
-            "duration": format_elapsed(run_duration(run)),
-            "duration_seconds": run_duration(run).total_seconds(),
-            "entities_created": len(run.entities_created),
-            "entities_updated": len(run.entities_updated),
-            "signals_created": len(run.signals_created),
-            "created_at": _timestamp(run.created_at),
         }
     if outcome.queue:
-        metadata["queue"] = dg.MetadataValue.json(dict(outcome.queue))
+        metadata["queue"] = dg.MetadataValue.md(figures_markdown(("state", "candidates"), outcome.queue))
     if outcome.error:
         metadata["error"] = str(outcome.error)
     return metadata
 
 
-def _timestamp(moment: datetime | None) -> Any:
-    return dg.MetadataValue.timestamp(moment) if moment else dg.MetadataValue.null()
+def _run_metadata(run: Run) -> dict[str, Any]:
+    """What a run cost and brought. Plain figures are plotted by the UI, partition by partition."""
+    results = len(run.entities_created) + len(run.entities_updated) + len(run.signals_created)
+    metadata = {
+        "status": run.raw_status,
+        "credits": run.total_credits or 0.0,
+        "entities_created": len(run.entities_created),
+        "entities_updated": len(run.entities_updated),
+        "signals_created": len(run.signals_created),
+        "duration": format_elapsed(run_duration(run)),
+        "duration_seconds": run_duration(run).total_seconds(),
+        "created_at": dg.MetadataValue.timestamp(run.created_at) if run.created_at else dg.MetadataValue.null(),
+    }
+    if run.credit_breakdown:
+        metadata["credits_by_action"] = dg.MetadataValue.md(
+            figures_markdown(("action", "credits"), run.credit_breakdown)
+        )
+    if results:
+        metadata["credits_per_result"] = round((run.total_credits or 0.0) / results, 3)
+        metadata["see_its_rows"] = dg.MetadataValue.md(_queries(run))
+    return metadata
+
+
+def _queries(run: Run) -> str:
+    """SQL that leads from a run to its rows, once they are published; shown, never run here."""
+    lines = []
+    if run.entities_created or run.entities_updated:
+        lines += ["from marts.companies where entity_id in", "from marts.people where entity_id in"]
+    if run.signals_created:
+        lines += ["from marts.signal_feed where signal_id in"]
+    named = f"from linkt.run_resources select resource_id where run_id = '{run.id}'"
+    text = "\n\n".join(f"{line}\n    ({named});" for line in lines)
+    return f"On the published snapshot, for example with `linkt-pipeline query`:\n\n```sql\n{text}\n```"

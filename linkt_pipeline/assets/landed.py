@@ -9,14 +9,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
+import duckdb
 from pydantic import Field
 
-from linkt_pipeline.assets.checks import asset_key, check_result, check_spec
+from linkt_pipeline.assets.checks import check_result, check_spec
 from linkt_pipeline.assets.executions import EXECUTIONS
-from linkt_pipeline.assets.metadata import KINDS, OWNERS, row_counts, table_metadata
+from linkt_pipeline.assets.metadata import KINDS, OWNERS, Landed, asset_key, count_rows, landed_metadata
 from linkt_pipeline.assets.models import POOL
+from linkt_pipeline.assets.previews import rows_markdown
 from linkt_pipeline.assets.resources import LinktResource, WarehouseResource
-from linkt_pipeline.models import Check, Columns, ModelKey, run_check
+from linkt_pipeline.models import Check, ModelKey, run_check
 from linkt_pipeline.runs.batches import ENTITIES, SIGNALS, Reader
 from linkt_pipeline.runs.collect import Collected, collect_runs
 from linkt_pipeline.runs.events import Observer
@@ -24,16 +26,17 @@ from linkt_pipeline.runs.fetch import Fetched, fetch_pending
 from linkt_pipeline.runs.reference import ReferenceCounts, refresh_reference_data
 from linkt_pipeline.warehouse.connection import Warehouse
 
-Sources = Mapping[ModelKey, Columns]
 Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
 
 RUN_TABLES = {
-    "runs": "Every terminal Linkt run, also those that Linkt schedules or the dashboard started: status and cost.",
-    "run_credits": "Credits of each run by action type, as the run breaks them down.",
-    "run_resources": "Every id that a run names, and what became of it: pending, landed, missing or rejected.",
+    "runs": "**Free.** Every Linkt run that has ended, with its status and cost: those started here, and those that "
+    "Linkt schedules or the dashboard started.",
+    "run_credits": "Credits of each run by action type, as the run breaks them down. Failed runs cost credits as well.",
+    "run_resources": "Every id that a run names, and what became of it: *pending*, *landed*, *missing* (Linkt answers "
+    "404) or *rejected* (unusable, kept in `linkt.rejects`).",
 }
 REFERENCE_TABLES = {
-    "tasks": "The Linkt tasks of the organization, so that names can be shown instead of ids.",
+    "tasks": "**Free.** The Linkt tasks of the organization, so that names can be shown instead of ids.",
     "icps": "The ideal customer profiles of the organization.",
     "sheets": "The sheets that hold entities, with their schemas.",
 }
@@ -72,12 +75,12 @@ class FetchConfig(dg.Config):
 
 
 def build_landed_assets(
-    sources: Sources, checks: list[Check], observer: Observer | None = None
+    sources: Landed, checks: list[Check], observer: Observer | None = None
 ) -> list[dg.AssetsDefinition]:
     """The assets that land what the API gives.
 
     Args:
-        sources: columns of the tables in schema ``linkt``.
+        sources: the tables of schema ``linkt``.
         checks: checks on any table; those on these tables are run with their assets.
         observer: told the progress of fetching.
     """
@@ -89,7 +92,7 @@ def build_landed_assets(
     ]
 
 
-def _spec(table: str, description: str, sources: Sources, deps: list[dg.AssetKey]) -> dg.AssetSpec:
+def _spec(table: str, description: str, sources: Landed, deps: list[dg.AssetKey]) -> dg.AssetSpec:
     key = ModelKey("linkt", table)
     return dg.AssetSpec(
         asset_key(key),
@@ -98,7 +101,7 @@ def _spec(table: str, description: str, sources: Sources, deps: list[dg.AssetKey
         description=description,
         kinds={"linkt", *KINDS},
         owners=OWNERS,
-        metadata=table_metadata(str(key), sources[key]),
+        metadata=landed_metadata(sources[key]),
         automation_condition=dg.AutomationCondition.eager() if deps else None,
     )
 
@@ -107,7 +110,7 @@ def _checks_on(tables: Mapping[str, str] | list[str], checks: list[Check]) -> li
     return [check for check in checks if check.model.schema == "linkt" and check.model.name in tables]
 
 
-def _runs(sources: Sources, checks: list[Check]) -> dg.AssetsDefinition:
+def _runs(sources: Landed, checks: list[Check]) -> dg.AssetsDefinition:
     own = _checks_on(RUN_TABLES, checks)
 
     @dg.multi_asset(
@@ -139,16 +142,19 @@ def _runs(sources: Sources, checks: list[Check]) -> dg.AssetsDefinition:
 
 
 def _fetched(
-    reader: Reader, table: str, sources: Sources, checks: list[Check], observer: Observer | None
+    reader: Reader, table: str, sources: Landed, checks: list[Check], observer: Observer | None
 ) -> dg.AssetsDefinition:
     own = _checks_on([table, f"{reader.resource}_versions"], checks)
     named = asset_key(ModelKey("linkt", "run_resources"))
     tables = {
         "entities": {
-            "entities": "Every company, person or other entity a run named, in its newest version.",
+            "entities": "**Free.** Every company, person or other entity that a run named, fetched from Linkt and kept "
+            "in its newest version.",
             "entity_versions": "Every version of an entity that was seen: one row per real change, append-only.",
         },
-        "signals": {"signals": "Every business event a run found. Immutable."},
+        "signals": {
+            "signals": "**Free.** Every business event that a run found, fetched from Linkt. Signals never change."
+        },
     }[table]
 
     @dg.multi_asset(
@@ -189,7 +195,7 @@ def _fetched(
     return fetched
 
 
-def _reference(sources: Sources, checks: list[Check]) -> dg.AssetsDefinition:
+def _reference(sources: Landed, checks: list[Check]) -> dg.AssetsDefinition:
     own = _checks_on(REFERENCE_TABLES, checks)
 
     @dg.multi_asset(
@@ -216,13 +222,47 @@ def _reference(sources: Sources, checks: list[Check]) -> dg.AssetsDefinition:
 def _results(
     warehouse: Warehouse, tables: Mapping[str, str], checks: list[Check], metadata: Mapping[str, Mapping[str, Any]]
 ) -> Results:
-    rows = row_counts(warehouse, [f"linkt.{table}" for table in tables])
     with warehouse.read() as con:
+        rows = {table: count_rows(con, f"linkt.{table}") for table in tables}
+        shown = {table: rows_of(con, table) for table in tables}
         found = [run_check(con, check) for check in checks]
     for table in tables:
         key = ModelKey("linkt", table)
         yield dg.MaterializeResult(
             asset_key=asset_key(key),
-            metadata={"dagster/row_count": rows[f"linkt.{table}"], **metadata.get(table, {})},
+            metadata={"dagster/row_count": rows[table], **metadata.get(table, {}), **shown[table]},
             check_results=[check_result(each) for each in found if each.check.model == key],
         )
+
+
+_SHOWN = {
+    "runs": (
+        "newest_runs",
+        "select created_at, run_id, task_type, status, total_credits as credits, run_time_seconds as seconds, "
+        "error_kind from linkt.runs order by created_at desc nulls last limit 10",
+    ),
+    "run_resources": (
+        "by_state",
+        "select resource_type, state, count(*) as ids from linkt.run_resources group by all order by all",
+    ),
+    "entities": (
+        "rejected_rows",
+        "select resource_id, reason, received_at from linkt.rejects where resource_type = 'entity' "
+        "order by received_at desc limit 10",
+    ),
+    "signals": (
+        "rejected_rows",
+        "select resource_id, reason, received_at from linkt.rejects where resource_type = 'signal' "
+        "order by received_at desc limit 10",
+    ),
+}
+
+
+def rows_of(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, dg.MarkdownMetadataValue]:
+    """The few rows of a landed table that a person looks for, if there are any."""
+    if table not in _SHOWN:
+        return {}
+    name, sql = _SHOWN[table]
+    cursor = con.execute(sql)
+    columns, rows = [column[0] for column in cursor.description or ()], cursor.fetchall()
+    return {name: dg.MetadataValue.md(rows_markdown(columns, rows))} if rows else {}

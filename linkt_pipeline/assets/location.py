@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from linkt_pipeline.assets.automation import build_jobs, build_schedules, build_sensors
+from linkt_pipeline.assets.automation import build_automation
 from linkt_pipeline.assets.executions import build_executions
 from linkt_pipeline.assets.landed import build_landed_assets
 from linkt_pipeline.assets.landing_checks import landing_checks
@@ -13,8 +13,9 @@ from linkt_pipeline.assets.models import build_models_asset
 from linkt_pipeline.assets.resources import WarehouseResource, linkt_resource
 from linkt_pipeline.assets.snapshot import build_snapshot
 from linkt_pipeline.config import PROJECT_ROOT, Settings, TaskSpec
-from linkt_pipeline.models import ModelKey, describe_models, load_checks, load_models, warehouse_sources
+from linkt_pipeline.models import ModelKey, describe_models, load_checks, load_models
 from linkt_pipeline.runs.events import Observer
+from linkt_pipeline.warehouse.catalog import read_catalog
 from linkt_pipeline.warehouse.migration import empty_warehouse
 
 SQL_DIR = PROJECT_ROOT / "sql"
@@ -37,24 +38,34 @@ def build_definitions(
         ModelFileError: a file of sql/ can't be used.
     """
     with empty_warehouse() as con:
-        sources = warehouse_sources(con)
-    graph = load_models(SQL_DIR, sources)
+        landed = {ModelKey(table.schema, table.name): table for table in read_catalog(con) if table.schema == "linkt"}
+    graph = load_models(
+        SQL_DIR, {str(key): {column.name: column.type for column in table.columns} for key, table in landed.items()}
+    )
     checks = [*landing_checks(tasks), *load_checks(SQL_DIR, graph)]
-    jobs = build_jobs()
-    return dg.Definitions(
-        assets=[
-            build_executions(tasks, graph.sources[ModelKey("linkt", "executions")], checks, observer),
-            *build_landed_assets(graph.sources, checks, observer),
-            build_models_asset(graph, describe_models(graph), checks),
-            build_snapshot(graph, settings.published_dir),
-        ],
-        jobs=jobs,
-        schedules=build_schedules(tasks, jobs),
-        sensors=build_sensors(jobs),
-        resources={
-            "linkt": linkt_resource(settings),
-            "warehouse": WarehouseResource(path=str(settings.warehouse_path)),
-        },
-        # One Dagster run is one process: a further one would cost two seconds, 190 MB and a rival for the DuckDB file.
-        executor=dg.in_process_executor,
+    sandbox_dir = settings.root if settings.sandbox else None
+    return dg.Definitions.merge(
+        build_automation(tasks),
+        dg.Definitions(
+            assets=[
+                build_executions(
+                    tasks, landed[ModelKey("linkt", "executions")], checks, observer, sandbox_dir=sandbox_dir
+                ),
+                *build_landed_assets(landed, checks, observer),
+                build_models_asset(graph, describe_models(graph), checks),
+                build_snapshot(graph, settings.published_dir),
+            ],
+            resources={
+                "linkt": linkt_resource(settings),
+                "warehouse": WarehouseResource(path=str(settings.warehouse_path)),
+            },
+            # One Dagster run is one process: a further one costs two seconds, 190 MB, and rivals for the DuckDB file.
+            executor=dg.in_process_executor,
+            metadata={
+                "mode": "sandbox (made-up data)" if settings.sandbox else "live",
+                "data_folder": dg.MetadataValue.path(str(settings.root)),
+                "tasks_file": dg.MetadataValue.path(str(settings.active_tasks_file)),
+                "api": "stand-in on this machine" if settings.sandbox else settings.base_url,
+            },
+        ),
     )

@@ -1,47 +1,72 @@
 """Dagster's standard metadata, from the tables themselves."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 import duckdb
 
-from linkt_pipeline.models import Columns
-from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.models import Columns, ModelKey, SqlModel
+from linkt_pipeline.warehouse.catalog import CatalogTable
 
 KINDS = {"duckdb"}
 OWNERS = ["team:data"]
 
+Landed = Mapping[ModelKey, CatalogTable]
+"""The tables of schema ``linkt``, as the migrations make them."""
 
-def column_schema(columns: Columns, descriptions: Mapping[str, str] | None = None) -> dg.TableSchema:
-    """A table's columns as the UI shows them."""
-    descriptions = descriptions or {}
+# A task that runs once a week keeps what is published green; two weeks of silence are red.
+WEEKLY = dg.FreshnessPolicy.time_window(warn_window=timedelta(days=8), fail_window=timedelta(days=15))
+
+
+def asset_key(key: ModelKey) -> dg.AssetKey:
+    """The asset of a table: schema and name."""
+    return dg.AssetKey([key.schema, key.name])
+
+
+def landed_metadata(table: CatalogTable) -> dict[str, Any]:
+    """What is known of a table of schema ``linkt`` before it holds a row."""
+    columns = {column.name: column.type for column in table.columns}
+    descriptions = {column.name: column.description for column in table.columns}
+    return _table_metadata(f"{table.schema}.{table.name}", _schema(columns, descriptions))
+
+
+def model_metadata(model: SqlModel, columns: Columns) -> dict[str, Any]:
+    """What is known of a model before it is built."""
+    return _table_metadata(str(model.key), model_schema(model, columns))
+
+
+def model_schema(model: SqlModel, columns: Columns) -> dg.TableSchema:
+    """A model's columns, with what its header says of them."""
+    alone = [names[0] for names in model.header.unique if len(names) == 1]
+    together = [f"unique: {', '.join(names)}" for names in model.header.unique if len(names) > 1]
+    return _schema(columns, model.column_descriptions, alone, model.header.not_null, together)
+
+
+def _table_metadata(table: str, schema: dg.TableSchema) -> dict[str, Any]:
+    return {"dagster/table_name": table, "dagster/storage_kind": "duckdb", "dagster/column_schema": schema}
+
+
+def _schema(
+    columns: Columns,
+    descriptions: Mapping[str, str | None],
+    unique: Collection[str] = (),
+    not_null: Collection[str] = (),
+    table_constraints: Iterable[str] = (),
+) -> dg.TableSchema:
     return dg.TableSchema(
         columns=[
-            dg.TableColumn(name, data_type, description=descriptions.get(name)) for name, data_type in columns.items()
-        ]
+            dg.TableColumn(
+                name,
+                data_type,
+                description=descriptions.get(name),
+                constraints=dg.TableColumnConstraints(nullable=name not in not_null, unique=name in unique),
+            )
+            for name, data_type in columns.items()
+        ],
+        constraints=dg.TableConstraints(other=list(table_constraints)),
     )
-
-
-def table_metadata(table: str, columns: Columns, descriptions: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """What is known of a table before it holds a row.
-
-    Args:
-        table: ``schema.name``.
-        columns: names and DuckDB types.
-        descriptions: column descriptions, where there are any.
-    """
-    return {
-        "dagster/table_name": table,
-        "dagster/storage_kind": "duckdb",
-        "dagster/column_schema": column_schema(columns, descriptions),
-    }
-
-
-def row_counts(warehouse: Warehouse, tables: Iterable[str]) -> dict[str, int]:
-    """Rows of each ``schema.name``, read under one short open."""
-    with warehouse.read() as con:
-        return {table: count_rows(con, table) for table in tables}
 
 
 def count_rows(con: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -1,32 +1,35 @@
 """One asset per file of sql/: one subsettable multi-asset, so that all models cost one step and no further process."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import duckdb
 from pydantic import Field
 
-from linkt_pipeline.assets.checks import asset_key, check_result, check_spec, unusable_check_result
-from linkt_pipeline.assets.metadata import KINDS, OWNERS, column_schema, table_metadata
+from linkt_pipeline.assets.charts import chart_of
+from linkt_pipeline.assets.checks import check_result, check_spec, unusable_check_result
+from linkt_pipeline.assets.metadata import KINDS, OWNERS, WEEKLY, asset_key, model_metadata, model_schema
 from linkt_pipeline.assets.previews import preview_markdown
 from linkt_pipeline.assets.resources import WarehouseResource
 from linkt_pipeline.models import (
     BuildResult,
     Check,
     Columns,
+    Lineage,
+    LineageCache,
     ModelError,
     ModelGraph,
     ModelKey,
     SqlModel,
     build_model,
-    column_lineage,
     run_check,
 )
 from linkt_pipeline.warehouse.connection import Warehouse
 
 POOL = "linkt_warehouse"
+_PUBLIC_SCHEMA = "marts"
 
 
 class ModelsConfig(dg.Config):
@@ -51,19 +54,21 @@ def build_models_asset(
 
     @dg.multi_asset(
         name="sql_models",
-        specs=[_spec(model, graph, described) for model in graph.models.values()],
+        specs=[_spec(model, described) for model in graph.models.values()],
         check_specs=[check_spec(check) for check in own_checks],
         can_subset=True,
         pool=POOL,
-        group_name=None,
+        description="Every selected SQL model in one step, parents first.",
     )
     def sql_models(
         context: dg.AssetExecutionContext, config: ModelsConfig, warehouse: WarehouseResource
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         wanted = [model for model in graph.models.values() if asset_key(model.key) in context.selected_asset_keys]
         store = warehouse.warehouse
+        lineages = LineageCache(Path(warehouse.path).with_name("column_lineage.json"), graph, described)
         failed: dict[ModelKey, str] = {}
-        yield from _build_all(context, store, wanted, failed, full_refresh=config.full_refresh)
+        yield from _build_all(context, store, wanted, lineages, failed, full_refresh=config.full_refresh)
+        lineages.save()
         built = {model.key for model in wanted} - set(failed)
         with store.read() as con:
             for check in own_checks:
@@ -88,29 +93,40 @@ def _run(con: duckdb.DuckDBPyConnection, check: Check) -> dg.AssetCheckResult:
         return unusable_check_result(check, str(error))
 
 
-def _spec(model: SqlModel, graph: ModelGraph, columns: Mapping[ModelKey, Columns]) -> dg.AssetSpec:
+def _spec(model: SqlModel, columns: Mapping[ModelKey, Columns]) -> dg.AssetSpec:
     return dg.AssetSpec(
         asset_key(model.key),
         deps=[asset_key(parent) for parent in model.depends_on],
         group_name=model.schema,
-        description=f"{model.description}\n\n**Grain:** {model.grain}\n\n```sql\n{model.sql.strip()}\n```",
+        description=f"{model.description}\n\n**Grain:** {model.grain}\n\n```sql\n{_select(model)}\n```",
         code_version=model.code_version,
         kinds={"sql", *KINDS},
         owners=OWNERS,
+        freshness_policy=WEEKLY if model.schema == _PUBLIC_SCHEMA else None,
         metadata={
-            **table_metadata(str(model.key), columns.get(model.key, {}), model.column_descriptions),
-            "dagster/column_lineage": _lineage(model, graph, columns),
+            **model_metadata(model, columns.get(model.key, {})),
             "materialized": str(model.materialization),
             "file": f"sql/{model.schema}/{model.name}.sql",
+            "dagster/code_references": dg.CodeReferencesMetadataValue(
+                code_references=[dg.LocalFileCodeReference(file_path=str(model.path), line_number=1, label="SQL")]
+            ),
         },
         automation_condition=dg.AutomationCondition.eager(),
     )
+
+
+def _select(model: SqlModel) -> str:
+    """The SELECT without the header, which the UI shows as description and columns."""
+    lines = model.sql.strip().splitlines()
+    header = next((place for place, line in enumerate(lines) if not line.startswith("--")), 0)
+    return "\n".join(lines[header:])
 
 
 def _build_all(
     context: dg.AssetExecutionContext,
     warehouse: Warehouse,
     wanted: list[SqlModel],
+    lineages: LineageCache,
     failed: dict[ModelKey, str],
     *,
     full_refresh: bool,
@@ -120,42 +136,58 @@ def _build_all(
         broken = next((parent for parent in model.depends_on if parent in failed), None)
         if broken is not None:
             failed[model.key] = f"skipped, because {broken} failed"
+            context.log.warning(f"{model.key}: {failed[model.key]}")
             continue
         try:
             with warehouse.write() as con:
                 result = build_model(con, model, full_refresh=full_refresh)
-                preview = preview_markdown(con, str(model.key)) if model.schema == "marts" else None
+                shown = _shown(con, result) if model.schema == _PUBLIC_SCHEMA else {}
         except ModelError as error:
             failed[model.key] = str(error)
             context.log.error(str(error))
             continue
         told = f"{result.rows} rows, {result.written} written, {result.seconds:.2f} s"
         context.log.info(f"{model.key}: {result.mode}, {told}")
-        yield dg.MaterializeResult(asset_key=asset_key(model.key), metadata=_metadata(model, result, preview))
+        yield dg.MaterializeResult(
+            asset_key=asset_key(model.key),
+            metadata={**_metadata(model, result), **_lineage_metadata(lineages.lineage(model)), **shown},
+        )
 
 
-def _metadata(model: SqlModel, result: BuildResult, preview: str | None) -> dict[str, Any]:
-    metadata: dict[str, Any] = {
+def _shown(con: duckdb.DuckDBPyConnection, result: BuildResult) -> dict[str, Any]:
+    """What a person wants to see of a mart: rows, and a chart where there is one."""
+    preview = preview_markdown(con, str(result.model), result.columns, result.rows)
+    chart = chart_of(con, result.model)
+    return {"preview": dg.MetadataValue.md(preview), **({"chart": dg.MetadataValue.md(chart)} if chart else {})}
+
+
+def _metadata(model: SqlModel, result: BuildResult) -> dict[str, Any]:
+    return {
         "dagster/row_count": result.rows,
-        "dagster/column_schema": column_schema(result.columns, model.column_descriptions),
+        "dagster/column_schema": model_schema(model, result.columns),
         "build": str(result.mode),
         "rows_written": result.written,
         "build_seconds": round(result.seconds, 3),
-        "built_at": dg.MetadataValue.timestamp(datetime.now(UTC)),
     }
-    if preview:
-        metadata["preview"] = dg.MetadataValue.md(preview)
-    return metadata
 
 
-def _lineage(model: SqlModel, graph: ModelGraph, columns: Mapping[ModelKey, Columns]) -> dg.TableColumnLineage:
-    return dg.TableColumnLineage(
-        {
-            column: [
-                dg.TableColumnDep(asset_key=dg.AssetKey([schema, table]), column_name=name)
-                for schema, table, name in parents
-            ]
-            for column, parents in column_lineage(model, graph, columns).items()
-            if parents
-        }
-    )
+def _lineage_metadata(lineage: Lineage) -> dict[str, Any]:
+    """Column lineage in Dagster's own form, and as a table for the open-source UI, which does not draw it."""
+    known = {column: parents for column, parents in lineage.items() if parents}
+    if not known:
+        return {}
+    deps = {
+        column: [
+            dg.TableColumnDep(asset_key=dg.AssetKey([schema, table]), column_name=name) for schema, table, name in p
+        ]
+        for column, p in known.items()
+    }
+    lines = [f"| `{column}` | {_sources(parents)} |" for column, parents in known.items()]
+    return {
+        "dagster/column_lineage": dg.TableColumnLineage(deps),
+        "columns_made_of": dg.MetadataValue.md("\n".join(["| column | made of |", "|---|---|", *lines])),
+    }
+
+
+def _sources(parents: list[tuple[str, str, str]]) -> str:
+    return ", ".join(f"`{schema}.{table}.{column}`" for schema, table, column in parents)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from linkt_pipeline.assets.checks import asset_key
-from linkt_pipeline.assets.metadata import KINDS, OWNERS
+from linkt_pipeline.assets.metadata import KINDS, OWNERS, WEEKLY, asset_key
 from linkt_pipeline.assets.models import POOL
+from linkt_pipeline.assets.previews import figures_markdown
 from linkt_pipeline.assets.resources import WarehouseResource
 from linkt_pipeline.models import ModelGraph
 from linkt_pipeline.warehouse.snapshot import publish_snapshot
@@ -16,7 +16,19 @@ SNAPSHOT = dg.AssetKey(["published", "snapshot"])
 _DESCRIPTION = """\
 What BI tools and notebooks read: `published/linkt.duckdb`, a consistent read-only copy of the warehouse moved into
 place atomically, one Parquet file per table of `staging` and `marts`, and `catalog.json`. A reader that holds the old
-file keeps it; nobody ever sees half a copy. Published only if no error-level check of the models fails.
+file keeps it; nobody ever sees half a copy. Published only if no error-level check fails.
+
+Point tools at this file, never at the `linkt.duckdb` that the pipeline writes.
+"""
+_HOW_TO_READ = """\
+```python
+import duckdb
+
+con = duckdb.connect({path!r}, read_only=True)
+con.sql("from marts.companies limit 10").show()
+```
+`linkt-pipeline query "from marts.companies limit 10"` asks on the command line, `linkt-pipeline report` makes a page
+with charts, docs/bi.md tells how BI tools connect.
 """
 
 
@@ -32,6 +44,7 @@ def build_snapshot(graph: ModelGraph, published_dir: Path) -> dg.AssetsDefinitio
         owners=OWNERS,
         pool=POOL,
         metadata={"dagster/uri": (published_dir / "linkt.duckdb").as_uri()},
+        freshness_policy=WEEKLY,
         automation_condition=dg.AutomationCondition.eager(),
     )
     def snapshot(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
@@ -40,9 +53,15 @@ def build_snapshot(graph: ModelGraph, published_dir: Path) -> dg.AssetsDefinitio
         return dg.MaterializeResult(
             metadata={
                 "path": dg.MetadataValue.path(str(published.path)),
-                "size_mb": round(published.bytes / 1e6, 2),
-                "seconds": round(published.seconds, 2),
+                "as_of": dg.MetadataValue.timestamp(published.as_of),
                 "tables": published.tables,
+                "rows": sum(published.rows.values()),
+                "dagster/size_bytes": published.bytes,
+                "parquet_mb": round(published.parquet_bytes / 1e6, 2),
+                "seconds": round(published.seconds, 2),
+                "writers_waited_seconds": round(published.locked_seconds, 3),
+                "how_to_read": dg.MetadataValue.md(_HOW_TO_READ.format(path=str(published.path))),
+                "rows_by_table": dg.MetadataValue.md(figures_markdown(("table", "rows"), published.rows)),
             }
         )
 

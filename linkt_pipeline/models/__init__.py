@@ -5,7 +5,8 @@ from linkt_pipeline.models.checks import Check, CheckResult, load_checks, run_ch
 from linkt_pipeline.models.columns import describe_models, try_describe, warehouse_sources
 from linkt_pipeline.models.errors import ModelBuildError, ModelError, ModelFileError
 from linkt_pipeline.models.graph import ModelGraph, load_models
-from linkt_pipeline.models.lineage import column_lineage
+from linkt_pipeline.models.lineage import Lineage, column_lineage
+from linkt_pipeline.models.lineage_cache import LineageCache
 from linkt_pipeline.models.model import Columns, Materialization, ModelKey, Severity, SqlModel
 from linkt_pipeline.models.render import render_graph, render_markdown
 
@@ -15,6 +16,8 @@ __all__ = [
     "Check",
     "CheckResult",
     "Columns",
+    "Lineage",
+    "LineageCache",
     "Materialization",
     "ModelBuildError",
     "ModelError",

@@ -1,0 +1,70 @@
+"""Charts for the UI, where they tell more than ten rows do; drawn as the report draws them."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+import duckdb
+
+from linkt_pipeline.models import ModelKey
+
+_WEEKS_SHOWN = 26
+_RUNS_SHOWN = 12
+
+
+def chart_of(con: duckdb.DuckDBPyConnection, key: ModelKey) -> str | None:
+    """A markdown image of a mart's rows.
+
+    Args:
+        con: a connection that sees the mart.
+        key: the mart.
+
+    Returns:
+        None for a mart that has no chart, holds nothing to draw, or was changed so that the query no longer fits.
+    """
+    draw = _CHARTS.get(str(key))
+    try:
+        return draw(con) if draw else None
+    except (duckdb.BinderException, duckdb.CatalogException):
+        return None
+
+
+def _credits(con: duckdb.DuckDBPyConnection) -> str | None:
+    from linkt_pipeline.report.charts import credits_over_time
+    from linkt_pipeline.report.drawing import chart_markdown
+    from linkt_pipeline.report.queries import CREDITS
+
+    now = datetime.now(UTC)
+    chart = credits_over_time(con.execute(CREDITS, _span(now)).fetchall(), now.date())
+    return None if chart.is_empty else chart_markdown(chart)
+
+
+def _signals(con: duckdb.DuckDBPyConnection) -> str | None:
+    from linkt_pipeline.report.charts import signals_over_time
+    from linkt_pipeline.report.drawing import chart_markdown
+    from linkt_pipeline.report.queries import SIGNALS_WEEKLY
+
+    now = datetime.now(UTC)
+    chart = signals_over_time(con.execute(SIGNALS_WEEKLY, _span(now)).fetchall(), now.date())
+    return None if chart.is_empty else chart_markdown(chart)
+
+
+def _yields(con: duckdb.DuckDBPyConnection) -> str | None:
+    from linkt_pipeline.report.charts import yields_by_run
+    from linkt_pipeline.report.drawing import chart_markdown
+    from linkt_pipeline.report.queries import RUNS
+
+    cursor = con.execute(RUNS, {"rows": _RUNS_SHOWN})
+    names = [column[0] for column in cursor.description or ()]
+    chart = yields_by_run([dict(zip(names, row, strict=True)) for row in cursor.fetchall()])
+    return None if chart.is_empty else chart_markdown(chart)
+
+
+def _span(now: datetime) -> dict[str, object]:
+    return {"as_of": now, "days": 7 * _WEEKS_SHOWN}
+
+
+_CHARTS: Mapping[str, Callable[[duckdb.DuckDBPyConnection], str | None]] = {
+    "marts.credits_daily": _credits,
+    "marts.signal_feed": _signals,
+    "marts.run_history": _yields,
+}
