@@ -32,6 +32,7 @@ def ask(tmp_path: Path, monkeypatch, capsys):
     snapshot = tmp_path / "data" / "sandbox" / "published" / "linkt.duckdb"
     snapshot.parent.mkdir(parents=True)
     with duckdb.connect(str(snapshot)) as con:
+        con.execute("create schema linkt.linkt; create table linkt.linkt.runs as select 'r1' as run_id")
         con.execute("create schema marts; create table marts.companies (name varchar, people bigint)")
         con.execute(
             "insert into marts.companies values ('Brightpath, Inc.', 3), ('Nordlicht', 0), ('[bold]Ada[/]', 12)"
@@ -66,6 +67,11 @@ def test_a_long_table_says_that_there_is_more(ask):
     _, out, _ = ask("from range(10)", "--rows", "3")
     assert "--rows N shows more than 3" in out
     assert len(out.splitlines()) == 5
+
+
+def test_the_landed_tables_are_reached_by_schema_and_name(ask):
+    """The file is called as the schema is, which DuckDB would call ambiguous."""
+    assert ask("from linkt.runs", "--format", "csv")[1] == "run_id\nr1\n"
 
 
 def test_no_rows(ask):

@@ -1,0 +1,59 @@
+"""What a killed command leaves in Dagster, and that the next one puts it right."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from linkt_pipeline.cli.dagster_run import open_instance, release_dead_runs
+from linkt_pipeline.cli.instance import prepare_instance
+from linkt_pipeline.config import Settings
+from linkt_pipeline.warehouse.ledger import Owner
+
+POOL = "linkt_warehouse"
+
+
+@pytest.fixture
+def instance(tmp_path: Path, monkeypatch) -> Iterator[dg.DagsterInstance]:
+    monkeypatch.delenv("LINKT_API_KEY", raising=False)
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(data_dir=tmp_path / "data")
+    prepare_instance(settings)
+    with open_instance(settings) as opened:
+        opened.event_log_storage.initialize_concurrency_limit_to_default(POOL)
+        yield opened
+
+
+def going_run(instance: dg.DagsterInstance, process: str | None) -> str:
+    """A Dagster run that holds the pool's only slot."""
+
+    @dg.job
+    def something() -> None: ...
+
+    tags = {} if process is None else {"linkt/process": process}
+    run = instance.create_run_for_job(something, status=dg.DagsterRunStatus.STARTED, tags=tags)
+    instance.event_log_storage.claim_concurrency_slot(POOL, run.run_id, "step")
+    assert instance.event_log_storage.get_concurrency_info(POOL).active_slot_count == 1
+    return run.run_id
+
+
+def dead_process() -> str:
+    space, _, _ = Owner.this_process().name.rsplit("/", 2)
+    return f"{space}/{2**22 + 1}/0"
+
+
+def test_a_dead_commands_run_is_failed_and_gives_its_slot_back(instance):
+    run_id = going_run(instance, dead_process())
+    assert release_dead_runs(instance) == [run_id]
+    assert instance.get_run_by_id(run_id).status is dg.DagsterRunStatus.FAILURE
+    assert instance.event_log_storage.get_concurrency_info(POOL).active_slot_count == 0
+
+
+@pytest.mark.parametrize("process", [None, "this"], ids=["started by the UI", "a command that lives"])
+def test_runs_of_others_are_left_alone(instance, process):
+    run_id = going_run(instance, Owner.this_process().name if process else None)
+    assert release_dead_runs(instance) == []
+    assert instance.get_run_by_id(run_id).status is dg.DagsterRunStatus.STARTED
+    assert instance.event_log_storage.get_concurrency_info(POOL).active_slot_count == 1
