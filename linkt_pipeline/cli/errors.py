@@ -40,10 +40,6 @@ class NothingPublishedError(LinktPipelineError):
         super().__init__(f"nothing is published yet: {snapshot} does not exist. `{command}` makes it")
 
 
-class JobFailedError(LinktPipelineError):
-    """A Dagster run of the command failed; what failed has been said already or is in the message."""
-
-
 class PortTakenError(ConfigError):
     """Another program listens on the port."""
 
