@@ -9,11 +9,10 @@ from linkt_pipeline.warehouse.landing.counts import LandingCounts
 from linkt_pipeline.warehouse.landing.resources import settle_landed, settle_rejected
 from linkt_pipeline.warehouse.landing.rows import replace_rows
 from linkt_pipeline.warehouse.landing.staging import count, stage
-from linkt_pipeline.warehouse.landing.versions import append_versions
+from linkt_pipeline.warehouse.landing.versions import append_versions, find_missing_versions
 
 _KEPT = {**ENTITIES_FRAME, "content_hash": pl.String}
 _DELIVERED = {**_KEPT, "delivery": pl.Int64}
-_CUT_OUT = {"data": "payload -> '$.data'", "duplicate_info": "nullif(payload -> '$.duplicate_info', 'null')"}
 
 
 def land_entities(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> LandingCounts:
@@ -38,10 +37,12 @@ def land_entities(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landin
     stage(con, "delivered", frame.with_row_index("delivery"), _DELIVERED)
     rejected = reject_unstorable(con, "entity", "delivered", "entity_id")
     _find_changed(con)
+    find_missing_versions(con)
+    _cut_out(con)
     versions = append_versions(con)
-    columns = [*_KEPT, *_CUT_OUT]
-    select = ["payload::json" if name == "payload" else name for name in _KEPT] + list(_CUT_OUT.values())
-    source = "delivered where delivery in (select delivery from changed_entities)"
+    columns = [*_KEPT, "data", "duplicate_info"]
+    select = ["payload::json" if name == "payload" else name for name in columns]
+    source = "changed_entities join delivered using (delivery, entity_id) join cut_out using (delivery)"
     replace_rows(con, "linkt.entities", "entity_id", "changed_entities", columns, select, source=source)
     settle_landed(con, "entity", "delivered", "entity_id")
     inserted = count(con, "select count(*) from changed_entities where is_new")
@@ -77,6 +78,20 @@ def _find_changed(con: duckdb.DuckDBPyConnection) -> None:
                 and newest.content_hash <> known.content_hash
                 and (newest.fetched_at, newest.content_hash) > (known.fetched_at, known.content_hash)
             )
+        """
+    )
+
+
+def _cut_out(con: duckdb.DuckDBPyConnection) -> None:
+    """The objects inside the payloads that will be written, cut out by one parse of each."""
+    con.execute(
+        """
+        create or replace temp table cut_out as
+        select delivery, parts[1] as data, nullif(parts[2], 'null') as duplicate_info
+        from (
+            select delivery, json_extract(payload, ['$.data', '$.duplicate_info']) as parts from delivered
+            where delivery in (select delivery from changed_entities union select delivery from missing_versions)
+        )
         """
     )
 

@@ -4,7 +4,7 @@ import duckdb
 
 from linkt_pipeline.warehouse.landing.staging import count
 
-# entities.py staged `delivered` and `known_entities`. A stored entity takes part as a version too: a mere touch moves
+# entities.py staged `delivered`, `known_entities` and, before appending, `cut_out`. A stored entity takes part as a version too: a mere touch moves
 # its updated_at without a version of its own, and an older version arriving late would otherwise hide the return to it.
 _MISSING_VERSIONS = """
 create or replace temp table missing_versions as
@@ -51,9 +51,8 @@ _COLUMNS = """entity_id, content_hash, run_id, fetched_at, updated_at, sheet_id,
 _FROM_DELIVERY = f"""
 insert into linkt.entity_versions ({_COLUMNS})
 select d.entity_id, d.content_hash, naming_runs.run_id, d.fetched_at, d.updated_at, d.sheet_id, d.icp_id,
-    d.entity_type, d.parent_id, d.status, d.comments, d.payload -> '$.data',
-    nullif(d.payload -> '$.duplicate_info', 'null')
-from missing_versions join delivered as d using (delivery)
+    d.entity_type, d.parent_id, d.status, d.comments, cut_out.data, cut_out.duplicate_info
+from missing_versions join delivered as d using (delivery) join cut_out using (delivery)
 left join naming_runs on naming_runs.entity_id = d.entity_id
 """  # noqa: S608
 
@@ -67,17 +66,21 @@ where missing_versions.delivery is null
 """  # noqa: S608
 
 
+def find_missing_versions(con: duckdb.DuckDBPyConnection) -> None:
+    """Note the delivered versions that the history lacks. Must run before ``linkt.entities`` takes the delivery in."""
+    con.execute(_MISSING_VERSIONS)
+    con.execute(_RUNS_OF_VERSIONS)
+
+
 def append_versions(con: duckdb.DuckDBPyConnection) -> int:
     """Append the delivered versions that differ from the one before and the one after them.
 
     Re-deliveries and mere touches add nothing; A, B, A in this order are three rows; an older version that arrives
-    late is added. Must run before ``linkt.entities`` takes the delivery in.
+    late is added. :func:`find_missing_versions` must have run before, ``linkt.entities`` not be changed yet.
 
     Returns:
         Rows appended.
     """
-    con.execute(_MISSING_VERSIONS)
-    con.execute(_RUNS_OF_VERSIONS)
     appended = count(con, _FROM_DELIVERY)
     if count(con, "select count(*) from missing_versions where delivery is null"):
         appended += count(con, _FROM_STORE)
