@@ -151,7 +151,7 @@ def _strip(node: Any) -> None:
 
 
 def _mute(root: Any, chart: BarChart) -> None:
-    """Number colours as the page does: pygal numbers colours by the order of series; grey is the last one, whatever the order."""
+    """Grey is the last colour, while pygal numbers colours by the order of series."""
     muted = {f"color-{place}" for place, series in enumerate(chart.series) if series.muted}
     for node in root.iter():
         classes = (node.get("class") or "").split()

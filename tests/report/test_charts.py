@@ -1,0 +1,126 @@
+"""Charts: what they show, and that the drawing brings nothing along."""
+
+import base64
+import re
+from datetime import date
+from xml.etree import ElementTree
+
+import pytest
+
+from linkt_pipeline.report.chart import BarChart, Series, pivot
+from linkt_pipeline.report.charts import credits_by_task, credits_over_time, durations_by_run, signals_over_time
+from linkt_pipeline.report.drawing import chart_markdown, chart_svg, number, shorten
+
+
+def bars(**changes) -> BarChart:
+    given = {
+        "title": "Credits <b>", "note": "", "unit": "credits", "heading": "Task",
+        "categories": ("a & b", "<i>c</i>\x00"),
+        "series": (Series('s"1', (1.0, 2.5)), Series("rest", (None, 3.0), muted=True)), **changes,
+    }  # fmt: skip
+    return BarChart(**given)
+
+
+FORMS = [
+    pytest.param({"horizontal": horizontal, "stacked": stacked}, id=f"{horizontal=} {stacked=}")
+    for horizontal in (True, False)
+    for stacked in (True, False)
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("standalone", [True, False])
+def test_drawing_is_xml_without_script_or_address(form, standalone):
+    svg = chart_svg(bars(**form), standalone=standalone)
+    tree = ElementTree.fromstring(svg)
+    tags = {node.tag.rpartition("}")[2] for node in tree.iter()}
+    assert "script" not in tags
+    assert ("style" in tags) == standalone
+    assert re.findall(r"(?:https?:)?//[^\s\"<]+", svg.replace("http://www.w3.org/2000/svg", "")) == []
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_value_is_a_bar_that_says_what_it_is(form):
+    tree = ElementTree.fromstring(chart_svg(bars(**form)))
+    titles = [node.text for node in tree.iter() if node.tag.endswith("title")]
+    assert sorted(titles) == ["<i>c</i> \nrest: 3 credits", '<i>c</i> \ns"1: 2.5 credits', 'a & b\ns"1: 1 credits']
+
+
+def test_reading_order_is_the_order_of_the_categories():
+    svg = chart_svg(bars(horizontal=True, categories=("first", "second")))
+    places = {text: float(y) for y, text in re.findall(r'y="([\d.]+)" class="">(first|second)<', svg)}
+    assert places["first"] < places["second"]
+
+
+def test_muted_series_are_grey():
+    svg = chart_svg(bars())
+    assert "color-7" in svg
+    assert "color-1 " not in svg
+    assert 'color-1"' not in svg
+
+
+def test_markdown_holds_the_whole_image():
+    found = re.fullmatch(
+        r"!\[([^\]]*)\]\(data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)\)", chart_markdown(bars(title="A [b] <c>"))
+    )
+    assert found
+    assert ElementTree.fromstring(base64.b64decode(found[2])).get("role") == "img"
+
+
+def test_nothing_to_draw_is_known():
+    assert bars(series=(), categories=()).is_empty
+    assert bars(series=(Series("a", (0.0, None)),)).is_empty
+    assert not bars().is_empty
+    assert "<svg" in chart_svg(bars(series=(), categories=()))
+
+
+def test_days_without_credits_are_shown_as_gaps():
+    chart = credits_over_time([(date(2026, 4, 1), "a", 2.0), (date(2026, 4, 4), "a", 1.0)], date(2026, 4, 5))
+    assert chart.categories == ("1 Apr", "2 Apr", "3 Apr", "4 Apr", "5 Apr")
+    assert chart.series == (Series("a", (2.0, 0, 0, 1.0, 0)),)
+
+
+def test_a_long_span_is_shown_by_week_and_sums_stay():
+    credits = [(date(2026, 3, 2), "a", 1.0), (date(2026, 3, 8), "a", 2.0), (date(2026, 4, 1), "b", 4.0)]
+    chart = credits_over_time(credits, date(2026, 4, 2))
+    assert chart.heading == "Week of"
+    assert chart.categories == ("2 Mar", "9 Mar", "16 Mar", "23 Mar", "30 Mar")
+    assert {series.name: sum(series.values) for series in chart.series} == {"a": 3.0, "b": 4.0}
+
+
+def test_weeks_cross_the_year():
+    chart = signals_over_time([(date(2025, 12, 22), "x", 1), (date(2026, 1, 5), "x", 2)], date(2026, 1, 6))
+    assert chart.categories == ("22 Dec", "29 Dec", "5 Jan")
+    assert chart.series[0].values == (1.0, 0, 2.0)
+
+
+def test_small_series_are_summed_up_as_other():
+    cells = {("c", f"s{n}"): float(n) for n in range(1, 11)}
+    series = pivot(cells, ["c"], most=4)
+    assert [one.name for one in series] == ["s10", "s9", "s8", "other (7)"]
+    assert sum(one.values[0] or 0 for one in series) == 55
+    assert series[-1].muted
+
+
+def test_most_expensive_task_first():
+    chart = credits_by_task([("cheap", "x", 1.0), ("dear", "x", 5.0), ("dear", "y", 5.0)])
+    assert chart.categories == ("dear", "cheap")
+
+
+def test_runs_without_time_or_expectation_have_no_bar():
+    run = {"created_at": None, "task": "t", "run_time_seconds": None, "expected_high_seconds": 1200.0}
+    took, documented = durations_by_run([run]).series
+    assert took.values == (None,)
+    assert documented.values == (20.0,)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "0"), (1234.5, "1,234.5"), (0.126, "0.13"), (12.0, "12"), (100, "100")]
+)
+def test_numbers(value, text):
+    assert number(value) == text
+
+
+def test_long_labels_are_cut():
+    assert shorten("a\nb  c") == "a b c"
+    assert len(shorten("x" * 99)) == 34
