@@ -29,11 +29,11 @@ docs: $(VENV)/.installed
 # Exact versions with hashes, and no registry host: needs uv, which is not needed to install.
 lock:
 	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-header --no-annotate -q -o requirements.lock
+		--no-header --no-strip-extras --no-annotate -q -o requirements.lock
 	uv pip compile pyproject.toml --group build --group dev --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header --no-annotate -q -c requirements.lock -o requirements-dev.lock
+		--no-emit-index-url --no-header --no-strip-extras --no-annotate -q -c requirements.lock -o requirements-dev.lock
 	uv pip compile pyproject.toml --group build --group dev --group bench --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header --no-annotate -q -c requirements-dev.lock -o requirements-bench.lock
+		--no-emit-index-url --no-header --no-strip-extras --no-annotate -q -c requirements-dev.lock -o requirements-bench.lock
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
