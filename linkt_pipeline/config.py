@@ -59,13 +59,20 @@ def _require_positive(value: timedelta) -> timedelta:
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(_require_positive)]
 
 
+def _require_text(value: object) -> object:
+    """YAML reads an id of decimal digits alone as a number, and might have cut leading zeros already."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError("is a number to YAML; write the id in quotes")
+    return value
+
+
 def _require_object_id(value: str) -> str:
     if not re.fullmatch(r"[0-9a-fA-F]{24}", value):
         raise ValueError("is not a Linkt id (24 hexadecimal digits, as the dashboard and the API show them)")
     return value
 
 
-ObjectId = Annotated[str, AfterValidator(_require_object_id)]
+ObjectId = Annotated[str, BeforeValidator(_require_text), AfterValidator(_require_object_id)]
 
 
 class ErrorKind(StrEnum):

@@ -57,6 +57,7 @@ def test_a_full_entry_is_read_into_typed_fields(tmp_path: Path) -> None:
         ("tasks:\n  a: 3\n", ":2: tasks.a: expected fields such as task_id, got 3"),
         ("tasks:\n  a:\n    icp_id: 507f1f77bcf86cd799439011\n", ":2: tasks.a.task_id: Field required"),
         ("tasks:\n  a:\n    task_id: nope\n", ":3: tasks.a.task_id: is not a Linkt id"),
+        ("tasks:\n  a:\n    task_id: 507112345678901234567890\n", ":3: tasks.a.task_id: is a number to YAML"),
         ("tasks:\n  a b:\n    task_id: 507f1f77bcf86cd799439011\n", ":2: tasks.a b.key: a task's name may hold"),
         (ENTRY + "    poll_interval: soon\n", ":4: tasks.search.poll_interval: 'soon' is not a duration"),
         (ENTRY + "    max_wait: 0s\n", ":4: tasks.search.max_wait: must be longer than zero"),
