@@ -6,7 +6,7 @@
  *   GET /v1/entity/{id}                              one entity of about 2.5 KB
  *   GET /v1/entity?icp_id=..&page=..&page_size=..    a page of the entities of an ICP, newest first
  *   GET /stats                                       {"served": N, "refused": N}
- * An id is 8 digits, then 16 that count; an ICP's number is its last 4 digits, and it holds the entities
+ * The last 8 digits of an id count; an ICP's number is its last 4 digits, and it holds the entities
  * number * per_icp up to the next ICP's. With --limit, at most so many requests pass in any window, the others get 429.
  */
 #define _GNU_SOURCE
@@ -73,7 +73,7 @@ static int page(char *to, const char *path) {
     for (long i = (number - 1) * size; i < number * size && i < per_icp && size <= 200; i++) {
         long which = (group + 1) * per_icp - 1 - i;
         if (i > (number - 1) * size) *at++ = ',';
-        sprintf(id, "69d4d136%016lx", which);
+        sprintf(id, "69d4d136a5c3be7f%08lx", which);
         at += entity(at, id, which);
     }
     return at - to + sprintf(at, "],\"total\":%ld,\"page\":%ld,\"page_size\":%ld}", per_icp, number, size);
@@ -99,7 +99,7 @@ static void answer(int fd, const char *path) {
         size = sprintf(body, "{\"detail\":\"Rate limit exceeded\"}");
     } else if (!strncmp(path, "/v1/entity/", 11) && strlen(path) == 35) {
         served++;
-        size = entity(body, path + 11, strtol(path + 19, NULL, 16));
+        size = entity(body, path + 11, strtol(path + 27, NULL, 16));
     } else if (!strncmp(path, "/v1/entity?", 11)) {
         served++;
         size = page(body, path);

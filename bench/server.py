@@ -12,7 +12,7 @@ from pathlib import Path
 WORK = Path(".bench")
 SOURCE = Path(__file__).with_name("server.c")
 ICP = "69d3cae85c41d0be{:08x}"
-ENTITY = "69d4d136{:016x}"
+ENTITY = "69d4d136a5c3be7f{:08x}"
 
 
 class NoCompilerError(RuntimeError):

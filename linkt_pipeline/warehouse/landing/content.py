@@ -12,7 +12,9 @@ import orjson
 import polars as pl
 
 _ATTRIBUTE_TIMES = ("created_at", "updated_at")
-_LONG_NUMBER = "[0-9]{17}"  # orjson turns integers beyond 64 bits into floats, and two of them could look alike
+# orjson turns integers beyond 64 bits into floats, and two of them could look alike. Digits right after a quote are an
+# id or a date, not a number.
+_LONG_NUMBER = r"[:,\[\s]-?[0-9][0-9.eE+-]{16}"
 
 
 def content_hashes(payloads: pl.Series) -> pl.Series:

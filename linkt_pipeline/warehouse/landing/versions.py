@@ -4,7 +4,8 @@ import duckdb
 
 from linkt_pipeline.warehouse.landing.staging import count
 
-# entities.py staged `delivered`, `known_entities` and, before appending, `cut_out`. A stored entity takes part as a version too: a mere touch moves
+# entities.py staged `delivered`, `known_entities` and, before appending, `cut_out`.
+# A stored entity takes part as a version too: a mere touch moves
 # its updated_at without a version of its own, and an older version arriving late would otherwise hide the return to it.
 _MISSING_VERSIONS = """
 create or replace temp table missing_versions as
