@@ -2,8 +2,11 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import duckdb
 import psutil
@@ -118,3 +121,38 @@ def test_the_warehouse_is_free_while_a_run_is_waited_for(dagster: DagsterDev, sa
         assert con.execute("select count(*) from linkt.linkt.executions where state = 'started'").fetchall() == [(1,)]
     dagster.terminate(waiting)
     assert dagster.wait_until(waiting) == "CANCELED"
+
+
+def test_ctrl_c_twice_on_a_process_group_does_not_cut_the_handler_short(tmp_path: Path, sandbox: Sandbox) -> None:
+    (tmp_path / "tasks.yaml").write_text(
+        f"tasks:\n  search: {{task_id: {SEARCH}, poll_interval: 200ms, max_wait: 5m, on_terminate: cancel}}\n"
+    )
+    environment = {
+        "LINKT_API_KEY": sandbox.api_key,
+        "LINKT_BASE_URL": sandbox.url,
+        "LINKT_DATA_DIR": str(tmp_path / "data"),
+    }
+    # Cancelling takes its time here, so that the second signal falls into the handler of the first.
+    sandbox.inject("late_reply=1@cancel_run*1")
+    before = sandbox.run_count(SEARCH)
+    command = [sys.executable, "-m", "linkt_pipeline.cli", "run", "search"]
+    process = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **environment}, start_new_session=True)
+    try:
+        eventually(lambda: sandbox.run_count(SEARCH) == before + 1, 60)
+        warehouse = Warehouse(tmp_path / "data" / "linkt.duckdb")
+        eventually(lambda: states(warehouse) == ["started"])
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(60) == 130
+    finally:
+        process.kill()
+    newest = max(sandbox.world.runs.values(), key=lambda run: run.number)
+    assert newest.status == "CANCELED"
+    assert states(warehouse) == ["finished"]
+
+
+def states(warehouse: Warehouse) -> list[str]:
+    """States of all executions, oldest first."""
+    with warehouse.read() as con:
+        return [row[0] for row in con.execute("select state from linkt.executions order by intended_at").fetchall()]
