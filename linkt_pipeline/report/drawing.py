@@ -21,6 +21,8 @@ _WIDTH, _WIDE = 540, 1120  # in CSS pixels, so that text is drawn about as large
 _LABEL_SPACE = 52
 _ROW = 24
 _GREY = "color-7"
+_LEGEND_COLUMNS = 3
+_LEGEND_ROW = 18
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]+")
 _LONGEST_LABEL = 34
 _DROPPED = frozenset({"script", "style", "desc"})
@@ -31,8 +33,8 @@ def chart_svg(chart: BarChart, *, standalone: bool = False) -> str:
 
     Args:
         chart: what to draw.
-        standalone: with title, legend and colours inside, to be used as an image; without, for a page that has
-            ``chart.css`` and shows title and legend as text.
+        standalone: with title, legend, colours and light ground inside, to be used as an image wherever; without, for
+            a page that has ``chart.css`` and shows title and legend as text.
     """
     root = _plot(chart, standalone).render_tree()
     _strip(root)
@@ -42,7 +44,7 @@ def chart_svg(chart: BarChart, *, standalone: bool = False) -> str:
     if standalone:
         root.set("width", str(_width(chart)))
         style = etree.SubElement(root, "style")
-        style.text = read_asset("palette.css") + read_asset("chart.css")
+        style.text = read_asset("palette.css") + read_asset("chart.css") + "svg { background: var(--ground); }"
         root.set("class", "chart-palette")
     root.set("role", "img")
     root.set("aria-label", f"Bar chart: {clean(chart.title)}. {clean(chart.note)}".strip())
@@ -89,18 +91,24 @@ def _plot(chart: BarChart, standalone: bool) -> Any:
     indices = range(len(categories))
     if chart.horizontal:  # pygal draws the first one at the bottom
         indices = range(len(categories) - 1, -1, -1)
+    columns = min(_LEGEND_COLUMNS, len(chart.series)) or 1
+    # pygal makes room for whole rows of the legend only, and forgets the last one that is not full.
+    forgotten = ceil(len(chart.series) / columns) - len(chart.series) // columns
+    legend_height = _LEGEND_ROW * ceil(len(chart.series) / columns) if standalone else 0
+    height = 60 + _ROW * max(3, len(categories)) if chart.horizontal else 270
     plot = kinds[chart.horizontal, chart.stacked](
         js=[],
         css=[],
         disable_xml_declaration=True,
         width=_width(chart),
-        height=60 + _ROW * max(3, len(categories)) if chart.horizontal else 270,
+        height=height + legend_height,
         margin=6,
+        margin_bottom=6 + _LEGEND_ROW * forgotten if standalone else 6,
         spacing=6,
         title=clean(chart.title) if standalone else None,
         show_legend=standalone,
         legend_at_bottom=True,
-        legend_at_bottom_columns=3,
+        legend_at_bottom_columns=columns,
         truncate_legend=28,
         truncate_label=-1,
         x_labels_major_every=None if chart.horizontal else ceil(len(categories) * _LABEL_SPACE / _width(chart)) or 1,

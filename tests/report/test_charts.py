@@ -59,6 +59,25 @@ def test_muted_series_are_grey():
     assert 'color-1"' not in svg
 
 
+@pytest.mark.parametrize("count", [1, 2, 4, 8])
+@pytest.mark.parametrize("form", FORMS)
+def test_legend_of_an_image_is_inside_of_it(form, count):
+    series = tuple(Series(f"series {n}", (1.0, 2.0)) for n in range(count))
+    svg = chart_svg(bars(series=series, **form), standalone=True)
+    height = float(ElementTree.fromstring(svg).get("viewBox").split()[3])
+    start = svg.index('class="legends"')
+    (top,) = re.findall(r"translate\(\d+, (\d+)\)", svg[start - 60 : start])
+    texts = [float(y) for y in re.findall(r'<text x="[\d.]+" y="([\d.]+)">series', svg[start:])]
+    assert len(texts) == count
+    assert float(top) + max(texts) < height
+
+
+def test_image_reads_on_any_ground():
+    svg = chart_svg(bars(), standalone=True)
+    assert "prefers-color-scheme" not in svg
+    assert "background: var(--ground)" in svg
+
+
 def test_markdown_holds_the_whole_image():
     found = re.fullmatch(
         r"!\[([^\]]*)\]\(data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)\)", chart_markdown(bars(title="A [b] <c>"))
