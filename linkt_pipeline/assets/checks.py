@@ -27,11 +27,13 @@ def check_result(result: CheckResult) -> dg.AssetCheckResult:
         passed=result.passed,
         severity=_SEVERITY[result.check.severity],
         description=None if result.passed else f"{result.offending} offending rows",
-        metadata={}
-        if result.passed
-        else {
+        metadata={
             "offending_rows": result.offending,
-            "first_offenders": dg.MetadataValue.md(rows_markdown(result.columns, result.sample)),
+            **(
+                {}
+                if result.passed
+                else {"first_offenders": dg.MetadataValue.md(rows_markdown(result.columns, result.sample))}
+            ),
         },
     )
 

@@ -264,6 +264,6 @@ def _queries(run: Run) -> str:
         lines += ["from marts.companies where entity_id in", "from marts.people where entity_id in"]
     if run.signals_created:
         lines += ["from marts.signal_feed where signal_id in"]
-    named = f"from linkt.run_resources select resource_id where run_id = '{run.id}'"
+    named = f"from linkt.run_resources\n     select resource_id where run_id = '{run.id}'"
     text = "\n\n".join(f"{line}\n    ({named});" for line in lines)
     return f"On the published snapshot, for example with `linkt-pipeline query`:\n\n```sql\n{text}\n```"

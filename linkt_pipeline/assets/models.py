@@ -150,7 +150,7 @@ def _build_all(
         context.log.info(f"{model.key}: {result.mode}, {told}")
         yield dg.MaterializeResult(
             asset_key=asset_key(model.key),
-            metadata={**_metadata(model, result), **_lineage_metadata(lineages.lineage(model)), **shown},
+            metadata={**shown, **_metadata(model, result), **_lineage_metadata(lineages.lineage(model))},
         )
 
 

@@ -9,7 +9,7 @@ import duckdb
 from linkt_pipeline.models import Columns
 
 _ROWS = 10
-_COLUMNS = 10
+_COLUMNS = 8
 _WIDTH = 48
 _SORTED_UP_TO = 100_000  # beyond it the newest rows cost more than a preview is worth
 
@@ -34,7 +34,7 @@ def preview_markdown(con: duckdb.DuckDBPyConnection, table: str, columns: Column
 
 
 def readable_columns(columns: Columns, most: int = _COLUMNS) -> list[str]:
-    """Up to ten columns in the table's order: names and figures before ids, nested values last."""
+    """Up to eight columns in the table's order: names and figures before ids, nested values last."""
     ranked = sorted(columns, key=lambda name: _reading_rank(name, columns[name]))[:most]
     return [name for name in columns if name in ranked]
 
@@ -50,7 +50,7 @@ def _is_moment(data_type: str) -> bool:
 
 
 def rows_markdown(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Rows as a markdown table, at most ten columns wide."""
+    """Rows as a markdown table, at most eight columns wide."""
     shown = list(columns)[:_COLUMNS]
     lines = [f"| {' | '.join(shown)} |", f"|{'---|' * len(shown)}"]
     lines += [f"| {' | '.join(_cell(value) for value in row[:_COLUMNS])} |" for row in rows]

@@ -33,11 +33,16 @@ with charts, docs/bi.md tells how BI tools connect.
 
 
 def build_snapshot(graph: ModelGraph, published_dir: Path) -> dg.AssetsDefinition:
-    """The asset ``published/snapshot``, downstream of every model."""
+    """The asset ``published/snapshot``, downstream of every model.
+
+    Only models that no other model reads are named as its parents: all others lie upstream of them, and an edge from
+    each would hide the graph's shape.
+    """
+    ends = [key for key in graph.models if not graph.children[key]]
 
     @dg.asset(
         key=SNAPSHOT,
-        deps=[asset_key(key) for key in graph.models],
+        deps=[asset_key(key) for key in ends],
         group_name="published",
         description=_DESCRIPTION,
         kinds={"parquet", *KINDS},
