@@ -102,7 +102,7 @@ class Reader:
         frame = self._frame(models, moment)
         # Before the warehouse is opened: nobody waits for it.
         frame = frame.with_columns(content_hashes(frame["payload"]))
-        with warehouse.write() as con:
+        with warehouse.write(threads=1) as con:
             counts = self._land(con, frame)
             if batch.missing:
                 mark_missing(con, self.resource, batch.missing, at=moment)

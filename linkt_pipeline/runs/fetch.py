@@ -7,9 +7,10 @@ fails: the rest is simply still pending.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from linkt_pipeline.api import (
     AuthenticationError,
@@ -29,9 +30,13 @@ from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.landing import LandingCounts, reopen_resources
 from linkt_pipeline.warehouse.queries import pending_resources
 
+T = TypeVar("T")
+
 CONCURRENCY = 32
-_BATCH_ROWS = 1_000
-_BATCHES_WAITING = 2
+# A transaction has a price of its own, so a batch grows while the one before it is being landed; up to a size that
+# bounds memory and what an interrupt can lose.
+_BATCH_ROWS = 500
+_LARGEST_BATCH = 2_000
 _FAILURES_TO_STOP = 20  # so many ids failing for good is an outage, not bad luck
 _ROUND = 50_000  # pending ids read at once; bounds memory
 
@@ -126,10 +131,20 @@ class _Fetch:
         self.done = Fetched()
         self.tried: set[str] = set()
         self.batch = Batch()
-        self.queue: asyncio.Queue[Batch | None] = asyncio.Queue(maxsize=_BATCHES_WAITING)
+        self.queue: asyncio.Queue[Batch | None] = asyncio.Queue(maxsize=1)
+        self.landing = False
+        # One thread for all batches: the memory that several threads keep for themselves is several times as much.
+        self.thread = ThreadPoolExecutor(1, "landing")
 
     async def run(self) -> Fetched:
-        while groups := await asyncio.to_thread(self._next_round):
+        with self.thread:
+            return await self._run()
+
+    async def _on_thread(self, work: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self.thread, work, *arguments)
+
+    async def _run(self) -> Fetched:
+        while groups := await self._on_thread(self._next_round):
             failure: LinktPipelineError | None = None
             self.batch = Batch()
             try:
@@ -221,7 +236,8 @@ class _Fetch:
                 raise
 
     async def _hand_over_if_full(self) -> None:
-        if len(self.batch) >= _BATCH_ROWS:
+        lander_is_free = not self.landing and self.queue.empty()
+        if len(self.batch) >= (_BATCH_ROWS if lander_is_free else _LARGEST_BATCH):
             await self._hand_over()
 
     async def _hand_over(self) -> None:
@@ -234,22 +250,24 @@ class _Fetch:
 
     async def _land_batches(self) -> None:
         while (batch := await self.queue.get()) is not None:
-            models, doubtful = await asyncio.to_thread(self.reader.parse, batch)
+            self.landing = True
+            models, doubtful = await self._on_thread(self.reader.parse, batch)
             for resource_id in doubtful:
                 await self._read_again(resource_id, batch, models)
-            counts = await asyncio.to_thread(self.reader.land, self.warehouse, models, batch)
+            counts = await self._on_thread(self.reader.land, self.warehouse, models, batch)
             self.done.add(counts)
             self.done.landed += len(models) - counts.rejected
             self.done.missing += len(batch.missing)
             self.done.rejected += len(batch.rejected) + counts.rejected
             self.progress(self.done)
+            self.landing = False
 
     async def _read_again(self, resource_id: str, batch: Batch, models: list[Any]) -> None:
         """A body that can't be used may have been damaged on its way: once more, then it is kept as a reject."""
         self.done.reads += 1
         try:
             again = Batch(bodies=[(resource_id, await self.reader.read_body(self.client, resource_id))])
-            good, _ = await asyncio.to_thread(self.reader.parse, again)
+            good, _ = await self._on_thread(self.reader.parse, again)
             models += good
             if not good:
                 batch.rejected.append(self.reader.rejection(*again.bodies[0]))
