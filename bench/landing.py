@@ -18,7 +18,7 @@ from pathlib import Path
 import orjson
 import polars as pl
 import psutil
-from generate_warehouse import FIRST, _text_id, fill
+from bench.generate_warehouse import FIRST, _text_id, fill
 
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.frames import ENTITIES_FRAME, RUN_CREDITS_FRAME, RUN_RESOURCES_FRAME, RUNS_FRAME
