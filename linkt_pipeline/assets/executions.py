@@ -3,10 +3,11 @@
 import asyncio
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import dagster as dg
@@ -121,11 +122,18 @@ def build_executions(
         context: dg.AssetExecutionContext, config: ExecutionConfig, linkt: LinktResource, warehouse: WarehouseResource
     ) -> Iterator[dg.MaterializeResult[None]]:
         selected = [config.applied_to(tasks[key]) for key in context.partition_keys]
-        outcomes = _Step(context, linkt, warehouse, selected, observer).run()
-        _record(context, outcomes)
+        step = _Step(context, linkt, warehouse, selected, observer)
+        outcomes = step.run()
+        try:
+            _record(context, outcomes)
+        except dg.Failure:
+            step.hand_on()
+            raise
         with warehouse.warehouse.read() as con:
             found = [check_result(run_check(con, check)) for check in own]
         yield dg.MaterializeResult(check_results=found)
+        # Only now is the materialization recorded: a step that fails before has not used its runs up.
+        step.hand_on()
 
     return executions
 
@@ -140,22 +148,50 @@ class _Step:
 
     def run(self) -> list[Outcome]:
         self.worker: Worker | None = None
+        self.interrupted = False
         try:
-            return asyncio.run(self._execute())
-        except Exception:
-            raise
-        except BaseException:
-            with _deaf_to_signals():
-                self._settle_interrupt()
+            outcomes = asyncio.run(self._execute())
+            if self.interrupted:  # too late to stop anything
+                raise dg.DagsterExecutionInterruptedError
+            return outcomes
+        except BaseException as error:
+            if isinstance(error, Exception) and not self.interrupted:
                 raise
+            with _handling_signals(signal.SIG_IGN):
+                self._settle_interrupt()
+            if self.interrupted:
+                raise dg.DagsterExecutionInterruptedError from None
+            raise
+
+    def hand_on(self) -> None:
+        """The outcomes are recorded; the next materialization starts new runs."""
+        if self.worker is not None:
+            asyncio.run(self.worker.release_leases())
 
     async def _execute(self) -> list[Outcome]:
         warehouse = self.warehouse.warehouse
-        async with self.linkt.client(warehouse) as client:
-            self.worker = Worker(
-                client, warehouse, DuckDbLedger(warehouse), self._report, dagster_run_id=self.context.run_id
-            )
-            return await execute_tasks(self.worker, self.tasks)
+        with _handling_signals(self._interruption_of(asyncio.current_task())):
+            async with self.linkt.client(warehouse) as client:
+                self.worker = Worker(
+                    client, warehouse, DuckDbLedger(warehouse), self._report, dagster_run_id=self.context.run_id
+                )
+                return await execute_tasks(self.worker, self.tasks, delivers=False)
+
+    def _interruption_of(self, work: "asyncio.Task[list[Outcome]] | None") -> Callable[[int, FrameType | None], None]:
+        """A signal handler that cancels the work.
+
+        Dagster's own raises wherever the signal finds the program. Inside one of many tasks asyncio keeps such an
+        error until all the others have ended, which may take hours.
+        """
+        loop = asyncio.get_running_loop()
+
+        def interrupt(number: int, frame: FrameType | None) -> None:
+            del number, frame
+            if not self.interrupted and work is not None:  # Ctrl-C reaches a process group, often twice
+                self.interrupted = True
+                loop.call_soon_threadsafe(work.cancel)
+
+        return interrupt
 
     def _report(self, event: Event) -> None:
         log = self.context.log.warning if event.is_warning else self.context.log.info
@@ -182,17 +218,17 @@ class _Step:
 
 
 @contextmanager
-def _deaf_to_signals() -> Iterator[None]:
-    """Ctrl-C reaches a whole process group, often twice: the second must not cut the handler of the first short."""
+def _handling_signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> Iterator[None]:
+    """Let ``handler`` have what would interrupt the step; only the main thread is ever interrupted."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, previous in before.items():
+            signal.signal(number, previous)
 
 
 def _record(context: dg.AssetExecutionContext, outcomes: Sequence[Outcome]) -> None:

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from linkt_pipeline.assets.checks import check_result, check_spec
 from linkt_pipeline.assets.executions import EXECUTIONS
-from linkt_pipeline.assets.metadata import KINDS, OWNERS, Landed, asset_key, count_rows, landed_metadata
+from linkt_pipeline.assets.metadata import FOLLOWS, KINDS, OWNERS, Landed, asset_key, count_rows, landed_metadata
 from linkt_pipeline.assets.models import POOL
 from linkt_pipeline.assets.previews import rows_markdown
 from linkt_pipeline.assets.resources import LinktResource, WarehouseResource
@@ -34,6 +34,8 @@ RUN_TABLES = {
     "run_credits": "Credits of each run by action type, as the run breaks them down. Failed runs cost credits as well.",
     "run_resources": "Every id that a run names, and what became of it: *pending*, *landed*, *missing* (Linkt answers "
     "404) or *rejected* (unusable, kept in `linkt.rejects`).",
+    "run_queue_counts": "Candidates of each run by state (queued, processing, completed, discarded), as last seen in "
+    "its queue while it was waited for.",
 }
 REFERENCE_TABLES = {
     "tasks": "**Free.** The Linkt tasks of the organization, so that names can be shown instead of ids.",
@@ -102,7 +104,7 @@ def _spec(table: str, description: str, sources: Landed, deps: list[dg.AssetKey]
         kinds={"linkt", *KINDS},
         owners=OWNERS,
         metadata=landed_metadata(sources[key]),
-        automation_condition=dg.AutomationCondition.eager() if deps else None,
+        automation_condition=FOLLOWS,
     )
 
 
@@ -197,10 +199,11 @@ def _fetched(
 
 def _reference(sources: Landed, checks: list[Check]) -> dg.AssetsDefinition:
     own = _checks_on(REFERENCE_TABLES, checks)
+    new_runs = asset_key(ModelKey("linkt", "runs"))  # a new run may speak of a new task
 
     @dg.multi_asset(
         name="reference_data",
-        specs=[_spec(table, text, sources, []) for table, text in REFERENCE_TABLES.items()],
+        specs=[_spec(table, text, sources, [new_runs]) for table, text in REFERENCE_TABLES.items()],
         check_specs=[check_spec(check) for check in own],
         pool=POOL,
     )

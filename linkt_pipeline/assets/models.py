@@ -10,7 +10,7 @@ from pydantic import Field
 
 from linkt_pipeline.assets.charts import chart_of
 from linkt_pipeline.assets.checks import check_result, check_spec, unusable_check_result
-from linkt_pipeline.assets.metadata import KINDS, OWNERS, WEEKLY, asset_key, model_metadata, model_schema
+from linkt_pipeline.assets.metadata import FOLLOWS, KINDS, OWNERS, WEEKLY, asset_key, model_metadata, model_schema
 from linkt_pipeline.assets.previews import preview_markdown
 from linkt_pipeline.assets.resources import WarehouseResource
 from linkt_pipeline.models import (
@@ -111,7 +111,7 @@ def _spec(model: SqlModel, columns: Mapping[ModelKey, Columns]) -> dg.AssetSpec:
                 code_references=[dg.LocalFileCodeReference(file_path=str(model.path), line_number=1, label="SQL")]
             ),
         },
-        automation_condition=dg.AutomationCondition.eager(),
+        automation_condition=FOLLOWS,
     )
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from linkt_pipeline.assets.metadata import KINDS, OWNERS, WEEKLY, asset_key
+from linkt_pipeline.assets.metadata import FOLLOWS, KINDS, OWNERS, WEEKLY, asset_key
 from linkt_pipeline.assets.models import POOL
 from linkt_pipeline.assets.previews import figures_markdown
 from linkt_pipeline.assets.resources import WarehouseResource
@@ -50,7 +50,7 @@ def build_snapshot(graph: ModelGraph, published_dir: Path) -> dg.AssetsDefinitio
         pool=POOL,
         metadata={"dagster/uri": (published_dir / "linkt.duckdb").as_uri()},
         freshness_policy=WEEKLY,
-        automation_condition=dg.AutomationCondition.eager(),
+        automation_condition=FOLLOWS,
     )
     def snapshot(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
         published = publish_snapshot(warehouse.warehouse, published_dir)

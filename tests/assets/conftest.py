@@ -1,0 +1,34 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from linkt_pipeline.sandbox import running_sandbox
+from tests.assets.deployment import API_KEY, TASKS, Deployment
+
+
+def deploy(folder: Path) -> Iterator[Deployment]:
+    (folder / "tasks.yaml").write_text(TASKS, encoding="utf-8")
+    with (
+        running_sandbox(speed=60, api_key=API_KEY) as sandbox,
+        pytest.MonkeyPatch.context() as environment,
+        dg.DagsterInstance.local_temp(str(folder)) as instance,
+    ):
+        environment.setenv("LINKT_API_KEY", API_KEY)
+        environment.setenv("LINKT_BASE_URL", sandbox.url)
+        environment.setenv("LINKT_DATA_DIR", str(folder / "data"))
+        environment.setenv("LINKT_TASKS_FILE", str(folder / "tasks.yaml"))
+        yield Deployment(sandbox, folder, instance)
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Iterator[Deployment]:
+    """A deployment that has run nothing yet."""
+    yield from deploy(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A deployment that the tests of a module share."""
+    yield from deploy(tmp_path_factory.mktemp("deployment"))

@@ -1,0 +1,161 @@
+"""What the paid step owes whoever started it: an interrupt is heard at once, and an outcome counts once it is recorded."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from linkt_pipeline.assets import executions
+from linkt_pipeline.assets.executions import EXECUTIONS, build_executions
+from linkt_pipeline.assets.landing_checks import landing_checks
+from linkt_pipeline.assets.resources import LinktResource, WarehouseResource
+from linkt_pipeline.config import TaskSpec
+from linkt_pipeline.models import ModelKey
+from linkt_pipeline.runs.events import Event, RunProgress, RunStarted
+from linkt_pipeline.runs.fetch import Fetched
+from linkt_pipeline.sandbox import Sandbox, running_sandbox
+from linkt_pipeline.sandbox.catalog import SAAS, SEARCH_TASK
+from linkt_pipeline.warehouse.catalog import read_catalog
+from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.errors import WarehouseBusyError
+from linkt_pipeline.warehouse.migration import empty_warehouse
+
+
+@dataclass
+class Watcher:
+    """Acts upon an event, from inside of the task that reports it."""
+
+    act: Callable[[Event], None] = lambda event: None
+    seen: list[Event] = field(default_factory=list)
+
+    def on_event(self, event: Event) -> None:
+        self.seen.append(event)
+        self.act(event)
+
+    def on_fetch(self, resource: str, fetched: Fetched) -> None:
+        """Nothing is fetched here."""
+
+
+@dataclass
+class Step:
+    """The paid asset alone, against a sandbox."""
+
+    sandbox: Sandbox
+    warehouse: Warehouse
+    watcher: Watcher = field(default_factory=Watcher)
+
+    def materialize(self, **changes: Any) -> dg.ExecuteInProcessResult:
+        given = {"task_id": SEARCH_TASK, "icp_id": SAAS, "poll_interval": "30ms", "max_wait": "30s", **changes}
+        tasks = {"saas": TaskSpec.model_validate({"key": "saas", "parameters": {"num_results": 2}, **given})}
+        with empty_warehouse() as con:
+            (table,) = [table for table in read_catalog(con) if (table.schema, table.name) == ("linkt", "executions")]
+        asset = build_executions(tasks, table, landing_checks(tasks), self.watcher)
+        return dg.materialize(
+            [asset],
+            partition_key="saas",
+            raise_on_error=False,
+            resources={
+                "linkt": LinktResource(base_url=self.sandbox.url, api_key=self.sandbox.api_key),
+                "warehouse": WarehouseResource(path=str(self.warehouse.path)),
+            },
+        )
+
+    def ledger(self) -> list[tuple[str, str | None, str | None]]:
+        with self.warehouse.read() as con:
+            return con.execute(
+                "select state, run_status, lease_owner from linkt.executions order by intended_at"
+            ).fetchall()
+
+
+@pytest.fixture
+def step(tmp_path: Path) -> Iterator[Step]:
+    with running_sandbox(speed=60) as sandbox:
+        yield Step(sandbox, Warehouse(tmp_path / "linkt.duckdb"))
+
+
+# --- interrupts
+
+
+def interrupt_at(kind: type[Event], number: int, times: int = 1) -> Callable[[Event], None]:
+    def act(event: Event) -> None:
+        if isinstance(event, kind):
+            for _ in range(times):
+                os.kill(os.getpid(), number)
+
+    return act
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("kind", [RunStarted, RunProgress])
+def test_a_signal_that_finds_one_of_many_tasks_at_work_is_an_interrupt(
+    step: Step, kind: type[Event], number: int, times: int
+) -> None:
+    """Raised inside a task of the event loop, the error of an interrupt would be kept until the run has ended."""
+    step.sandbox.inject("run_life=20")
+    step.watcher.act = interrupt_at(kind, number, times)
+    before = time.monotonic()
+
+    with pytest.raises(dg.DagsterExecutionInterruptedError):
+        step.materialize()
+
+    assert time.monotonic() - before < 15
+    assert step.ledger() == [("started", "SCHEDULED" if kind is RunStarted else "RUNNING", None)]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_an_interrupt_from_inside_cancels_where_the_task_says_so(step: Step) -> None:
+    step.sandbox.inject("run_life=20")
+    step.watcher.act = interrupt_at(RunProgress, signal.SIGTERM)
+
+    with pytest.raises(dg.DagsterExecutionInterruptedError):
+        step.materialize(on_terminate="cancel")
+
+    assert [(state, status) for state, status, _ in step.ledger()] == [("finished", "CANCELED")]
+
+
+# --- outcomes
+
+
+def test_a_run_whose_outcome_could_not_be_recorded_is_not_bought_again(
+    step: Step, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A BI tool takes the warehouse between the end of the run and the checks of the step."""
+
+    def busy(*_: object) -> None:
+        raise WarehouseBusyError("held by somebody else")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(executions, "run_check", busy)
+        assert not step.materialize().success
+    again = step.materialize()
+
+    assert again.success
+    assert again.asset_materializations_for_node(EXECUTIONS.to_python_identifier())
+    assert step.sandbox.run_count() == 1
+    assert [state for state, *_ in step.ledger()] == ["finished"]
+
+
+def test_a_recorded_outcome_is_used_up(step: Step) -> None:
+    assert step.materialize().success
+    assert step.materialize().success
+
+    assert step.sandbox.run_count() == 2
+
+
+def test_a_recorded_failure_is_used_up_as_well(step: Step) -> None:
+    step.sandbox.inject("failed_run=timeout")
+    assert not step.materialize().success
+
+    assert step.materialize().success
+    assert step.sandbox.run_count() == 2
+
+
+def test_the_table_of_executions_is_the_one_described() -> None:
+    assert ModelKey("linkt", "executions") in {check.model for check in landing_checks({})}
