@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from linkt_pipeline.config import ErrorKind
+from linkt_pipeline.config import ErrorKind, TaskSpec
 from linkt_pipeline.runs.classify import ADVICE
 from linkt_pipeline.runs.errors import RunFailedError
 from linkt_pipeline.runs.events import RunEnded, RunStarted
@@ -188,19 +188,28 @@ def test_two_workers_of_one_process_get_one_run(scene: Scene) -> None:
     assert (scene.posts(), scene.states()) == (1, ["finished"])
 
 
-def test_two_workers_that_see_a_run_fail_retry_it_once(scene: Scene) -> None:
-    """The faster one's second attempt is over before the slower one asks: nothing is bought a third time."""
-    scene.sandbox.inject("failed_run=provider_error")
-    scene.sandbox.inject("run_life=0.5")
+def lead_and_follow(scene: Scene, error: str, *tasks: TaskSpec) -> list[Outcome]:
+    """One worker starts a run, another one follows it, and then the run fails."""
+    scene.sandbox.inject("run_life=3600")
 
     async def work() -> list[list[Outcome]]:
         async with scene.worker() as leader, scene.worker() as follower:
-            leading = asyncio.create_task(execute_tasks(leader, [search(retry=RETRY)]))
+            leading = asyncio.create_task(execute_tasks(leader, [tasks[0]]))
             await until(lambda: scene.states() == ["started"])
-            slow = search(retry={**RETRY, "backoff": "1500ms"})
-            return await asyncio.gather(leading, execute_tasks(follower, [slow]))
+            following = asyncio.create_task(execute_tasks(follower, [tasks[1]]))
+            await until(lambda: "following it" in scene.texts)
+            (record,) = scene.sandbox.world.own.runs.values()
+            record.error, record.status = error, "FAILED"
+            return await asyncio.gather(leading, following)
 
-    outcomes = [outcome for (outcome,) in run(work())]
+    return [outcome for (outcome,) in run(work())]
+
+
+def test_two_workers_that_see_a_run_fail_retry_it_once(scene: Scene) -> None:
+    """The faster one's second attempt is over before the slower one asks: nothing is bought a third time."""
+    slow = search(retry={**RETRY, "backoff": "1500ms"})
+
+    outcomes = lead_and_follow(scene, "Provider error", search(retry=RETRY), slow)
 
     assert [outcome.succeeded for outcome in outcomes] == [True, True]
     assert [row.run_status for row in scene.rows()] == ["FAILED", "COMPLETED"]
@@ -208,18 +217,10 @@ def test_two_workers_that_see_a_run_fail_retry_it_once(scene: Scene) -> None:
 
 
 def test_a_follower_of_a_failed_run_fails_with_it(scene: Scene) -> None:
-    scene.sandbox.inject("failed_run=timeout")
-    scene.sandbox.inject("run_life=0.5")
-
-    async def work() -> list[list[Outcome]]:
-        async with scene.worker() as leader, scene.worker() as follower:
-            leading = asyncio.create_task(execute_tasks(leader, [search()]))
-            await until(lambda: scene.states() == ["started"])
-            return await asyncio.gather(leading, execute_tasks(follower, [search()]))
-
-    errors = [str(outcome.error) for (outcome,) in run(work())]
+    errors = [str(outcome.error) for outcome in lead_and_follow(scene, "timed out", search(), search())]
 
     assert errors[0] == errors[1]
+    assert "timeout: timed out" in errors[0]
     assert scene.posts() == 1
 
 

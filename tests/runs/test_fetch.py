@@ -79,6 +79,11 @@ def fetch(scene: Scene, reader: Reader = ENTITIES, **options: Any) -> Fetched:
     return run(work())
 
 
+def small_batches(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    for name in ("_BATCH_ROWS", "_LARGEST_BATCH"):
+        monkeypatch.setattr(fetch_module, name, rows)
+
+
 def books(scene: Scene) -> dict[str, int]:
     counts = dict(scene.query("select state, count(*) from linkt.run_resources group by all"))
     assert set(counts) <= set(STATES)
@@ -306,8 +311,7 @@ def test_what_was_read_before_the_api_died_is_landed_and_the_rest_stays_pending(
 
 def test_a_full_queue_at_the_moment_of_an_outage_loses_no_batch(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Landing is slow, so that readers wait with full batches in hand when another request fails."""
-    monkeypatch.setattr(fetch_module, "_BATCH_ROWS", 5)
-    monkeypatch.setattr(fetch_module, "_BATCHES_WAITING", 1)
+    small_batches(monkeypatch, 5)
     ids = create_entities(scene, SAAS, 120)
     name(scene, None, ids)
     scene.sandbox.inject("http_401@get_entity*0+60")
@@ -355,7 +359,7 @@ def test_a_passing_failure_costs_only_time(scene: Scene, fault: str) -> None:
 
 
 def test_a_disk_that_is_full_is_told_and_hangs_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch_module, "_BATCH_ROWS", 10)
+    small_batches(monkeypatch, 10)
     name(scene, None, create_entities(scene, SAAS, 300))
 
     def full(*args: Any, **kwargs: Any) -> None:
@@ -382,7 +386,7 @@ def test_a_bug_in_landing_is_not_swallowed(scene: Scene, monkeypatch: pytest.Mon
 
 
 def test_an_interrupt_ends_a_fetch_and_what_was_landed_stays(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch_module, "_BATCH_ROWS", 5)
+    small_batches(monkeypatch, 5)
     ids = create_entities(scene, SAAS, 40)
     name(scene, None, ids)
     scene.sandbox.inject("hang=20@get_entity*0+20")
@@ -410,7 +414,7 @@ def test_an_interrupt_ends_a_fetch_and_what_was_landed_stays(scene: Scene, monke
 
 
 def test_progress_is_told_batch_by_batch(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch_module, "_BATCH_ROWS", 10)
+    small_batches(monkeypatch, 10)
     name(scene, None, create_entities(scene, SAAS, 40))
     told: list[int] = []
 

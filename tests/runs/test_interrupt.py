@@ -165,7 +165,7 @@ def test_an_interrupt_between_the_request_and_its_reply(scene: Scene, by_person:
 
 
 def test_an_interrupt_before_a_run_exists_leaves_nothing_to_cancel(scene: Scene) -> None:
-    pause = scene.sandbox.inject("http_429=20@execute")
+    pause = scene.sandbox.inject("http_429=10@execute")
 
     cancelled = interrupt(scene, by_person=True, at=lambda: pause.fired == 1)
 
