@@ -275,3 +275,5 @@ class _Fetch:
             batch.missing.append(resource_id)
         except MalformedBodyError as error:
             batch.rejected.append(Rejected(resource_id, error.reason, error.payload))
+        except LinktPipelineError as error:  # no verdict about this id, and none about the batch it came with
+            self.done.failures.append(f"{resource_id}: {error}")

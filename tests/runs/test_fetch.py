@@ -270,6 +270,19 @@ def test_a_body_that_stays_broken_is_kept_with_its_reason_until_it_is_whole(scen
     assert scene.query("select * from linkt.rejects") == []
 
 
+@pytest.mark.parametrize("status", [401, 429, 500])
+def test_a_second_look_that_fails_keeps_the_rest_of_its_batch(scene: Scene, status: int) -> None:
+    ids = create_entities(scene, SAAS, 5)
+    name(scene, None, ids)
+    scene.sandbox.inject(f"malformed_body=wrong_type@get_entity:{ids[0]}")
+    scene.sandbox.inject(f"http_{status}=60@get_entity:{ids[0]}*0+1")
+
+    fetched = fetch(scene, retry_for=timedelta(milliseconds=100))
+
+    assert (fetched.landed, len(fetched.failures)) == (4, 1)
+    assert books(scene) == {"landed": 4, "pending": 1}
+
+
 def test_a_body_that_speaks_of_another_id_is_rejected(scene: Scene) -> None:
     first, second = create_entities(scene, SAAS, 2)
     name(scene, SAAS, [first, second])
