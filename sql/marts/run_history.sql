@@ -50,7 +50,7 @@ with yields as (
 queues as (
     select
         run_id,
-        coalesce(sum(entities) filter (where lower(state) = 'discarded'), 0) as candidates_discarded
+        coalesce(sum(entities) filter (where lower(state) = 'discarded'), 0)::bigint as candidates_discarded
     from staging.run_queue_counts
     group by run_id
 ),

@@ -37,9 +37,9 @@ select
     count(run.run_id) as runs,
     count(run.run_id) filter (where run.is_success) as successful_runs,
     count(run.run_id) filter (where run.is_success) / count(run.run_id) as success_rate,
-    sum(run.entities_created) as entities_created,
-    sum(run.entities_updated) as entities_updated,
-    sum(run.signals_created) as signals_created,
+    sum(run.entities_created)::bigint as entities_created,
+    sum(run.entities_updated)::bigint as entities_updated,
+    sum(run.signals_created)::bigint as signals_created,
     sum(run.total_credits) as total_credits,
     sum(run.total_credits) filter (where not run.is_success) as failed_credits,
     sum(run.total_credits) / count(run.run_id) as credits_per_run,
@@ -48,8 +48,8 @@ select
     sum(run.total_credits) filter (where run.signals_created > 0)
     / nullif(sum(run.signals_created) filter (where run.total_credits is not null), 0) as credits_per_signal,
     sum(run.total_credits) filter (where run.entities_created = 0 and run.signals_created = 0) as empty_run_credits,
-    sum(queues.kept) as candidates_kept,
-    sum(queues.discarded) as candidates_discarded,
+    sum(queues.kept)::bigint as candidates_kept,
+    sum(queues.discarded)::bigint as candidates_discarded,
     sum(queues.discarded) / nullif(sum(queues.kept) + sum(queues.discarded), 0) as discard_rate,
     median(run.run_time_seconds) filter (where run.is_success) as median_run_time_seconds,
     max(run.created_at) as last_run_at

@@ -30,6 +30,16 @@ def test_every_column_is_described_and_every_model_says_what_is_unique(graph: Mo
         assert model.grain.endswith("."), key
 
 
+def test_no_column_is_of_a_type_that_parquet_and_bi_tools_turn_into_something_else(graph: ModelGraph) -> None:
+    found = {
+        (str(key), name, data_type)
+        for key, columns in describe_models(graph).items()
+        for name, data_type in columns.items()
+        if "HUGEINT" in data_type or data_type == "INTERVAL"
+    }
+    assert found == set()
+
+
 def test_every_model_builds_on_an_empty_warehouse_and_passes_its_checks(bench: Bench) -> None:
     bench.build()
     failed = [check.name for check in load_checks(SQL_DIR, bench.graph) if not run_check(bench.con, check).passed]
