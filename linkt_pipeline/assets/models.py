@@ -132,26 +132,27 @@ def _build_all(
     full_refresh: bool,
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Each model in a transaction of its own: a failure keeps the former table, skips its children, spares the rest."""
-    for model in wanted:
-        broken = next((parent for parent in model.depends_on if parent in failed), None)
-        if broken is not None:
-            failed[model.key] = f"skipped, because {broken} failed"
-            context.log.warning(f"{model.key}: {failed[model.key]}")
-            continue
-        try:
-            with warehouse.write() as con:
-                result = build_model(con, model, full_refresh=full_refresh)
-                shown = _shown(con, result) if model.schema == _PUBLIC_SCHEMA else {}
-        except ModelError as error:
-            failed[model.key] = str(error)
-            context.log.error(str(error))
-            continue
-        told = f"{result.rows} rows, {result.written} written, {result.seconds:.2f} s"
-        context.log.info(f"{model.key}: {result.mode}, {told}")
-        yield dg.MaterializeResult(
-            asset_key=asset_key(model.key),
-            metadata={**shown, **_metadata(model, result), **_lineage_metadata(lineages.lineage(model))},
-        )
+    with warehouse.session() as session:
+        for model in wanted:
+            broken = next((parent for parent in model.depends_on if parent in failed), None)
+            if broken is not None:
+                failed[model.key] = f"skipped, because {broken} failed"
+                context.log.warning(f"{model.key}: {failed[model.key]}")
+                continue
+            try:
+                with session.transaction() as con:
+                    result = build_model(con, model, full_refresh=full_refresh)
+                    shown = _shown(con, result) if model.schema == _PUBLIC_SCHEMA else {}
+            except ModelError as error:
+                failed[model.key] = str(error)
+                context.log.error(str(error))
+                continue
+            told = f"{result.rows} rows, {result.written} written, {result.seconds:.2f} s"
+            context.log.info(f"{model.key}: {result.mode}, {told}")
+            yield dg.MaterializeResult(
+                asset_key=asset_key(model.key),
+                metadata={**shown, **_metadata(model, result), **_lineage_metadata(lineages.lineage(model))},
+            )
 
 
 def _shown(con: duckdb.DuckDBPyConnection, result: BuildResult) -> dict[str, Any]:

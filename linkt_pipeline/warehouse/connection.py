@@ -14,7 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from linkt_pipeline.warehouse.migration import migrate, needs_migration
 DEFAULT_LOCK_TIMEOUT = timedelta(seconds=30)
 DEFAULT_MEMORY_LIMIT = "512MB"  # leaves room for Python and Dagster below 1 GiB; DuckDB spills beyond it
 MAX_THREADS = 4
+DEFAULT_HOLD = timedelta(seconds=5)
 CATALOG = "warehouse"
 
 
@@ -121,23 +122,47 @@ class Warehouse:
             WarehouseUnwritableError: the disk refused; nothing of this transaction was kept, all before it was.
             WarehouseBusyError, NotAWarehouseError, NewerWarehouseError, WarehouseInUseError: see :meth:`read`.
         """
+        with self._opened() as con:
+            if threads is not None:
+                con.execute(f"set threads = {int(threads)}")
+            with self._transaction(con):
+                yield con
+
+    @contextmanager
+    def session(self, hold: timedelta = DEFAULT_HOLD) -> Iterator["Session"]:
+        """Many small transactions for the price of one open and one checkpoint.
+
+        Args:
+            hold: after so long the file is given up between two transactions, so that others get their turn.
+        """
+        session = Session(self, hold)
+        try:
+            yield session
+        finally:
+            session.give_up()
+
+    @contextmanager
+    def _opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with _turn_for(self.path).taken(self.path, self.lock_timeout):
             con = self._connect_up_to_date(read_only=False)
             try:
-                if threads is not None:
-                    con.execute(f"set threads = {int(threads)}")
-                con.execute("begin transaction")
                 yield con
-                con.execute("commit")
-            except BaseException as error:
-                with suppress(duckdb.Error):  # a failed commit has ended the transaction already
-                    con.execute("rollback")
-                better = unwritable_error(error, self.path) if isinstance(error, duckdb.Error) else None
-                if better is not None:
-                    raise better from error
-                raise
             finally:
                 con.close()
+
+    @contextmanager
+    def _transaction(self, con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        try:
+            con.execute("begin transaction")
+            yield
+            con.execute("commit")
+        except BaseException as error:
+            with suppress(duckdb.Error):  # a failed commit has ended the transaction already
+                con.execute("rollback")
+            better = unwritable_error(error, self.path) if isinstance(error, duckdb.Error) else None
+            if better is not None:
+                raise better from error
+            raise
 
     def migrate(self) -> None:
         """Create the file or bring its tables up to date. ``read`` and ``write`` do so when needed."""
@@ -245,3 +270,34 @@ class Warehouse:
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }
+
+
+class Session:
+    """See :meth:`Warehouse.session`. Of one thread, which must not open the warehouse otherwise while it lasts."""
+
+    def __init__(self, warehouse: Warehouse, hold: timedelta) -> None:
+        self._warehouse = warehouse
+        self._hold = hold.total_seconds()
+        self._opened = ExitStack()
+        self._con: duckdb.DuckDBPyConnection | None = None
+        self._since = 0.0
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-write connection inside one transaction, as :meth:`Warehouse.write` gives it.
+
+        Raises:
+            WarehouseBusyError, WarehouseUnwritableError...: see :meth:`Warehouse.write`.
+        """
+        if self._con is not None and time.monotonic() - self._since > self._hold:
+            self.give_up()
+        if self._con is None:
+            self._con = self._opened.enter_context(self._warehouse._opened())
+            self._since = time.monotonic()
+        with self._warehouse._transaction(self._con):
+            yield self._con
+
+    def give_up(self) -> None:
+        """Close the file, which writes its log into it; the next transaction opens it again."""
+        self._con = None
+        self._opened.close()
