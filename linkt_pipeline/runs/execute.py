@@ -42,19 +42,27 @@ class Outcome:
         return self.error is None
 
 
-async def execute_tasks(worker: Worker, tasks: Sequence[TaskSpec]) -> list[Outcome]:
+async def execute_tasks(worker: Worker, tasks: Sequence[TaskSpec], *, delivers: bool = True) -> list[Outcome]:
     """Bring every task to a terminal run, waiting for all of them side by side.
+
+    Args:
+        worker: who executes.
+        tasks: what to execute.
+        delivers: returning the outcomes hands them on. Otherwise the caller calls
+            :meth:`~linkt_pipeline.runs.worker.Worker.release_leases` once they are recorded; a caller that fails before
+            has used no run up, and the next start of the task gets it.
 
     Returns:
         One outcome per task, in the order given. The failure of one never ends the wait for another.
     """
-    async with worker.holding_leases():
+    async with worker.holding_leases(delivers=delivers):
         ended = await asyncio.gather(*(execute_task(worker, task) for task in tasks), return_exceptions=True)
-    outcomes = []
-    for outcome in ended:
-        if isinstance(outcome, BaseException):  # a bug; by now no other wait depends on this process
-            raise outcome
-        outcomes.append(outcome)
+        outcomes = []
+        for outcome in ended:
+            if isinstance(outcome, BaseException):
+                # A bug; by now no other wait depends on this process. Raised in here, because nobody is told the others.
+                raise outcome
+            outcomes.append(outcome)
     return outcomes
 
 

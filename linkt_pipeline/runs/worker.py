@@ -85,10 +85,13 @@ class Worker:
             )
 
     @asynccontextmanager
-    async def holding_leases(self) -> AsyncIterator[None]:
+    async def holding_leases(self, *, delivers: bool = True) -> AsyncIterator[None]:
         """Renew this worker's leases while inside, give them up on the way out.
 
         An interrupt skips the giving up: the handler for it still needs the leases.
+
+        Args:
+            delivers: leaving in order means that the outcomes have reached whoever asked for them.
         """
         keeper = asyncio.create_task(self._keep_leases())
         try:
@@ -97,14 +100,18 @@ class Worker:
             await self.release_leases(delivered=False)
             raise
         else:
-            await self.release_leases()
+            await self.release_leases(delivered=delivers)
         finally:
             keeper.cancel()
             with suppress(asyncio.CancelledError):
                 await keeper
 
     async def release_leases(self, *, delivered: bool = True) -> None:
-        """Give every lease up. Where that fails they expire by themselves, so it never hides what happened before."""
+        """Give every lease up. Where that fails they expire by themselves, so it never hides what happened before.
+
+        Args:
+            delivered: see :meth:`linkt_pipeline.warehouse.ledger.Ledger.release`.
+        """
         try:
             await self.call(self.ledger.release, self.owner, delivered=delivered)
         except LinktPipelineError as error:

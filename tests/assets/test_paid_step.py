@@ -16,7 +16,6 @@ from linkt_pipeline.assets.executions import EXECUTIONS, build_executions
 from linkt_pipeline.assets.landing_checks import landing_checks
 from linkt_pipeline.assets.resources import LinktResource, WarehouseResource
 from linkt_pipeline.config import TaskSpec
-from linkt_pipeline.models import ModelKey
 from linkt_pipeline.runs.events import Event, RunProgress, RunStarted
 from linkt_pipeline.runs.fetch import Fetched
 from linkt_pipeline.sandbox import Sandbox, running_sandbox
@@ -91,6 +90,11 @@ def interrupt_at(kind: type[Event], number: int, times: int = 1) -> Callable[[Ev
     return act
 
 
+def was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    (failure,) = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    return failure.error is not None and failure.error.cls_name == "DagsterExecutionInterruptedError"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("times", [1, 2])
 @pytest.mark.parametrize("kind", [RunStarted, RunProgress])
@@ -102,20 +106,17 @@ def test_a_signal_that_finds_one_of_many_tasks_at_work_is_an_interrupt(
     step.watcher.act = interrupt_at(kind, number, times)
     before = time.monotonic()
 
-    with pytest.raises(dg.DagsterExecutionInterruptedError):
-        step.materialize()
+    assert was_interrupted(step.materialize())
 
     assert time.monotonic() - before < 15
-    assert step.ledger() == [("started", "SCHEDULED" if kind is RunStarted else "RUNNING", None)]
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert [(state, owner) for state, _, owner in step.ledger()] == [("started", None)]
 
 
 def test_an_interrupt_from_inside_cancels_where_the_task_says_so(step: Step) -> None:
     step.sandbox.inject("run_life=20")
     step.watcher.act = interrupt_at(RunProgress, signal.SIGTERM)
 
-    with pytest.raises(dg.DagsterExecutionInterruptedError):
-        step.materialize(on_terminate="cancel")
+    assert was_interrupted(step.materialize(on_terminate="cancel"))
 
     assert [(state, status) for state, status, _ in step.ledger()] == [("finished", "CANCELED")]
 
@@ -137,7 +138,7 @@ def test_a_run_whose_outcome_could_not_be_recorded_is_not_bought_again(
     again = step.materialize()
 
     assert again.success
-    assert again.asset_materializations_for_node(EXECUTIONS.to_python_identifier())
+    assert [event.asset_key for event in again.get_asset_materialization_events()] == [EXECUTIONS]
     assert step.sandbox.run_count() == 1
     assert [state for state, *_ in step.ledger()] == ["finished"]
 
@@ -155,7 +156,3 @@ def test_a_recorded_failure_is_used_up_as_well(step: Step) -> None:
 
     assert step.materialize().success
     assert step.sandbox.run_count() == 2
-
-
-def test_the_table_of_executions_is_the_one_described() -> None:
-    assert ModelKey("linkt", "executions") in {check.model for check in landing_checks({})}
