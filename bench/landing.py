@@ -1,13 +1,5 @@
-"""What landing a batch costs in an empty warehouse and in a big one.
+"""What landing a batch costs in an empty warehouse and in a big one."""
 
-    python bench/landing.py data/bench/linkt.duckdb --entities 1000000
-
-Fills the warehouse once (see generate_warehouse.py), then lands batches of 1,000 entities that a fresh run names, half
-of them new and half of them changed, and prints medians. The file can be used again.
-"""
-
-import argparse
-import statistics
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,9 +9,10 @@ from pathlib import Path
 
 import orjson
 import polars as pl
-import psutil
-from bench.generate_warehouse import FIRST, _text_id, fill
 
+from bench.generate_warehouse import FIRST, _text_id, fill
+from bench.outcome import Section, median, spread
+from bench.scale import big_warehouse
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.frames import ENTITIES_FRAME, RUN_CREDITS_FRAME, RUN_RESOURCES_FRAME, RUNS_FRAME
 from linkt_pipeline.warehouse.landing import land_entities, land_runs
@@ -107,24 +100,27 @@ def measure(path: Path, entities: int, rounds: int) -> dict[str, list[float]]:
     return times
 
 
-def main() -> None:
-    """Print the medians side by side."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("path", type=Path)
-    parser.add_argument("--entities", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
+def run(quick: bool) -> Section:
+    """The same batches into warehouses of growing size, and a sync that finds nothing to do."""
+    section = Section("Landing")
+    sizes = (0, 50_000) if quick else (0, 100_000, 1_000_000)
+    rounds = 3 if quick else 7
+    found: dict[int, dict[str, list[float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        empty = measure(Path(folder) / "linkt.duckdb", 0, options.rounds)
-    full = measure(options.path, options.entities, options.rounds)
-    print(f"{'milliseconds, median':32}{'empty':>10}{options.entities:>12,}")
-    for name in empty:
-        print(f"{name:32}{statistics.median(empty[name]) * 1e3:10.1f}{statistics.median(full[name]) * 1e3:12.1f}")
-    print(
-        f"file {options.path.stat().st_size / 1e6:.0f} MB, "
-        f"memory {psutil.Process().memory_info().rss / 1e6:.0f} MB at the end"
+        for size in sizes:
+            path = big_warehouse(quick)[0] if size == max(sizes) else Path(folder) / f"{size}.duckdb"
+            found[size] = measure(path, size, rounds)
+    section.say(
+        "Batches of 1,000 entities of about 2 KB that a new run names, half of them new and half changed, landed into "
+        f"warehouses of growing size; milliseconds, median of {rounds} (smallest-largest)."
     )
-
-
-if __name__ == "__main__":
-    main()
+    head = ["", *(f"{size:,} entities" if size else "empty" for size in sizes)]
+    names = list(found[sizes[0]])
+    section.table(
+        head, [[name, *(spread([t * 1e3 for t in found[size][name]], "{:.0f}") for size in sizes)] for name in names]
+    )
+    growth = median(found[max(sizes)]["land 1,000 entities"]) / median(found[0]["land 1,000 entities"])
+    section.goal("landing 1,000 costs about the same as on an empty warehouse", f"{growth:.1f} times", growth < 2)
+    idle = median(found[max(sizes)]["look for work, none there"])
+    section.goal("a sync with nothing new under 1 s of work", f"{idle * 1e3:.0f} ms in the warehouse", idle < 1)
+    return section

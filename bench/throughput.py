@@ -90,6 +90,4 @@ def _slow_network(section: Section, quick: bool) -> None:
         f"With {delay} ms of latency, {in_flight} in flight and {count:,} ids the ideal is {ideal:.1f} s; ours took "
         f"{spread([m.seconds for m in runs])} s, start-up of the client and landing included."
     )
-    section.goal(
-        f"at {delay} ms latency within 1.3 times the ideal", f"{spread(ratios)} times", median(ratios) <= 1.3
-    )
+    section.goal(f"at {delay} ms latency within 1.3 times the ideal", f"{spread(ratios)} times", median(ratios) <= 1.3)

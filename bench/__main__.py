@@ -1,0 +1,66 @@
+"""Measures the product beside its peers and writes docs/benchmarks.md.
+
+python -m bench                        everything; about a quarter of an hour on two cores
+python -m bench throughput rate        some sections; the others keep what they had
+python -m bench --quick                small sizes, printed instead of written: does it still run?
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from importlib import import_module
+
+from bench.outcome import Section
+from bench.report import REPORT, render, write_sections
+from bench.server import WORK, NoCompilerError
+
+SECTIONS: dict[str, tuple[str, str]] = {
+    "throughput": ("bench.throughput", "run"),
+    "requests": ("bench.request_counts", "run"),
+    "rate": ("bench.rate", "run"),
+    "landing": ("bench.landing", "run"),
+    "models": ("bench.model_builds", "run"),
+    "waiting": ("bench.waiting", "section"),
+    "startup": ("bench.startup", "run"),
+}
+
+
+def main() -> int:
+    """Run the sections asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; default: all")
+    parser.add_argument("--quick", action="store_true", help="small sizes, result on screen only")
+    options = parser.parse_args()
+    if unknown := set(options.sections) - set(SECTIONS):
+        parser.error(f"unknown section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
+    WORK.mkdir(exist_ok=True)
+    found: dict[str, Section] = {}
+    for name in options.sections or SECTIONS:
+        begun = time.perf_counter()
+        print(f"{name} ...", end=" ", flush=True)
+        try:
+            found[name] = _run(name, options.quick)
+        except NoCompilerError as error:
+            print(error, file=sys.stderr)
+            return 2
+        print(f"{time.perf_counter() - begun:.0f} s", flush=True)
+        if options.quick:
+            print(render(found[name]))
+        else:
+            write_sections({name: found[name]}, list(SECTIONS))
+    if not options.quick:
+        print(f"written to {REPORT}")
+    return 0
+
+
+def _run(name: str, quick: bool) -> Section:
+    module, function = SECTIONS[name]
+    measure: Callable[..., Section] = getattr(import_module(module), function)
+    if name == "waiting":
+        return measure(seconds=5.0, counts=(1, 20)) if quick else measure()
+    return measure(quick)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
