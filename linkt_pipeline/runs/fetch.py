@@ -36,7 +36,7 @@ CONCURRENCY = 32
 # A transaction has a price of its own, so a batch grows while the one before it is being landed; up to a size that
 # bounds memory and what an interrupt can lose.
 _BATCH_ROWS = 500
-_LARGEST_BATCH = 2_000
+_LARGEST_BATCH = 1_500
 _FAILURES_TO_STOP = 20  # so many ids failing for good is an outage, not bad luck
 _ROUND = 50_000  # pending ids read at once; bounds memory
 
@@ -251,16 +251,20 @@ class _Fetch:
     async def _land_batches(self) -> None:
         while (batch := await self.queue.get()) is not None:
             self.landing = True
-            models, doubtful = await self._on_thread(self.reader.parse, batch)
-            for resource_id in doubtful:
-                await self._read_again(resource_id, batch, models)
-            counts = await self._on_thread(self.reader.land, self.warehouse, models, batch)
-            self.done.add(counts)
-            self.done.landed += len(models) - counts.rejected
-            self.done.missing += len(batch.missing)
-            self.done.rejected += len(batch.rejected) + counts.rejected
-            self.progress(self.done)
+            await self._land(batch)
+            del batch  # or it stays in memory until the next one is landed
             self.landing = False
+
+    async def _land(self, batch: Batch) -> None:
+        models, doubtful = await self._on_thread(self.reader.parse, batch)
+        for resource_id in doubtful:
+            await self._read_again(resource_id, batch, models)
+        counts = await self._on_thread(self.reader.land, self.warehouse, models, batch)
+        self.done.add(counts)
+        self.done.landed += len(models) - counts.rejected
+        self.done.missing += len(batch.missing)
+        self.done.rejected += len(batch.rejected) + counts.rejected
+        self.progress(self.done)
 
     async def _read_again(self, resource_id: str, batch: Batch, models: list[Any]) -> None:
         """A body that can't be used may have been damaged on its way: once more, then it is kept as a reject."""
