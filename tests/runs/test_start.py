@@ -391,6 +391,25 @@ def test_a_process_that_slept_longer_than_its_lease_sends_nothing(scene: Scene) 
     assert scene.sandbox.run_count() == 0
 
 
+def test_a_renewal_that_comes_before_the_request_does_not_hide_that_the_row_is_lost(scene: Scene) -> None:
+    """Waking up, the process renews its leases first; the one it needs is no longer among them."""
+
+    async def work() -> None:
+        async with scene.worker(lease=timedelta(milliseconds=900)) as worker, worker.holding_leases():
+            pause = scene.sandbox.inject("http_429=1.5@execute")
+            starting = asyncio.create_task(start_or_adopt(worker, search()))
+            await until(lambda: pause.fired == 1)
+            with scene.warehouse.write() as con:
+                con.execute(
+                    "update linkt.executions set lease_owner = 'another', lease_until = now() + interval 1 hour"
+                )
+            await starting
+
+    with pytest.raises(LeaseLostError, match="starts nothing"):
+        run(work())
+    assert scene.sandbox.run_count() == 0
+
+
 def test_a_full_disk_does_not_lose_the_id_of_a_paid_run(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     async def work() -> Execution:
         async with scene.worker() as worker:
