@@ -4,6 +4,7 @@ from linkt_pipeline.api.client import LinktClient
 from linkt_pipeline.api.errors import (
     AuthenticationError,
     ConflictError,
+    ForeignNotFoundError,
     InvalidIdError,
     InvalidRequestError,
     LinktApiError,
@@ -36,7 +37,7 @@ from linkt_pipeline.api.models import (
 from linkt_pipeline.api.status import RunStatus
 from linkt_pipeline.api.throttle import Throttle
 from linkt_pipeline.api.transport import DEFAULT_TIMEOUTS, RequestRecord
-from linkt_pipeline.api.wire import parse_entities, parse_signals
+from linkt_pipeline.api.wire import parse_entities, parse_run, parse_signals
 
 __all__ = [
     "DEFAULT_TIMEOUTS",
@@ -45,6 +46,7 @@ __all__ = [
     "Entity",
     "EntityCounts",
     "Execution",
+    "ForeignNotFoundError",
     "Icp",
     "InvalidIdError",
     "InvalidRequestError",
@@ -73,5 +75,6 @@ __all__ = [
     "UnexpectedRedirectError",
     "check_id",
     "parse_entities",
+    "parse_run",
     "parse_signals",
 ]

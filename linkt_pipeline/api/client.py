@@ -146,8 +146,23 @@ class LinktClient:
         await with_retries(attempt, may_retry=cancel_may_be_retried, retry_for=self._retry_for)
 
     async def get_run(self, run_id: str, *, attempts: int | None = None) -> Run:
-        """One run; the only read that refreshes an active run's status from the engine."""
-        return await self._get_one(Run, "/v1/run/{run_id}", attempts, run_id=check_id(run_id, kind="run"))
+        """One run; the only read that refreshes an active run's status from the engine.
+
+        Raises:
+            MalformedBodyError: among others, the answer is about another run (a cache in between mixed them up).
+        """
+        run = await self._get_one(Run, "/v1/run/{run_id}", attempts, run_id=check_id(run_id, kind="run"))
+        if run.id != run_id:
+            raise MalformedBodyError(
+                f"GET /v1/run/{run_id}: the answer speaks of run {run.id!r} instead",
+                payload=self._transport.redactor.clean(run.payload),
+                reason="it speaks of another run",
+                field="id",
+                method="GET",
+                path=f"/v1/run/{run_id}",
+                status=200,
+            )
+        return run
 
     async def get_run_queue(
         self,

@@ -162,6 +162,10 @@ class NotFoundError(RefusedError):
     """404. For an entity or a signal this is data: it has been deleted."""
 
 
+class ForeignNotFoundError(RefusedError):
+    """404, but not in Linkt's words: a proxy or gateway in between answers for it, so it says nothing about an id."""
+
+
 class ConflictError(RefusedError):
     """409: the thing is in a state that does not allow this."""
 

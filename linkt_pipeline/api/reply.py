@@ -9,6 +9,7 @@ from http import HTTPStatus
 from linkt_pipeline.api.errors import (
     REFUSALS,
     AuthenticationError,
+    ForeignNotFoundError,
     LinktApiError,
     NotFoundError,
     PermissionDeniedError,
@@ -25,6 +26,7 @@ _NEXT_STEP: Mapping[type[LinktApiError], str] = {
     AuthenticationError: "Check LINKT_API_KEY: it is wrong, revoked, or belongs to another environment.",
     PermissionDeniedError: "The key is valid but may not do this; ask the organization's admin.",
     NotFoundError: "It does not exist (any more) in the key's organization.",
+    ForeignNotFoundError: "That is no answer of Linkt's, but of something before it; check LINKT_BASE_URL and proxies.",
     RateLimitedError: "Wait, or lower LINKT_REQUESTS_PER_MINUTE.",
     ServiceUnavailableError: "The API is down or overloaded; try again later.",
     ServerError: "The API failed; if this lasts, report it to Linkt with the time and the path.",
@@ -61,12 +63,21 @@ def error_for(
         kind = ServiceUnavailableError
     elif status < 500:
         kind = REFUSALS.get(status, RefusedError)
+        if kind is NotFoundError and not _is_json_object(body):
+            kind = ForeignNotFoundError
     message = f"{method} {known['path']}: {phrase}: {said or 'no explanation was sent'}"
     if kind in _NEXT_STEP:
         message = f"{message.rstrip('.')}. {_NEXT_STEP[kind]}"
     if kind in (RateLimitedError, ServiceUnavailableError):
         return kind(message, retry_after=read_retry_after(headers, body), **known)  # type: ignore[arg-type]
     return kind(message, **known)  # type: ignore[arg-type]
+
+
+def _is_json_object(body: bytes) -> bool:
+    try:
+        return isinstance(json.loads(body), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def readable(body: bytes) -> str:

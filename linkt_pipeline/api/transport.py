@@ -183,7 +183,11 @@ class Transport:
         async with self._slots:
             started = await self._throttle.acquire(patience=patience)
             if before_send is not None:
-                before_send()
+                try:
+                    before_send()
+                except BaseException:
+                    self._throttle.observe(started)  # its place must not stay taken
+                    raise
             at = datetime.now(UTC)
             status: int | None = None
             headers: Mapping[str, str] = {}

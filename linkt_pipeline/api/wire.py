@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
 from linkt_pipeline.api.errors import MalformedBodyError
-from linkt_pipeline.api.models import Entity, Page, Signal, WireModel
+from linkt_pipeline.api.models import Entity, Page, Run, Signal, WireModel
 
 M = TypeVar("M", bound=WireModel)
 
@@ -34,6 +34,11 @@ def parse_entities(bodies: Sequence[bytes | str]) -> tuple[list[Entity], list[Ma
 def parse_signals(bodies: Sequence[bytes | str]) -> tuple[list[Signal], list[MalformedBodyError]]:
     """Read many signals at once; see :func:`parse_entities`."""
     return parse_many(Signal, bodies)
+
+
+def parse_run(body: str) -> Run:
+    """Read one run from its JSON text."""
+    return parse_one(Run, body.encode())
 
 
 def parse_many(model: type[M], bodies: Sequence[bytes | str]) -> tuple[list[M], list[MalformedBodyError]]:

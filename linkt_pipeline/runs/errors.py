@@ -68,6 +68,19 @@ class RunGoneError(ExecutionError):
         )
 
 
+class RunNotVisibleError(ExecutionError):
+    """Neither a run that was being waited for nor its task can be seen: that is about the key, not about the run."""
+
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, task_key: str, run_id: str, task_id: str) -> None:
+        super().__init__(
+            f"task {task_key}: by this key, Linkt knows neither run {run_id} nor the task {task_id}. Check "
+            "LINKT_API_KEY (of another organization?) and task_id in tasks.yaml. The run stays adoptable, and nothing "
+            "is started until then"
+        )
+
+
 class RunFailedError(ExecutionError):
     """The run ended as anything but COMPLETED. It is landed with whatever it spent and named."""
 

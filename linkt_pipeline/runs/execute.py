@@ -11,7 +11,7 @@ from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.classify import classify_error
 from linkt_pipeline.runs.errors import RunFailedError
 from linkt_pipeline.runs.events import RunEnded
-from linkt_pipeline.runs.land import land_finished_run, run_duration
+from linkt_pipeline.runs.land import land_finished_run, landed_run, run_duration
 from linkt_pipeline.runs.start import start_or_adopt
 from linkt_pipeline.runs.wait import Waited, wait_for_run
 from linkt_pipeline.runs.worker import Worker
@@ -60,7 +60,7 @@ async def execute_tasks(worker: Worker, tasks: Sequence[TaskSpec], *, delivers: 
         outcomes = []
         for outcome in ended:
             if isinstance(outcome, BaseException):
-                # A bug; by now no other wait depends on this process. Raised in here, because nobody is told the others.
+                # A bug; by now no other wait depends on this process. Raised in here: nobody is told the others.
                 raise outcome
             outcomes.append(outcome)
     return outcomes
@@ -96,7 +96,8 @@ async def _next_execution(worker: Worker, task: TaskSpec, failed: Execution | No
 
 async def _terminal_run(worker: Worker, task: TaskSpec, execution: Execution) -> Waited:
     if execution.state is ExecutionState.FINISHED:
-        return Waited(await worker.client.get_run(str(execution.run_id)), {})
+        # Landed with its row in the ledger, so its outcome needs no request that could fail.
+        return Waited(await worker.call(landed_run, worker.warehouse, str(execution.run_id)), {})
     waited = await wait_for_run(worker, task, execution)
     run = waited.run
     await land_finished_run(worker, execution, run)

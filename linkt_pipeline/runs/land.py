@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from linkt_pipeline.api import Run, RunStatus
+from linkt_pipeline.api import Run, RunStatus, parse_run
 from linkt_pipeline.runs.classify import classify_error
 from linkt_pipeline.runs.frames import queue_frame, run_credits_frame, run_resources_frame, runs_frame
 from linkt_pipeline.runs.worker import Worker
 from linkt_pipeline.warehouse import landing
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.ledger import Execution, finish
+from linkt_pipeline.warehouse.queries import landed_run_payload
 
 
 async def land_finished_run(worker: Worker, execution: Execution, run: Run) -> None:
@@ -40,6 +41,12 @@ def land_runs(warehouse: Warehouse, runs: Sequence[Run]) -> None:
     now = datetime.now(UTC)
     with warehouse.write() as con:
         landing.land_runs(con, runs_frame(runs, now), run_credits_frame(runs), run_resources_frame(runs))
+
+
+def landed_run(warehouse: Warehouse, run_id: str) -> Run:
+    """A run as it was landed."""
+    with warehouse.read() as con:
+        return parse_run(landed_run_payload(con, run_id))
 
 
 def land_queue(warehouse: Warehouse, run_id: str, counts: Mapping[str, int]) -> None:

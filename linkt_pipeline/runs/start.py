@@ -22,7 +22,7 @@ from linkt_pipeline.api import (
 )
 from linkt_pipeline.config import TaskSpec
 from linkt_pipeline.errors import LinktPipelineError
-from linkt_pipeline.runs.errors import DailyLimitReachedError, NotStartedError, StartRefusedError, UnreachableError
+from linkt_pipeline.runs.errors import NotStartedError, StartRefusedError, UnreachableError
 from linkt_pipeline.runs.events import RunAdopted, RunStarted
 from linkt_pipeline.runs.reconcile import find_started_run
 from linkt_pipeline.runs.worker import Worker
@@ -125,7 +125,7 @@ async def _send(worker: Worker, task: TaskSpec, execution: Execution) -> Executi
             wait = max(getattr(error, "retry_after", None) or timedelta(0), pause)
             unreachable = isinstance(error, RequestNotSentError)
             if datetime.now(UTC) + wait > (reachable_by if unreachable else give_up_at):
-                await _give_up(worker, task, execution, error)
+                await _give_up(worker, task, execution, error, doubtful)
             if not unreachable:
                 reachable_by = give_up_at
             worker.warn(task.key, f"not started yet, trying again in {wait.total_seconds():g} s: {error}")
@@ -133,11 +133,8 @@ async def _send(worker: Worker, task: TaskSpec, execution: Execution) -> Executi
             pause = min(pause * 2, _LONGEST_PAUSE)
             # A 503 says "not now", but some gateways say it of a server that died over the request.
             doubtful = doubtful or isinstance(error, ServiceUnavailableError)
-        except DailyLimitReachedError as error:
-            await _close(worker, execution, ExecutionState.REFUSED, str(error))
-            raise NotStartedError(f"task {task.key}: no run was started: {error}") from None
         except (RefusedError, UnexpectedRedirectError, InvalidIdError) as error:
-            await _close(worker, execution, ExecutionState.REFUSED, str(error))
+            await _close_unstarted(worker, execution, error, doubtful)
             raise StartRefusedError(f"task {task.key}: Linkt refused to start it: {error}") from None
         except LinktApiError as error:
             await worker.call(worker.ledger.mark_unknown, execution.execution_id, worker.owner, error=str(error))
@@ -146,21 +143,20 @@ async def _send(worker: Worker, task: TaskSpec, execution: Execution) -> Executi
         except LeaseLostError:
             raise
         except LinktPipelineError as error:  # stopped before the request left: the day's request budget is used up
-            await _close(worker, execution, ExecutionState.REFUSED, str(error))
-            raise NotStartedError(f"task {task.key}: no run was started and nothing was spent: {error}") from None
+            cost = await _close_unstarted(worker, execution, error, doubtful)
+            raise NotStartedError(f"task {task.key}: {cost}: {error}") from None
         else:
             started = await _remember(worker, task, execution, answer.run_id, answer.status)
             worker.report(RunStarted(task.key, answer.run_id, execution.attempt))
             return started
 
 
-async def _give_up(worker: Worker, task: TaskSpec, execution: Execution, error: LinktApiError) -> NoReturn:
+async def _give_up(
+    worker: Worker, task: TaskSpec, execution: Execution, error: LinktApiError, doubtful: bool
+) -> NoReturn:
     """The patience for a request that did no work is used up."""
-    message = f"task {task.key}: no run was started and nothing was spent: {error}"
-    if isinstance(error, ServiceUnavailableError):  # all but sure to have done nothing: the next start looks first
-        await worker.call(worker.ledger.mark_unknown, execution.execution_id, worker.owner, error=str(error))
-        raise NotStartedError(message)
-    await _close(worker, execution, ExecutionState.REFUSED, str(error))
+    cost = await _close_unstarted(worker, execution, error, doubtful or isinstance(error, ServiceUnavailableError))
+    message = f"task {task.key}: {cost}: {error}"
     raise UnreachableError(message) if isinstance(error, RequestNotSentError) else NotStartedError(message)
 
 
@@ -206,12 +202,25 @@ async def _remember(worker: Worker, task: TaskSpec, execution: Execution, run_id
         except LeaseLostError:
             worker.warn(task.key, f"run {run_id} was started, but another process has taken this task over meanwhile")
             raise
-        except LinktPipelineError as error:
+        except Exception as error:  # whatever it is: this is the only place that knows the id
             worker.warn(task.key, f"run {run_id} exists but can't be written down yet: {error}")
             if datetime.now(UTC) > give_up_at:
                 raise
             await asyncio.sleep(pause.total_seconds())
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+async def _close_unstarted(worker: Worker, execution: Execution, error: LinktPipelineError, doubtful: bool) -> str:
+    """No run came of it. After a 503 that is all but sure, so the row stays open and the next start looks first.
+
+    Returns:
+        The same, for a person.
+    """
+    if doubtful:
+        await worker.call(worker.ledger.mark_unknown, execution.execution_id, worker.owner, error=str(error))
+        return "no run was seen to start, and the next start looks for one before it sends anything"
+    await _close(worker, execution, ExecutionState.REFUSED, str(error))
+    return "no run was started and nothing was spent"
 
 
 async def _close(worker: Worker, execution: Execution, state: ExecutionState, error: str) -> None:

@@ -16,7 +16,7 @@ from linkt_pipeline.api import (
 )
 from linkt_pipeline.config import TaskSpec
 from linkt_pipeline.errors import LinktPipelineError
-from linkt_pipeline.runs.errors import DailyLimitReachedError, RunGoneError, StillRunningError
+from linkt_pipeline.runs.errors import DailyLimitReachedError, RunGoneError, RunNotVisibleError, StillRunningError
 from linkt_pipeline.runs.events import RunProgress
 from linkt_pipeline.runs.land import land_queue
 from linkt_pipeline.runs.polling import PollSchedule
@@ -45,7 +45,8 @@ async def wait_for_run(worker: Worker, task: TaskSpec, execution: Execution) -> 
 
     Raises:
         StillRunningError: ``max_wait`` passed; the run goes on and stays adoptable.
-        RunGoneError: the run answers 404 for longer than a lagging replica explains.
+        RunGoneError: the run answers 404 for longer than a lagging replica explains, and its task does not.
+        RunNotVisibleError: run and task both answer 404; the run stays adoptable.
         AuthenticationError, PermissionDeniedError: the key no longer works; the run stays adoptable.
         LeaseLostError: another process took the execution over.
     """
@@ -107,15 +108,23 @@ class _Wait:
         self.missing_since = self.missing_since or now
         if now - self.missing_since < self.worker.timing.gone:
             return
-        error = RunGoneError(self.task.key, self.run_id)
+        try:
+            await self.worker.client.get_task(self.task.task_id)
+        except NotFoundError:
+            # The key of another organization sees neither. Closing the row now would buy the run again later.
+            raise RunNotVisibleError(self.task.key, self.run_id, self.task.task_id) from None
+        except (LinktApiError, DailyLimitReachedError) as error:
+            self._on_failure(error)
+            return
+        gone = RunGoneError(self.task.key, self.run_id)
         await self.worker.call(
             self.worker.ledger.mark_closed,
             self.execution.execution_id,
             self.worker.owner,
             ExecutionState.LOST,
-            error=str(error),
+            error=str(gone),
         )
-        raise error
+        raise gone
 
     async def _on_seen(self, run: Run) -> None:
         if run.raw_status != self.status:

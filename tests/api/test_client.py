@@ -27,7 +27,7 @@ from linkt_pipeline.api.query import encode_query
 from .raw_server import ID, KEY, Request, always, answer, client_for, serving
 
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=timezone(timedelta(hours=2)))
-OBJECT = b'{"id": "x", "data": {}, "run_id": "r", "total": 0}'
+OBJECT = b'{"id": "69d4d6fc5c41d0beef002a31", "data": {}, "run_id": "r", "total": 0}'
 
 
 def page_of(key: str) -> bytes:

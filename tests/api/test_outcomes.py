@@ -14,6 +14,7 @@ import pytest
 from linkt_pipeline.api import (
     AuthenticationError,
     ConflictError,
+    ForeignNotFoundError,
     InvalidRequestError,
     LinktApiError,
     LinktClient,
@@ -216,7 +217,7 @@ STATUSES = {
 @pytest.mark.parametrize(("status", "expected"), STATUSES.items())
 def test_each_status_has_its_error(status, expected, call):
     async def scenario():
-        async with serving(always(answer(b"", status, location="http://127.0.0.1:1/v1"))) as server:
+        async with serving(always(answer(b'{"detail": "?"}', status, location="http://127.0.0.1:1/v1"))) as server:
             async with client_for(server) as client:
                 with pytest.raises(LinktApiError) as caught:
                     await call(client)
@@ -228,6 +229,19 @@ def test_each_status_has_its_error(status, expected, call):
     assert error.status == status
     assert str(status) in str(error)
     assert len(requests) == 1  # no redirect followed, no POST repeated
+
+
+@pytest.mark.parametrize("body", [b"", b"Not Found", b"<html>404</html>", b"[]", b'"Not Found"'])
+def test_a_404_in_other_words_than_linkts_is_no_verdict(body):
+    """A gateway without a server behind it, a proxy, a wrong host: none of them knows what Linkt has."""
+
+    async def scenario():
+        async with serving(always(answer(body, 404))) as server, client_for(server) as client:
+            with pytest.raises(ForeignNotFoundError):
+                await client.get_entity_body(ID)
+            return len(server.requests)
+
+    assert asyncio.run(scenario()) == 1
 
 
 UNREADABLE = {

@@ -1,4 +1,4 @@
-"""What the paid step owes whoever started it: an interrupt is heard at once, and an outcome counts once it is recorded."""
+"""What the paid step owes whoever started it: interrupts are heard at once, outcomes count once they are recorded."""
 
 import os
 import signal

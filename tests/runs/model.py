@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import duckdb
+import orjson
 
 from linkt_pipeline.api import (
     Execution,
@@ -152,7 +153,8 @@ class ModelClient:
             wire["status"] = "FAILED" if wire["failing"] else "COMPLETED"
             wire["error"] = "Provider error" if wire["failing"] else None
             wire["updated_at"] = wire["created_at"]
-        return Run.model_validate({**wire, "output": {"credits": {"total_credits": 1.5}}}).with_payload("{}")
+        body = {**wire, "output": {"credits": {"total_credits": 1.5}}}
+        return Run.model_validate(body).with_payload(orjson.dumps(body).decode())
 
     async def get_run_queue(self, run_id: str, **options: Any) -> RunQueue:
         return RunQueue.model_validate({})
