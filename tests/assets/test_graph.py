@@ -7,7 +7,10 @@ import pytest
 
 from tests.assets.deployment import Deployment
 
-LANDED = "executions runs run_credits run_resources run_queue_counts entities entity_versions signals tasks icps sheets".split()
+LANDED = (
+    *("executions", "runs", "run_credits", "run_resources", "run_queue_counts"),
+    *("entities", "entity_versions", "signals", "tasks", "icps", "sheets"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -145,5 +148,5 @@ def test_loading_follows_no_columns(running: Deployment) -> None:
         patch.setattr(module, "column_lineage", fail)
         began = time.process_time()
         definitions = running.definitions
-        definitions.resolve_all_job_defs() if hasattr(definitions, "resolve_all_job_defs") else None
+        definitions.get_repository_def().load_all_definitions()
         assert time.process_time() - began < 3

@@ -1,0 +1,139 @@
+"""What runs by itself: never the paid asset; everything after it."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from linkt_pipeline.assets.automation import EXECUTE_AND_PUBLISH, SYNC_AND_PUBLISH, build_automation, was_paid
+from linkt_pipeline.config import load_tasks
+from tests.assets.deployment import Deployment
+
+EXECUTIONS = dg.AssetKey(["linkt", "executions"])
+
+
+@pytest.fixture(scope="module")
+def definitions(running: Deployment) -> dg.Definitions:
+    return running.definitions
+
+
+@pytest.fixture(scope="module")
+def repository(definitions: dg.Definitions) -> dg.RepositoryDefinition:
+    return definitions.get_repository_def()
+
+
+def sensor(repository: dg.RepositoryDefinition, name: str) -> dg.SensorDefinition:
+    return repository.get_sensor_def(name)
+
+
+def test_a_schedule_per_task_that_has_one_created_stopped(repository: dg.RepositoryDefinition) -> None:
+    [schedule] = repository.schedule_defs
+    assert schedule.name == "execute_search"
+    assert schedule.cron_schedule == "0 6 * * 1"
+    assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
+    assert schedule.job_name == EXECUTE_AND_PUBLISH
+
+
+def test_a_tick_requests_the_tasks_partition_and_the_same_tick_twice_requests_one_run(
+    repository: dg.RepositoryDefinition, running: Deployment
+) -> None:
+    tick = datetime(2026, 11, 23, 6, tzinfo=UTC)
+    [schedule] = repository.schedule_defs
+    keys = set()
+    for _ in range(2):
+        with dg.build_schedule_context(
+            instance=running.instance, scheduled_execution_time=tick, repository_def=repository
+        ) as context:
+            [request] = schedule.evaluate_tick(context).run_requests
+        assert request.tags["dagster/partition"] == "search"
+        keys.add(request.run_key)
+    assert len(keys) == 1
+
+
+def test_names_that_differ_in_a_hyphen_get_schedules_of_their_own(tmp_path: Path) -> None:
+    file = tmp_path / "tasks.yaml"
+    file.write_text(
+        "tasks:\n"
+        '  a-b: {task_id: 6964b9b45a4d0beef1000031, schedule: "0 6 * * 1"}\n'
+        '  a_b: {task_id: 6964b9b45a4d0beef1000032, schedule: "0 7 * * 1"}\n'
+    )
+    schedules = build_automation(load_tasks(file)).schedules
+    assert len({schedule.name for schedule in schedules}) == 2
+
+
+STATUS = {
+    "collect_runs_started_elsewhere": dg.DefaultSensorStatus.STOPPED,
+    "collect_after_failure": dg.DefaultSensorStatus.RUNNING,
+    "follow_new_data": dg.DefaultSensorStatus.RUNNING,
+}
+
+
+def test_sensors_and_how_they_start(repository: dg.RepositoryDefinition) -> None:
+    assert {found.name: found.default_status for found in repository.sensor_defs} == STATUS
+
+
+def test_no_sensor_can_start_the_paid_asset(repository: dg.RepositoryDefinition, definitions: dg.Definitions) -> None:
+    for found in repository.sensor_defs:
+        if isinstance(found, dg.AutomationConditionSensorDefinition):
+            selected = found.asset_selection.resolve(definitions.resolve_asset_graph())
+        else:
+            selected = definitions.resolve_job_def(found.job_name).asset_layer.executable_asset_keys
+        assert selected, found.name
+        assert EXECUTIONS not in selected, found.name
+
+
+def test_the_paid_asset_alone_follows_nothing(definitions: dg.Definitions) -> None:
+    following = {spec.key: spec.automation_condition is not None for spec in definitions.resolve_all_asset_specs()}
+    assert [key for key, follows in following.items() if not follows] == [EXECUTIONS]
+
+
+def test_nothing_waits_for_tasks_that_nobody_executed(running: Deployment, definitions: dg.Definitions) -> None:
+    """One partition of three is materialized: what follows is requested, down to the snapshot."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        first = dg.evaluate_automation_conditions(definitions, instance=instance)
+        instance.report_runless_asset_event(dg.AssetMaterialization(EXECUTIONS, partition="search"))
+        result = dg.evaluate_automation_conditions(definitions, instance=instance, cursor=first.cursor)
+    requested = {
+        key for key in definitions.resolve_asset_graph().get_all_asset_keys() if result.get_requested_partitions(key)
+    }
+    free = {spec.key for spec in definitions.resolve_all_asset_specs()} - {EXECUTIONS}
+    assert requested == free
+
+
+def test_elsewhere_sensor_requests_a_sync_unless_one_is_going(
+    repository: dg.RepositoryDefinition, running: Deployment
+) -> None:
+    found = sensor(repository, "collect_runs_started_elsewhere")
+    assert found.job_name == SYNC_AND_PUBLISH
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_sensor_context(instance=instance, repository_def=repository)
+        assert len(found.evaluate_tick(context).run_requests) == 1
+        instance.add_run(dg.DagsterRun(job_name=SYNC_AND_PUBLISH, run_id=_run_id(), status=dg.DagsterRunStatus.STARTED))
+        tick = found.evaluate_tick(dg.build_sensor_context(instance=instance, repository_def=repository))
+    assert not tick.run_requests
+    assert "still going" in str(tick.skip_message)
+
+
+def _run_id() -> str:
+    return "5f0b8a52-0000-4000-8000-000000000001"
+
+
+PAID = {
+    "the job": ({"job_name": EXECUTE_AND_PUBLISH}, True),
+    "materialized in the UI": ({"job_name": "__ASSET_JOB", "asset_selection": frozenset({EXECUTIONS})}, True),
+    "a free asset in the UI": (
+        {"job_name": "__ASSET_JOB", "asset_selection": frozenset({dg.AssetKey(["linkt", "runs"])})},
+        False,
+    ),
+    "a sync": ({"job_name": SYNC_AND_PUBLISH}, False),
+    "the command, which syncs by itself": (
+        {"job_name": EXECUTE_AND_PUBLISH, "tags": {"linkt/started_by": "command"}},
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("run", "is_paid"), PAID.values(), ids=PAID)
+def test_after_whose_failure_things_are_collected(run: dict[str, object], is_paid: bool) -> None:
+    assert was_paid(dg.DagsterRun(run_id=_run_id(), **run)) is is_paid

@@ -1,0 +1,194 @@
+"""What goes wrong stays where it went wrong, and says what to do."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from linkt_pipeline.config import PROJECT_ROOT
+from tests.assets.deployment import Deployment, failures, figures, materializations, steps_succeeded
+
+
+def checks_failed(result: dg.ExecuteInProcessResult) -> set[str]:
+    return {
+        evaluation.check_name
+        for event in result.all_events
+        if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
+        and not (evaluation := event.asset_check_evaluation_data).passed
+    }
+
+
+@pytest.fixture(scope="module")
+def landed(running: Deployment) -> Deployment:
+    """A deployment with one landed run and a snapshot."""
+    assert running.run("execute_and_publish", partitions=("news",)).success
+    return running
+
+
+@pytest.fixture
+def own_sql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of sql/ that a test may change."""
+    folder = tmp_path / "sql"
+    shutil.copytree(PROJECT_ROOT / "sql", folder)
+    monkeypatch.setattr("linkt_pipeline.assets.location.SQL_DIR", folder)
+    return folder
+
+
+def test_one_failed_task_spares_the_others_and_the_next_sync_lands_everything(deployment: Deployment) -> None:
+    deployment.sandbox.inject("failed_run=provider_error")  # of the first start that comes
+    result = deployment.run("execute_and_publish", partitions=("search", "news"))
+
+    assert not result.success
+    recorded = deployment.instance.get_materialized_partitions(dg.AssetKey(["linkt", "executions"]))
+    [(failed,)] = deployment.rows("select task_key from linkt.executions where run_status = 'FAILED'")
+    assert recorded == {"search", "fair", "news"} - {failed}
+    told = failures(result)["linkt__executions"]
+    assert "FAILED" in told
+    assert "provider_error" in told
+    assert failed in told
+    assert not deployment.settings.snapshot_path.exists()
+
+    synced = deployment.run("sync_and_publish")
+
+    assert synced.success
+    assert len(deployment.published_rows("select run_id from linkt.runs")) == deployment.sandbox.run_count()
+    assert deployment.published_rows("select count(*) from linkt.run_resources where state = 'pending'") == [(0,)]
+    assert deployment.published_rows("select count(*) from marts.run_history where status = 'FAILED'") == [(1,)]
+
+
+def test_a_failure_shows_figures_of_the_failed_task(deployment: Deployment) -> None:
+    deployment.sandbox.inject("failed_run=rate_limit")
+    result = deployment.run("execute_and_publish", partitions=("search",), assets=["linkt/executions"])
+    [event] = [event for event in result.all_events if event.is_step_failure]
+    shown = event.step_failure_data.user_failure_data.metadata
+    assert shown["search/status"].value == "FAILED"
+    assert "search/run_id" in shown
+    assert "rate_limit" in shown["search/error"].value
+
+
+CONFIGS = {
+    "poll_interval": ({"poll_interval": "soon"}, "poll_interval", "'soon'"),
+    "max_wait": ({"max_wait": "0s"}, "max_wait", "longer than zero"),
+    "on_terminate": ({"on_terminate": "maybe"}, "on_terminate", "'maybe'"),
+}
+
+
+@pytest.mark.parametrize(("config", "field", "value"), CONFIGS.values(), ids=CONFIGS)
+def test_run_config_that_cannot_be_used_buys_nothing(
+    deployment: Deployment, config: dict[str, str], field: str, value: str
+) -> None:
+    before = deployment.sandbox.run_count()
+    result = deployment.run(
+        "execute_and_publish",
+        partitions=("search",),
+        assets=["linkt/executions"],
+        config={"linkt__executions": config},
+    )
+    assert not result.success
+    assert field in failures(result)["linkt__executions"]
+    assert value in failures(result)["linkt__executions"]
+    assert deployment.sandbox.run_count() == before
+
+
+def test_parameters_of_the_run_config_are_sent_over_those_of_the_file(deployment: Deployment) -> None:
+    result = deployment.run(
+        "execute_and_publish",
+        partitions=("search",),
+        assets=["linkt/executions"],
+        config={"linkt__executions": {"parameters": {"num_results": 1}, "poll_interval": "20ms"}},
+    )
+    assert result.success
+    assert deployment.rows("select parameters->>'num_results' from linkt.executions") == [("1",)]
+
+
+def test_a_date_that_is_none_is_told(deployment: Deployment) -> None:
+    result = deployment.run("sync_and_publish", config={"runs": {"since": "yesterday"}})
+    assert "since: 'yesterday' is not a date" in failures(result)["runs"]
+
+
+def test_a_failing_model_keeps_its_table_spares_its_siblings_and_its_children_say_why(
+    landed: Deployment, own_sql: Path
+) -> None:
+    before = landed.rows("select count(*) from marts.run_history")
+    file = own_sql / "marts" / "run_history.sql"
+    before_select, select, columns = file.read_text().rpartition("\nselect\n")
+    file.write_text(f"{before_select}{select}    error('a fault put in by a test') as fault,\n{columns}")
+
+    result = landed.run("sync_and_publish")
+
+    assert set(failures(result)) == {"sql_models"}
+    told = failures(result)["sql_models"]
+    assert "a fault put in by a test" in told
+    assert "marts.task_efficiency: skipped, because marts.run_history failed" in told
+    made = materializations(result)
+    assert "marts/run_history" not in made
+    assert "marts/task_efficiency" not in made
+    assert {"marts/companies", "marts/credits_daily", "staging/runs"} < set(made)
+    assert landed.rows("select count(*) from marts.run_history") == before
+    assert "published__snapshot" not in steps_succeeded(result)
+
+
+def _wrong_books(landed: Deployment, own_sql: Path) -> str:
+    """A row that no landing would write."""
+    with landed.warehouse.write() as con:
+        con.execute("insert into linkt.run_resources select * from linkt.run_resources limit 1")
+    return "run_resources_key"
+
+
+def _repair(landed: Deployment) -> None:
+    with landed.warehouse.write() as con:
+        con.execute("delete from linkt.run_resources where rowid = (select max(rowid) from linkt.run_resources)")
+
+
+def _wrong_model(landed: Deployment, own_sql: Path) -> str:
+    """A check of the user's own that some rows don't pass."""
+    check = own_sql / "checks" / "no_runs_at_all.sql"
+    check.write_text(
+        "-- description: Nothing ever ran.\n-- model: marts.run_history\n-- severity: error\n"
+        "select run_id from marts.run_history\n"
+    )
+    return "no_runs_at_all"
+
+
+@pytest.mark.parametrize("spoil", [_wrong_books, _wrong_model])
+def test_an_error_level_check_keeps_wrong_data_from_being_published(
+    landed: Deployment, own_sql: Path, spoil: Callable[[Deployment, Path], str]
+) -> None:
+    published = landed.settings.snapshot_path.stat()
+    name = spoil(landed, own_sql)
+
+    result = landed.run("sync_and_publish")
+
+    assert not result.success
+    assert name in checks_failed(result)
+    assert "published__snapshot" not in steps_succeeded(result)
+    assert landed.settings.snapshot_path.stat().st_ino == published.st_ino
+    _repair(landed)
+
+
+def test_a_warning_is_shown_and_published(landed: Deployment, own_sql: Path) -> None:
+    check = own_sql / "checks" / "worth_a_look.sql"
+    check.write_text(
+        "-- description: Nothing to look at.\n-- model: marts.run_history\n-- severity: warn\n"
+        "select run_id, status from marts.run_history\n"
+    )
+    result = landed.run("sync_and_publish")
+    assert result.success
+    [evaluation] = [
+        event.asset_check_evaluation_data
+        for event in result.all_events
+        if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
+        and event.asset_check_evaluation_data.check_name == "worth_a_look"
+    ]
+    assert not evaluation.passed
+    assert evaluation.metadata["offending_rows"].value == len(landed.rows("select * from linkt.runs"))
+    assert evaluation.metadata["first_offenders"].value.startswith("| run_id | status |")
+
+
+def test_selected_models_alone_are_built_and_checked(landed: Deployment) -> None:
+    result = landed.run("sync_and_publish", assets=["marts/people"])
+    assert result.success
+    assert set(materializations(result)) == {"marts/people"}
+    assert figures(materializations(result)["marts/people"])["build"] == "unchanged"
