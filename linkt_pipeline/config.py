@@ -7,6 +7,7 @@ command, because a configuration mistake is the first thing most users meet.
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from difflib import get_close_matches
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +37,25 @@ SANDBOX_TASKS_FILE = Path(__file__).resolve().parent / "sandbox" / "tasks.yaml"
 
 _DURATION = re.compile(r"(?P<amount>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+_CRON = (("minute", 0, 59), ("hour", 0, 23), ("day of the month", 1, 31), ("month", 1, 12), ("day of the week", 0, 7))
+_CRON_NAME = re.compile("jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat")
+
+
+def _is_cron_field(text: str, lowest: int, highest: int) -> bool:
+    """Whether a field of a cron expression is a list of values, ranges and steps inside its bounds."""
+    for part in text.split(","):
+        values, slash, step = part.partition("/")
+        if slash and not (step.isdecimal() and int(step)):
+            return False
+        ends = [] if values == "*" else values.split("-")
+        if len(ends) > 2 or not all(
+            (end.isdecimal() and lowest <= int(end) <= highest) or (highest in (7, 12) and _CRON_NAME.fullmatch(end))
+            for end in ends
+        ):
+            return False
+    return True
 
 
 def parse_duration(value: object) -> object:
@@ -133,8 +153,14 @@ class TaskSpec(BaseModel):
     @field_validator("schedule")
     @classmethod
     def _schedule_is_cron(cls, schedule: str | None) -> str | None:
-        if schedule is not None and len(schedule.split()) != 5:
+        if schedule is None:
+            return None
+        fields = schedule.lower().split()
+        if len(fields) != len(_CRON):
             raise ValueError(f'{schedule!r} is not a cron expression of five fields, such as "0 6 * * 1"')
+        for text, (name, lowest, highest) in zip(fields, _CRON, strict=True):
+            if not _is_cron_field(text, lowest, highest):
+                raise ValueError(f"{text!r} is no {name} of a cron expression ({lowest} to {highest}, *, lists, steps)")
         return schedule
 
 
@@ -249,7 +275,7 @@ def load_tasks(path: Path) -> dict[str, TaskSpec]:
         except ValidationError as error:
             problems += [
                 f"{path}:{_line(entries, [key, *item['loc']])}: tasks.{'.'.join(map(str, [key, *item['loc']]))}: "
-                f"{_plain(item['msg'])}{_shown(item)}"
+                f"{_unknown_field(item) or _plain(item['msg']) + _shown(item)}"
                 for item in error.errors(include_url=False, include_context=False)
             ]
         except TypeError:
@@ -296,6 +322,14 @@ def _line(node: object, keys: list[Any]) -> int:
             break
         node = node[key]
     return line
+
+
+def _unknown_field(item: Any) -> str | None:
+    if item["type"] != "extra_forbidden":
+        return None
+    known = [name for name in (RetrySpec if "retry" in item["loc"] else TaskSpec).model_fields if name != "key"]
+    near = get_close_matches(str(item["loc"][-1]), known, n=1)
+    return f"there is no such setting{f'; did you mean {near[0]!r}?' if near else '.'} Known: {', '.join(known)}"
 
 
 def _shown(item: Any) -> str:

@@ -62,8 +62,17 @@ def test_a_full_entry_is_read_into_typed_fields(tmp_path: Path) -> None:
         (ENTRY + "    poll_interval: soon\n", ":4: tasks.search.poll_interval: 'soon' is not a duration"),
         (ENTRY + "    max_wait: 0s\n", ":4: tasks.search.max_wait: must be longer than zero"),
         (ENTRY + "    retry:\n      on: [typo]\n", ":5: tasks.search.retry.on.0: Input should be 'rate_limit'"),
-        (ENTRY + "    colour: red\n", ":4: tasks.search.colour: Extra inputs are not permitted (got 'red')"),
+        (ENTRY + "    colour: red\n", ":4: tasks.search.colour: there is no such setting. Known: task_id, icp_id"),
+        (ENTRY + "    max_wat: 4h\n", ":4: tasks.search.max_wat: there is no such setting; did you mean 'max_wait'?"),
         (ENTRY + "    schedule: daily\n", ":4: tasks.search.schedule: 'daily' is not a cron expression"),
+        (
+            ENTRY + '    schedule: "61 * * * *"\n',
+            ":4: tasks.search.schedule: '61' is no minute of a cron expression (0 to 59",
+        ),
+        (
+            ENTRY + '    schedule: "0 6 * * 1-"\n',
+            ":4: tasks.search.schedule: '1-' is no day of the week of a cron expression",
+        ),
         (ENTRY + "  search:\n    task_id: x\n", ':4: found duplicate key "search"'),
         (ENTRY + "  again:\n    task_id: " + TASK_ID + "\n", ":5: tasks.again: same task_id, icp_id and parameters"),
         ("tasks:\n  a: [\n", ": not valid YAML"),
