@@ -209,7 +209,9 @@ def _failures(events: Sequence[dg.DagsterEvent]) -> Iterator[StepFailure]:
             yield StepFailure(str(event.step_key), data.user_failure_data.description, "Failure")
             continue
         error = data.error
-        while error is not None and error.cause is not None:
+        known = {*_expected(LinktPipelineError)}
+        # Ours says what to do; what it was raised from, DuckDB's or the network's, does not.
+        while error is not None and error.cause is not None and error.cls_name not in known:
             error = error.cause
         name = (error.cls_name if error else None) or "Error"
         message = error.message if error else "no reason given"

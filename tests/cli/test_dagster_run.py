@@ -6,9 +6,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from linkt_pipeline.cli.dagster_run import open_instance, release_dead_runs
+from linkt_pipeline.cli.dagster_run import _failures, open_instance, release_dead_runs
 from linkt_pipeline.cli.instance import prepare_instance
 from linkt_pipeline.config import Settings
+from linkt_pipeline.warehouse.errors import WarehouseUnwritableError
 from linkt_pipeline.warehouse.ledger import Owner
 
 POOL = "linkt_warehouse"
@@ -57,3 +58,20 @@ def test_runs_of_others_are_left_alone(instance, process):
     assert release_dead_runs(instance) == []
     assert instance.get_run_by_id(run_id).status is dg.DagsterRunStatus.STARTED
     assert instance.event_log_storage.get_concurrency_info(POOL).active_slot_count == 1
+
+
+def test_a_failure_is_told_in_the_products_words_and_not_in_those_of_its_cause():
+    @dg.op
+    def open_it() -> None:
+        try:
+            raise OSError("Could not set lock on file")
+        except OSError as error:
+            raise WarehouseUnwritableError("held by a BI tool; close it") from error
+
+    @dg.job
+    def something() -> None:
+        open_it()
+
+    (failure,) = _failures(something.execute_in_process(raise_on_error=False).all_events)
+    assert failure.message.strip() == "held by a BI tool; close it"
+    assert not failure.is_unexpected
