@@ -1,10 +1,15 @@
 """What can go wrong between the command line and the rooms below."""
 
+import errno
+import sqlite3
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import ClassVar
 
 from linkt_pipeline.errors import ConfigError, LinktPipelineError
+
+_DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO})
+_SQLITE_SAYS = ("disk is full", "disk I/O error", "readonly database", "unable to open database file")
 
 
 class UnknownTaskError(ConfigError):
@@ -42,6 +47,28 @@ class NothingPublishedError(LinktPipelineError):
 
 class PortTakenError(ConfigError):
     """Another program listens on the port."""
+
+
+class DiskError(LinktPipelineError):
+    """The disk is full, read-only or failing, as the operating system or Dagster's own SQLite files say."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(
+            f"a file of this deployment can't be read or written: {said}. What was committed is safe; make room or fix "
+            "permissions in LINKT_DATA_DIR, then `linkt-pipeline sync`"
+        )
+
+
+def disk_error(error: BaseException | None) -> DiskError | None:
+    """What a failure tells about the disk, if it or one of its causes does."""
+    while error is not None:
+        cause = getattr(error, "orig", None) or error  # SQLAlchemy's wrapping of what the driver raised
+        if isinstance(cause, OSError) and cause.errno in _DISK_ERRNOS:
+            return DiskError(f"{cause.strerror} ({cause.filename})" if cause.filename else str(cause.strerror))
+        if isinstance(cause, sqlite3.OperationalError) and any(said in str(cause) for said in _SQLITE_SAYS):
+            return DiskError(f"{cause} (in Dagster's history)")
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def exit_code_of(error: LinktPipelineError) -> int:

@@ -124,9 +124,11 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
 
 
 def _tell(error: Exception) -> int:
-    if isinstance(error, LinktPipelineError):
-        from linkt_pipeline.cli.errors import exit_code_of
+    from linkt_pipeline.cli.errors import disk_error, exit_code_of
 
+    if not isinstance(error, LinktPipelineError):
+        error = disk_error(error) or error
+    if isinstance(error, LinktPipelineError):
         click.echo(f"error: {error}", err=True)
         return exit_code_of(error)
     click.echo(

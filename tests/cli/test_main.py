@@ -1,5 +1,8 @@
 """The frame of the command: help, versions, and what a failure looks like."""
 
+import errno
+import os
+import sqlite3
 import subprocess
 import sys
 from importlib import import_module
@@ -122,6 +125,30 @@ def test_a_mistake_of_the_product_is_one_line_and_how_to_see_more(failing_with, 
     assert "ZeroDivisionError: division by zero" in err
     assert "LINKT_DEBUG=1" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data/report.html"),
+            "No space left on device (/data/report",
+        ),
+        (OSError(errno.EROFS, os.strerror(errno.EROFS)), "Read-only file system"),
+        (sqlite3.OperationalError("database or disk is full"), "database or disk is full (in Dagster's history)"),
+    ],
+    ids=["full", "read-only", "SQLite"],
+)
+def test_a_disk_that_is_full_is_no_mistake_of_the_product(failing_with, capsys, error, said):
+    wrapped = RuntimeError("(sqlite3.OperationalError) [SQL: insert into event_logs ...]")
+    wrapped.__cause__ = error
+    failing_with(wrapped)
+    assert run_command(["fail"]) == 1
+    err = capsys.readouterr().err
+    assert said in err
+    assert "linkt-pipeline sync" in err
+    assert "mistake" not in err
+    assert "SQL:" not in err
 
 
 def test_with_linkt_debug_the_mistake_is_raised(failing_with, monkeypatch):
