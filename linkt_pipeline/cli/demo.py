@@ -26,6 +26,7 @@ def demo() -> int:
     deployment = Deployment.from_environment({"api_key": None, "tasks_file": _NO_TASKS_FILE})
     tasks = deployment.select_tasks(DEMO_TASKS)
     deployment.prepare()
+    click.echo("the stand-in's clock runs fast: a run that says it took an hour is over in seconds", err=True)
 
     from linkt_pipeline.cli.demo_sandbox import sandbox_beside
     from linkt_pipeline.cli.demo_view import print_findings

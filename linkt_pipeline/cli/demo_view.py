@@ -90,6 +90,8 @@ def print_findings(settings: Settings) -> None:
     try:
         for finding in _FINDINGS:
             rows = con.execute(finding.sql).fetchall()
+            if not rows:  # the first demo has no history yet
+                continue
             print_table(console, finding.title, finding.columns, rows, right=finding.numbers, wrapped={"what happened"})
     finally:
         con.close()

@@ -50,6 +50,8 @@ def query(sql: str, form: str, rows: int, live: bool) -> None:
 
         con.execute("set enable_external_access = false")  # no file, no network: a query reads the warehouse alone
         try:
+            if not con.extract_statements(sql):
+                raise QueryError(f'there is no query in {sql!r}; ask for example "from marts.companies limit 10"')
             write_result(con.execute(sql), form, rows)
         except duckdb.InterruptException:
             raise KeyboardInterrupt from None

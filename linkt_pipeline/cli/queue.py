@@ -43,6 +43,9 @@ def queue(run_id: str, state: str | None, limit: int) -> None:
         from linkt_pipeline.cli.output import make_console, print_table
 
         print_table(make_console(), "Candidates", ("name", "state", "reason"), map(_row, found.entities))
+        all_of_them = sum(found.state_counts.values()) if state is None else found.state_counts.get(state, 0)
+        if all_of_them > len(found.entities):
+            click.echo(f"{len(found.entities)} of {all_of_them} shown; --limit N (at most 100) shows more")
 
 
 def _row(candidate: dict[str, Any]) -> tuple[Any, Any, Any]:

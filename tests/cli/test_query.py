@@ -74,6 +74,13 @@ def test_the_landed_tables_are_reached_by_schema_and_name(ask):
     assert ask("from linkt.runs", "--format", "csv")[1] == "run_id\nr1\n"
 
 
+@pytest.mark.parametrize("sql", ["", "  ", "/* only a remark */"])
+def test_no_query_at_all(ask, sql):
+    code, _, err = ask(sql)
+    assert code == 2
+    assert "there is no query in" in err
+
+
 def test_no_rows(ask):
     assert "no rows" in ask("from marts.companies where false")[1]
 
