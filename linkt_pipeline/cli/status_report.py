@@ -1,5 +1,6 @@
 """What ``status`` knows, read under one short open of the warehouse."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -113,10 +114,17 @@ def read_status(warehouse: Warehouse, settings: Settings, tasks: Mapping[str, Ta
 def _open_executions(con: duckdb.DuckDBPyConnection) -> list[OpenExecution]:
     rows = con.execute(
         """
-        select task_key, state, run_id, run_status, coalesce(started_at, intended_at), last_error
-        from linkt.executions
-        where state in ('intended', 'unknown', 'started')
-        order by intended_at
+        select
+            execution.task_key,
+            execution.state,
+            execution.run_id,
+            coalesce(run.status, execution.run_status),  -- `sync` may have landed the run since anyone waited for it
+            coalesce(execution.started_at, execution.intended_at),
+            execution.last_error
+        from linkt.executions as execution
+        left join linkt.runs as run on execution.run_id = run.run_id
+        where execution.state in ('intended', 'unknown', 'started')
+        order by execution.intended_at
         """
     ).fetchall()
     return [
@@ -139,22 +147,28 @@ def _reject_reasons(con: duckdb.DuckDBPyConnection) -> list[RejectReason]:
 
 def _credits(con: duckdb.DuckDBPyConnection, tasks: Mapping[str, TaskSpec], now: datetime) -> list[MonthlyCredits]:
     month = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    shared = Counter(task.task_id for task in tasks.values())
+    # A run started elsewhere belongs to the entry of its Linkt task, unless several entries execute that task.
+    entries = {task.task_id: key for key, task in tasks.items() if shared[task.task_id] == 1}
     rows = con.execute(
         """
         select
-            coalesce(execution.task_key, task.name, run.task_id, '(no task)') as task,
+            coalesce(execution.task_key, entry.task_key, task.name, run.task_id, '(no task)') as task,
             coalesce(sum(run.total_credits), 0) as credits,
             count(*) as runs
         from linkt.runs as run
         left join (
             select run_id, min(task_key) as task_key from linkt.executions where run_id is not null group by run_id
         ) as execution on run.run_id = execution.run_id
+        left join (
+            select unnest($2::varchar[]) as task_id, unnest($3::varchar[]) as task_key
+        ) as entry on run.task_id = entry.task_id
         left join linkt.tasks as task on run.task_id = task.task_id
         where run.created_at >= $1
         group by 1
         order by credits desc, task
         """,
-        [month],
+        [month, list(entries), list(entries.values())],
     ).fetchall()
     spent = {task: (float(credits), int(runs)) for task, credits, runs in rows}
     spent |= {

@@ -98,6 +98,30 @@ def test_open_executions_with_their_age(capsys):
     assert "5m " in out
 
 
+def test_an_open_execution_whose_run_was_landed_meanwhile_shows_how_it_ended(warehouse, capsys):
+    with warehouse.write() as con:
+        con.execute(
+            "insert into linkt.runs (run_id, status, created_at, fetched_at) values ('r2', 'CANCELED', $1, $1)", [NOW]
+        )
+    assert report(capsys)["open_executions"][0]["run_status"] == "CANCELED"
+
+
+def test_a_run_started_elsewhere_counts_for_the_entry_of_its_linkt_task(warehouse, capsys):
+    with warehouse.write() as con:
+        con.execute(
+            "insert into linkt.runs (run_id, task_id, status, total_credits, created_at, fetched_at) "
+            "values ('r8', '6964ba2c5a4d0beef1000033', 'COMPLETED', 3, $1, $1)",
+            [NOW],
+        )
+        con.execute(
+            "insert into linkt.tasks (task_id, name, fetched_at) values ('6964ba2c5a4d0beef1000033', 'Weekly news', $1)",
+            [NOW],
+        )
+    spent = {row["task"]: row["credits"] for row in report(capsys)["credits_this_month"]}
+    assert spent["weekly"] == 3
+    assert "Weekly news" not in spent
+
+
 @pytest.mark.usefixtures("warehouse")
 def test_every_named_id_is_in_one_state(capsys):
     entities = report(capsys)["resources"]["entity"]
