@@ -26,6 +26,10 @@ bench: $(VENV)/.installed-bench
 docs: $(VENV)/.installed
 	$(BIN)/linkt-pipeline models --markdown > docs/tables.md
 
+# Pictures of the Dagster UI for the README; needs Chromium.
+screenshots: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.end_to_end.screenshots
+
 # Exact versions with hashes, and no registry host: needs uv, which is not needed to install.
 lock:
 	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

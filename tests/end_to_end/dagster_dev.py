@@ -113,9 +113,15 @@ _PAID = ["linkt", "executions"]
 
 
 @contextmanager
-def dagster_dev(folder: Path, environment: Mapping[str, str]) -> Iterator[DagsterDev]:
-    """Start ``dagster dev`` as ``linkt-pipeline ui`` does, and end its whole group on the way out."""
-    home = Path(environment["LINKT_DATA_DIR"])
+def dagster_dev(folder: Path, environment: Mapping[str, str], home: Path | None = None) -> Iterator[DagsterDev]:
+    """Start ``dagster dev`` as ``linkt-pipeline ui`` does, and end its whole group on the way out.
+
+    Args:
+        folder: working directory; receives the log.
+        environment: added to this process's own.
+        home: the instance's folder, if it is not the data folder (in sandbox mode it is a folder below).
+    """
+    home = home or Path(environment["LINKT_DATA_DIR"])
     home.mkdir(parents=True, exist_ok=True)
     shutil.copy(PROJECT_ROOT / "data" / "dagster.yaml", home)
     with socket.socket() as probe:

@@ -1,0 +1,97 @@
+"""Loading the code location as Dagster does: quiet with tasks, in sandbox mode without, and clear when it can't."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from linkt_pipeline.assets.location import build_definitions
+from linkt_pipeline.config import PROJECT_ROOT, Settings, load_tasks
+from linkt_pipeline.models import LineageCache, describe_models, load_models, warehouse_sources
+from linkt_pipeline.warehouse.migration import empty_warehouse
+from tests.assets.deployment import TASKS
+
+
+def validate(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """``dagster definitions validate`` in ``folder``, without the variables of this machine."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("LINKT_", "DAGSTER_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "dagster", "definitions", "validate", "-w", str(PROJECT_ROOT / "workspace.yaml")],
+        cwd=folder,
+        env={**inherited, "LINKT_DATA_DIR": str(folder / "data"), **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.mark.slow
+def test_definitions_validate_without_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "tasks.yaml").write_text(TASKS, encoding="utf-8")
+    done = validate(tmp_path, LINKT_API_KEY="sk-test")
+    told = done.stdout + done.stderr
+    assert done.returncode == 0, told
+    assert "Validation successful" in told
+    # Dagster speaks of its own command's successor; nothing of it concerns this code location.
+    ours = [line for line in told.splitlines() if "warning" in line.lower() and "superseded" not in line.lower()]
+    assert ours == []
+    assert not (tmp_path / "data").exists(), "loading definitions writes nothing"
+
+
+@pytest.mark.slow
+def test_a_mistake_in_tasks_yaml_names_file_line_and_field(tmp_path: Path) -> None:
+    (tmp_path / "tasks.yaml").write_text("tasks:\n  search: {task_id: nonsense}\n", encoding="utf-8")
+    done = validate(tmp_path, LINKT_API_KEY="sk-test")
+    assert done.returncode != 0
+    assert "tasks.yaml:2: tasks.search.task_id" in done.stdout + done.stderr
+
+
+def sandbox_definitions(folder: Path) -> dg.Definitions:
+    settings = Settings(data_dir=folder / "data", tasks_file=folder / "tasks.yaml", api_key=None)
+    return build_definitions(settings, load_tasks(settings.active_tasks_file))
+
+
+def test_without_key_and_tasks_it_is_the_sandbox_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LINKT_API_KEY", raising=False)
+    monkeypatch.chdir(tmp_path)
+    definitions = sandbox_definitions(tmp_path)
+    paid = definitions.resolve_asset_graph().get(dg.AssetKey(["linkt", "executions"]))
+    assert str(paid.description).startswith("**Sandbox mode:**")
+    assert str(tmp_path / "data" / "sandbox") in str(paid.description)
+    assert paid.tags["linkt/mode"] == "sandbox"
+    assert "enterprise_saas_search" in paid.partitions_def.get_partition_keys()
+    assert definitions.metadata["mode"].value == "sandbox (made-up data)"
+    warehouse = definitions.resources["warehouse"]
+    assert warehouse.path == str(tmp_path / "data" / "sandbox" / "linkt.duckdb")
+
+
+def test_lineage_is_kept_on_disk_until_the_sql_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with empty_warehouse() as con:
+        graph = load_models(PROJECT_ROOT / "sql", warehouse_sources(con))
+    described = describe_models(graph)
+    model = graph["staging.runs"]
+    first = LineageCache(tmp_path / "lineage.json", graph, described)
+    found = first.lineage(model)
+    first.save()
+    assert found["run_id"] == [("linkt", "runs", "run_id")]
+
+    def fail(*_: object) -> None:
+        raise AssertionError("computed again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("linkt_pipeline.models.lineage_cache.column_lineage", fail)
+        assert LineageCache(tmp_path / "lineage.json", graph, described).lineage(model) == found
+        narrower = {**described, model.key: {"run_id": "VARCHAR"}}
+        with pytest.raises(AssertionError, match="computed again"):
+            LineageCache(tmp_path / "lineage.json", graph, narrower).lineage(model)
+
+
+def test_a_spoilt_lineage_file_only_costs_time(tmp_path: Path) -> None:
+    with empty_warehouse() as con:
+        graph = load_models(PROJECT_ROOT / "sql", warehouse_sources(con))
+    (tmp_path / "lineage.json").write_text('{"staging.runs": "cut')
+    cache = LineageCache(tmp_path / "lineage.json", graph, describe_models(graph))
+    assert cache.lineage(graph["staging.runs"])["run_id"] == [("linkt", "runs", "run_id")]

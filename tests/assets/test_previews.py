@@ -1,0 +1,47 @@
+"""Rows as markdown: what comes from the web is shown as text and nothing else."""
+
+from datetime import UTC, datetime
+
+import duckdb
+import pytest
+
+from linkt_pipeline.assets.previews import figures_markdown, preview_markdown, readable_columns, rows_markdown
+
+CELLS = {
+    "nothing": (None, ""),
+    "a pipe": ("a|b", "a\\|b"),
+    "markup": ("**bold** <script> [x](y)", "\\*\\*bold\\*\\* \\<script\\> \\[x\\](y)"),
+    "lines": ("one\n two\t three", "one two three"),
+    "a moment": (datetime(2026, 11, 23, 6, 5, tzinfo=UTC), "2026-11-23 06:05"),
+    "a fraction": (1234.5678, "1,234.57"),
+    "a whole float": (3.0, "3"),
+    "something long": ("x" * 100, "x" * 47 + "…"),
+}
+
+
+@pytest.mark.parametrize(("value", "shown"), CELLS.values(), ids=CELLS)
+def test_a_value_is_shown_as_text(value: object, shown: str) -> None:
+    assert rows_markdown(["column"], [(value,)]).splitlines()[2] == f"| {shown} |"
+
+
+def test_the_newest_rows_come_first() -> None:
+    with duckdb.connect() as con:
+        con.execute(
+            "create table runs as select i as n, timestamp '2026-01-01' + to_days(i::int) as at from range(30) r(i)"
+        )
+        text = preview_markdown(con, "runs", {"n": "BIGINT", "at": "TIMESTAMP"}, 30)
+    assert text.splitlines()[2].startswith("| 29 |")
+    assert text.endswith("10 of 30 rows")
+
+
+def test_names_and_figures_come_before_ids_and_nested_values() -> None:
+    columns = {"id_of_x_id": "VARCHAR", "name": "VARCHAR", "data": "JSON", "tags": "VARCHAR[]", "size": "BIGINT"}
+    assert readable_columns(columns, 2) == ["name", "size"]
+    assert readable_columns(columns, 3) == ["id_of_x_id", "name", "size"]
+
+
+def test_figures_are_sorted_by_size() -> None:
+    assert figures_markdown(("action", "credits"), {"a": 1.5, "b": 3.0}).splitlines()[2:] == [
+        "| b | 3 |",
+        "| a | 1.5 |",
+    ]

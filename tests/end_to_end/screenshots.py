@@ -1,0 +1,111 @@
+"""Takes the pictures of the Dagster UI that the README shows: ``make screenshots``.
+
+A sandbox deployment in a temporary folder executes its tasks twice, then headless Chromium looks at it.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from linkt_pipeline.config import PROJECT_ROOT
+from linkt_pipeline.sandbox.background import stop_sandbox
+from tests.end_to_end.dagster_dev import dagster_dev
+
+IMAGES = PROJECT_ROOT / "docs" / "images"
+TASKS = ("enterprise_saas_search", "trade_fair_ingest", "saas_signals", "grid_storage_topic")
+_WIDTH = 1400
+_PATIENCE_MS = 60_000
+_EXPANDED = "%2C".join(f"global%40global%3A{group}" for group in ("linkt", "marts", "published"))
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture.
+
+    Attributes:
+        name: of the file, without its ending.
+        path: of the page.
+        shows: text that is there once the page has loaded.
+        height: of the window.
+        prepare: what to do on the page before.
+    """
+
+    name: str
+    path: str
+    shows: str
+    height: int
+    prepare: Callable[[Page], None] = lambda page: None
+
+
+def _hide_navigation(page: Page) -> None:
+    """Narrow, so that the graph gets the room; it is laid out anew when the page loads."""
+    page.get_by_text("Hide navigation").click()
+    page.reload()
+    page.get_by_text("companies").first.wait_for(timeout=_PATIENCE_MS)
+    page.wait_for_timeout(5_000)
+
+
+SHOTS = (
+    Shot("asset-graph", f"/asset-groups?expanded={_EXPANDED}", "companies", 1000, _hide_navigation),
+    Shot(
+        "materialization",
+        f"/assets/linkt/executions?view=partitions&partition={TASKS[0]}",
+        "credits_per_result",
+        1180,
+    ),
+    Shot("mart", "/assets/marts/task_efficiency?view=overview", "rows_written", 1500),
+)
+
+
+def take(url: str, folder: Path, shots: tuple[Shot, ...] = SHOTS) -> None:
+    """Take the pictures from a running Dagster."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        )
+        for shot in shots:
+            page = browser.new_page(viewport={"width": _WIDTH, "height": shot.height})
+            page.goto(url + shot.path, wait_until="domcontentloaded")
+            page.get_by_text(shot.shows).first.wait_for(timeout=_PATIENCE_MS)
+            page.wait_for_timeout(5_000)  # the UI fetches piece by piece, and nothing tells which is the last
+            shot.prepare(page)
+            page.screenshot(path=str(folder / f"{shot.name}.png"))
+            page.close()
+        browser.close()
+
+
+def _execute(folder: Path, environment: Mapping[str, str]) -> None:
+    for _ in range(2):  # plots need two points, history two runs
+        subprocess.run(
+            [sys.executable, "-m", "linkt_pipeline.cli", "run", *TASKS],
+            cwd=folder,
+            env={**os.environ, **environment},
+            check=True,
+        )
+
+
+def main() -> None:
+    """Make the deployment, take the pictures, leave nothing running."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        data = folder / "data" / "sandbox"
+        environment = {"LINKT_DATA_DIR": str(folder / "data")}
+        for variable in ("LINKT_API_KEY", "LINKT_BASE_URL", "LINKT_TASKS_FILE"):
+            os.environ.pop(variable, None)
+        try:
+            _execute(folder, environment)
+            with dagster_dev(folder, environment, home=data) as dagster:
+                take(dagster.url, IMAGES)
+        finally:
+            stop_sandbox(data / "api")
+
+
+if __name__ == "__main__":
+    main()
