@@ -133,6 +133,8 @@ def _runs(sources: Landed, checks: list[Check]) -> dg.AssetsDefinition:
         context.log.info(
             f"{len(collected.landed)} runs landed, {len(collected.unfinished)} still going, {len(collected.gone)} gone"
         )
+        for failure in collected.failures:
+            context.log.warning(f"a run can't be read for now and is looked at again next time: {failure}")
         own_metadata = {
             "landed": len(collected.landed),
             "unfinished": len(collected.unfinished),
@@ -183,6 +185,8 @@ def _fetched(
             f"{done.landed} landed ({done.inserted} new, {done.updated} changed, {done.unchanged} unchanged), "
             f"{done.missing} missing, {done.rejected} rejected, with {done.pages + done.reads} requests"
         )
+        for failure in done.failures:
+            context.log.warning(f"can't be read for now and stays pending: {failure}")
         own_metadata = {
             "landed": done.landed,
             "missing": done.missing,

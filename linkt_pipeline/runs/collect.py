@@ -11,7 +11,17 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 
-from linkt_pipeline.api import LinktClient, NotFoundError, Page, Run
+from linkt_pipeline.api import (
+    InvalidIdError,
+    LinktApiError,
+    LinktClient,
+    MalformedBodyError,
+    NotFoundError,
+    Page,
+    ReplyLostError,
+    Run,
+    ServerError,
+)
 from linkt_pipeline.runs.land import land_runs
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.queries import landed_run_versions, unlanded_run_ids
@@ -22,6 +32,7 @@ FIRST_LOOK_BACK = timedelta(days=30)
 _CURSOR = "runs"
 _BATCH = 50
 _PAGE_SIZE = 100
+_FAILURES_TO_STOP = 3
 
 
 @dataclass
@@ -30,13 +41,32 @@ class Collected:
 
     Attributes:
         landed: runs landed or landed anew because they changed.
-        unfinished: runs that are not terminal yet; the next collection looks at them again.
+        unfinished: runs that are not terminal yet, or can't be read for now; the next collection looks at them again.
         gone: remembered runs that Linkt no longer knows.
+        failures: those that can't be read for now, with the reason.
     """
 
     landed: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    _failed_in_a_row: int = 0
+
+    def fail(self, run_id: str, error: LinktApiError) -> None:
+        """Take in that a run can't be read, after all retries; one run must not keep all others from being landed.
+
+        Raises:
+            LinktApiError: so many in a row are an outage.
+        """
+        self.unfinished.append(run_id)
+        self.failures.append(f"{run_id}: {error}")
+        self._failed_in_a_row += not isinstance(error, MalformedBodyError)
+        if self._failed_in_a_row >= _FAILURES_TO_STOP:
+            raise error
+
+    def confirm(self) -> None:
+        """Take in that a run was read."""
+        self._failed_in_a_row = 0
 
 
 @dataclass(frozen=True)
@@ -96,7 +126,8 @@ async def collect_runs(
     batch: list[Run] = []
     async for run in _changed_runs(client, after):
         batch.append(run)
-        newest = max(filter(None, [newest, run.updated_at]), default=None)
+        # A time in the future would hide everything that changes until then.
+        newest = max(filter(None, [newest, run.updated_at and min(run.updated_at, begun)]), default=None)
         if len(batch) == _BATCH:
             await _take(client, warehouse, batch, collected)
             _Cursor(newest, tuple(dict.fromkeys(collected.unfinished))).write(warehouse)
@@ -112,29 +143,31 @@ async def collect_runs(
 async def _look_again(client: LinktClient, warehouse: Warehouse, run_ids: Collection[str], into: Collected) -> None:
     """Runs remembered as unfinished, and finished executions whose run is not landed."""
     for run_id in run_ids:
-        try:
-            run = await client.get_run(run_id)
-        except NotFoundError:
-            into.gone.append(run_id)
-            continue
-        await _land_or_remember(warehouse, [run], into)
+        await _land_or_remember(warehouse, await _confirmed(client, [run_id], into), into)
 
 
 async def _take(client: LinktClient, warehouse: Warehouse, listed: Collection[Run], into: Collected) -> None:
     """Confirm what looks terminal and is new, and land it in one transaction."""
     with warehouse.read() as con:
         known = landed_run_versions(con, [run.id for run in listed])
+    seen_just_now = {*into.landed, *into.unfinished}
+    unchanged = {run.id for run in listed if run.id in known and run.updated_at in (None, known[run.id])}
+    changed = [run.id for run in listed if run.id not in seen_just_now | unchanged]
+    await _land_or_remember(warehouse, await _confirmed(client, changed, into), into)
+
+
+async def _confirmed(client: LinktClient, run_ids: Collection[str], into: Collected) -> list[Run]:
+    """The runs as their single reads show them."""
     confirmed = []
-    for run in listed:
-        seen_just_now = run.id in into.landed or run.id in into.unfinished
-        unchanged = run.id in known and (run.updated_at is None or known[run.id] == run.updated_at)
-        if seen_just_now or unchanged:
-            continue
+    for run_id in run_ids:
         try:
-            confirmed.append(await client.get_run(run.id))
+            confirmed.append(await client.get_run(run_id))
+            into.confirm()
         except NotFoundError:
-            into.gone.append(run.id)
-    await _land_or_remember(warehouse, confirmed, into)
+            into.gone.append(run_id)
+        except (MalformedBodyError, ServerError, ReplyLostError, InvalidIdError) as error:
+            into.fail(run_id, error)
+    return confirmed
 
 
 async def _land_or_remember(warehouse: Warehouse, runs: Collection[Run], into: Collected) -> None:

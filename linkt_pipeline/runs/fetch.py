@@ -193,6 +193,8 @@ class _Fetch:
                 if isinstance(error, AuthenticationError | PermissionDeniedError):
                     raise
                 return  # a deleted ICP has no list; by id, each of its ids gets a verdict of its own
+            except (MalformedBodyError, ServerError, ReplyLostError):
+                return  # pages only save requests: one that fails for good must not keep its ids pending for ever
             self.done.pages += 1
             self.batch.read_since = min(self.batch.read_since, sent_at)
             settled = plan.record({item.id for item in page.items}, page.total or 0)
@@ -221,7 +223,6 @@ class _Fetch:
         sent_at = datetime.now(UTC)
         try:
             body = await self.reader.read_body(self.client, resource_id)
-            self.batch.read_since = min(self.batch.read_since, sent_at)
             self.batch.bodies.append((resource_id, body))
         except NotFoundError:
             self.batch.missing.append(resource_id)
@@ -234,6 +235,8 @@ class _Fetch:
             self.done.failures.append(f"{resource_id}: {error}")
             if len(self.done.failures) >= _FAILURES_TO_STOP:
                 raise
+        finally:  # a verdict, whichever, is as old as its request
+            self.batch.read_since = min(self.batch.read_since, sent_at)
 
     async def _hand_over_if_full(self) -> None:
         lander_is_free = not self.landing and self.queue.empty()

@@ -318,3 +318,48 @@ def test_collecting_and_waiting_may_land_one_run_at_once(scene: Scene) -> None:
 
     assert len(landed(scene)) == 1
     assert scene.states() == ["finished"]
+
+
+# --- what must not stand in the way of the rest
+
+
+@pytest.mark.parametrize("fault", ["http_500@get_run:{}*0", "malformed_body=missing_id@get_run:{}*0"])
+def test_a_run_that_can_not_be_read_keeps_no_other_from_being_landed(scene: Scene, fault: str) -> None:
+    records = runs_of_the_past(scene, 5)
+    scene.sandbox.inject(fault.format(records[1].id))
+
+    async def work() -> Collected:
+        async with scene.worker(retry_for=timedelta(milliseconds=50)) as worker:
+            return await collect_runs(worker.client, scene.warehouse)
+
+    first, second = run(work()), run(work())
+
+    assert landed(scene) == ids(records) - {records[1].id}
+    assert first.unfinished == second.unfinished == [records[1].id]
+    assert len(first.failures) == len(second.failures) == 1
+    scene.sandbox.world.faults.clear()
+    run(work())
+    assert landed(scene) == ids(records)
+
+
+def test_an_api_that_fails_every_read_is_an_outage(scene: Scene) -> None:
+    runs_of_the_past(scene, 5)
+    scene.sandbox.inject("http_500@get_run*0")
+
+    async def work() -> None:
+        async with scene.worker(retry_for=timedelta(milliseconds=50)) as worker:
+            await collect_runs(worker.client, scene.warehouse)
+
+    with pytest.raises(ServerError):
+        run(work())
+
+
+def test_a_change_in_the_future_hides_nothing_that_comes_before_it(scene: Scene) -> None:
+    runs_of_the_past(scene, 1)
+    scene.sandbox.inject(f"clock_skew={365 * DAY:.0f}")
+    assert collect(scene).landed
+    scene.sandbox.world.faults.clear()
+
+    (later,) = runs_of_the_past(scene, 1, ago=60)
+
+    assert later.id in collect(scene).landed

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -10,10 +11,10 @@ import duckdb
 import orjson
 import pytest
 
-from linkt_pipeline.api import AuthenticationError, Entity, LinktApiError, Run
+from linkt_pipeline.api import AuthenticationError, Entity, LinktApiError, LinktClient, Run
 from linkt_pipeline.runs import fetch as fetch_module
-from linkt_pipeline.runs.batches import ENTITIES, SIGNALS, Reader
-from linkt_pipeline.runs.fetch import Fetched, fetch_pending
+from linkt_pipeline.runs.batches import ENTITIES, SIGNALS, Batch, Reader
+from linkt_pipeline.runs.fetch import Fetched, _Fetch, fetch_pending
 from linkt_pipeline.runs.land import land_runs
 from linkt_pipeline.sandbox.catalog import FAIR, MONITOR, SAAS, SHEET_SIGNALS_TASK
 from linkt_pipeline.sandbox.records import EntityRow, SignalRow
@@ -476,3 +477,39 @@ def test_a_failed_hand_over_keeps_both_batches() -> None:
 
     assert len(first) == 3
     assert first.read_since <= second.read_since
+
+
+@pytest.mark.parametrize("fault", ["http_500@list_entities*0", "malformed_body=html@list_entities*0"])
+def test_a_list_that_fails_for_good_keeps_no_id_pending(scene: Scene, fault: str) -> None:
+    """Pages are there to save requests; whatever is wrong with them, ids are read one by one."""
+    ids = create_entities(scene, SAAS, 10)
+    name(scene, SAAS, ids)
+    scene.sandbox.inject(fault)
+
+    assert fetch(scene, retry_for=timedelta(milliseconds=100)).landed == 10
+
+
+def test_a_404_is_as_old_as_its_request(scene: Scene) -> None:
+    """A run that is landed between request and answer may have made the id anew, so the answer can't speak for it."""
+    gone = f"{next(_numbers):024x}"
+
+    async def work() -> tuple[Batch, datetime]:
+        async with scene.worker() as worker:
+            handed_over = datetime.max.replace(tzinfo=UTC)
+            reading = _Fetch(worker.client, scene.warehouse, ENTITIES, lambda _: None, 1, by_pages=False)
+
+            async def while_a_batch_is_handed_over(client: LinktClient, entity_id: str) -> bytes:
+                nonlocal handed_over
+                await asyncio.sleep(0.01)
+                reading.batch = Batch()
+                handed_over = reading.batch.read_since
+                return await ENTITIES.read_body(client, entity_id)
+
+            reading.reader = replace(ENTITIES, read_body=while_a_batch_is_handed_over)
+            await reading._read_one(gone)
+            return reading.batch, handed_over
+
+    batch, handed_over = run(work())
+
+    assert batch.missing == [gone]
+    assert batch.read_since < handed_over
