@@ -68,7 +68,9 @@ async def start_or_adopt(
         if execution is not None and execution.state in (ExecutionState.STARTED, ExecutionState.FINISHED):
             return execution
         # That row led to no run. Others who watched it may be faster in starting the next one, even in finishing it.
-        intention = replace(intention, after=claim.execution.intended_at)
+        # Its attempt is still to be made: the next row does not begin to count anew.
+        attempt = max(attempt, claim.execution.attempt)
+        intention = replace(intention, attempt=attempt, after=claim.execution.intended_at)
         lost += claim.created
     raise NotStartedError(
         f"task {task.key}: {lost} requests to start it were answered with errors and left no run, so nothing was "

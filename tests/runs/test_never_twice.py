@@ -97,6 +97,7 @@ async def play(world: World, sessions: Sequence[Sequence[int | None]]) -> list[O
 )
 @example(sessions=[[7], [None]], answers=["lost reply", "ok"], fails=[], bad_lists=[])
 @example(sessions=[[None, None]], answers=["500 before the work", "lost reply"], fails=[True], bad_lists=[])
+@example(sessions=[[None, None], [8], [8]], answers=["500 after the work"], fails=[True, True], bad_lists=[True, True])
 @example(sessions=[[None]], answers=["503 after the work"], fails=[], bad_lists=[True, True])
 def test_whatever_happens_no_run_is_bought_twice_and_none_is_forgotten(
     sessions: list[list[int | None]], answers: list[str], fails: list[bool], bad_lists: list[bool]
