@@ -114,7 +114,8 @@ def test_a_run_started_elsewhere_counts_for_the_entry_of_its_linkt_task(warehous
             [NOW],
         )
         con.execute(
-            "insert into linkt.tasks (task_id, name, fetched_at) values ('6964ba2c5a4d0beef1000033', 'Weekly news', $1)",
+            "insert into linkt.tasks (task_id, name, fetched_at) "
+            "values ('6964ba2c5a4d0beef1000033', 'Weekly news', $1)",
             [NOW],
         )
     spent = {row["task"]: row["credits"] for row in report(capsys)["credits_this_month"]}
