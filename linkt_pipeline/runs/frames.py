@@ -22,11 +22,12 @@ def runs_frame(runs: Sequence[Run], fetched_at: datetime) -> pl.DataFrame:
         run_id=[run.id for run in runs],
         status=[run.raw_status for run in runs],
         input=[_json(run.input) for run in runs],
-        error_kind=[_error_kind(run) for run in runs],
+        error_kind=[error_kind(run) for run in runs],
     )
 
 
-def _error_kind(run: Run) -> str | None:
+def error_kind(run: Run) -> str | None:
+    """Why a run failed; None for one that did not, and for one that somebody cancelled."""
     failed = run.status.is_terminal and run.status not in (RunStatus.COMPLETED, RunStatus.CANCELED)
     return classify_error(run.error).value if failed else None
 

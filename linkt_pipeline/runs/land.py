@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from linkt_pipeline.api import Run, RunStatus, parse_run
-from linkt_pipeline.runs.classify import classify_error
-from linkt_pipeline.runs.frames import queue_frame, run_credits_frame, run_resources_frame, runs_frame
+from linkt_pipeline.api import Run, parse_run
+from linkt_pipeline.runs.frames import error_kind, queue_frame, run_credits_frame, run_resources_frame, runs_frame
 from linkt_pipeline.runs.worker import Worker
 from linkt_pipeline.warehouse import landing
 from linkt_pipeline.warehouse.connection import Warehouse
@@ -28,7 +27,7 @@ async def land_finished_run(worker: Worker, execution: Execution, run: Run) -> N
                 execution.execution_id,
                 worker.owner,
                 run_status=run.raw_status,
-                error_kind=None if run.status is RunStatus.COMPLETED else classify_error(run.error).value,
+                error_kind=error_kind(run),
                 error=run.error,
             )
             landing.land_runs(con, runs_frame([run], now), run_credits_frame([run]), run_resources_frame([run]))

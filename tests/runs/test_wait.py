@@ -262,7 +262,8 @@ def test_a_run_cancelled_elsewhere_is_recognised_and_landed(scene: Scene) -> Non
 
     assert "cancelled in Linkt" in str(outcome.error)
     assert scene.posts() == 1  # a cancelled run is not started again
-    assert scene.query("select status from linkt.runs") == [("CANCELED",)]
+    assert scene.query("select status, error_kind from linkt.runs") == [("CANCELED", None)]
+    assert scene.rows()[0].error_kind is None
 
 
 def test_a_run_that_is_gone_for_good_closes_its_row(scene: Scene) -> None:
