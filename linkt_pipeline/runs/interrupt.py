@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from linkt_pipeline.api import LinktApiError, LinktClient
+from linkt_pipeline.api import LinktApiError, LinktClient, RunStatus
 from linkt_pipeline.config import OnTerminate, TaskSpec
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.land import land_finished_run
@@ -106,5 +106,7 @@ async def _land_once_terminal(worker: Worker, execution: Execution, run_id: str)
             if run.status.is_terminal:
                 current = await worker.call(worker.ledger.get, execution.execution_id)
                 await land_finished_run(worker, current, run)
+                if run.status is RunStatus.CANCELED:  # one that ended otherwise after all is still to be handed on
+                    await worker.call(worker.ledger.mark_delivered, execution.execution_id, worker.owner)
                 return
         await asyncio.sleep(_LOOK_EVERY.total_seconds())

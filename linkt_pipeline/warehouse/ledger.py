@@ -187,6 +187,9 @@ class Ledger(Protocol):
                 claim of their tasks gets them instead of buying again.
         """
 
+    def mark_delivered(self, execution_id: str, owner: Owner) -> None:
+        """The outcome of this finished execution is known to whoever wanted it; the next claim buys anew."""
+
     def is_free(self, row: Execution) -> bool:
         """Whether nobody holds a live lease on a row."""
 
@@ -323,6 +326,10 @@ class DuckDbLedger:
                 """,
                 [delivered, _now(), owner.name],
             )
+
+    def mark_delivered(self, execution_id: str, owner: Owner) -> None:
+        """See :meth:`Ledger.mark_delivered`."""
+        self._update(execution_id, owner, {"lease_owner": None})
 
     def is_free(self, row: Execution) -> bool:
         """See :meth:`Ledger.is_free`."""

@@ -82,6 +82,17 @@ def test_a_persons_terminate_cancels_the_run_and_lands_it(scene: Scene) -> None:
     assert "is cancelled in Linkt" in scene.texts
 
 
+def test_whoever_cancelled_a_run_gets_a_new_one_next_time(scene: Scene) -> None:
+    """Its outcome is known to the person who wanted it; adopting it would only tell them again, as a failure."""
+    interrupt(scene, by_person=True)
+    scene.sandbox.world.faults.clear()
+
+    (outcome,) = scene.execute(search())
+
+    assert outcome.succeeded
+    assert statuses(scene) == ["CANCELED", "COMPLETED"]
+
+
 def test_a_machines_terminate_leaves_the_run_to_be_adopted_at_once(scene: Scene) -> None:
     cancelled = interrupt(scene, by_person=False)
 
