@@ -147,8 +147,9 @@ def _build_all(
                 failed[model.key] = str(error)
                 context.log.error(str(error))
                 continue
-            told = f"{result.rows} rows, {result.written} written, {result.seconds:.2f} s"
-            context.log.info(f"{model.key}: {result.mode}, {told}")
+            if result.written:  # every line of the log is a row that Dagster commits on its own
+                told = f"{result.rows} rows, {result.written} written, {result.seconds:.2f} s"
+                context.log.info(f"{model.key}: {result.mode}, {told}")
             yield dg.MaterializeResult(
                 asset_key=asset_key(model.key),
                 metadata={**shown, **_metadata(model, result), **_lineage_metadata(lineages.lineage(model))},

@@ -133,13 +133,16 @@ def test_a_failing_model_keeps_its_table_spares_its_siblings_and_its_children_sa
 def _wrong_books(landed: Deployment, own_sql: Path) -> str:
     """A row that no landing would write."""
     with landed.warehouse.write() as con:
-        con.execute("insert into linkt.run_resources select * from linkt.run_resources limit 1")
+        con.execute(
+            "insert into linkt.run_resources "
+            "select * replace ('put in by a test' as last_error) from linkt.run_resources limit 1"
+        )
     return "run_resources_key"
 
 
 def _repair(landed: Deployment) -> None:
     with landed.warehouse.write() as con:
-        con.execute("delete from linkt.run_resources where rowid = (select max(rowid) from linkt.run_resources)")
+        con.execute("delete from linkt.run_resources where last_error = 'put in by a test'")
 
 
 def _wrong_model(landed: Deployment, own_sql: Path) -> str:
