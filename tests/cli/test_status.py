@@ -1,6 +1,7 @@
 """``status``: what is open, pending, rejected, spent and requested, from the warehouse alone."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -94,8 +95,9 @@ def test_open_executions_with_their_age(capsys):
     ]
     run_command(["status"])
     out = capsys.readouterr().out
-    assert "PAUSED" in out
-    assert "5m " in out
+    age = re.search(r"PAUSED +(\d+)m \d+s ago", out)
+    assert age
+    assert int(age[1]) >= 5  # more when this file is read long before its tests are run
 
 
 def test_an_open_execution_whose_run_was_landed_meanwhile_shows_how_it_ended(warehouse, capsys):
