@@ -173,7 +173,7 @@ class _Step:
         with _handling_signals(self._interruption_of(asyncio.current_task())):
             async with self.linkt.client(warehouse) as client:
                 self.worker = Worker(
-                    client, warehouse, DuckDbLedger(warehouse), self._report, dagster_run_id=self.context.run_id
+                    client, warehouse, DuckDbLedger(warehouse), self._report, dagster_run_id=self.context.run.run_id
                 )
                 return await execute_tasks(self.worker, self.tasks, delivers=False)
 
@@ -213,7 +213,7 @@ class _Step:
 
     def _terminated_by_person(self) -> bool:
         """Terminate in the UI marks the Dagster run CANCELING before the signal comes; a bare SIGTERM does not."""
-        run = self.context.instance.get_run_by_id(self.context.run_id)
+        run = self.context.instance.get_run_by_id(self.context.run.run_id)
         return run is not None and run.status is dg.DagsterRunStatus.CANCELING
 
 
