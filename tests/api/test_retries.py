@@ -20,7 +20,7 @@ from linkt_pipeline.api import (
 
 from .raw_server import ID, Request, always, answer, client_for, in_turn, serving
 
-RUN = answer(b'{"id": "r", "status": "RUNNING"}')
+RUN = answer(f'{{"id": "{ID}", "status": "RUNNING"}}'.encode())
 BRIEFLY = timedelta(seconds=5)
 
 
