@@ -106,8 +106,7 @@ def test_the_allowed_rate_is_reached_without_a_429_after_warm_up(make, known, he
     began = seen[0][0]
     after = [(at, ok) for at, ok in seen if began + warm_up <= at < began + warm_up + measured]
     assert [at for at, ok in after if not ok] == [], len(after)
-    # The goal of 95 % is measured by `python -m bench rate`; a test must not depend on how busy the machine is.
-    assert len(after) >= 0.8 * limit * measured
+    assert len(after) >= 0.95 * limit * measured
     if known:
         assert all(ok for _, ok in seen)
 

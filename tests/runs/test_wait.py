@@ -85,8 +85,7 @@ def test_the_requests_of_a_real_wait_follow_the_schedule(scene: Scene) -> None:
     wait(scene, poll_interval="50ms")
 
     counts = scene.sandbox.world.requests.counts()
-    # A busy machine looks less often than planned; never more often.
-    assert 2 <= counts["get_run"] <= PollSchedule(timedelta(milliseconds=50)).requests_for(timedelta(seconds=2)) * 1.2
+    assert 10 <= counts["get_run"] <= PollSchedule(timedelta(milliseconds=50)).requests_for(timedelta(seconds=2)) * 1.2
     assert counts["run_queue"] <= 3
 
 
