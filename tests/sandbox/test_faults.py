@@ -15,18 +15,23 @@ from tests.sandbox.driving import execute, finished, wait_until
 
 EXECUTE = f"/v1/task/{SEARCH_TASK}/execute"
 
+# A reset that arrives while httpcore still sends the body is swallowed there, and the next read finds the end instead.
+RESET = (httpx.ReadError, httpx.RemoteProtocolError)
+
 
 @pytest.mark.parametrize(
     ("fault", "error", "runs_bought"),
     [
-        ("lost_reply", httpx.ReadError, 1),
+        ("lost_reply", RESET, 1),
         ("cut_body@execute", httpx.RemoteProtocolError, 1),
         ("late_reply=1.5", httpx.ReadTimeout, 1),
-        ("reset@execute", httpx.ReadError, 0),
+        ("reset@execute", RESET, 0),
         ("hang=1.5@execute", httpx.ReadTimeout, 0),
     ],
 )
-def test_replies_that_never_arrive(sandbox: Sandbox, fault: str, error: type[Exception], runs_bought: int) -> None:
+def test_replies_that_never_arrive(
+    sandbox: Sandbox, fault: str, error: type[Exception] | tuple[type[Exception], ...], runs_bought: int
+) -> None:
     sandbox.inject(fault)
 
     with httpx.Client(base_url=sandbox.url, headers={"x-api-key": sandbox.api_key}, timeout=0.5) as http:
