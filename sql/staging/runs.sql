@@ -6,7 +6,8 @@
 -- references: task_id -> staging.tasks.task_id
 -- references: icp_id -> staging.icps.icp_id
 -- column run_id: Linkt's id of the run.
--- column task: Name to show: the entry of tasks.yaml, else the task's name in Linkt, else the kind of task.
+-- column task: Name to show: the entry of tasks.yaml that started the run; for a run started elsewhere the only entry that
+--   ever executed its task, else the task's name in Linkt, else its id, else the kind of task.
 -- column task_key: Entry of tasks.yaml that started the run; empty for runs started elsewhere.
 -- column started_elsewhere: True if no execution of this deployment started it (a Linkt schedule, the dashboard).
 -- column task_id: Linkt's id of the task; empty on legacy runs.
@@ -25,18 +26,39 @@
 -- column created_at: When the run was made.
 -- column updated_at: When it last changed; for a final status, about when it ended.
 -- column fetched_at: When this deployment last saw a change of it.
-with started_here as (
+with executed as (
+    select
+        run_id,
+        task_id,
+        task_key,
+        intended_at
+    from linkt.executions
+    where run_id is not null
+),
+
+started_here as (
     select
         run_id,
         arg_max(task_key, intended_at) as task_key
-    from linkt.executions
-    where run_id is not null
+    from executed
     group by run_id
+),
+
+-- Where several entries execute one task, none of them speaks for its other runs.
+only_entries as (
+    select
+        task_id,
+        min(task_key) as task_key
+    from executed
+    group by task_id
+    having count(distinct task_key) = 1
 )
 
 select
     run.run_id,
-    coalesce(started_here.task_key, task.name, run.task_type, 'unknown') as task,
+    coalesce(
+        started_here.task_key, only_entry.task_key, task.name, run.task_id, run.task_type, 'unknown'
+    ) as task,
     started_here.task_key,
     started_here.run_id is null as started_elsewhere,
     run.task_id,
@@ -60,5 +82,6 @@ select
     run.fetched_at
 from linkt.runs as run
 left join started_here on run.run_id = started_here.run_id
+left join only_entries as only_entry on run.task_id = only_entry.task_id
 left join linkt.tasks as task on run.task_id = task.task_id
 left join linkt.icps as icp on run.icp_id = icp.icp_id

@@ -101,26 +101,40 @@ def test_failure_kind(bench: Bench, values: dict[str, Any], kind: str | None) ->
 
 
 def test_a_run_is_shown_under_the_best_name_there_is(bench: Bench) -> None:
-    bench.put("tasks", task_id="t", name="Task in Linkt")
-    bench.put(
-        "executions",
-        execution_id="x",
-        task_key="mine",
-        task_id="t",
-        attempt=1,
-        state="finished",
-        run_id="a",
-        intended_at=NOW,
-    )
-    bench.run("a", task_id="t")
-    bench.run("b", task_id="t")
-    bench.run("c", task_type="search")
-    bench.run("d")
+    for task_id in ("one", "two", "none"):
+        bench.put("tasks", task_id=task_id, name=f"Task {task_id} in Linkt")
+    for run_id, task_id, task_key in (
+        ("one-1", "one", "mine"),
+        ("two-1", "two", "narrow"),
+        ("two-2", "two", "wide"),
+        (None, "none", "refused"),
+    ):
+        bench.put(
+            "executions",
+            execution_id=f"{task_key}-{run_id}",
+            task_key=task_key,
+            task_id=task_id,
+            attempt=1,
+            state="finished" if run_id else "refused",
+            run_id=run_id,
+            intended_at=NOW,
+        )
+    for run_id in ("one-1", "one-2", "two-1", "two-3", "none-1", "unlisted-1"):
+        bench.run(run_id, task_id=run_id.partition("-")[0])
+    bench.run("legacy", task_type="search")
+    bench.run("nameless")
     bench.build("staging.runs")
-    found = bench.rows("select run_id, task, started_elsewhere from staging.runs order by 1")
+    found = bench.rows("select run_id, task, task_key, started_elsewhere from staging.runs order by 1")
     assert [tuple(row.values()) for row in found] == [
-        ("a", "mine", False), ("b", "Task in Linkt", True), ("c", "search", True), ("d", "unknown", True),
-    ]  # fmt: skip
+        ("legacy", "search", None, True),
+        ("nameless", "unknown", None, True),
+        ("none-1", "Task none in Linkt", None, True),
+        ("one-1", "mine", "mine", False),
+        ("one-2", "mine", None, True),
+        ("two-1", "narrow", "narrow", False),
+        ("two-3", "Task two in Linkt", None, True),
+        ("unlisted-1", "unlisted", None, True),
+    ]
 
 
 def test_credits_by_day_add_up_even_where_the_breakdown_does_not(bench: Bench) -> None:
