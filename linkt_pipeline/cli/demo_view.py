@@ -8,8 +8,8 @@ from typing import NamedTuple
 import click
 
 from linkt_pipeline.cli.output import make_console, print_table
-from linkt_pipeline.cli.query import open_snapshot
 from linkt_pipeline.config import Settings, load_settings
+from linkt_pipeline.warehouse.published import open_snapshot
 
 
 class _Finding(NamedTuple):
@@ -86,15 +86,12 @@ _FINDINGS = (
 def print_findings(settings: Settings) -> None:
     """Tables of what was found, where it is, and how to look further."""
     console = make_console()
-    con = open_snapshot(settings)
-    try:
+    with open_snapshot(settings.snapshot_path) as con:
         for finding in _FINDINGS:
             rows = con.execute(finding.sql).fetchall()
             if not rows:  # the first demo has no history yet
                 continue
             print_table(console, finding.title, finding.columns, rows, right=finding.numbers, wrapped={"what happened"})
-    finally:
-        con.close()
     click.echo(_where_to_look(settings))
 
 

@@ -35,16 +35,6 @@ class QueryError(LinktPipelineError):
     exit_code: ClassVar[int] = 2
 
 
-class NothingPublishedError(LinktPipelineError):
-    """There is no snapshot to ask yet."""
-
-    exit_code: ClassVar[int] = 2
-
-    def __init__(self, snapshot: object, *, sandbox: bool) -> None:
-        command = "linkt-pipeline demo" if sandbox else "linkt-pipeline run TASK` or `linkt-pipeline sync"
-        super().__init__(f"nothing is published yet: {snapshot} does not exist. `{command}` makes it")
-
-
 class PortTakenError(ConfigError):
     """Another program listens on the port."""
 

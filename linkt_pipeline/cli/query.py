@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from linkt_pipeline.cli.deployment import Deployment
-from linkt_pipeline.cli.errors import NothingPublishedError, QueryError
-from linkt_pipeline.config import Settings
+from linkt_pipeline.cli.errors import QueryError
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,7 +32,7 @@ def query(sql: str, form: str, rows: int, live: bool) -> None:
     """Ask the published snapshot in SQL (DuckDB's dialect); it is read-only and never locked.
 
     Schemas: `marts` (companies, people, signal_feed, run_history, credits_daily, ...), `staging`, and `linkt`, the
-    tables as they were landed.
+    tables as they were landed. Of several queries a table shows each result, csv and json take one.
 
     \b
     Examples:
@@ -43,60 +42,52 @@ def query(sql: str, form: str, rows: int, live: bool) -> None:
       linkt-pipeline query "show all tables"
     """  # noqa: D301
     deployment = Deployment.from_environment(quiet=form != "table")
-    from linkt_pipeline.cli.query_output import write_result
-
     with _open(deployment, live) as con:
         import duckdb
 
         con.execute("set enable_external_access = false")  # no file, no network: a query reads the warehouse alone
         try:
-            if not con.extract_statements(sql):
-                raise QueryError(f'there is no query in {sql!r}; ask for example "from marts.companies limit 10"')
-            write_result(con.execute(sql), form, rows)
+            _answer(con, sql, form, rows)
         except duckdb.InterruptException:
             raise KeyboardInterrupt from None
+        except duckdb.IOException:  # no query reads anything else, so the file itself is damaged
+            raise
         except duckdb.Error as error:
             raise QueryError(str(error)) from None
 
 
+def _answer(con: "duckdb.DuckDBPyConnection", sql: str, form: str, most_rows: int) -> None:
+    """Run every statement in its order, and write what those give that give rows."""
+    from duckdb import ExpectedResultType
+
+    from linkt_pipeline.cli.query_output import write_result
+
+    statements = con.extract_statements(sql)
+    if not statements:
+        raise QueryError(f'there is no query in {sql!r}; ask for example "from marts.companies limit 10"')
+    # DuckDB makes two statements of one PIVOT, the first of which may give rows or not: it is none to show.
+    gives_rows = [statement.expected_result_type == [ExpectedResultType.QUERY_RESULT] for statement in statements]
+    if form != "table" and sum(gives_rows) > 1:
+        raise QueryError(
+            f"{form} holds the result of one query, and these are {sum(gives_rows)}; ask them one by one, or with "
+            "--format table"
+        )
+    written = False
+    for statement, shown in zip(statements, gives_rows, strict=True):
+        result = con.execute(statement)
+        if shown:
+            if written:
+                click.echo()
+            write_result(result, form, most_rows)
+            written = True
+
+
 @contextmanager
 def _open(deployment: Deployment, live: bool) -> "Iterator[duckdb.DuckDBPyConnection]":
-    if not live:
-        con = open_snapshot(deployment.settings)
-        try:
-            yield con
-        finally:
-            con.close()
-        return
     from linkt_pipeline.warehouse.connection import Warehouse
+    from linkt_pipeline.warehouse.published import open_snapshot
 
-    with Warehouse(deployment.settings.warehouse_path, lock_timeout=_LIVE_PATIENCE).read() as con:
+    settings = deployment.settings
+    warehouse = Warehouse(settings.warehouse_path, lock_timeout=_LIVE_PATIENCE)
+    with warehouse.read() if live else open_snapshot(settings.snapshot_path) as con:
         yield con
-
-
-def open_snapshot(settings: Settings) -> "duckdb.DuckDBPyConnection":
-    """The published snapshot, read-only.
-
-    Raises:
-        NothingPublishedError: there is none.
-        WarehouseError: the file is no DuckDB database, or of a newer version.
-    """
-    import duckdb
-
-    from linkt_pipeline.warehouse.connection import CATALOG
-    from linkt_pipeline.warehouse.faults import opening_error
-
-    path = settings.snapshot_path
-    if not path.exists():
-        raise NothingPublishedError(path, sandbox=settings.sandbox)
-    con = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
-    try:
-        # Opened by itself, linkt.duckdb would be a catalog `linkt` with a schema `linkt`, and `linkt.runs` ambiguous.
-        file = str(path).replace("'", "''")
-        con.execute(f"attach '{file}' as {CATALOG} (read_only)")
-        con.execute(f"use {CATALOG}")
-    except duckdb.Error as error:
-        con.close()
-        raise opening_error(error, path, 0) or error from None
-    con.execute("set TimeZone = 'UTC'")
-    return con

@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from linkt_pipeline.cli.deployment import Deployment
-from linkt_pipeline.cli.errors import NothingPublishedError
 
 
 @click.command("report")
@@ -27,8 +26,6 @@ def report(output: Path | None, show: bool) -> None:
       linkt-pipeline report --output ~/linkt.html --open
     """  # noqa: D301 \b is click's mark for a paragraph kept as it is
     settings = Deployment.from_environment().settings
-    if not settings.snapshot_path.exists():
-        raise NothingPublishedError(settings.snapshot_path, sandbox=settings.sandbox)
     from linkt_pipeline.report import write_report
 
     written = write_report(settings.snapshot_path, output or settings.root / "report.html", made_up=settings.sandbox)

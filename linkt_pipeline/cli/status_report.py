@@ -4,13 +4,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import duckdb
-import orjson
 
 from linkt_pipeline.config import Settings, TaskSpec
 from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.published import published_at
 from linkt_pipeline.warehouse.queries import Settlement, settlements
 from linkt_pipeline.warehouse.usage import UsageCount, usage_on
 
@@ -107,7 +106,7 @@ def read_status(warehouse: Warehouse, settings: Settings, tasks: Mapping[str, Ta
             ),
             last_sync=_last_sync(con),
             snapshot=str(snapshot) if snapshot else None,
-            snapshot_as_of=_snapshot_moment(settings.published_dir, snapshot),
+            snapshot_as_of=published_at(snapshot) if snapshot else None,
         )
 
 
@@ -183,17 +182,6 @@ def _credits(con: duckdb.DuckDBPyConnection, tasks: Mapping[str, TaskSpec], now:
 def _last_sync(con: duckdb.DuckDBPyConnection) -> datetime | None:
     row = con.execute("select updated_at from linkt.sync_state where name = 'runs'").fetchone()
     return _utc(row[0]) if row else None
-
-
-def _snapshot_moment(published_dir: Path, snapshot: Path | None) -> datetime | None:
-    """As the catalog beside the snapshot says; the file's own time if that can't be read."""
-    if snapshot is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(orjson.loads((published_dir / "catalog.json").read_bytes())["as_of"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return datetime.fromtimestamp(snapshot.stat().st_mtime, UTC)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _utc(moment: datetime) -> datetime:

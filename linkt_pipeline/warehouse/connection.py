@@ -98,7 +98,7 @@ class Warehouse:
 
         Raises:
             WarehouseBusyError: someone else held the file for too long; names the holder.
-            NotAWarehouseError: the file is not a DuckDB database.
+            NotAWarehouseError: the file is not a DuckDB database, or what is read of it is damaged.
             NewerWarehouseError: it was written by a newer version of this product or of DuckDB.
             WarehouseUnwritableError: it does not exist or is of an older version, and can't be brought up to date.
             WarehouseInUseError: this thread has it open already.
@@ -107,6 +107,11 @@ class Warehouse:
             con = self._connect_up_to_date(read_only=True)
             try:
                 yield con
+            except duckdb.IOException as error:
+                better = opening_error(error, self.path, 0)
+                if better is not None:
+                    raise better from error
+                raise
             finally:
                 con.close()
 

@@ -1,5 +1,6 @@
-"""What can go wrong between the pipeline and its DuckDB file."""
+"""What can go wrong between the pipeline and its DuckDB files."""
 
+from pathlib import Path
 from typing import ClassVar
 
 from linkt_pipeline.errors import LinktPipelineError
@@ -45,3 +46,27 @@ class NewerWarehouseError(WarehouseError):
 
 class WarehouseUnwritableError(WarehouseError):
     """The disk is full, the file system read-only, or permission is missing. What was committed is safe."""
+
+
+class SnapshotMissingError(WarehouseError):
+    """There is no published snapshot to read."""
+
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, snapshot: Path) -> None:
+        super().__init__(
+            f"nothing is published yet: {snapshot} does not exist. `linkt-pipeline run TASK` or `linkt-pipeline sync` "
+            "makes it, `linkt-pipeline demo` one of made-up data"
+        )
+
+
+class SnapshotUnusableError(WarehouseError):
+    """The published snapshot is no DuckDB database, a damaged one, or lacks a table or column that is read."""
+
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, snapshot: Path, reason: str) -> None:
+        super().__init__(
+            f"{snapshot} can't be read: {reason}. It is only a copy: `linkt-pipeline sync` builds all models and "
+            "publishes it anew"
+        )

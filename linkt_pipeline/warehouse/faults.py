@@ -19,7 +19,9 @@ from linkt_pipeline.warehouse.errors import (
 _LOCKED = re.compile(r"Could not set lock on file|Conflicting lock is held")
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 _OTHER_HANDLE = re.compile(r"with a different configuration than existing connections|Unique file handle conflict")
-_NOT_DUCKDB = re.compile(r"not a valid DuckDB database file|Corrupt database file|Is a directory")
+_NOT_DUCKDB = re.compile(
+    r"not a valid DuckDB database file|Corrupt database file|Could not read enough bytes|Is a directory"
+)
 _NEWER_FORMAT = re.compile(r"database file with version number (\d+)|newer version of DuckDB|storage version", re.I)
 _UNWRITABLE = re.compile(
     r"No space left on device|Disk quota exceeded|Read-only file system|Permission denied|Input/output error"
@@ -51,8 +53,9 @@ def opening_error(error: Exception, path: Path, waited_seconds: float) -> Wareho
         )
     if _NOT_DUCKDB.search(text):
         return NotAWarehouseError(
-            f"{path} is not a DuckDB database, or a damaged one ({_first_line(text)}); nothing was changed. Move it "
-            "away or set LINKT_DATA_DIR to another folder, and the pipeline starts a new warehouse"
+            f"{path} is not a DuckDB database, or a damaged one ({_first_line(text)}); nothing was changed. Put a "
+            "backup in its place (published/linkt.duckdb beside it is a whole copy), or set LINKT_DATA_DIR to another "
+            "folder for a new warehouse, which knows nothing of the runs bought so far"
         )
     return unwritable_error(error, path)
 

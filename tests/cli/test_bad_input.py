@@ -1,5 +1,6 @@
 """What a user can get wrong: a line that names it and the next step, exit code 2, and never a traceback."""
 
+import duckdb
 import pytest
 
 from linkt_pipeline.sandbox import Sandbox
@@ -97,11 +98,25 @@ def test_warehouse_that_is_not_duckdb(live, arguments):
     assert warehouse.read_text().startswith("name,amount")
 
 
-def test_snapshot_that_is_not_duckdb(live):
+@pytest.mark.parametrize("arguments", [("query", "from marts.companies"), ("report",)])
+@pytest.mark.parametrize("damage", ["no database", "cut off", "a damaged row group"])
+def test_snapshot_that_is_damaged(live, arguments, damage):
     snapshot = live.folder / "data" / "published" / "linkt.duckdb"
     snapshot.parent.mkdir(parents=True)
-    snapshot.write_text("name,amount\n" * 1_000)
-    assert "not a DuckDB database" in refused(live, "query", "select 1")
+    with duckdb.connect(str(snapshot)) as con:
+        con.execute("create schema marts; create table marts.companies as select uuid() as id from range(100000)")
+    whole = snapshot.read_bytes()
+    snapshot.write_bytes(
+        {
+            "no database": b"name,amount\n" * 1_000,
+            "cut off": whole[: len(whole) // 2],
+            "a damaged row group": whole[:20_000] + b"\xff" * 64 + whole[20_064:],
+        }[damage]
+    )
+    message = refused(live, *arguments)
+    assert str(snapshot) in message
+    assert "`linkt-pipeline sync` builds all models and publishes it anew" in message
+    assert "LINKT_DATA_DIR" not in message
 
 
 @pytest.mark.parametrize("arguments", [("run", "search"), ("sync",), ("status",)])

@@ -81,6 +81,26 @@ def test_no_query_at_all(ask, sql):
     assert "there is no query in" in err
 
 
+def test_every_query_of_several_is_shown(ask):
+    code, out, _ = ask("set threads = 1; select 1 as a; select 2 as b;")
+    assert code == 0
+    assert [line.strip() for line in out.splitlines()] == ["a", "1", "", "b", "2"]
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_csv_and_json_hold_one_result_and_say_so(ask, form):
+    code, out, err = ask("select 1; select 2", "--format", form)
+    assert (code, out) == (2, "")
+    assert f"{form} holds the result of one query, and these are 2" in err
+
+
+def test_statements_without_a_result_do_not_count_as_one(ask):
+    sql = "set TimeZone = 'America/New_York'; pivot marts.companies on name using sum(people)"
+    code, out, _ = ask(sql, "--format", "json")
+    assert code == 0
+    assert json.loads(out) == [{"Brightpath, Inc.": 3, "Nordlicht": 0, "[bold]Ada[/]": 12}]
+
+
 def test_no_rows(ask):
     assert "no rows" in ask("from marts.companies where false")[1]
 

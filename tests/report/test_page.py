@@ -8,8 +8,9 @@ import pytest
 
 from linkt_pipeline.report import write_report
 from linkt_pipeline.report.data import read_report
-from linkt_pipeline.report.errors import OutputUnwritableError, SnapshotMissingError, SnapshotUnusableError
+from linkt_pipeline.report.errors import OutputUnwritableError
 from linkt_pipeline.report.page import web_address
+from linkt_pipeline.warehouse.errors import SnapshotMissingError, SnapshotUnusableError
 from tests.report.conftest import Page, few_rows
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>'

@@ -8,10 +8,10 @@ from pathlib import Path
 import duckdb
 import orjson
 
-from linkt_pipeline.report.errors import SnapshotMissingError, SnapshotUnusableError
-
-# Opened under its own name the file would be a catalog `linkt` with a schema `linkt`, and `linkt.runs` ambiguous.
-_CATALOG = "published"
+from linkt_pipeline.warehouse.catalog import literal
+from linkt_pipeline.warehouse.connection import CATALOG
+from linkt_pipeline.warehouse.errors import SnapshotMissingError, SnapshotUnusableError
+from linkt_pipeline.warehouse.snapshot import CATALOG_NAME
 
 
 @contextmanager
@@ -20,15 +20,16 @@ def open_snapshot(snapshot: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
     Raises:
         SnapshotMissingError: there is no such file.
-        SnapshotUnusableError: it is no DuckDB database, or a statement of the caller fails on what it holds.
+        SnapshotUnusableError: it is no DuckDB database or a damaged one, or a statement of the caller fails on what
+            it holds.
     """
     if not snapshot.is_file():
         raise SnapshotMissingError(snapshot)
     con = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
     try:
-        file = str(snapshot).replace("'", "''")
-        con.execute(f"attach '{file}' as {_CATALOG} (read_only)")
-        con.execute(f"use {_CATALOG}")
+        # Opened by itself, linkt.duckdb would be a catalog `linkt` with a schema `linkt`, and `linkt.runs` ambiguous.
+        con.execute(f"attach {literal(str(snapshot))} as {CATALOG} (read_only)")
+        con.execute(f"use {CATALOG}")
         con.execute("set TimeZone = 'UTC'")
         yield con
     except duckdb.Error as error:
@@ -38,9 +39,10 @@ def open_snapshot(snapshot: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def published_at(snapshot: Path) -> datetime:
-    """When the data was taken: as the catalog beside the snapshot says, else as old as the file."""
+    """When the data was taken, in UTC: as the catalog beside the snapshot says, else as old as the file."""
     try:
-        stated = orjson.loads((snapshot.parent / "catalog.json").read_bytes())["as_of"]
-        return datetime.fromisoformat(stated).astimezone(UTC)
+        stated = orjson.loads((snapshot.parent / CATALOG_NAME).read_bytes())["as_of"]
+        moment = datetime.fromisoformat(stated)
     except (OSError, ValueError, KeyError, TypeError):
         return datetime.fromtimestamp(snapshot.stat().st_mtime, UTC)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
