@@ -66,12 +66,14 @@ class JobResult:
         succeeded: every step did.
         failures: the steps that failed; steps that were skipped because of them are not listed.
         failed_checks: asset checks of error level that found something.
+        materialized: metadata of each asset that was materialized, by its name, such as ``linkt.runs``.
     """
 
     run_id: str
     succeeded: bool
     failures: tuple[StepFailure, ...]
     failed_checks: tuple[str, ...]
+    materialized: Mapping[str, Mapping[str, Any]]
 
 
 def run_job(
@@ -122,6 +124,7 @@ def run_job(
             result.success,
             tuple(_failures(result.all_events)),
             tuple(_failed_checks(result.all_events)),
+            dict(_materialized(result.all_events)),
         )
 
 
@@ -231,6 +234,14 @@ def _failed_checks(events: Sequence[dg.DagsterEvent]) -> Iterator[str]:
         evaluation = event.asset_check_evaluation_data
         if not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR:
             yield f"{_name(evaluation.asset_key)}: {evaluation.check_name}"
+
+
+def _materialized(events: Sequence[dg.DagsterEvent]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for event in events:
+        if event.event_type is dg.DagsterEventType.ASSET_MATERIALIZATION:
+            materialization = event.step_materialization_data.materialization
+            metadata = {key: value.value for key, value in materialization.metadata.items()}
+            yield _name(materialization.asset_key), metadata
 
 
 def _name(key: AssetKey) -> str:

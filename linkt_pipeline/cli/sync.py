@@ -1,16 +1,27 @@
 """``linkt-pipeline sync``."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import click
 
 from linkt_pipeline.cli.deployment import Deployment
 
 
+def _past(context: click.Context, parameter: click.Parameter, value: datetime | None) -> datetime | None:
+    del context, parameter
+    if value is None:
+        return None
+    moment, now = value.replace(tzinfo=UTC), datetime.now(UTC)
+    if moment > now:
+        raise click.BadParameter(f"{moment:%Y-%m-%d %H:%M} UTC is in the future; it is {now:%Y-%m-%d %H:%M} UTC now")
+    return moment
+
+
 @click.command("sync")
 @click.option(
     "--since",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]),
+    callback=_past,
     help="Go back to runs updated since this time (UTC). Default: where the last sync stopped; 30 days on the first.",
 )
 @click.option("--retry-missing", is_flag=True, help="Ask again for what was missing (404) or rejected before.")
@@ -32,6 +43,8 @@ def sync(since: datetime | None, retry_missing: bool) -> int:
     from linkt_pipeline.cli.dagster_run import run_job
     from linkt_pipeline.cli.execution import report_failures
     from linkt_pipeline.cli.progress import showing_progress
+    from linkt_pipeline.cli.sync_view import print_sync
+    from linkt_pipeline.warehouse.queries import settlements
 
     fetch = {"config": {"retry_missing": retry_missing}}
     ops: dict[str, object] = {"entities": fetch, "signals": fetch}
@@ -46,7 +59,8 @@ def sync(since: datetime | None, retry_missing: bool) -> int:
             on_step=progress.on_step,
             run_config={"ops": ops},
         )
+    with deployment.warehouse.read() as con:
+        resources = settlements(con)
+    print_sync(result, resources)
     report_failures(result)
-    if result.succeeded:
-        click.echo(f"done; published to {deployment.settings.published_dir}")
     return 0 if result.succeeded else 1

@@ -64,6 +64,13 @@ def test_tasks_yaml_that_cannot_be_used(live, text, told, arguments):
     assert all(part in message for part in told), message
 
 
+def test_sync_since_a_time_to_come(live):
+    message = refused(live, "sync", "--since", "2999-01-31")
+    assert "--since" in message
+    assert "2999-01-31" in message
+    assert not (live.folder / "data").exists()
+
+
 def test_unknown_task_name(live):
     message = refused(live, "run", "serch")
     assert "'serch'" in message

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 
 import dagster as dg
@@ -119,13 +120,25 @@ def test_sync_collects_runs_started_elsewhere_and_buys_nothing(live, api):
     run_id = start_elsewhere(api, SIGNALS)
     wait_until(lambda: api.world.run_count() == 1, "the start of a run")
 
+    told: list[str] = []
+
     def landed() -> bool:
         ended = live("sync")
         assert ended.code == 0, ended.err
+        told.append(ended.out)
         return bool(rows(live, f"from linkt.runs where run_id = '{run_id}'"))
 
     wait_until(landed, "the landing of a run started elsewhere")
     assert api.run_count() == 1
+
+    lines = dict(re.findall(r"^(\w+) {3,}(.+)$", told[-1], re.MULTILINE))
+    (found,) = rows(live, "select count(*) as signals from linkt.signals")
+    assert lines["runs"] == "1 landed"
+    assert lines["entities"] == "0 landed, 0 missing, 0 rejected"
+    assert lines["signals"] == "{signals} landed ({signals} new), 0 missing, 0 rejected".format(**found)
+    assert found["signals"] > 0
+    assert re.fullmatch(r"\d+ of \d+ rebuilt", lines["models"])
+    assert lines["published"].startswith(str(live.folder / "data" / "published" / "linkt.duckdb"))
 
 
 def test_missing_and_rejected_ids_are_told_by_status(live, api):
