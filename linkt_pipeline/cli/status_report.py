@@ -10,7 +10,7 @@ import duckdb
 from linkt_pipeline.config import Settings, TaskSpec
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.published import published_at
-from linkt_pipeline.warehouse.queries import Settlement, settlements
+from linkt_pipeline.warehouse.queries import Settlement, malformed_ids, settlements
 from linkt_pipeline.warehouse.usage import UsageCount, usage_on
 
 
@@ -64,6 +64,7 @@ class StatusReport:
         sandbox: everything in it is made up.
         resources: named ids by resource type and state.
         rejected: reasons of the rejected ones, most frequent first.
+        malformed_ids: how many of the rejected are no ids at all.
         last_sync: when runs were last collected from the API.
         snapshot_as_of: the moment that the published snapshot shows.
     """
@@ -74,6 +75,7 @@ class StatusReport:
     open_executions: list[OpenExecution]
     resources: dict[str, Settlement]
     rejected: list[RejectReason]
+    malformed_ids: int
     credits_this_month: list[MonthlyCredits]
     api_today: ApiUsage
     last_sync: datetime | None
@@ -97,6 +99,7 @@ def read_status(warehouse: Warehouse, settings: Settings, tasks: Mapping[str, Ta
             open_executions=_open_executions(con),
             resources=settlements(con),
             rejected=_reject_reasons(con),
+            malformed_ids=malformed_ids(con),
             credits_this_month=_credits(con, tasks, now),
             api_today=ApiUsage(
                 usage,

@@ -60,8 +60,10 @@ def _print_resources(console: "Console", report: StatusReport) -> None:
     )
     if any(row.pending for row in report.resources.values()):
         click.echo("pending: `linkt-pipeline sync` fetches it")
-    if any(row.missing or row.rejected for row in report.resources.values()):
+    if sum(row.missing + row.rejected for row in report.resources.values()) > report.malformed_ids:
         click.echo("missing (404) or rejected: `linkt-pipeline sync --retry-missing` asks again")
+    if report.malformed_ids:
+        click.echo("malformed ids: nothing can be asked for; the run's payload in linkt.runs shows what Linkt named")
     if report.rejected:
         print_table(
             console,

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 import duckdb
 import polars as pl
 
+from linkt_pipeline.warehouse.landing.resources import WELL_FORMED_ID
+
 
 @dataclass(frozen=True)
 class Settlement:
@@ -106,6 +108,15 @@ def settlements(con: duckdb.DuckDBPyConnection) -> dict[str, Settlement]:
         """
     ).fetchall()
     return {resource_type: Settlement(*counts) for resource_type, *counts in rows}
+
+
+def malformed_ids(con: duckdb.DuckDBPyConnection) -> int:
+    """How many of the rejected rows of ``run_resources`` name no id at all, so that the API can't be asked for it."""
+    row = con.execute(
+        "select count(*) from linkt.run_resources where state = 'rejected' and not regexp_full_match(resource_id, $1)",
+        [WELL_FORMED_ID],
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def runs_by_status(con: duckdb.DuckDBPyConnection) -> dict[str, int]:

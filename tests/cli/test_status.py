@@ -142,6 +142,30 @@ def test_rejects_are_told_with_reason_and_example(capsys):
     assert "linkt-pipeline sync" in out
 
 
+@pytest.mark.parametrize(
+    ("state", "ids", "asks_again", "nothing_to_ask"),
+    [
+        ("rejected", ["6964b9b45a4d0beef1000031"], True, False),
+        ("rejected", ["not-an-id/0"], False, True),
+        ("rejected", ["6964b9b45a4d0beef1000031", "not-an-id/0"], True, True),
+        ("missing", ["6964b9b45a4d0beef1000031"], True, False),
+        ("landed", ["6964b9b45a4d0beef1000031"], False, False),
+    ],
+)
+def test_only_what_can_be_asked_for_again_is_said_to_be(warehouse, capsys, state, ids, asks_again, nothing_to_ask):
+    with warehouse.write() as con:
+        con.execute("delete from linkt.run_resources; delete from linkt.rejects")
+        con.execute(
+            "insert into linkt.run_resources (run_id, resource_type, action, resource_id, state) "
+            "select 'r1', 'entity', 'created', unnest($1), $2",
+            [ids, state],
+        )
+    run_command(["status"])
+    out = capsys.readouterr().out
+    assert ("--retry-missing" in out) == asks_again
+    assert ("malformed ids: nothing can be asked for" in out) == nothing_to_ask
+
+
 @pytest.mark.usefixtures("warehouse")
 def test_credits_are_those_of_this_month_beside_their_limit(capsys):
     spent = {row["task"]: row for row in report(capsys)["credits_this_month"]}
