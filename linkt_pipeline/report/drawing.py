@@ -95,7 +95,7 @@ def _plot(chart: BarChart, standalone: bool) -> Any:
     # pygal makes room for whole rows of the legend only, and forgets the last one that is not full.
     forgotten = ceil(len(chart.series) / columns) - len(chart.series) // columns
     legend_height = _LEGEND_ROW * ceil(len(chart.series) / columns) if standalone else 0
-    height = 60 + _ROW * max(3, len(categories)) if chart.horizontal else 270
+    height = 80 + _ROW * max(3, len(categories)) if chart.horizontal else 270
     plot = kinds[chart.horizontal, chart.stacked](
         js=[],
         css=[],
@@ -106,6 +106,8 @@ def _plot(chart: BarChart, standalone: bool) -> Any:
         margin_bottom=6 + _LEGEND_ROW * forgotten if standalone else 6,
         spacing=6,
         title=clean(chart.title) if standalone else None,
+        x_title=chart.unit if chart.horizontal else None,
+        y_title=None if chart.horizontal else chart.unit,
         show_legend=standalone,
         legend_at_bottom=True,
         legend_at_bottom_columns=columns,

@@ -46,6 +46,12 @@ def test_every_value_is_a_bar_that_says_what_it_is(form):
     assert sorted(titles) == ["<i>c</i> \nrest: 3 credits", '<i>c</i> \ns"1: 2.5 credits', 'a & b\ns"1: 1 credits']
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_the_axis_of_values_says_its_unit(form):
+    tree = ElementTree.fromstring(chart_svg(bars(unit="minutes", **form)))
+    assert [node.text for node in tree.iter() if node.get("class") == "title"] == ["minutes"]
+
+
 def test_reading_order_is_the_order_of_the_categories():
     svg = chart_svg(bars(horizontal=True, categories=("first", "second")))
     places = {text: float(y) for y, text in re.findall(r'y="([\d.]+)" class="">(first|second)<', svg)}
