@@ -10,6 +10,9 @@ from linkt_pipeline.sandbox import vocabulary as words
 Attribute = dict[str, Any]
 Place = tuple[str, str, str, str, str]
 
+_BRANDS = len(words.COMPANY_STEMS) * len(words.COMPANY_ENDINGS)
+_STEP = 367  # coprime to the number of brands, so that it meets each of them once
+
 
 @dataclass(frozen=True)
 class Company:
@@ -25,20 +28,22 @@ class Company:
 
 
 def make_company(seed: int, number: int, name: str | None = None) -> Company:
-    """Company ``number`` of this seed; ``name`` when a user's file says how it is called."""
+    """Company ``number`` of this seed; ``name`` when a user's file says how it is called.
+
+    The first 25,600 numbers of a seed have names and domains of their own.
+    """
     rng = Random(f"{seed}:company:{number}")  # noqa: S311 made-up data, not a secret
-    stems, suffixes = len(words.COMPANY_STEMS), len(words.COMPANY_SUFFIXES)
-    # A step coprime to both lists walks every combination once before a name repeats.
-    combination = (number * 367 + seed * 31) % (stems * suffixes)
-    stem = words.COMPANY_STEMS[combination % stems] + words.COMPANY_SUFFIXES[combination // stems]
-    round_trip = number // (stems * suffixes)
-    slug = stem.lower() + (str(round_trip) if round_trip else "")
     place = rng.choice(words.PLACES)
     if name is None:
-        form = words.LEGAL_FORMS.get(place[3]) if rng.random() < 0.5 else None
-        name = " ".join(filter(None, [stem, form or rng.choice(words.COMPANY_FORMS), str(round_trip or "")]))
+        brand, trade = _brand_and_trade(seed, number)
+        is_first_of_brand = number < _BRANDS
+        slug = brand if is_first_of_brand else brand + trade
+        legal_form = words.LEGAL_FORMS.get(place[3]) if rng.random() < 0.5 else None
+        # "Tarnbrook GmbH" leaves no doubt while there is one Tarnbrook.
+        name = " ".join(filter(None, [brand, None if legal_form and is_first_of_brand else trade, legal_form]))
     else:
-        slug = "".join(letter for letter in name.lower() if letter.isascii() and letter.isalnum()) or slug
+        slug = name
+    slug = "".join(letter for letter in slug.lower() if letter.isascii() and letter.isalnum()) or f"company{number}"
     return Company(
         number=number,
         name=name,
@@ -48,6 +53,15 @@ def make_company(seed: int, number: int, name: str | None = None) -> Company:
         size=rng.randrange(len(words.EMPLOYEES)),
         product=rng.choice(words.PRODUCTS),
     )
+
+
+def _brand_and_trade(seed: int, number: int) -> tuple[str, str]:
+    """Walks through every brand before one comes again, with another trade."""
+    cycle = number // _BRANDS
+    brand = (number * _STEP + seed * 31) % _BRANDS
+    ending, stem = divmod(brand, len(words.COMPANY_STEMS))
+    trade = (brand * 7 + cycle) % len(words.COMPANY_TRADES)
+    return words.COMPANY_STEMS[stem] + words.COMPANY_ENDINGS[ending], words.COMPANY_TRADES[trade]
 
 
 def attribute(value: Any, at: str, *, references: tuple[str, ...] = (), display: str | None = None) -> Attribute:

@@ -134,5 +134,5 @@ def _candidates(task_type: str, rng: Random, work: list[tuple[Action, Any]], lif
 
 
 def _candidate_name(rng: Random) -> str:
-    stem = rng.choice(words.COMPANY_STEMS) + rng.choice(words.COMPANY_SUFFIXES)
-    return f"{stem} {rng.choice(words.COMPANY_FORMS)}"
+    stem = rng.choice(words.COMPANY_STEMS) + rng.choice(words.COMPANY_ENDINGS)
+    return f"{stem} {rng.choice(words.COMPANY_TRADES)}"

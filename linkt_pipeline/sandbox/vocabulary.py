@@ -1,16 +1,23 @@
 """The words that made-up companies, people and events are put together from. Nothing here names a real one."""
 
+# A name is a stem with an ending and a trade, all combinations of which differ.
 COMPANY_STEMS = (
-    "Tarn", "Lark", "Osier", "Heron", "Quill", "Bram", "Fen", "Cinder", "Alder", "Merrow", "Pike", "Sable", "Juniper",
+    "Tarn", "Lark", "Osier", "Heron", "Quince", "Bram", "Fen", "Cinder", "Alder", "Merrow", "Pike", "Sable", "Juniper",
     "Harbor", "Wren", "Copper", "Thistle", "Beacon", "Marl", "Rowan", "Flint", "Saffron", "Tidal", "Ember", "Granite",
     "Willow", "Kestrel", "Nimbus", "Orchard", "Basalt", "Lumen", "Vesper", "Hazel", "Drift", "Anvil", "Clover", "Aspen",
-    "Onyx", "Meadow", "Cobalt",
+    "Onyx", "Meadow", "Cobalt", "Birch", "Cedar", "Linden", "Maple", "Hawthorn", "Sorrel", "Bramble", "Slate", "Amber",
+    "Jasper", "Opal", "Garnet", "Falcon", "Plover", "Otter", "Badger", "Lantern", "Compass", "Mariner", "Summit",
+    "Prairie", "Boreal", "Solstice", "Zephyr",
 )  # fmt: skip
-COMPANY_SUFFIXES = (
+COMPANY_ENDINGS = (
     "brook", "spur", "gate", "field", "wave", "line", "works", "ridge", "stack", "cast", "loop", "forge", "path",
-    "mark", "grid", "point", "crest", "bridge", "shore", "haven", "craft", "layer", "mill", "vale", "port",
+    "mark", "grid", "point", "crest", "bridge", "shore", "haven", "craft", "layer", "mill", "vale", "port", "well",
+    "dale", "moor", "stone", "wick", "ford", "reach", "span", "beam", "trail", "lock", "yard", "spring", "hollow",
+    "rise",
 )  # fmt: skip
-COMPANY_FORMS = ("Software", "Labs", "Systems", "Cloud", "Analytics", "Technologies", "Platforms", "AI")
+COMPANY_TRADES = (
+    "Software", "Labs", "Systems", "Cloud", "Analytics", "Technologies", "Platforms", "AI", "Networks", "Digital",
+)  # fmt: skip
 LEGAL_FORMS = {"Germany": "GmbH", "Austria": "GmbH", "Finland": "Oy", "Sweden": "AB", "France": "SAS"}
 INDUSTRIES = (
     "Manufacturing software", "Revenue intelligence", "Supply chain software", "Developer tools", "HR technology",
