@@ -7,9 +7,12 @@ from linkt_pipeline.config import TaskSpec
 from linkt_pipeline.models import Check, ModelKey, Severity
 from linkt_pipeline.warehouse import checks
 
+# Tables that are no assets, with the asset whose step keeps their books.
+_SHOWN_WITH = {"rejects": "run_resources", "api_usage": "runs"}
+
 
 def landing_checks(tasks: Mapping[str, TaskSpec]) -> list[Check]:
-    """Checks on the tables of schema ``linkt``.
+    """Checks on the tables of schema ``linkt``, each with the asset it is run and shown with.
 
     Args:
         tasks: the entries of tasks.yaml; an execution open beyond its ``max_wait`` is shown.
@@ -18,7 +21,7 @@ def landing_checks(tasks: Mapping[str, TaskSpec]) -> list[Check]:
     return [
         Check(
             check.name,
-            ModelKey("linkt", check.table),
+            ModelKey("linkt", _SHOWN_WITH.get(check.table, check.table)),
             Severity(check.severity.value),
             check.sql,
             check.description,

@@ -5,6 +5,7 @@ import time
 import dagster as dg
 import pytest
 
+from linkt_pipeline.warehouse.checks import landing_checks
 from tests.assets.deployment import Deployment
 
 LANDED = (
@@ -135,6 +136,11 @@ def test_error_level_checks_block_and_warnings_do_not(definitions: dg.Definition
     assert blocking["runs_key"]
     assert blocking["unique_entity_id"]
     assert not blocking["references_companies_company_id"]
+
+
+def test_every_check_of_a_landed_table_is_shown_with_an_asset(definitions: dg.Definitions) -> None:
+    shown = {key.name for key in definitions.resolve_asset_graph().asset_check_keys}
+    assert {check.name for check in landing_checks()} <= shown
 
 
 def test_loading_follows_no_columns(running: Deployment) -> None:
