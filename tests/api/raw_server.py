@@ -5,8 +5,8 @@ import contextlib
 import json
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
@@ -114,3 +114,26 @@ def reset(writer: asyncio.StreamWriter) -> None:
 def client_for(server: RawServer | str, **options: object) -> LinktClient:
     url = server if isinstance(server, str) else server.url
     return LinktClient(url, SecretStr(KEY), **{"timeouts": QUICK, "retry_for": None, **options})
+
+
+@contextmanager
+def never_accepting() -> Iterator[str]:
+    """The address of a listener whose queue is full, so that the kernel drops every further SYN: no TCP handshake ends.
+
+    Raises:
+        TimeoutError: connections are still accepted; this system does not drop them.
+    """
+    with ExitStack() as open_sockets:
+        listener = open_sockets.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        address = listener.getsockname()
+        for _ in range(16):
+            caller = open_sockets.enter_context(socket.socket())
+            caller.settimeout(0.1)
+            try:
+                caller.connect(address)
+            except TimeoutError:
+                yield f"http://127.0.0.1:{address[1]}"
+                return
+        raise TimeoutError("the queue of a listener with backlog 0 takes any number of connections here")

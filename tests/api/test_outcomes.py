@@ -8,6 +8,7 @@ import asyncio
 import gzip
 import socket
 
+import aiohttp
 import httpx
 import pytest
 
@@ -31,7 +32,7 @@ from linkt_pipeline.api import (
     UnexpectedRedirectError,
 )
 
-from .raw_server import ID, Request, always, answer, client_for, reset, serving
+from .raw_server import ID, Request, always, answer, client_for, never_accepting, reset, serving
 
 EXECUTED = b'{"run_id": "69d4c7925c41d0beef002a1c", "flow_run_id": "f", "status": "SCHEDULED"}'
 
@@ -154,26 +155,17 @@ async def _nobody_listens() -> str:
 
 
 @pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("kind", ["refused", "no such name", "no TLS there", "backlog full"])
+@pytest.mark.parametrize("kind", ["refused", "no such name", "no TLS there", "handshake unanswered"])
 def test_a_failure_before_the_first_byte_says_that_nothing_was_sent(kind, call):
     async def scenario():
         async with serving(always(answer(EXECUTED))) as server:
-            with socket.socket() as full:
-                match kind:
-                    case "refused":
-                        url = await _nobody_listens()
-                    case "no such name":
-                        url = "http://linkt.invalid"
-                    case "no TLS there":
-                        url = server.url.replace("http:", "https:")
-                    case _:
-                        full.bind(("127.0.0.1", 0))
-                        full.listen(0)
-                        url = f"http://127.0.0.1:{full.getsockname()[1]}"
-                        waiting = [socket.socket() for _ in range(4)]
-                        for sock in waiting:
-                            sock.setblocking(False)
-                            sock.connect_ex(full.getsockname())
+            with never_accepting() as unanswered:
+                url = {
+                    "refused": await _nobody_listens(),
+                    "no such name": "http://linkt.invalid",
+                    "no TLS there": server.url.replace("http:", "https:"),
+                    "handshake unanswered": unanswered,
+                }[kind]
                 async with client_for(url) as client:
                     with pytest.raises(RequestNotSentError, match="nothing was sent") as caught:
                         await call(client)
@@ -274,18 +266,119 @@ def test_a_success_that_cannot_be_read_keeps_its_payload(status, body):
     assert error.reason
 
 
-def test_an_error_nobody_has_thought_of_counts_as_lost(monkeypatch):
-    async def scenario():
-        async with serving(always(answer(EXECUTED))) as server, client_for(server) as client:
+# Every error class of the two HTTP libraries, and whether it proves that nothing was sent. None of httpx does: it only
+# repeats what httpx-aiohttp made of aiohttp's error, and calls a reset after the request `ConnectTimeout`.
+HTTPX_ERRORS = [
+    "CloseError",
+    "ConnectError",
+    "ConnectTimeout",
+    "CookieConflict",
+    "DecodingError",
+    "HTTPError",
+    "HTTPStatusError",
+    "InvalidURL",
+    "LocalProtocolError",
+    "NetworkError",
+    "PoolTimeout",
+    "ProtocolError",
+    "ProxyError",
+    "ReadError",
+    "ReadTimeout",
+    "RemoteProtocolError",
+    "RequestError",
+    "RequestNotRead",
+    "ResponseNotRead",
+    "StreamClosed",
+    "StreamConsumed",
+    "StreamError",
+    "TimeoutException",
+    "TooManyRedirects",
+    "TransportError",
+    "UnsupportedProtocol",
+    "WriteError",
+    "WriteTimeout",
+]
+AIOHTTP_NOT_SENT = [
+    "ClientConnectorCertificateError",
+    "ClientConnectorDNSError",
+    "ClientConnectorError",
+    "ClientConnectorSSLError",
+    "ClientHttpProxyError",
+    "ClientProxyConnectionError",
+    "ClientSSLError",
+    "ConnectionTimeoutError",
+    "InvalidURL",
+    "InvalidUrlClientError",
+    "InvalidUrlRedirectClientError",
+    "UnixClientConnectorError",
+]
+AIOHTTP_LOST = [
+    "ClientConnectionError",
+    "ClientConnectionResetError",
+    "ClientError",
+    "ClientOSError",
+    "ClientPayloadError",
+    "ClientResponseError",
+    "ContentTypeError",
+    "NonHttpUrlClientError",
+    "NonHttpUrlRedirectClientError",
+    "RedirectClientError",
+    "ServerConnectionError",
+    "ServerDisconnectedError",
+    "ServerFingerprintMismatch",
+    "ServerTimeoutError",
+    "SocketTimeoutError",
+    "TooManyRedirects",
+    "UploadAbortedError",
+    "WSMessageTypeError",
+    "WSServerHandshakeError",
+]
 
-            async def explode(*_):
-                raise RuntimeError("new in version 9")
 
-            monkeypatch.setattr(client._transport, "_exchange", explode)
-            with pytest.raises(ReplyLostError, match="new in version 9"):
-                await execute(client)
+def errors_of(module):
+    return {name for name, each in vars(module).items() if isinstance(each, type) and issubclass(each, Exception)}
 
-    asyncio.run(scenario())
+
+def test_no_error_class_of_the_http_libraries_is_left_unclassified():
+    assert errors_of(httpx) == set(HTTPX_ERRORS)
+    assert errors_of(aiohttp.client_exceptions) == {*AIOHTTP_NOT_SENT, *AIOHTTP_LOST}
+
+
+def as_if(kind):
+    """An error of a class, without the request that its constructor may ask for."""
+    return type(kind.__name__, (kind,), {"__init__": lambda self: None, "__str__": lambda self: "as if"})()
+
+
+async def _failing_with(monkeypatch, error):
+    """The error that a POST comes to when the exchange ends in another one."""
+    async with client_for("http://127.0.0.1:1") as client:
+
+        async def fail(*_):
+            raise error
+
+        monkeypatch.setattr(client._transport, "_exchange", fail)
+        with pytest.raises(LinktApiError) as caught:
+            await execute(client)
+        return type(caught.value)
+
+
+@pytest.mark.parametrize("name", HTTPX_ERRORS)
+def test_no_error_of_httpx_by_itself_proves_that_nothing_was_sent(monkeypatch, name):
+    assert asyncio.run(_failing_with(monkeypatch, as_if(getattr(httpx, name)))) is ReplyLostError
+
+
+@pytest.mark.parametrize("name", [*AIOHTTP_NOT_SENT, *AIOHTTP_LOST])
+def test_the_error_of_aiohttp_decides_whatever_httpx_makes_of_it(monkeypatch, name):
+    error = httpx.ConnectTimeout("")
+    error.__cause__ = as_if(getattr(aiohttp.client_exceptions, name))
+
+    expected = RequestNotSentError if name in AIOHTTP_NOT_SENT else ReplyLostError
+    assert asyncio.run(_failing_with(monkeypatch, error)) is expected
+
+
+@pytest.mark.parametrize("error", [RuntimeError("new in version 9"), TimeoutError(), OSError(9, "?"), ValueError()])
+def test_an_error_nobody_has_thought_of_counts_as_lost(monkeypatch, error):
+    assert asyncio.run(_failing_with(monkeypatch, error)) is ReplyLostError
 
 
 def test_a_post_never_rides_on_a_connection_the_server_may_have_closed():

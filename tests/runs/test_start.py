@@ -17,6 +17,7 @@ from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.errors import NotStartedError, StartRefusedError, UnreachableError
 from linkt_pipeline.runs.start import start_or_adopt
 from linkt_pipeline.warehouse.ledger import Execution, ExecutionState, Intention, LeaseLostError, Owner
+from tests.api.raw_server import never_accepting
 
 from .scene import TIMING, Scene, run, search, until
 
@@ -211,23 +212,41 @@ def unused_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.mark.parametrize(
-    "url",
-    ["http://127.0.0.1:{port}", "http://no-such-host.invalid", "https://127.0.0.1:{sandbox}"],
-    ids=["refused", "name not found", "no TLS there"],
-)
-def test_a_host_that_can_not_be_reached_is_told_soon_and_costs_nothing(scene: Scene, url: str) -> None:
-    url = url.format(port=unused_port(), sandbox=scene.sandbox.url.rpartition(":")[2])
-
+@pytest.mark.parametrize("kind", ["refused", "name not found", "no TLS there", "handshake unanswered"])
+def test_a_host_that_can_not_be_reached_is_told_soon_and_costs_nothing(scene: Scene, kind: str) -> None:
     async def work() -> None:
-        async with scene.worker(url=url) as worker:
-            await start_or_adopt(worker, search())
+        with never_accepting() as unanswered:
+            url = {
+                "refused": f"http://127.0.0.1:{unused_port()}",
+                "name not found": "http://no-such-host.invalid",
+                "no TLS there": scene.sandbox.url.replace("http:", "https:"),
+                "handshake unanswered": unanswered,
+            }[kind]
+            async with scene.worker(url=url) as worker:
+                await start_or_adopt(worker, search())
 
     with pytest.raises(UnreachableError, match="can't be reached") as caught:
         run(work())
 
     assert caught.value.exit_code == 2
     assert (scene.posts(), scene.states()) == (0, ["refused"])
+
+
+def test_a_handshake_that_is_answered_in_the_end_starts_one_run(scene: Scene) -> None:
+    """The connect timeout passed and no byte had left: the request is sent again, and nothing is looked up."""
+
+    async def work() -> Execution:
+        with never_accepting() as unanswered:
+            timing = replace(TIMING, unreachable=timedelta(seconds=5))
+            async with scene.worker(url=unanswered, timing=timing) as worker:
+                starting = asyncio.create_task(start_or_adopt(worker, search()))
+                await until(lambda: "not started yet" in scene.texts)
+                worker.client._transport._base_url = scene.sandbox.url
+                return await starting
+
+    assert run(work()).run_id in scene.sandbox.world.runs
+    assert (scene.posts(), scene.states()) == (1, ["started"])
+    assert scene.sandbox.world.requests.count("list_runs") == 0
 
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
