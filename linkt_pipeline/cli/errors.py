@@ -1,15 +1,18 @@
 """What can go wrong between the command line and the rooms below."""
 
 import errno
+import shutil
 import sqlite3
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 from typing import ClassVar
 
 from linkt_pipeline.errors import ConfigError, LinktPipelineError
 
 _DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO})
 _SQLITE_SAYS = ("disk is full", "disk I/O error", "readonly database", "unable to open database file")
+_TOO_FEW_BYTES = 16_000_000  # for one more step: DuckDB's log and block, Dagster's events, a snapshot
 
 
 class UnknownTaskError(ConfigError):
@@ -40,23 +43,38 @@ class PortTakenError(ConfigError):
 
 
 class DiskError(LinktPipelineError):
-    """The disk is full, read-only or failing, as the operating system or Dagster's own SQLite files say."""
+    """The disk is full, read-only or failing, as the operating system or Dagster's own SQLite files say.
 
-    def __init__(self, said: str) -> None:
+    Args:
+        said: in whose words.
+        folder: of the deployment, or where it would be; how full its disk is belongs to the message, because SQLite
+            calls a full disk an I/O error.
+    """
+
+    def __init__(self, said: str, folder: Path) -> None:
+        present = next(place for place in (folder, *folder.parents) if place.exists())
+        disk = shutil.disk_usage(present)
+        what = "the disk is full" if disk.free < _TOO_FEW_BYTES else "a file can't be read or written"
         super().__init__(
-            f"a file of this deployment can't be read or written: {said}. What was committed is safe; make room or fix "
-            "permissions in LINKT_DATA_DIR, then `linkt-pipeline sync`"
+            f"{what}: {said}. {folder} has {disk.free / 1e6:,.1f} of {disk.total / 1e6:,.1f} MB free. What was "
+            "committed is safe; make room or fix permissions there, then `linkt-pipeline sync`"
         )
 
 
-def disk_error(error: BaseException | None) -> DiskError | None:
-    """What a failure tells about the disk, if it or one of its causes does."""
+def disk_error(error: BaseException | None, folder: Path) -> DiskError | None:
+    """What a failure tells about the disk, if it or one of its causes does.
+
+    Args:
+        error: the failure.
+        folder: LINKT_DATA_DIR, absolute.
+    """
     while error is not None:
         cause = getattr(error, "orig", None) or error  # SQLAlchemy's wrapping of what the driver raised
         if isinstance(cause, OSError) and cause.errno in _DISK_ERRNOS:
-            return DiskError(f"{cause.strerror} ({cause.filename})" if cause.filename else str(cause.strerror))
+            said = f"{cause.strerror} ({cause.filename})" if cause.filename else str(cause.strerror)
+            return DiskError(said, folder)
         if isinstance(cause, sqlite3.OperationalError) and any(said in str(cause) for said in _SQLITE_SAYS):
-            return DiskError(f"{cause} (in Dagster's history)")
+            return DiskError(f"{cause} (in Dagster's history)", folder)
         error = error.__cause__ or error.__context__
     return None
 

@@ -28,8 +28,8 @@ def prepare_instance(settings: Settings) -> None:
             pass
     except OSError as error:
         raise ConfigError(
-            f"LINKT_DATA_DIR: {root} can't be written ({error.strerror}). Fix its permissions, or set LINKT_DATA_DIR "
-            "to a folder this user may write to"
+            f"LINKT_DATA_DIR: {root} can't be written ({error.strerror}). Make room or fix its permissions, or set "
+            "LINKT_DATA_DIR to a folder this user may write to"
         ) from None
     os.environ["DAGSTER_HOME"] = str(root)
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")

@@ -124,11 +124,14 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
 
 
 def _tell(error: Exception) -> int:
-    from linkt_pipeline.cli.errors import disk_error, exit_code_of
+    from linkt_pipeline.cli.errors import DiskError, disk_error, exit_code_of
+    from linkt_pipeline.config import load_settings
 
     if not isinstance(error, LinktPipelineError):
-        error = disk_error(error) or error
+        error = disk_error(error, load_settings().data_dir.expanduser().absolute()) or error
     if isinstance(error, LinktPipelineError):
+        if isinstance(error, DiskError):
+            click.echo(err=True)  # apart from what Dagster's logger said about its lost events
         click.echo(f"error: {error}", err=True)
         return exit_code_of(error)
     click.echo(

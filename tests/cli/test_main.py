@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -139,13 +140,15 @@ def test_a_mistake_of_the_product_is_one_line_and_how_to_see_more(failing_with, 
     ],
     ids=["full", "read-only", "SQLite"],
 )
-def test_a_disk_that_is_full_is_no_mistake_of_the_product(failing_with, capsys, error, said):
+def test_a_disk_that_is_full_is_no_mistake_of_the_product(failing_with, capsys, monkeypatch, tmp_path, error, said):
+    monkeypatch.setenv("LINKT_DATA_DIR", str(tmp_path / "not yet" / "made"))
     wrapped = RuntimeError("(sqlite3.OperationalError) [SQL: insert into event_logs ...]")
     wrapped.__cause__ = error
     failing_with(wrapped)
     assert run_command(["fail"]) == 1
     err = capsys.readouterr().err
     assert said in err
+    assert re.search(r"not yet/made has [\d,.]+ of [\d,.]+ MB free", err)
     assert "linkt-pipeline sync" in err
     assert "mistake" not in err
     assert "SQL:" not in err
