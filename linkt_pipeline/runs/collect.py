@@ -5,7 +5,7 @@ list statuses may be stale, so terminality is confirmed by the single-run read; 
 cursor, so every look overlaps the last one and runs seen unfinished are remembered until they end.
 """
 
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -17,12 +17,13 @@ from linkt_pipeline.api import (
     LinktClient,
     MalformedBodyError,
     NotFoundError,
-    Page,
     ReplyLostError,
     Run,
     ServerError,
 )
+from linkt_pipeline.runs.changed import ChangedRuns
 from linkt_pipeline.runs.land import land_runs
+from linkt_pipeline.runs.organization import Organization
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.queries import landed_run_versions, unlanded_run_ids
 from linkt_pipeline.warehouse.state import read_state, write_state
@@ -31,7 +32,6 @@ OVERLAP = timedelta(minutes=10)
 FIRST_LOOK_BACK = timedelta(days=30)
 _CURSOR = "runs"
 _BATCH = 50
-_PAGE_SIZE = 100
 _FAILURES_TO_STOP = 3
 
 
@@ -108,98 +108,93 @@ async def collect_runs(
         since: go back to runs updated since this moment, or to where the last collection stopped if that is longer
             ago; default: where the last collection stopped, or 30 days on the first one.
         log: told one line per batch.
-    """
-    cursor = _Cursor.read(warehouse)
-    begun = datetime.now(UTC)
-    after = cursor.updated_after - OVERLAP if cursor.updated_after else since or begun - FIRST_LOOK_BACK
-    if since is not None and since <= after:
-        # Remembered before the first page: a backfill that is interrupted is gone on with by any later collection.
-        after, cursor = since, _Cursor(since + OVERLAP, cursor.unfinished)
-        cursor.write(warehouse)
-    with warehouse.read() as con:
-        owed = unlanded_run_ids(con)
-    collected = Collected()
-    waiting = dict.fromkeys([*cursor.unfinished, *owed])
-    await _look_again(client, warehouse, waiting, collected)
 
-    newest = cursor.updated_after
-    batch: list[Run] = []
-    async for run in _changed_runs(client, after):
-        batch.append(run)
+    Raises:
+        OtherOrganizationError: the key shows nothing of what the warehouse knows; nothing is forgotten or landed.
+        LinktApiError: so many runs in a row can't be read that it is an outage.
+    """
+    return await _Collection(client, warehouse, log).run(since)
+
+
+class _Collection:
+    def __init__(self, client: LinktClient, warehouse: Warehouse, log: Callable[[str], None]) -> None:
+        self.client, self.warehouse, self.log = client, warehouse, log
+        self.organization = Organization(client, warehouse)
+        self.begun = datetime.now(UTC)
+        self.done = Collected()
+
+    async def run(self, since: datetime | None) -> Collected:
+        cursor = _Cursor.read(self.warehouse)
+        after = cursor.updated_after - OVERLAP if cursor.updated_after else since or self.begun - FIRST_LOOK_BACK
+        if since is not None and since <= after:
+            # Remembered before the first page: a backfill that is interrupted is gone on with by any later collection.
+            after, cursor = since, _Cursor(since + OVERLAP, cursor.unfinished)
+            cursor.write(self.warehouse)
+        await self._look_again(cursor.unfinished)
+
+        listed = ChangedRuns(self.client, after)
+        batch: list[Run] = []
+        async for run in listed:
+            batch.append(run)
+            if len(batch) == _BATCH:
+                await self._take(batch)
+                self._remember(cursor, listed)
+                reached = f", up to {run.updated_at:%Y-%m-%d %H:%M}" if run.updated_at else ""
+                self.log(f"{len(self.done.landed)} runs landed so far{reached}")
+                batch = []
+        await self._take(batch)
+        self._remember(cursor, listed)
+        return self.done
+
+    def _remember(self, before: _Cursor, listed: ChangedRuns) -> None:
         # A time in the future would hide everything that changes until then.
-        newest = max(filter(None, [newest, run.updated_at and min(run.updated_at, begun)]), default=None)
-        if len(batch) == _BATCH:
-            await _take(client, warehouse, batch, collected)
-            _Cursor(newest, tuple(dict.fromkeys(collected.unfinished))).write(warehouse)
-            reached = f", up to {newest:%Y-%m-%d %H:%M}" if newest else ""
-            log(f"{len(collected.landed)} runs landed so far{reached}")
-            batch = []
-    await _take(client, warehouse, batch, collected)
-    collected.unfinished = list(dict.fromkeys(collected.unfinished))
-    _Cursor(newest, tuple(collected.unfinished)).write(warehouse)
-    return collected
+        reached = listed.reached and min(listed.reached, self.begun)
+        self.done.unfinished = list(dict.fromkeys(self.done.unfinished))
+        moments = filter(None, [before.updated_after, reached])
+        _Cursor(max(moments, default=None), tuple(self.done.unfinished)).write(self.warehouse)
 
+    async def _look_again(self, unfinished: Collection[str]) -> None:
+        """Runs remembered as unfinished, and finished executions whose run is not landed."""
+        with self.warehouse.read() as con:
+            owed = unlanded_run_ids(con)
+        for run_id in dict.fromkeys([*unfinished, *owed]):
+            confirmed = await self._confirmed([run_id])
+            if confirmed:
+                self.organization.confirm()
+            self._land_or_remember(confirmed)
+        if self.done.gone:
+            await self.organization.require(*self.done.gone)
 
-async def _look_again(client: LinktClient, warehouse: Warehouse, run_ids: Collection[str], into: Collected) -> None:
-    """Runs remembered as unfinished, and finished executions whose run is not landed."""
-    for run_id in run_ids:
-        await _land_or_remember(warehouse, await _confirmed(client, [run_id], into), into)
-
-
-async def _take(client: LinktClient, warehouse: Warehouse, listed: Collection[Run], into: Collected) -> None:
-    """Confirm what looks terminal and is new, and land it in one transaction."""
-    with warehouse.read() as con:
-        known = landed_run_versions(con, [run.id for run in listed])
-    seen_just_now = {*into.landed, *into.unfinished}
-    unchanged = {run.id for run in listed if run.id in known and run.updated_at in (None, known[run.id])}
-    changed = [run.id for run in listed if run.id not in seen_just_now | unchanged]
-    await _land_or_remember(warehouse, await _confirmed(client, changed, into), into)
-
-
-async def _confirmed(client: LinktClient, run_ids: Collection[str], into: Collected) -> list[Run]:
-    """The runs as their single reads show them."""
-    confirmed = []
-    for run_id in run_ids:
-        try:
-            confirmed.append(await client.get_run(run_id))
-            into.confirm()
-        except NotFoundError:
-            into.gone.append(run_id)
-        except (MalformedBodyError, ServerError, ReplyLostError, InvalidIdError) as error:
-            into.fail(run_id, error)
-    return confirmed
-
-
-async def _land_or_remember(warehouse: Warehouse, runs: Collection[Run], into: Collected) -> None:
-    terminal = [run for run in runs if run.status.is_terminal]
-    into.unfinished += [run.id for run in runs if not run.status.is_terminal]
-    if terminal:
-        land_runs(warehouse, terminal)
-        into.landed += [run.id for run in terminal]
-
-
-async def _changed_runs(client: LinktClient, after: datetime) -> AsyncIterator[Run]:
-    """Every run updated since, oldest change first.
-
-    Runs change while they are listed, so page numbers would skip some. Each request instead starts where the
-    last page ended; page numbers serve only inside a group of runs that share one moment.
-    """
-    seen: set[str] = set()
-    page = 1
-    while True:
-        answer = await client.list_runs_page(
-            page=page, page_size=_PAGE_SIZE, updated_after=after, sort_by="updated_at", order=1
-        )
-        fresh = [run for run in answer.items if run.id not in seen]
-        for run in fresh:
-            seen.add(run.id)
-            yield run
-        if not answer.items or (not fresh and page > 1) or _is_last(answer, page):
+    async def _take(self, listed: Collection[Run]) -> None:
+        """Confirm what looks terminal and is new, and land it in one transaction."""
+        if not listed:
             return
-        # One second back: whether updated_after includes its own moment is not documented.
-        newest = max((run.updated_at for run in answer.items if run.updated_at), default=after) - timedelta(seconds=1)
-        page, after = (1, newest) if newest > after else (page + 1, after)
+        with self.warehouse.read() as con:
+            known = landed_run_versions(con, [run.id for run in listed])
+        if known:
+            self.organization.confirm()
+        await self.organization.require()
+        seen_just_now = {*self.done.landed, *self.done.unfinished}
+        unchanged = {run.id for run in listed if run.id in known and run.updated_at in (None, known[run.id])}
+        changed = [run.id for run in listed if run.id not in seen_just_now | unchanged]
+        self._land_or_remember(await self._confirmed(changed))
 
+    async def _confirmed(self, run_ids: Collection[str]) -> list[Run]:
+        """The runs as their single reads show them."""
+        confirmed = []
+        for run_id in run_ids:
+            try:
+                confirmed.append(await self.client.get_run(run_id))
+                self.done.confirm()
+            except NotFoundError:
+                self.done.gone.append(run_id)
+            except (MalformedBodyError, ServerError, ReplyLostError, InvalidIdError) as error:
+                self.done.fail(run_id, error)
+        return confirmed
 
-def _is_last(answer: Page[Run], page: int) -> bool:
-    return answer.total is not None and page * _PAGE_SIZE >= answer.total
+    def _land_or_remember(self, runs: Collection[Run]) -> None:
+        terminal = [run for run in runs if run.status.is_terminal]
+        self.done.unfinished += [run.id for run in runs if not run.status.is_terminal]
+        if terminal:
+            land_runs(self.warehouse, terminal)
+            self.done.landed += [run.id for run in terminal]

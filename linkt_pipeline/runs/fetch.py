@@ -25,6 +25,7 @@ from linkt_pipeline.api import (
 )
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.batches import Batch, Reader, Rejected
+from linkt_pipeline.runs.organization import Organization
 from linkt_pipeline.runs.planner import PAGE_SIZE, GroupPlan, PageBudget
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.landing import LandingCounts, reopen_resources
@@ -103,6 +104,7 @@ async def fetch_pending(
         by_pages: allow list pages where they save requests; the result is the same.
 
     Raises:
+        OtherOrganizationError: the key shows nothing of what the warehouse knows; nothing was settled.
         LinktApiError: the API can't be reached or refuses the key. What was fetched is landed, the rest stays
             pending and is fetched by the next call.
     """
@@ -128,6 +130,8 @@ class _Fetch:
     ) -> None:
         self.client, self.warehouse, self.reader, self.progress = client, warehouse, reader, progress
         self.concurrency, self.by_pages = concurrency, by_pages
+        self.organization = Organization(client, warehouse)
+        self.naming_run = ""
         self.done = Fetched()
         self.tried: set[str] = set()
         self.batch = Batch()
@@ -166,10 +170,11 @@ class _Fetch:
         """The next ids to settle, by ICP. An id that was tried is not tried again in this fetch."""
         limit = _ROUND + len(self.done.failures)  # what failed is still pending and comes again
         with self.warehouse.read() as con:
-            rows = pending_resources(con, self.reader.resource, limit).select("resource_id", "icp_id").rows()
+            pending = pending_resources(con, self.reader.resource, limit)
         groups: dict[str | None, set[str]] = {}
-        for resource_id, icp_id in rows:
+        for resource_id, icp_id, run_id in pending.select("resource_id", "icp_id", "run_id").iter_rows():
             if resource_id not in self.tried:
+                self.naming_run = run_id
                 self.tried.add(resource_id)
                 groups.setdefault(icp_id, set()).add(resource_id)
         self.done.pending += sum(map(len, groups.values()))
@@ -262,6 +267,10 @@ class _Fetch:
         models, doubtful = await self._on_thread(self.reader.parse, batch)
         for resource_id in doubtful:
             await self._read_again(resource_id, batch, models)
+        if models:
+            self.organization.confirm()
+        if batch.missing:
+            await self.organization.require(self.naming_run)
         counts = await self._on_thread(self.reader.land, self.warehouse, models, batch)
         self.done.add(counts)
         self.done.landed += len(models) - counts.rejected

@@ -67,6 +67,25 @@ def unlanded_run_ids(con: duckdb.DuckDBPyConnection) -> list[str]:
     return [row[0] for row in rows]
 
 
+def known_run_ids(con: duckdb.DuckDBPyConnection, limit: int) -> list[str]:
+    """Runs that were seen before, landed or in the ledger; the newest first."""
+    rows = con.execute(
+        """
+        select run_id
+        from (
+            select run_id, coalesce(created_at, fetched_at) as since from linkt.runs
+            union all
+            select run_id, intended_at from linkt.executions where run_id is not null
+        )
+        group by run_id
+        order by max(since) desc
+        limit ?
+        """,
+        [limit],
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def landed_run_versions(con: duckdb.DuckDBPyConnection, run_ids: Collection[str]) -> dict[str, datetime | None]:
     """``updated_at`` of those of ``run_ids`` that are landed."""
     if not run_ids:

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,12 +12,14 @@ import pytest
 
 from linkt_pipeline.api import LinktClient, Page, Run, ServerError
 from linkt_pipeline.runs.collect import Collected, collect_runs
+from linkt_pipeline.runs.errors import OtherOrganizationError
 from linkt_pipeline.runs.execute import execute_tasks
 from linkt_pipeline.runs.start import start_or_adopt
+from linkt_pipeline.sandbox import Sandbox, running_sandbox
 from linkt_pipeline.sandbox.catalog import PROFILE_TASK, SAAS, SEARCH_TASK
 from linkt_pipeline.sandbox.records import RunRecord
 
-from .scene import Scene, run, search, until
+from .scene import SPEED, Scene, run, search, until
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -144,6 +147,7 @@ def test_a_run_that_changed_after_landing_is_landed_anew(scene: Scene) -> None:
 
 
 def test_a_remembered_run_that_was_deleted_is_told_once(scene: Scene) -> None:
+    runs_of_the_past(scene, 1)
     scene.sandbox.inject("paused_run")
     theirs = scene.sandbox.world.execute(PROFILE_TASK, SAAS, {})
     collect(scene)
@@ -319,6 +323,115 @@ def test_collecting_and_waiting_may_land_one_run_at_once(scene: Scene) -> None:
 
     assert len(landed(scene)) == 1
     assert scene.states() == ["finished"]
+
+
+def in_the_order(key: Callable[[Run], Any]) -> Callable[[LinktClient], None]:
+    """An API that orders its list of runs its own way, whatever it is asked for."""
+
+    def prepare(client: LinktClient) -> None:
+        ask = client.list_runs_page
+
+        async def listing(page: int = 1, **filters: Any) -> Page[Run]:
+            runs: list[Run] = []
+            while len(runs) < (answer := await ask(page=len(runs) // 100 + 1, **filters)).total:
+                runs += answer.items
+            shown = sorted(runs, key=key)[(page - 1) * 100 : page * 100]
+            return Page(shown, len(runs), page, 100)
+
+        client.list_runs_page = listing  # type: ignore[method-assign]
+
+    return prepare
+
+
+ORDERS: dict[str, Callable[[Run], Any]] = {
+    "newest change first": lambda listed: -listed.updated_at.timestamp() if listed.updated_at else 0,
+    "by creation": lambda listed: (listed.created_at, listed.id),
+    "none": lambda listed: listed.id[::-1],
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_list_in_another_order_than_was_asked_for_is_landed_whole(scene: Scene, order: str) -> None:
+    theirs = runs_of_the_past(scene, 230, ago=DAY, apart=30)
+
+    collect(scene, in_the_order(ORDERS[order]))
+
+    assert landed(scene) == ids(theirs)
+    assert collect(scene, in_the_order(ORDERS[order])) == Collected()
+
+
+def test_a_list_that_is_in_order_by_chance_leaves_nothing_behind(scene: Scene) -> None:
+    """By creation, and the hundredth run changed last: the first page looks right, and the next would start there."""
+    theirs = runs_of_the_past(scene, 150, ago=DAY, apart=30)
+    theirs[99].updated = time.time() - HOUR
+
+    collect(scene, in_the_order(ORDERS["by creation"]))
+
+    assert landed(scene) == ids(theirs)
+
+
+def test_a_list_out_of_order_moves_the_cursor_at_its_end_alone(scene: Scene) -> None:
+    theirs = runs_of_the_past(scene, 150, ago=DAY, apart=30)
+    backwards = in_the_order(ORDERS["newest change first"])
+
+    def dying_backwards(client: LinktClient) -> None:
+        backwards(client)
+        dying_after(110)(client)
+
+    with pytest.raises(ServerError):
+        collect(scene, dying_backwards)
+    assert len(landed(scene)) == 100
+
+    collect(scene, backwards)
+
+    assert landed(scene) == ids(theirs)
+
+
+# --- the key of another organization
+
+
+@contextmanager
+def another_organization() -> Iterator[Sandbox]:
+    with running_sandbox(speed=SPEED, seed=99) as sandbox:
+        yield sandbox
+
+
+def collect_from(scene: Scene, sandbox: Sandbox) -> Collected:
+    async def work() -> Collected:
+        async with scene.worker(url=sandbox.url, api_key=sandbox.api_key) as worker:
+            return await collect_runs(worker.client, scene.warehouse)
+
+    return run(work())
+
+
+def test_a_key_of_another_organization_forgets_no_run_and_lands_none_of_its_own(scene: Scene) -> None:
+    runs_of_the_past(scene, 2)
+    scene.sandbox.inject("paused_run")
+    paused = scene.sandbox.world.execute(PROFILE_TASK, SAAS, {})
+    collect(scene)
+    before = scene.query("select name, value from linkt.sync_state"), landed(scene)
+
+    with another_organization() as elsewhere:
+        elsewhere.world.execute(PROFILE_TASK, SAAS, {}, at=time.time() - HOUR)
+        with pytest.raises(OtherOrganizationError, match="LINKT_API_KEY seems to belong to another organization"):
+            collect_from(scene, elsewhere)
+
+    assert (scene.query("select name, value from linkt.sync_state"), landed(scene)) == before
+    scene.sandbox.world.own.runs[paused.id].status = "CANCELED"
+    assert collect(scene).landed == [paused.id]
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+def test_a_single_known_run_tells_the_organizations_apart(scene: Scene, remembered: bool) -> None:
+    if remembered:
+        scene.sandbox.inject("paused_run")
+    known = scene.sandbox.world.execute(PROFILE_TASK, SAAS, {}, at=time.time() - HOUR)
+    collect(scene)
+
+    with another_organization() as elsewhere:
+        elsewhere.world.execute(PROFILE_TASK, SAAS, {}, at=time.time() - HOUR / 2)
+        with pytest.raises(OtherOrganizationError, match=known.id):
+            collect_from(scene, elsewhere)
 
 
 # --- what must not stand in the way of the rest

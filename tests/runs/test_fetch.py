@@ -14,14 +14,16 @@ import pytest
 from linkt_pipeline.api import AuthenticationError, Entity, LinktApiError, LinktClient, Run
 from linkt_pipeline.runs import fetch as fetch_module
 from linkt_pipeline.runs.batches import ENTITIES, SIGNALS, Batch, Reader
+from linkt_pipeline.runs.errors import OtherOrganizationError
 from linkt_pipeline.runs.fetch import Fetched, _Fetch, fetch_pending
 from linkt_pipeline.runs.land import land_runs
+from linkt_pipeline.sandbox import running_sandbox
 from linkt_pipeline.sandbox.catalog import FAIR, MONITOR, SAAS, SHEET_SIGNALS_TASK
 from linkt_pipeline.sandbox.records import EntityRow, SignalRow
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.errors import WarehouseUnwritableError
 
-from .scene import Scene, run, search
+from .scene import SPEED, Scene, run, search
 
 _numbers = count(1)
 STATES = ("pending", "landed", "missing", "rejected")
@@ -220,17 +222,62 @@ def test_an_id_that_gives_404_is_missing_and_only_a_single_read_says_so(scene: S
 
 
 def test_an_id_that_came_back_is_landed_when_asked_for_again(scene: Scene) -> None:
+    scene.execute(search())
+    fetch(scene)
     ids = create_entities(scene, SAAS, 2)
     name(scene, SAAS, ids)
     hidden = [scene.sandbox.inject(f"missing@get_entity:{entity_id}") for entity_id in ids]
     fetch(scene)
-    assert books(scene) == {"missing": 2}
+    assert books(scene)["missing"] == 2
     for fault in hidden:
         fault.times = 0
 
     assert fetch(scene).pending == 0  # not asked again by itself
     assert fetch(scene, retry_settled=True).landed == 2
-    assert books(scene) == {"landed": 2}
+    assert set(books(scene)) == {"landed"}
+
+
+def test_the_404s_of_another_organizations_key_settle_nothing(scene: Scene) -> None:
+    scene.execute(search())
+    pending = books(scene)
+
+    async def with_another_key() -> None:
+        with running_sandbox(speed=SPEED, seed=99) as elsewhere:
+            async with scene.worker(url=elsewhere.url, api_key=elsewhere.api_key) as worker:
+                await fetch_pending(worker.client, scene.warehouse, ENTITIES)
+
+    with pytest.raises(OtherOrganizationError, match="LINKT_API_KEY seems to belong to another organization"):
+        run(with_another_key())
+
+    assert books(scene) == pending
+    assert fetch(scene).missing == 0
+    assert set(books(scene)) == {"landed"}
+
+
+@pytest.mark.parametrize("fault", ["http_403@get_run*0", "http_404@get_run*0"])
+def test_a_run_that_the_key_may_not_see_does_not_speak_for_its_404s(scene: Scene, fault: str) -> None:
+    scene.execute(search())
+    pending = books(scene)
+    scene.sandbox.inject("missing@get_entity")
+    scene.sandbox.inject(fault)
+
+    with pytest.raises(OtherOrganizationError):
+        fetch(scene, by_pages=False)
+
+    assert books(scene) == pending
+
+
+def test_ids_that_are_all_gone_cost_one_more_request(scene: Scene) -> None:
+    """Their run is still there, so the key is the right one."""
+    scene.execute(search())
+    scene.sandbox.inject("missing@get_entity")
+    scene.sandbox.world.requests.clear()
+
+    fetched = fetch(scene, by_pages=False)
+
+    assert fetched.missing == fetched.pending > 1
+    assert set(books(scene)) == {"missing"}
+    assert scene.sandbox.world.requests.count("get_run") == 1
 
 
 # --- bodies that can't be used

@@ -1,0 +1,130 @@
+"""The runs that changed since a moment, each once, from a list that changes while it is read.
+
+In ascending order a changed run moves to the end of the list and pulls the others over the pages' edges, so that page
+numbers would skip some. Each request therefore starts where the last page ended, and page numbers serve only inside a
+group of runs that share one moment. That in turn is sound in ascending order alone, which the API is asked for and
+does not promise. So it is checked page by page; once it is found broken, the whole list is read by page numbers, again
+and again until nothing new comes.
+"""
+
+from collections.abc import AsyncIterator, Iterable
+from datetime import datetime, timedelta
+
+from linkt_pipeline.api import LinktClient, Page, Run
+from linkt_pipeline.api.filters import RunFilters
+
+_EDGE = timedelta(seconds=1)  # whether updated_after includes its own moment is not documented
+
+
+class ChangedRuns:
+    """The list as an async iterable; iterate it once.
+
+    Args:
+        client: the API.
+        after: runs updated since this moment.
+
+    Attributes:
+        reached: every run that changed up to this moment has been given; None while that can't be said.
+    """
+
+    def __init__(self, client: LinktClient, after: datetime) -> None:
+        self.reached: datetime | None = None
+        self._client = client
+        self._start = after
+        self._in_order = True
+        self._given: set[str] = set()
+        self._newest: datetime | None = None
+
+    async def __aiter__(self) -> AsyncIterator[Run]:
+        """Every run once; in the order of their changes as long as the API keeps it."""
+        async for run in self._by_time():
+            yield run
+        while not self._in_order:
+            self.reached = None
+            given = len(self._given)
+            async for listed in self._client.list_runs(**_since(self._start)):
+                for run in self._fresh([listed]):
+                    yield run
+            self._in_order = len(self._given) == given
+        self.reached = self._newest
+
+    async def _by_time(self) -> AsyncIterator[Run]:
+        """From stretch to stretch of time, to the end of the list or to where its order is broken."""
+        stretch = _Stretch(self._start)
+        while True:
+            page = await self._client.list_runs_page(page=stretch.pages + 1, **_since(stretch.after))
+            self._in_order = stretch.continues_with(page)
+            if not self._in_order:
+                return
+            if stretch.after > self._start:
+                self.reached = stretch.after
+            stretch.add(page)
+            fresh = self._fresh(page.items)
+            for run in fresh:
+                yield run
+            if stretch.is_whole or not page.items or (not fresh and stretch.pages > 1):
+                return
+            stretch = stretch.next() or stretch
+
+    def _fresh(self, runs: Iterable[Run]) -> list[Run]:
+        """Those of them that were not given before; they are now."""
+        fresh = {run.id: run for run in runs if run.id not in self._given}
+        self._given |= set(fresh)
+        times = [self._newest, *(run.updated_at for run in fresh.values())]
+        self._newest = max(filter(None, times), default=None)
+        return list(fresh.values())
+
+
+class _Stretch:
+    """The pages that were asked for with one ``updated_after``, as one list.
+
+    Args:
+        after: where it starts.
+        left: rows of the list that are known to lie in it.
+    """
+
+    def __init__(self, after: datetime, left: int = 0) -> None:
+        self.after = after
+        self.pages = 0
+        self._left = left
+        self._times: dict[str, datetime | None] = {}
+        self._malformed = 0
+        self._total: int | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every row of it was listed."""
+        return self._total is not None and len(self._times) + self._malformed >= self._total
+
+    def continues_with(self, page: Page[Run]) -> bool:
+        """Whether the page can be the next one of a list in ascending order.
+
+        A single page that holds the whole list is in no wrong order. A first page that speaks of fewer rows than were
+        left shows that some of them lie before its start.
+        """
+        if self.pages == 0 and page.total is not None:
+            if page.total < self._left:
+                return False
+            if len(page.items) + len(page.malformed) >= page.total:
+                return True
+        times = [time for time in (*self._times.values(), *(run.updated_at for run in page.items)) if time]
+        return times == sorted(times)
+
+    def add(self, page: Page[Run]) -> None:
+        """Take the next page in."""
+        self.pages += 1
+        self._total = page.total
+        self._times |= {run.id: run.updated_at for run in page.items}
+        self._malformed += len(page.malformed)
+
+    def next(self) -> "_Stretch | None":
+        """The stretch that starts where this one has come to; None while all of its rows share one moment."""
+        end = max(filter(None, self._times.values()), default=self.after) - _EDGE
+        if end <= self.after:
+            return None
+        passed = self._malformed + sum(time is None or time <= end for time in self._times.values())
+        return _Stretch(end, (self._total or 0) - passed)
+
+
+def _since(after: datetime) -> RunFilters:
+    return RunFilters(updated_after=after, sort_by="updated_at", order=1)
