@@ -7,11 +7,16 @@ import click
 from linkt_pipeline.cli.deployment import Deployment
 
 
-def _past(context: click.Context, parameter: click.Parameter, value: datetime | None) -> datetime | None:
+def _past(context: click.Context, parameter: click.Parameter, value: str | None) -> datetime | None:
+    """The date or time that was given, as an aware time that is not to come."""
     del context, parameter
     if value is None:
         return None
-    moment, now = value.replace(tzinfo=UTC), datetime.now(UTC)
+    try:
+        moment, now = datetime.fromisoformat(value), datetime.now(UTC)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no date such as 2026-01-31 or 2026-01-31T06:30 (UTC)") from None
+    moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     if moment > now:
         raise click.BadParameter(f"{moment:%Y-%m-%d %H:%M} UTC is in the future; it is {now:%Y-%m-%d %H:%M} UTC now")
     return moment
@@ -20,7 +25,7 @@ def _past(context: click.Context, parameter: click.Parameter, value: datetime | 
 @click.command("sync")
 @click.option(
     "--since",
-    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]),
+    metavar="DATE",
     callback=_past,
     help="Go back to runs updated since this time (UTC). Default: where the last sync stopped; 30 days on the first.",
 )

@@ -64,10 +64,18 @@ def test_tasks_yaml_that_cannot_be_used(live, text, told, arguments):
     assert all(part in message for part in told), message
 
 
-def test_sync_since_a_time_to_come(live):
-    message = refused(live, "sync", "--since", "2999-01-31")
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("2999-01-31", "2999-01-31 00:00 UTC is in the future"),
+        ("2999-01-31T06:30+02:00", "2999-01-31 04:30 UTC is in the future"),
+        ("yesterday", "'yesterday' is no date such as 2026-01-31"),
+    ],
+)
+def test_sync_since_no_time_or_one_to_come(live, given, told):
+    message = refused(live, "sync", "--since", given)
     assert "--since" in message
-    assert "2999-01-31" in message
+    assert told in message
     assert not (live.folder / "data").exists()
 
 
