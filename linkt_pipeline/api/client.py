@@ -183,9 +183,14 @@ class LinktClient:
         """One page of runs; their status may be stale, unlike that of :meth:`get_run`."""
         return await self._get_page(Run, "/v1/run", "runs", page, filters)
 
-    def list_runs(self, **filters: Unpack[RunFilters]) -> AsyncIterator[Run]:
-        """Every run that passes the filters, each once."""
-        return walk_pages(lambda page: self.list_runs_page(page, **filters))
+    def list_runs(self, *, whole: bool = False, **filters: Unpack[RunFilters]) -> AsyncIterator[Run]:
+        """Every run that passes the filters, each once.
+
+        Args:
+            whole: a run that is not given must not exist; IncompleteListError when that can't be said.
+            **filters: see :class:`~linkt_pipeline.api.filters.RunFilters`.
+        """
+        return walk_pages(lambda page: self.list_runs_page(page, **filters), whole=whole)
 
     async def get_entity(self, entity_id: str, *, attempts: int | None = None) -> Entity:
         """One entity; NotFoundError when it has been deleted."""

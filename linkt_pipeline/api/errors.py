@@ -101,6 +101,10 @@ class MalformedBodyError(LinktApiError):
         )
 
 
+class IncompleteListError(LinktApiError):
+    """A list ended before its total, or holds rows that can't be read: what it does not show may exist all the same."""
+
+
 class _WaitableError(LinktApiError):
     """An answer that may say when to come back."""
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol, TypeVar
 
-from linkt_pipeline.api.errors import MalformedBodyError
+from linkt_pipeline.api.errors import IncompleteListError, MalformedBodyError
 from linkt_pipeline.api.models import Page
 
 
@@ -26,6 +26,7 @@ async def walk_pages(
     fetch: Callable[[int], Awaitable[Page[R]]],
     *,
     on_malformed: Callable[[MalformedBodyError], None] | None = None,
+    whole: bool = False,
 ) -> AsyncIterator[R]:
     """Every row once, in the order of the pages.
 
@@ -36,6 +37,10 @@ async def walk_pages(
     Args:
         fetch: gives page n, counted from 1.
         on_malformed: told about rows that can't be read; by default they are logged. The walk goes on.
+        whole: what the list does not show must not exist.
+
+    Raises:
+        IncompleteListError: of a list that is to be whole, after its last row: some rows were not seen or not readable.
     """
     seen: set[str] = set()
     number = 0
@@ -61,8 +66,11 @@ async def walk_pages(
         covered = page.total is not None and number * rows_a_page >= page.total
         stuck = not fresh and not unreadable
         if covered or (stuck and (received > 0 or empty_before or page.total is None)):
-            if page.total is not None and len(seen) + len(unread) < page.total:
-                _log.warning("a list ended after %d rows, though the API speaks of %d", len(seen), page.total)
+            listed = max(page.total or 0, len(seen) + len(unread))
+            if len(seen) + len(unread) < listed:
+                _log.warning("a list ended after %d rows, though the API speaks of %d", len(seen), listed)
+            if whole and len(seen) < listed:
+                raise IncompleteListError(f"{listed - len(seen)} of the {listed} rows of a list can't be read")
             return
         empty_before = received == 0
 

@@ -7,10 +7,10 @@ does not know yet, that carries the same input, and that was created when the re
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
-from linkt_pipeline.api import NotFoundError, Run
+from linkt_pipeline.api import IncompleteListError, NotFoundError, Run
 from linkt_pipeline.runs.errors import AmbiguousRunsError
 from linkt_pipeline.runs.worker import Worker
 from linkt_pipeline.warehouse.ledger import Execution
@@ -18,34 +18,52 @@ from linkt_pipeline.warehouse.ledger import Execution
 _FIRST_PAUSE = 1 / 30  # of the settle window; doubles with every look
 
 
-async def find_started_run(worker: Worker, execution: Execution, last_sent: datetime) -> Run | None:
+async def find_started_run(
+    worker: Worker, execution: Execution, last_sent: datetime, *, window: timedelta | None = None
+) -> Run | None:
     """Look for the run of an unclear start, several times, because lists may lag behind.
+
+    The window begins with the first look of this process and is measured on its monotonic clock: neither the time at
+    which another process was last seen nor a wall clock that is set shortens it.
 
     Args:
         worker: who asks.
         execution: the row whose request may or may not have started a run.
         last_sent: the latest moment at which the request can have left.
+        window: how long to look; default: the settle window. After zero there was one look.
 
     Returns:
-        The one run that fits, or ``None`` once the settle window has passed without one.
+        The one run that fits, or ``None`` once the window has passed and the whole list, read after it, has none.
 
     Raises:
+        IncompleteListError: the run may be among those that the list does not show.
         AmbiguousRunsError: several runs fit, and guessing could leave a paid run unwatched.
     """
-    settled_at = last_sent + worker.timing.settle
-    pause = worker.timing.settle * _FIRST_PAUSE
+    window = worker.timing.settle if window is None else window
+    clock = asyncio.get_running_loop().time
+    settled_at = clock() + window.total_seconds()
+    pause = window.total_seconds() * _FIRST_PAUSE
     while True:
-        candidates = await _candidates(worker, execution, last_sent)
+        looked_at = clock()
+        try:
+            candidates = await _candidates(worker, execution, last_sent)
+        except IncompleteListError as error:
+            if looked_at >= settled_at:
+                raise IncompleteListError(
+                    f"task {execution.task_key}: the run of an earlier start may be among those that Linkt's list does "
+                    f"not show ({error}), so nothing is started. Run it again later, or name the run with: "
+                    f"linkt-pipeline adopt {execution.task_key} RUN_ID"
+                ) from None
+            candidates = []
         if len(candidates) > 1:
-            error = AmbiguousRunsError(execution.task_key, [_describe(run) for run in candidates])
-            await worker.call(worker.ledger.mark_unknown, execution.execution_id, worker.owner, error=str(error))
-            raise error
+            several = AmbiguousRunsError(execution.task_key, [_describe(run) for run in candidates])
+            await worker.call(worker.ledger.mark_unknown, execution.execution_id, worker.owner, error=str(several))
+            raise several
         if candidates:
             return candidates[0]
-        remaining = settled_at - datetime.now(UTC)
-        if remaining.total_seconds() <= 0:
+        if looked_at >= settled_at:
             return None
-        await asyncio.sleep(min(pause, remaining).total_seconds())
+        await asyncio.sleep(max(0, min(pause, settled_at - clock())))
         pause *= 2
 
 
@@ -53,7 +71,8 @@ async def _candidates(worker: Worker, execution: Execution, last_sent: datetime)
     skew = worker.timing.clock_skew
     known = await worker.call(worker.ledger.owned_run_ids, execution.task_id)
     fits: dict[Fit, list[Run]] = {fit: [] for fit in Fit}
-    async for listed in worker.client.list_runs(task_id=execution.task_id, created_after=execution.intended_at - skew):
+    runs = worker.client.list_runs(task_id=execution.task_id, created_after=execution.intended_at - skew, whole=True)
+    async for listed in runs:
         if listed.id in known or (listed.created_at and listed.created_at > last_sent + skew):
             continue
         run = listed

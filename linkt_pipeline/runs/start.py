@@ -178,7 +178,7 @@ async def _look_once(worker: Worker, execution: Execution, give_up_at: datetime)
     """One look at the list of runs, however long it takes to get an answer."""
     while True:
         try:
-            return await find_started_run(worker, execution, datetime.now(UTC) - worker.timing.settle)
+            return await find_started_run(worker, execution, datetime.now(UTC), window=timedelta(0))
         except LinktApiError as error:
             wait = max(getattr(error, "retry_after", None) or timedelta(0), worker.timing.resend)
             if not error.retriable or datetime.now(UTC) + wait > give_up_at:

@@ -1,10 +1,11 @@
 """Lists that change while they are read: rows appear, vanish, repeat; totals drift; last pages never end."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from linkt_pipeline.api import MalformedBodyError
+from linkt_pipeline.api import IncompleteListError, MalformedBodyError
 from linkt_pipeline.api.models import Page, Signal
 from linkt_pipeline.api.pagination import walk_pages
 
@@ -48,6 +49,32 @@ def walk(pages: list[Page[Signal]], *, endless: bool = False) -> tuple[str, int]
 )
 def test_every_row_comes_once(pages, ids, requests):
     assert walk(pages) == (ids, requests)
+
+
+@pytest.mark.parametrize(
+    ("pages", "left_out"),
+    [
+        ([page("ab", 2)], 0),
+        ([page("abc", 4), page("cde", 5)], 0),
+        ([page("abc", 9), page("def", 6)], 0),
+        ([page("abc", None), page("", None)], 0),
+        ([page("abc", 99), page("", 99), page("", 99)], 96),
+        ([page("abc", 6), page("abc", 6)], 3),
+        ([replace(page("ab", 3), malformed=(MalformedBodyError("?", payload="{}", reason="?"),))], 1),
+    ],
+)
+def test_a_list_that_is_to_be_whole_says_when_it_is_not(pages, left_out):
+    async def collect():
+        async def fetch(number):
+            return pages[number - 1]
+
+        return [row.id async for row in walk_pages(fetch, whole=True)]
+
+    if not left_out:
+        assert asyncio.run(collect())
+        return
+    with pytest.raises(IncompleteListError, match=f"^{left_out} of the"):
+        asyncio.run(collect())
 
 
 def test_a_last_page_that_repeats_for_ever_ends_the_walk():

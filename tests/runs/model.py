@@ -136,7 +136,8 @@ class ModelClient:
             raise error()
         return Execution.model_validate({"run_id": run_id, "status": "SCHEDULED"})
 
-    async def list_runs(self, *, task_id: str, created_after: datetime) -> AsyncIterator[Run]:
+    async def list_runs(self, *, task_id: str, created_after: datetime, whole: bool) -> AsyncIterator[Run]:
+        assert whole
         await self._pass()
         if next(self._api.bad_lists, False):
             raise ServerError("500")

@@ -2,19 +2,20 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from linkt_pipeline.api import Run
+from linkt_pipeline.api import IncompleteListError, LinktClient, MalformedBodyError, Page, Run
 from linkt_pipeline.runs.errors import AmbiguousRunsError
 from linkt_pipeline.runs.reconcile import Fit, find_started_run, fit_of
 from linkt_pipeline.runs.start import start_or_adopt
 from linkt_pipeline.sandbox.catalog import FAIR, INGEST_TASK
 from linkt_pipeline.sandbox.records import RunRecord
-from linkt_pipeline.warehouse.ledger import Execution, ExecutionState, Intention
+from linkt_pipeline.warehouse.ledger import Execution, ExecutionState, Intention, Owner
 
 from .scene import TIMING, Scene, run, search
 
@@ -31,6 +32,11 @@ def start(scene: Scene, **changes: Any) -> Execution:
             return await start_or_adopt(worker, search(**changes))
 
     return run(work())
+
+
+def intention() -> Intention:
+    task = search()
+    return Intention(task.key, task.task_id, task.icp_id, task.parameters)
 
 
 def bought(scene: Scene, *others: RunRecord) -> set[str]:
@@ -209,6 +215,89 @@ def test_a_list_that_can_not_be_read_leaves_the_row_for_the_next_time(scene: Sce
     (outcome,) = scene.execute(search())
     assert outcome.succeeded
     assert (scene.posts(), scene.states()) == (1, ["finished"])
+
+
+def looking_at(scene: Scene, monkeypatch: pytest.MonkeyPatch, change: Callable[[Page[Run]], Page[Run]]) -> Any:
+    """Execute a task whose client sees every page of runs changed."""
+    ask = LinktClient.list_runs_page
+
+    async def changed(self: LinktClient, page: int = 1, **filters: Any) -> Page[Run]:
+        return change(await ask(self, page, **filters))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LinktClient, "list_runs_page", changed)
+        return scene.execute(search())[0].error
+
+
+def unreadable_row(page: Page[Run]) -> Page[Run]:
+    broken = MalformedBodyError("?", payload="{}", reason="no id")
+    return replace(page, items=page.items[1:], malformed=(broken,) * bool(page.items))
+
+
+def ending_early(page: Page[Run]) -> Page[Run]:
+    return replace(page, items=page.items[: 1 - page.page])
+
+
+def promising_more(page: Page[Run]) -> Page[Run]:
+    return replace(page, items=page.items[1:])
+
+
+@pytest.mark.parametrize("change", [unreadable_row, ending_early, promising_more])
+def test_a_list_that_does_not_show_all_of_its_rows_gives_no_run_up(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, change: Callable[[Page[Run]], Page[Run]]
+) -> None:
+    """The run is among those it does not show."""
+    scene.sandbox.inject("lost_reply")
+
+    error = looking_at(scene, monkeypatch, change)
+
+    assert isinstance(error, IncompleteListError)
+    assert "linkt-pipeline adopt saas RUN_ID" in str(error)
+    assert scene.states() == ["unknown"]
+    assert scene.execute(search())[0].succeeded
+    assert (scene.posts(), scene.states()) == (1, ["finished"])
+
+
+def test_a_list_that_fails_between_its_pages_gives_no_run_up(scene: Scene) -> None:
+    for _ in range(120):
+        started_elsewhere(scene, parameters={"num_results": 3})
+    scene.sandbox.inject("lost_reply")
+    outage = scene.sandbox.inject("http_400@list_runs*0+1")
+
+    (outcome,) = scene.execute(search())
+
+    assert outcome.error is not None
+    assert scene.states() == ["unknown"]
+    outage.times = 0
+    assert scene.execute(search())[0].succeeded
+    assert scene.posts() == 1
+
+
+def test_a_list_that_is_whole_again_before_the_window_closes_is_believed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.sandbox.inject("lost_reply")
+    looks = iter([unreadable_row])
+
+    assert looking_at(scene, monkeypatch, lambda page: next(looks, lambda same: same)(page)) is None
+    assert scene.posts() == 1
+
+
+def test_the_window_of_a_takeover_begins_with_its_first_look(scene: Scene) -> None:
+    """By the wall clock the last owner went long ago: it did, or the clock was set. The list lags either way."""
+    left = scene.ledger.claim(intention(), Owner("crashed")).execution
+    run_id = started_elsewhere(scene).id
+    scene.sandbox.inject("lagging_list=0.5")
+    with scene.warehouse.write() as con:
+        con.execute(
+            "update linkt.executions set lease_owner = null, lease_until = ?, intended_at = ?",
+            [datetime.now(UTC) - timedelta(minutes=5), datetime.now(UTC) - timedelta(hours=1)],
+        )
+
+    started = start(scene, timing=replace(TIMING, settle=timedelta(seconds=3)))
+
+    assert (started.execution_id, started.run_id) == (left.execution_id, run_id)
+    assert scene.posts() == 0
 
 
 # --- several that fit
