@@ -64,7 +64,7 @@ class TasksFile:
             key = _distinct(slugify(task.name or "") or f"task_{task.id}", entries)
             entries[key] = _entry(task)
             if task.name:
-                entries.yaml_add_eol_comment(" ".join(task.name.split()), key)
+                entries.yaml_add_eol_comment(" ".join(task.name.split()), key, column=len(f"  {key}:  "))
             added[key] = task
         return added
 

@@ -94,3 +94,12 @@ def test_the_list_shows_what_tasks_yaml_holds(live):
     ended = live("tasks")
     assert ended.code == 0
     assert SEARCH["task_id"] in ended.out
+
+
+def test_names_in_linkt_stand_beside_their_entries():
+    file = TasksFile.open(None)
+    file.add([Task(id="6" * 24, name="Enterprise search"), Task(id="7" * 24, name="News")])
+    assert [line for line in file.text().splitlines() if line.startswith("  ") and "#" in line] == [
+        "  enterprise_search:  # Enterprise search",
+        "  news:  # News",
+    ]
