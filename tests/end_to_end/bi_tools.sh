@@ -63,3 +63,60 @@ const reader = await connection.runAndReadAll("select count(*)::int as companies
 console.log(reader.getRowObjectsJson());
 JS
 node ask.mjs "$snapshot"
+
+heading "Apache Superset 6.1.0"
+# 6.1.0 does not start without rich and cachetools, or with a newer flask-caching.
+venv superset apache-superset==6.1.0 duckdb-engine==0.17.0 duckdb==1.5.6 rich cachetools flask-caching==2.3.1
+export SUPERSET_CONFIG_PATH="$work/superset_config.py" FLASK_APP=superset
+cat >"$SUPERSET_CONFIG_PATH" <<PY
+SECRET_KEY = "$(head -c 36 /dev/urandom | base64)"
+SQLALCHEMY_DATABASE_URI = "sqlite:///$work/superset.db"
+WTF_CSRF_ENABLED = False
+PY
+{
+    superset/bin/superset db upgrade
+    superset/bin/superset fab create-admin --username admin --firstname a --lastname b --email a@b.example --password admin
+    superset/bin/superset init
+} >superset.log 2>&1
+superset/bin/superset run -p 8098 >>superset.log 2>&1 &
+server=$!
+trap 'kill "$server"; rm -rf "$work"' EXIT
+cat >superset.py <<'PY'
+import sys
+import time
+
+import requests
+
+api, session = "http://127.0.0.1:8098/api/v1", requests.Session()
+
+
+def ask(method, path, **body):
+    answer = session.request(method, f"{api}/{path}", json=body or None, timeout=60)
+    answer.raise_for_status()
+    return answer.json()
+
+
+for _ in range(60):
+    try:
+        token = ask("POST", "security/login", username="admin", password="admin", provider="db")["access_token"]
+        break
+    except requests.ConnectionError:
+        time.sleep(1)
+session.headers["Authorization"] = f"Bearer {token}"
+uri = f"duckdb:///{sys.argv[1]}?access_mode=read_only"
+database = ask("POST", "database/", database_name="linkt", sqlalchemy_uri=uri, expose_in_sqllab=True)["id"]
+tables = ask("GET", f"database/{database}/tables/?q=(schema_name:linkt.marts)")["count"]
+query = ask("POST", "sqllab/execute/", database_id=database, sql="select count(*) as companies from marts.companies")
+dataset = ask("POST", "dataset/", database=database, schema="linkt.marts", table_name="task_efficiency")["id"]
+credits = {"expressionType": "SQL", "sqlExpression": "sum(total_credits)", "label": "credits"}
+chart = ask(
+    "POST",
+    "chart/data",
+    datasource={"id": dataset, "type": "table"},
+    queries=[{"columns": ["task"], "metrics": [credits]}],
+    result_format="json",
+    result_type="full",
+)
+print(f"{tables} tables in linkt.marts; {query['data']}; a chart of {chart['result'][0]['rowcount']} rows")
+PY
+superset/bin/python superset.py "$snapshot"
