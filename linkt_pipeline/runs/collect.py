@@ -24,6 +24,7 @@ from linkt_pipeline.api import (
 from linkt_pipeline.runs.changed import ChangedRuns
 from linkt_pipeline.runs.land import land_runs
 from linkt_pipeline.runs.organization import Organization
+from linkt_pipeline.runs.seen import SeenRun, see_run
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.queries import landed_run_versions, unlanded_run_ids
 from linkt_pipeline.warehouse.state import read_state, write_state
@@ -179,12 +180,12 @@ class _Collection:
         changed = [run.id for run in listed if run.id not in seen_just_now | unchanged]
         self._land_or_remember(await self._confirmed(changed))
 
-    async def _confirmed(self, run_ids: Collection[str]) -> list[Run]:
+    async def _confirmed(self, run_ids: Collection[str]) -> list[SeenRun]:
         """The runs as their single reads show them."""
         confirmed = []
         for run_id in run_ids:
             try:
-                confirmed.append(await self.client.get_run(run_id))
+                confirmed.append(await see_run(self.client, run_id))
                 self.done.confirm()
             except NotFoundError:
                 self.done.gone.append(run_id)
@@ -192,9 +193,9 @@ class _Collection:
                 self.done.fail(run_id, error)
         return confirmed
 
-    def _land_or_remember(self, runs: Collection[Run]) -> None:
-        terminal = [run for run in runs if run.status.is_terminal]
-        self.done.unfinished += [run.id for run in runs if not run.status.is_terminal]
+    def _land_or_remember(self, seen: Collection[SeenRun]) -> None:
+        terminal = [each for each in seen if each.run.status.is_terminal]
+        self.done.unfinished += [each.run.id for each in seen if not each.run.status.is_terminal]
         if terminal:
             land_runs(self.warehouse, terminal)
-            self.done.landed += [run.id for run in terminal]
+            self.done.landed += [each.run.id for each in terminal]

@@ -100,7 +100,7 @@ async def _terminal_run(worker: Worker, task: TaskSpec, execution: Execution) ->
         return Waited(await worker.call(landed_run, worker.warehouse, str(execution.run_id)), {})
     waited = await wait_for_run(worker, task, execution)
     run = waited.run
-    await land_finished_run(worker, execution, run)
+    await land_finished_run(worker, execution, waited.seen)
     worker.report(
         RunEnded(
             task.key,

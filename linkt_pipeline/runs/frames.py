@@ -10,15 +10,17 @@ import polars as pl
 
 from linkt_pipeline.api import Entity, Icp, Run, RunStatus, Sheet, Signal, Task
 from linkt_pipeline.runs.classify import classify_error
+from linkt_pipeline.runs.seen import SeenRun
 from linkt_pipeline.warehouse import frames
 
 
-def runs_frame(runs: Sequence[Run], fetched_at: datetime) -> pl.DataFrame:
+def runs_frame(seen: Sequence[SeenRun]) -> pl.DataFrame:
     """One row per run; ``status`` as sent, ``error_kind`` as classified."""
+    runs = [each.run for each in seen]
     return _frame(
         frames.RUNS_FRAME,
         runs,
-        fetched_at,
+        [each.seen_at for each in seen],
         run_id=[run.id for run in runs],
         status=[run.raw_status for run in runs],
         input=[_json(run.input) for run in runs],
@@ -61,12 +63,14 @@ def queue_frame(run_id: str, counts: Mapping[str, int], observed_at: datetime) -
 
 def entities_frame(entities: Sequence[Entity], fetched_at: datetime) -> pl.DataFrame:
     """One row per entity. Its ``data`` stays inside the payload, where DuckDB cuts it out."""
-    return _frame(frames.ENTITIES_FRAME, entities, fetched_at, entity_id=[entity.id for entity in entities])
+    moments = [fetched_at] * len(entities)
+    return _frame(frames.ENTITIES_FRAME, entities, moments, entity_id=[entity.id for entity in entities])
 
 
 def signals_frame(signals: Sequence[Signal], fetched_at: datetime) -> pl.DataFrame:
     """One row per signal."""
-    return _frame(frames.SIGNALS_FRAME, signals, fetched_at, signal_id=[signal.id for signal in signals])
+    moments = [fetched_at] * len(signals)
+    return _frame(frames.SIGNALS_FRAME, signals, moments, signal_id=[signal.id for signal in signals])
 
 
 def rejects_frame(
@@ -82,7 +86,7 @@ def tasks_frame(tasks: Sequence[Task], fetched_at: datetime) -> pl.DataFrame:
     return _frame(
         frames.TASKS_FRAME,
         tasks,
-        fetched_at,
+        [fetched_at] * len(tasks),
         task_id=[task.id for task in tasks],
         task_config=[_json(task.task_config) for task in tasks],
     )
@@ -91,7 +95,8 @@ def tasks_frame(tasks: Sequence[Task], fetched_at: datetime) -> pl.DataFrame:
 def icps_frame(icps: Sequence[Icp], fetched_at: datetime) -> pl.DataFrame:
     """One row per ideal customer profile."""
     targets = [_json((icp.model_extra or {}).get("entity_targets")) for icp in icps]
-    return _frame(frames.ICPS_FRAME, icps, fetched_at, icp_id=[icp.id for icp in icps], entity_targets=targets)
+    moments = [fetched_at] * len(icps)
+    return _frame(frames.ICPS_FRAME, icps, moments, icp_id=[icp.id for icp in icps], entity_targets=targets)
 
 
 def sheets_frame(sheets: Sequence[Sheet], fetched_at: datetime) -> pl.DataFrame:
@@ -99,15 +104,17 @@ def sheets_frame(sheets: Sequence[Sheet], fetched_at: datetime) -> pl.DataFrame:
     return _frame(
         frames.SHEETS_FRAME,
         sheets,
-        fetched_at,
+        [fetched_at] * len(sheets),
         sheet_id=[sheet.id for sheet in sheets],
         entity_schema=[_json(sheet.entity_schema) for sheet in sheets],
     )
 
 
-def _frame(schema: frames.FrameSchema, models: Sequence[Any], fetched_at: datetime, **given: list[Any]) -> pl.DataFrame:
+def _frame(
+    schema: frames.FrameSchema, models: Sequence[Any], fetched_at: list[datetime], **given: list[Any]
+) -> pl.DataFrame:
     """A frame of the schema: the columns given, and the models' attributes of the same name for the others."""
-    given["fetched_at"] = [fetched_at] * len(models)
+    given["fetched_at"] = fetched_at
     columns = {name: given[name] if name in given else list(map(attrgetter(name), models)) for name in schema}
     return pl.DataFrame(columns, schema=schema)
 

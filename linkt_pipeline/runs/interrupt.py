@@ -11,6 +11,7 @@ from linkt_pipeline.config import OnTerminate, TaskSpec
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.land import land_finished_run
 from linkt_pipeline.runs.reconcile import find_started_run
+from linkt_pipeline.runs.seen import see_run
 from linkt_pipeline.runs.worker import Worker
 from linkt_pipeline.warehouse.ledger import Execution
 
@@ -102,11 +103,11 @@ async def _land_once_terminal(worker: Worker, execution: Execution, run_id: str)
     """Cancelling takes effect a moment later and can race completion: what counts is what the run says."""
     while True:
         with suppress(LinktApiError):
-            run = await worker.client.get_run(run_id, attempts=1)
-            if run.status.is_terminal:
+            seen = await see_run(worker.client, run_id, attempts=1)
+            if seen.run.status.is_terminal:
                 current = await worker.call(worker.ledger.get, execution.execution_id)
-                await land_finished_run(worker, current, run)
-                if run.status is RunStatus.CANCELED:  # one that ended otherwise after all is still to be handed on
+                await land_finished_run(worker, current, seen)
+                if seen.run.status is RunStatus.CANCELED:  # one that ended otherwise after all is still to be handed on
                     await worker.call(worker.ledger.mark_delivered, execution.execution_id, worker.owner)
                 return
         await asyncio.sleep(_LOOK_EVERY.total_seconds())

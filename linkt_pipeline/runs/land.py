@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from linkt_pipeline.api import Run, parse_run
 from linkt_pipeline.runs.frames import error_kind, queue_frame, run_credits_frame, run_resources_frame, runs_frame
+from linkt_pipeline.runs.seen import SeenRun
 from linkt_pipeline.runs.worker import Worker
 from linkt_pipeline.warehouse import landing
 from linkt_pipeline.warehouse.connection import Warehouse
@@ -12,15 +13,15 @@ from linkt_pipeline.warehouse.ledger import Execution, finish
 from linkt_pipeline.warehouse.queries import landed_run_payload
 
 
-async def land_finished_run(worker: Worker, execution: Execution, run: Run) -> None:
+async def land_finished_run(worker: Worker, execution: Execution, seen: SeenRun) -> None:
     """Land a run and close its ledger row in one transaction: there is no moment with one but not the other.
 
     Raises:
         LeaseLostError: another process took the execution over and lands it instead.
     """
+    run = seen.run
 
     def land() -> None:
-        now = datetime.now(UTC)
         with worker.warehouse.write() as con:
             finish(
                 con,
@@ -30,22 +31,23 @@ async def land_finished_run(worker: Worker, execution: Execution, run: Run) -> N
                 error_kind=error_kind(run),
                 error=run.error,
             )
-            landing.land_runs(con, runs_frame([run], now), run_credits_frame([run]), run_resources_frame([run]))
+            landing.land_runs(con, runs_frame([seen]), run_credits_frame([run]), run_resources_frame([run]))
 
     await worker.call(land)
 
 
-def land_runs(warehouse: Warehouse, runs: Sequence[Run]) -> None:
+def land_runs(warehouse: Warehouse, seen: Sequence[SeenRun]) -> None:
     """Land terminal runs, however they were started, in one transaction."""
-    now = datetime.now(UTC)
+    runs = [each.run for each in seen]
     with warehouse.write() as con:
-        landing.land_runs(con, runs_frame(runs, now), run_credits_frame(runs), run_resources_frame(runs))
+        landing.land_runs(con, runs_frame(seen), run_credits_frame(runs), run_resources_frame(runs))
 
 
-def landed_run(warehouse: Warehouse, run_id: str) -> Run:
+def landed_run(warehouse: Warehouse, run_id: str) -> SeenRun:
     """A run as it was landed."""
     with warehouse.read() as con:
-        return parse_run(landed_run_payload(con, run_id))
+        payload, fetched_at = landed_run_payload(con, run_id)
+    return SeenRun(parse_run(payload), fetched_at)
 
 
 def land_queue(warehouse: Warehouse, run_id: str, counts: Mapping[str, int]) -> None:

@@ -20,6 +20,7 @@ from linkt_pipeline.runs.errors import DailyLimitReachedError, RunGoneError, Run
 from linkt_pipeline.runs.events import RunProgress
 from linkt_pipeline.runs.land import land_queue
 from linkt_pipeline.runs.polling import PollSchedule
+from linkt_pipeline.runs.seen import SeenRun, see_run
 from linkt_pipeline.runs.worker import Worker
 from linkt_pipeline.warehouse.ledger import Execution, ExecutionState, LeaseLostError
 
@@ -30,8 +31,13 @@ _UNTIL_TOMORROW_BY = timedelta(minutes=10)  # the day's own request limit is use
 class Waited:
     """A terminal run, and the counts of its queue as they were last seen (empty when they never were)."""
 
-    run: Run
+    seen: SeenRun
     queue: dict[str, int]
+
+    @property
+    def run(self) -> Run:
+        """The run itself."""
+        return self.seen.run
 
 
 async def wait_for_run(worker: Worker, task: TaskSpec, execution: Execution) -> Waited:
@@ -70,7 +76,7 @@ class _Wait:
         while True:
             pause = self.schedule.jittered(self.age)
             try:
-                run = await self.worker.client.get_run(self.run_id, attempts=1)
+                seen = await see_run(self.worker.client, self.run_id, attempts=1)
             except (AuthenticationError, PermissionDeniedError, InvalidIdError):
                 raise
             except NotFoundError:
@@ -83,9 +89,9 @@ class _Wait:
                 self._on_failure(error)
             else:
                 self.missing_since, self.failing = None, False
-                await self._on_seen(run)
-                if run.status.is_terminal:
-                    return Waited(run, self.queue)
+                await self._on_seen(seen.run)
+                if seen.run.status.is_terminal:
+                    return Waited(seen, self.queue)
             await self._sleep(pause)
 
     @property

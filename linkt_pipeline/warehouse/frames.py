@@ -1,7 +1,8 @@
 """The shape of every frame that can be landed: explicit, never inferred from a payload.
 
 Times are aware and in UTC; columns marked JSON hold JSON text. A frame may have its columns in any order and more of
-them; ``fetched_at`` is the moment the *request* was sent, because a row can't be newer than that.
+them. ``fetched_at`` is a moment of the request, never that of landing: for entities and signals when it was sent,
+because a row can't be newer than that; for runs when its reply was there, because what a run names can't be older.
 """
 
 from collections.abc import Mapping

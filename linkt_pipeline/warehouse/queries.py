@@ -96,10 +96,12 @@ def landed_run_versions(con: duckdb.DuckDBPyConnection, run_ids: Collection[str]
     return {run_id: updated_at.astimezone(UTC) if updated_at else None for run_id, updated_at in rows}
 
 
-def landed_run_payload(con: duckdb.DuckDBPyConnection, run_id: str) -> str:
-    """The JSON text of a landed run, as it arrived."""
-    ((payload,),) = con.execute("select payload from linkt.runs where run_id = ?", [run_id]).fetchall()
-    return str(payload)
+def landed_run_payload(con: duckdb.DuckDBPyConnection, run_id: str) -> tuple[str, datetime]:
+    """The JSON text of a landed run, as it arrived, and when it did."""
+    ((payload, fetched_at),) = con.execute(
+        "select payload, fetched_at from linkt.runs where run_id = ?", [run_id]
+    ).fetchall()
+    return str(payload), fetched_at.astimezone(UTC)
 
 
 def monthly_credits(con: duckdb.DuckDBPyConnection, moment: datetime) -> dict[str, float]:

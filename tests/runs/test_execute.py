@@ -9,6 +9,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,9 @@ from linkt_pipeline.runs.classify import ADVICE
 from linkt_pipeline.runs.errors import RunFailedError
 from linkt_pipeline.runs.events import RunEnded, RunStarted
 from linkt_pipeline.runs.execute import Outcome, backoff, execute_tasks
+from linkt_pipeline.runs.land import land_runs, landed_run
+from linkt_pipeline.runs.seen import SeenRun
+from linkt_pipeline.runs.worker import Worker
 from linkt_pipeline.sandbox.catalog import FAIR, INGEST_TASK, SHEET_SIGNALS_TASK
 from linkt_pipeline.warehouse.ledger import CreditLimitReachedError, ExecutionState
 
@@ -40,6 +44,36 @@ def test_a_completed_run_is_landed_with_its_row_in_the_ledger(scene: Scene) -> N
     named = len(outcome.run.entities_created) + len(outcome.run.entities_updated)
     assert scene.query("select count(*), any_value(state) from linkt.run_resources") == [(named, "pending")]
     assert [type(event) for event in scene.events if isinstance(event, RunStarted | RunEnded)] == [RunStarted, RunEnded]
+
+
+def test_a_run_is_as_old_as_its_reply_however_late_it_is_landed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else an older picture that waited for the warehouse would overwrite a newer one."""
+    call = Worker.call
+
+    async def late(self: Worker, function: Any, *args: Any, **kwargs: Any) -> Any:
+        if function.__name__ == "land":
+            await asyncio.sleep(0.5)
+        return await call(self, function, *args, **kwargs)
+
+    monkeypatch.setattr(Worker, "call", late)
+    scene.execute(search())
+
+    ((fetched_at,),) = scene.query("select fetched_at from linkt.runs")
+    assert scene.query("select distinct named_at from linkt.run_resources") == [(fetched_at,)]
+    (row,) = scene.rows()
+    assert row.finished_at is not None
+    assert row.finished_at - fetched_at >= timedelta(seconds=0.4)
+
+
+def test_an_older_picture_of_a_run_does_not_overwrite_a_newer_one(scene: Scene) -> None:
+    (outcome,) = scene.execute(search())
+    assert outcome.run is not None
+    seen = landed_run(scene.warehouse, outcome.run.id)
+    older = outcome.run.model_copy(update={"error": "from a replica"}).with_payload("{}")
+
+    land_runs(scene.warehouse, [SeenRun(older, seen.seen_at - timedelta(seconds=1))])
+
+    assert landed_run(scene.warehouse, outcome.run.id) == seen
 
 
 def test_tasks_of_every_kind_side_by_side(scene: Scene) -> None:

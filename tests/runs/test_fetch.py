@@ -17,6 +17,7 @@ from linkt_pipeline.runs.batches import ENTITIES, SIGNALS, Batch, Reader
 from linkt_pipeline.runs.errors import OtherOrganizationError
 from linkt_pipeline.runs.fetch import Fetched, _Fetch, fetch_pending
 from linkt_pipeline.runs.land import land_runs
+from linkt_pipeline.runs.seen import SeenRun
 from linkt_pipeline.sandbox import running_sandbox
 from linkt_pipeline.sandbox.catalog import FAIR, MONITOR, SAAS, SHEET_SIGNALS_TASK
 from linkt_pipeline.sandbox.records import EntityRow, SignalRow
@@ -70,7 +71,8 @@ def name(scene: Scene, icp_id: str | None, ids: Sequence[str], *, kind: str = "e
         "created_at": "2026-11-02T00:00:00Z",
         "updated_at": "2026-11-02T01:00:00Z",
     }
-    land_runs(scene.warehouse, [Run.model_validate(wire).with_payload(orjson.dumps(wire).decode())])
+    named = Run.model_validate(wire).with_payload(orjson.dumps(wire).decode())
+    land_runs(scene.warehouse, [SeenRun(named, datetime.now(UTC))])
     return run_id
 
 
