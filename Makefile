@@ -26,7 +26,7 @@ bench: $(VENV)/.installed-bench
 docs: $(VENV)/.installed
 	$(BIN)/linkt-pipeline models --markdown > docs/tables.md
 
-# Pictures of the Dagster UI for the README; needs Chromium.
+# Pictures of the Dagster UI and the report for the README; needs Chromium.
 screenshots: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.end_to_end.screenshots
 

@@ -1,6 +1,7 @@
-"""Takes the pictures of the Dagster UI that the README shows: ``make screenshots``.
+"""Takes the pictures of the Dagster UI and of the report that the README shows: ``make screenshots``.
 
-A sandbox deployment in a temporary folder executes its tasks twice, then headless Chromium looks at it.
+A sandbox deployment in a temporary folder executes its tasks twice, then headless Chromium looks at it. The report is
+that of a deployment whose account has a history of scheduled runs.
 """
 
 import os
@@ -8,19 +9,25 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from linkt_pipeline.config import PROJECT_ROOT
+from linkt_pipeline.report import write_report
+from linkt_pipeline.sandbox import running_sandbox
 from linkt_pipeline.sandbox.background import stop_sandbox
 from tests.end_to_end.dagster_dev import dagster_dev
 
 IMAGES = PROJECT_ROOT / "docs" / "images"
 TASKS = ("enterprise_saas_search", "trade_fair_ingest", "saas_signals", "grid_storage_topic")
 _WIDTH = 1400
+_REPORT_WIDTH, _REPORT_HEIGHT = 1280, 1980
+_HISTORY_WEEKS = 12
 _PATIENCE_MS = 60_000
 _EXPANDED = "%2C".join(f"global%40global%3A{group}" for group in ("linkt", "marts", "published"))
 
@@ -64,12 +71,19 @@ SHOTS = (
 )
 
 
-def take(url: str, folder: Path, shots: tuple[Shot, ...] = SHOTS) -> None:
-    """Take the pictures from a running Dagster."""
+@contextmanager
+def _chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         )
+        yield browser
+        browser.close()
+
+
+def take(url: str, folder: Path, shots: tuple[Shot, ...] = SHOTS) -> None:
+    """Take the pictures from a running Dagster."""
+    with _chromium() as browser:
         for shot in shots:
             page = browser.new_page(viewport={"width": _WIDTH, "height": shot.height})
             page.goto(url + shot.path, wait_until="domcontentloaded")
@@ -78,21 +92,50 @@ def take(url: str, folder: Path, shots: tuple[Shot, ...] = SHOTS) -> None:
             shot.prepare(page)
             page.screenshot(path=str(folder / f"{shot.name}.png"))
             page.close()
-        browser.close()
+
+
+def take_report(folder: Path, images: Path) -> None:
+    """Take the picture of a report.
+
+    Args:
+        folder: an empty one, for the deployment.
+        images: receives ``report.png``.
+    """
+    with running_sandbox(speed=10, history_weeks=_HISTORY_WEEKS) as api:
+        environment = {"LINKT_API_KEY": api.api_key, "LINKT_BASE_URL": api.url, "LINKT_DATA_DIR": str(folder / "data")}
+        begin = datetime.now(UTC) - timedelta(weeks=_HISTORY_WEEKS + 1)
+        for arguments in (
+            ("tasks", "pull"),
+            ("run", *TASKS),
+            ("run", *TASKS),
+            ("sync", "--since", f"{begin:%Y-%m-%d}"),
+        ):
+            _command(folder, environment, *arguments)
+    page_file = write_report(folder / "data" / "published" / "linkt.duckdb", folder / "report.html", made_up=True)
+    with _chromium() as browser:
+        page = browser.new_page(viewport={"width": _REPORT_WIDTH, "height": _REPORT_HEIGHT})
+        page.goto(page_file.as_uri())
+        page.screenshot(path=str(images / "report.png"))
 
 
 def _execute(folder: Path, environment: Mapping[str, str]) -> None:
     for _ in range(2):  # plots need two points, history two runs
-        subprocess.run(
-            [sys.executable, "-m", "linkt_pipeline.cli", "run", *TASKS],
-            cwd=folder,
-            env={**os.environ, **environment},
-            check=True,
-        )
+        _command(folder, environment, "run", *TASKS)
+
+
+def _command(folder: Path, environment: Mapping[str, str], *arguments: str) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "linkt_pipeline.cli", *arguments],
+        cwd=folder,
+        env={**os.environ, **environment},
+        check=True,
+    )
 
 
 def main() -> None:
-    """Make the deployment, take the pictures, leave nothing running."""
+    """Make the deployments, take the pictures, leave nothing running."""
+    with tempfile.TemporaryDirectory() as name:
+        take_report(Path(name), IMAGES)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data = folder / "data" / "sandbox"
