@@ -82,6 +82,13 @@ class RunGoneError(ExecutionError):
         )
 
 
+class RetryNotStartedError(ExecutionError):
+    """A run failed, and the further attempt that its task allows could not be started."""
+
+    def __init__(self, failure: "RunFailedError", attempt: int, cause: LinktPipelineError) -> None:
+        super().__init__(f"{failure}\nAttempt {attempt} could not be started: {cause}")
+
+
 class RunNotVisibleError(ExecutionError):
     """Neither a run that was being waited for nor its task can be seen: that is about the key, not about the run."""
 

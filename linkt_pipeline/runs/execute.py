@@ -9,7 +9,7 @@ from linkt_pipeline.api import Run, RunStatus
 from linkt_pipeline.config import TaskSpec
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.classify import classify_error
-from linkt_pipeline.runs.errors import RunFailedError
+from linkt_pipeline.runs.errors import RetryNotStartedError, RunFailedError
 from linkt_pipeline.runs.events import RunEnded
 from linkt_pipeline.runs.land import land_finished_run, landed_run, run_duration
 from linkt_pipeline.runs.start import start_or_adopt
@@ -71,8 +71,8 @@ async def execute_task(worker: Worker, task: TaskSpec) -> Outcome:
     execution: Execution | None = None
     waited: Waited | None = None
     try:
+        execution = await start_or_adopt(worker, task)
         while True:
-            execution = await _next_execution(worker, task, execution)
             waited = await _terminal_run(worker, task, execution)
             error = failure_of(task, waited.run)
             if error is None or not _worth_another_attempt(task, execution, error):
@@ -82,16 +82,19 @@ async def execute_task(worker: Worker, task: TaskSpec) -> Outcome:
                 task.key, f"attempt {execution.attempt} failed ({error.kind}); next in {pause.total_seconds():g} s"
             )
             await asyncio.sleep(pause.total_seconds())
+            execution = await _start_again(worker, task, execution, error)
             waited = None
     except LinktPipelineError as error:
         run, queue = (waited.run, waited.queue) if waited else (None, {})
         return Outcome(task, execution, run, queue, error)
 
 
-async def _next_execution(worker: Worker, task: TaskSpec, failed: Execution | None) -> Execution:
-    if failed is None:
-        return await start_or_adopt(worker, task)
-    return await start_or_adopt(worker, task, attempt=failed.attempt + 1, after=failed.intended_at)
+async def _start_again(worker: Worker, task: TaskSpec, failed: Execution, failure: RunFailedError) -> Execution:
+    attempt = failed.attempt + 1
+    try:
+        return await start_or_adopt(worker, task, attempt=attempt, after=failed.intended_at)
+    except LinktPipelineError as error:
+        raise RetryNotStartedError(failure, attempt, error) from None
 
 
 async def _terminal_run(worker: Worker, task: TaskSpec, execution: Execution) -> Waited:

@@ -124,6 +124,31 @@ def test_no_more_attempts_than_listed(scene: Scene) -> None:
     assert scene.posts() == 2
 
 
+@pytest.mark.parametrize(
+    ("changes", "fault", "cause"),
+    [({}, "http_403@execute+1", "Linkt refused to start it"), ({"monthly_credit_limit": 0.1}, None, "0.1 credits")],
+    ids=["refused", "credit limit"],
+)
+def test_a_retry_that_can_not_start_hides_no_failure(
+    scene: Scene, changes: dict[str, Any], fault: str | None, cause: str
+) -> None:
+    scene.sandbox.inject("failed_run=provider_error")
+    if fault:
+        scene.sandbox.inject(fault)
+
+    (outcome,) = scene.execute(search(retry=RETRY, parameters={"num_results": 6}, **changes))
+
+    failed = scene.rows()[0]
+    assert outcome.execution is not None
+    assert outcome.execution.execution_id == failed.execution_id
+    assert outcome.run is not None
+    assert outcome.run.id == failed.run_id
+    first, second = str(outcome.error).splitlines()
+    assert f"run {failed.run_id} ended FAILED (provider_error: " in first
+    assert second.startswith("Attempt 2 could not be started: ")
+    assert cause in second
+
+
 @pytest.mark.parametrize("kind", ["invalid_configuration", "sheet_capacity", "timeout"])
 def test_a_kind_that_is_not_listed_fails_with_advice(scene: Scene, kind: str) -> None:
     scene.sandbox.inject(f"failed_run={kind}")
