@@ -20,6 +20,7 @@ from linkt_pipeline.assets.previews import figures_markdown
 from linkt_pipeline.assets.resources import LinktResource, WarehouseResource
 from linkt_pipeline.config import TaskSpec
 from linkt_pipeline.models import Check, ModelKey, run_check
+from linkt_pipeline.runs.difference import differences
 from linkt_pipeline.runs.events import Event, Observer, format_elapsed
 from linkt_pipeline.runs.execute import Outcome, execute_tasks
 from linkt_pipeline.runs.interrupt import settle_interrupted
@@ -263,6 +264,8 @@ def _metadata(outcome: Outcome) -> dict[str, Any]:
             "execution_id": execution.execution_id,
             "attempt": execution.attempt,
         }
+        if different := differences(execution, outcome.task):
+            metadata["started_with_other_settings"] = "; ".join(different)
     if outcome.queue:
         metadata["queue"] = dg.MetadataValue.md(figures_markdown(("state", "candidates"), outcome.queue))
     if outcome.error:

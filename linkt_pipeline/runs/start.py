@@ -22,6 +22,7 @@ from linkt_pipeline.api import (
 )
 from linkt_pipeline.config import TaskSpec
 from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.runs.difference import differences
 from linkt_pipeline.runs.errors import NotStartedError, StartRefusedError, UnreachableError
 from linkt_pipeline.runs.events import RunAdopted, RunStarted
 from linkt_pipeline.runs.reconcile import find_started_run
@@ -66,6 +67,13 @@ async def start_or_adopt(
         claim = await worker.call(worker.ledger.claim, intention, worker.owner)
         execution = await _act_on(worker, task, claim)
         if execution is not None and execution.state in (ExecutionState.STARTED, ExecutionState.FINISHED):
+            if different := differences(execution, task):
+                worker.warn(
+                    task.key,
+                    f"run {execution.run_id} was started with other settings than the task has now "
+                    f"({'; '.join(different)}); it is used all the same, so that nothing is paid twice. "
+                    "The next start after it takes the new ones",
+                )
             return execution
         # That row led to no run. Others who watched it may be faster in starting the next one, even in finishing it.
         # Its attempt is still to be made: the next row does not begin to count anew.

@@ -124,6 +124,20 @@ def test_an_interrupt_from_inside_cancels_where_the_task_says_so(step: Step) -> 
 # --- outcomes
 
 
+def test_a_run_that_was_started_with_other_settings_is_shown_as_such(step: Step) -> None:
+    step.sandbox.inject("run_life=1")
+    assert not step.materialize(max_wait="100ms").success
+
+    result = step.materialize(parameters={"num_results": 5})
+
+    assert result.success
+    (event,) = [event for event in result.all_events if event.is_step_materialization]
+    shown = event.step_materialization_data.materialization.metadata["started_with_other_settings"]
+    assert shown.value == "num_results: 2 instead of 5"
+    assert any("num_results: 2 instead of 5" in event.text and event.is_warning for event in step.watcher.seen)
+    assert len(step.ledger()) == 1
+
+
 def test_a_run_whose_outcome_could_not_be_recorded_is_not_bought_again(
     step: Step, monkeypatch: pytest.MonkeyPatch
 ) -> None:

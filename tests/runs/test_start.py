@@ -4,6 +4,7 @@ The table is the promise "never pay twice": whatever the answer, there is one ru
 """
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -378,6 +379,35 @@ def test_a_started_run_is_adopted_without_a_request(scene: Scene) -> None:
     assert second.run_id == first.run_id
     assert scene.posts() == 1
     assert "nothing was bought" in scene.texts
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"parameters": {"num_results": 5}}, "num_results: 2 instead of 5"),
+        ({"parameters": {}}, "num_results: 2 instead of nothing"),
+        ({"parameters": {"num_results": 2, "deep": True}}, "deep: nothing instead of true"),
+        ({"icp_id": None}, "icp_id: .* instead of null"),
+        ({"parameters": {"num_results": 2.0}}, None),
+        ({}, None),
+    ],
+)
+def test_a_run_of_other_settings_is_adopted_and_told(
+    scene: Scene, changes: dict[str, object], told: str | None
+) -> None:
+    first = start(scene)
+    assert isinstance(first, Execution)
+
+    second = start(scene, **changes)
+
+    assert isinstance(second, Execution)
+    assert (second.run_id, scene.posts()) == (first.run_id, 1)
+    warnings = [event.text for event in scene.events if event.is_warning]
+    if told is None:
+        assert warnings == []
+        return
+    (warning,) = warnings
+    assert re.search(rf"run {first.run_id} was started with other settings .*\({told}\)", warning)
 
 
 def test_a_request_sent_long_after_the_intention_is_found_after_a_crash(scene: Scene) -> None:
