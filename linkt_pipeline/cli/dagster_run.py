@@ -22,7 +22,7 @@ from linkt_pipeline.assets.location import build_definitions
 from linkt_pipeline.config import Settings, TaskSpec
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.events import Observer
-from linkt_pipeline.warehouse.ledger import Owner, owner_is_gone
+from linkt_pipeline.warehouse.owner import Owner, owner_is_gone
 
 _PROCESS_TAG = "linkt/process"
 _REPOSITORY_TAG = ".dagster/repository"  # by it the UI lists the run with its job

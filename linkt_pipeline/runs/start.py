@@ -28,6 +28,7 @@ from linkt_pipeline.runs.events import RunAdopted, RunStarted
 from linkt_pipeline.runs.reconcile import find_started_run
 from linkt_pipeline.runs.worker import Worker
 from linkt_pipeline.warehouse.ledger import Claim, Execution, ExecutionState, Intention, LeaseLostError
+from linkt_pipeline.warehouse.owner import describe_owner
 
 _LONGEST_PAUSE = timedelta(minutes=1)
 _LOST_STARTS = 3  # so many requests in a row that left no run are an outage
@@ -104,10 +105,11 @@ async def _follow(worker: Worker, execution: Execution) -> Execution | None:
     """Another live process acts for this task: watch its row until it is done or its lease is free."""
     row = execution
     if row.state.is_open:
-        worker.note(row.task_key, f"another process ({row.lease_owner}) is working on this task; following it")
+        leader = describe_owner(row.lease_owner)
+        worker.note(row.task_key, f"another process ({leader}) is working on this task; following it")
     while row.state.is_open:
         await asyncio.sleep(worker.timing.follow.total_seconds())
-        row = await worker.call(worker.ledger.get, execution.execution_id)
+        row = await worker.call_when_free(row.task_key, worker.ledger.get, execution.execution_id)
         if row.state.is_open and worker.ledger.is_free(row):
             return None
     if row.state is ExecutionState.FINISHED:

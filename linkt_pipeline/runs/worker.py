@@ -11,7 +11,9 @@ from linkt_pipeline.api import LinktClient
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.events import Event, Note, Report
 from linkt_pipeline.warehouse.connection import Warehouse
-from linkt_pipeline.warehouse.ledger import DuckDbLedger, Execution, LeaseLostError, Owner
+from linkt_pipeline.warehouse.errors import WarehouseBusyError
+from linkt_pipeline.warehouse.ledger import DuckDbLedger, Execution, LeaseLostError
+from linkt_pipeline.warehouse.owner import Owner
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -60,6 +62,18 @@ class Worker:
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run something that blocks on the warehouse without stopping the other waits."""
         return await asyncio.to_thread(function, *args, **kwargs)
+
+    async def call_when_free(self, task_key: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As :meth:`call`, again and again while somebody else keeps the warehouse: a wait must outlast that."""
+        told = False
+        while True:
+            try:
+                return await self.call(function, *args, **kwargs)
+            except WarehouseBusyError as error:
+                if not told:
+                    self.warn(task_key, f"the warehouse is busy, still waiting: {error}")
+                told = True
+                await asyncio.sleep(self.timing.follow.total_seconds())
 
     def note(self, task_key: str, message: str) -> None:
         """Report a line about a task."""

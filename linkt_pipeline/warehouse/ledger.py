@@ -14,14 +14,11 @@ on: a process that dies in between, with other tasks still running, has not used
 one transaction under the file's exclusive lock: two processes that start a task at one moment get one row.
 """
 
-import os
-import socket
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Protocol
 
 import duckdb
@@ -29,6 +26,7 @@ import orjson
 
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.owner import Owner, describe_owner, owner_is_gone
 
 
 class ExecutionState(StrEnum):
@@ -117,39 +115,6 @@ class Claim:
     owned: bool
 
 
-@dataclass(frozen=True)
-class Owner:
-    """A process that can hold leases, recognisable from another process of the same machine."""
-
-    name: str
-
-    @classmethod
-    def this_process(cls) -> "Owner":
-        """A new owner for this process."""
-        return cls(f"{_process_space()}/{os.getpid()}/{uuid.uuid4().hex[:12]}")
-
-
-def owner_is_gone(name: str) -> bool:
-    """Whether the process behind an owner's name surely lives no more (False when that can't be told)."""
-    space, _, rest = name.rpartition("/")[0].rpartition("/")
-    if space != _process_space() or not rest.isdigit():
-        return False
-    try:
-        os.kill(int(rest), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
-
-
-def _process_space() -> str:
-    """Host and PID namespace: a process id means the same process only inside both."""
-    namespace = Path("/proc/self/ns/pid")
-    inode = namespace.stat().st_ino if namespace.exists() else 0
-    return f"{socket.gethostname()}/{inode}"
-
-
 class Ledger(Protocol):
     """What the paid protocol needs of a store. Every call is durable when it returns."""
 
@@ -225,27 +190,7 @@ class DuckDbLedger:
             if undelivered := self._undelivered(con, intention, owner, now):
                 return self._take_over(con, undelivered, owner, now)
             _refuse_beyond_limit(con, intention, now)
-            execution_id = uuid.uuid4().hex
-            con.execute(
-                """
-                insert into linkt.executions (
-                    execution_id, task_key, task_id, icp_id, parameters, attempt, state,
-                    dagster_run_id, intended_at, lease_owner, lease_until
-                ) values (?, ?, ?, ?, ?, ?, 'intended', ?, ?, ?, ?)
-                """,
-                [
-                    execution_id,
-                    intention.task_key,
-                    intention.task_id,
-                    intention.icp_id,
-                    orjson.dumps(dict(intention.parameters)).decode(),
-                    intention.attempt,
-                    intention.dagster_run_id,
-                    now,
-                    owner.name,
-                    now + self.lease,
-                ],
-            )
+            execution_id = _insert(con, intention, now, {"lease_owner": owner.name, "lease_until": now + self.lease})
             return Claim(_select(con, "execution_id = ?", [execution_id])[0], created=True, owned=True)
 
     def _undelivered(
@@ -371,30 +316,16 @@ class DuckDbLedger:
                 )
             found = _select(con, f"task_key = ? and {_OPEN} order by intended_at limit 1", [intention.task_key])
             if found and not self._take_over(con, found[0], Owner("adopt"), now).owned:
+                holder = describe_owner(found[0].lease_owner)
                 raise LinktPipelineError(
-                    f"another process ({found[0].lease_owner}) is working on task {intention.task_key}; "
-                    "stop it first, then adopt again"
+                    f"another process ({holder}) is working on task {intention.task_key}; stop it first, then adopt again"
                 )
             if found and found[0].state is ExecutionState.STARTED:
                 raise LinktPipelineError(
                     f"task {intention.task_key} is already waiting for run {found[0].run_id}; "
                     f"cancel that one first (linkt-pipeline cancel {found[0].run_id}) or let it end"
                 )
-            execution_id = found[0].execution_id if found else uuid.uuid4().hex
-            if not found:
-                con.execute(
-                    "insert into linkt.executions (execution_id, task_key, task_id, icp_id, parameters, attempt, "
-                    "state, intended_at) values (?, ?, ?, ?, ?, ?, 'intended', ?)",
-                    [
-                        execution_id,
-                        intention.task_key,
-                        intention.task_id,
-                        intention.icp_id,
-                        orjson.dumps(dict(intention.parameters)).decode(),
-                        intention.attempt,
-                        now,
-                    ],
-                )
+            execution_id = found[0].execution_id if found else _insert(con, intention, now)
             con.execute(
                 "update linkt.executions set state = 'started', run_id = ?, started_at = ?, lease_owner = null, "
                 "lease_until = null, last_error = null where execution_id = ?",
@@ -475,6 +406,29 @@ def _refuse_beyond_limit(con: duckdb.DuckDBPyConnection, intention: Intention, n
 _OPEN = "state in ('intended', 'unknown', 'started')"
 _UNDELIVERED_FOR = timedelta(hours=24)  # after it, whoever asks wants news, not what a crash left behind
 _COLUMNS = tuple(Execution.__dataclass_fields__)
+
+
+def _insert(
+    con: duckdb.DuckDBPyConnection, intention: Intention, now: datetime, held: Mapping[str, Any] | None = None
+) -> str:
+    """Write an intention down; ``held`` are the columns of its lease. Returns the id of the new row."""
+    row = {
+        "execution_id": uuid.uuid4().hex,
+        "task_key": intention.task_key,
+        "task_id": intention.task_id,
+        "icp_id": intention.icp_id,
+        "parameters": orjson.dumps(dict(intention.parameters)).decode(),
+        "attempt": intention.attempt,
+        "state": ExecutionState.INTENDED,
+        "dagster_run_id": intention.dagster_run_id,
+        "intended_at": now,
+        **(held or {}),
+    }
+    con.execute(
+        f"insert into linkt.executions ({', '.join(row)}) values ({', '.join('?' * len(row))})",  # noqa: S608
+        list(row.values()),
+    )
+    return str(row["execution_id"])
 
 
 def _select(con: duckdb.DuckDBPyConnection, condition: str, parameters: Sequence[Any]) -> list[Execution]:

@@ -10,7 +10,7 @@ from linkt_pipeline.cli.dagster_run import _failures, open_instance, release_dea
 from linkt_pipeline.cli.instance import prepare_instance
 from linkt_pipeline.config import Settings
 from linkt_pipeline.warehouse.errors import WarehouseUnwritableError
-from linkt_pipeline.warehouse.ledger import Owner
+from linkt_pipeline.warehouse.owner import Owner
 
 POOL = "linkt_warehouse"
 

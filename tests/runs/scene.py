@@ -18,7 +18,8 @@ from linkt_pipeline.runs.worker import Timing, Worker
 from linkt_pipeline.sandbox import Sandbox
 from linkt_pipeline.sandbox.catalog import SAAS, SEARCH_TASK
 from linkt_pipeline.warehouse.connection import Warehouse
-from linkt_pipeline.warehouse.ledger import DuckDbLedger, Execution, Owner
+from linkt_pipeline.warehouse.ledger import DuckDbLedger, Execution
+from linkt_pipeline.warehouse.owner import Owner
 
 T = TypeVar("T")
 

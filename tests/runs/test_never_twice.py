@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from linkt_pipeline.runs.execute import Outcome, execute_tasks
 from linkt_pipeline.runs.worker import Timing
 from linkt_pipeline.warehouse import ledger as ledger_module
-from linkt_pipeline.warehouse.ledger import DuckDbLedger, Owner
+from linkt_pipeline.warehouse.ledger import DuckDbLedger
+from linkt_pipeline.warehouse.owner import Owner
 
 from .model import ANSWERS, LAG, Crash, Fuse, MemoryWarehouse, ModelApi, ModelClient, MortalWorker
 from .scene import search

@@ -15,7 +15,8 @@ from linkt_pipeline.runs.reconcile import Fit, find_started_run, fit_of
 from linkt_pipeline.runs.start import start_or_adopt
 from linkt_pipeline.sandbox.catalog import FAIR, INGEST_TASK
 from linkt_pipeline.sandbox.records import RunRecord
-from linkt_pipeline.warehouse.ledger import Execution, ExecutionState, Intention, Owner
+from linkt_pipeline.warehouse.ledger import Execution, ExecutionState, Intention
+from linkt_pipeline.warehouse.owner import Owner
 
 from .scene import TIMING, Scene, run, search
 

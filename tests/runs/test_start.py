@@ -4,6 +4,7 @@ The table is the promise "never pay twice": whatever the answer, there is one ru
 """
 
 import asyncio
+import os
 import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,7 +18,9 @@ from linkt_pipeline.api import InvalidRequestError
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.errors import NotStartedError, StartRefusedError, UnreachableError
 from linkt_pipeline.runs.start import start_or_adopt
-from linkt_pipeline.warehouse.ledger import Execution, ExecutionState, Intention, LeaseLostError, Owner
+from linkt_pipeline.warehouse.errors import WarehouseBusyError
+from linkt_pipeline.warehouse.ledger import Execution, ExecutionState, Intention, LeaseLostError
+from linkt_pipeline.warehouse.owner import Owner
 from tests.api.raw_server import never_accepting
 
 from .scene import TIMING, Scene, run, search, until
@@ -510,6 +513,33 @@ def test_a_second_worker_follows_the_first_and_gets_its_run(scene: Scene) -> Non
 
     assert mine.run_id == theirs.run_id
     assert scene.posts() == 1
+
+
+def test_a_follower_outwaits_a_busy_warehouse(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A BI tool opened it for hours, once the leader has what it needs."""
+
+    async def work() -> list[Execution]:
+        async with scene.worker() as first, scene.worker() as second:
+            mine = await start_or_adopt(first, search())
+            busy = iter([WarehouseBusyError("held by a BI tool")] * 3)
+            read = second.ledger.get
+
+            def get(execution_id: str) -> Execution:
+                for error in busy:
+                    raise error
+                return read(execution_id)
+
+            monkeypatch.setattr(second.ledger, "get", get)
+            following = asyncio.create_task(start_or_adopt(second, search()))
+            await until(lambda: "the warehouse is busy, still waiting: held by a BI tool" in scene.texts)
+            await first.call(first.ledger.release, first.owner)
+            return [mine, await following]
+
+    mine, theirs = run(work())
+
+    assert mine.run_id == theirs.run_id
+    assert scene.texts.count("the warehouse is busy") == 1  # said once, not at every look
+    assert f"another process (PID {os.getpid()} on {socket.gethostname()})" in scene.texts
 
 
 def test_a_follower_gives_the_row_no_second_start_when_the_first_worker_was_refused(scene: Scene) -> None:

@@ -20,10 +20,9 @@ from linkt_pipeline.warehouse.ledger import (
     ExecutionState,
     Intention,
     LeaseLostError,
-    Owner,
     finish,
-    owner_is_gone,
 )
+from linkt_pipeline.warehouse.owner import Owner, describe_owner, owner_is_gone
 
 TASK_ID = "6964b9b45a4d0beef1000031"
 LONG = timedelta(minutes=5)
@@ -55,7 +54,7 @@ def close(warehouse: Warehouse, claim: Claim, owner: Owner, *, status: str = "CO
 
 def dead_owner() -> Owner:
     """An owner as a process left it that has ended since."""
-    script = "from linkt_pipeline.warehouse.ledger import Owner; print(Owner.this_process().name)"
+    script = "from linkt_pipeline.warehouse.owner import Owner; print(Owner.this_process().name)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     return Owner(done.stdout.strip())
 
@@ -177,6 +176,20 @@ def test_a_row_of_a_dead_process_is_taken_over_at_once(ledger: DuckDbLedger, own
 @pytest.mark.parametrize("name", ["other-host/4026531836/1/abc", "adopt", "", "a/b", "x/y/not-a-pid/z"])
 def test_of_a_process_elsewhere_nobody_can_tell_that_it_is_gone(name: str) -> None:
     assert not owner_is_gone(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("etl-1/4026531836/4711/0a1b2c3d4e5f", "PID 4711 on etl-1"),
+        ("adopt", "adopt"),
+        ("a/b/c/d", "a/b/c/d"),
+        ("", "nobody"),
+        (None, "nobody"),
+    ],
+)
+def test_an_owner_is_shown_as_a_process_on_a_host(name: str | None, shown: str) -> None:
+    assert describe_owner(name) == shown
 
 
 def test_a_living_process_is_not_gone(owner: Owner) -> None:
@@ -452,7 +465,8 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 from linkt_pipeline.warehouse.connection import Warehouse
-from linkt_pipeline.warehouse.ledger import DuckDbLedger, Intention, Owner
+from linkt_pipeline.warehouse.ledger import DuckDbLedger, Intention
+from linkt_pipeline.warehouse.owner import Owner
 ledger = DuckDbLedger(Warehouse(Path(sys.argv[1])), lease=timedelta(minutes=5))
 wanted = Intention(sys.argv[2], "6964b9b45a4d0beef1000031", None, {})
 print("ready", flush=True)
