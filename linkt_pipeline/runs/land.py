@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from linkt_pipeline.api import Run, parse_run
+from linkt_pipeline.api import Run, RunStatus, parse_run
 from linkt_pipeline.runs.frames import error_kind, queue_frame, run_credits_frame, run_resources_frame, runs_frame
 from linkt_pipeline.runs.seen import SeenRun
 from linkt_pipeline.runs.worker import Worker
 from linkt_pipeline.warehouse import landing
 from linkt_pipeline.warehouse.connection import Warehouse
-from linkt_pipeline.warehouse.ledger import Execution, finish
+from linkt_pipeline.warehouse.ledger import Execution, finish, finish_unattended
 from linkt_pipeline.warehouse.queries import landed_run_payload
 
 
@@ -37,9 +37,22 @@ async def land_finished_run(worker: Worker, execution: Execution, seen: SeenRun)
 
 
 def land_runs(warehouse: Warehouse, seen: Sequence[SeenRun]) -> None:
-    """Land terminal runs, however they were started, in one transaction."""
+    """Land terminal runs, however they were started, in one transaction.
+
+    An execution of ours that no living process waits for any more is closed with its run. The next start of its task
+    is handed the outcome; unless somebody cancelled the run, who knows it and wants a new one then.
+    """
     runs = [each.run for each in seen]
     with warehouse.write() as con:
+        for run in runs:
+            finish_unattended(
+                con,
+                run.id,
+                run_status=run.raw_status,
+                error_kind=error_kind(run),
+                error=run.error,
+                delivered=run.status is RunStatus.CANCELED,
+            )
         landing.land_runs(con, runs_frame(seen), run_credits_frame(runs), run_resources_frame(runs))
 
 

@@ -278,8 +278,7 @@ class DuckDbLedger:
 
     def is_free(self, row: Execution) -> bool:
         """See :meth:`Ledger.is_free`."""
-        expired = row.lease_until is None or row.lease_until <= _now()
-        return row.lease_owner is None or expired or owner_is_gone(row.lease_owner)
+        return _is_free(row)
 
     def owned_run_ids(self, task_id: str) -> frozenset[str]:
         """See :meth:`Ledger.owned_run_ids`."""
@@ -318,7 +317,8 @@ class DuckDbLedger:
             if found and not self._take_over(con, found[0], Owner("adopt"), now).owned:
                 holder = describe_owner(found[0].lease_owner)
                 raise LinktPipelineError(
-                    f"another process ({holder}) is working on task {intention.task_key}; stop it first, then adopt again"
+                    f"another process ({holder}) is working on task {intention.task_key}; stop it first, then adopt "
+                    "again"
                 )
             if found and found[0].state is ExecutionState.STARTED:
                 raise LinktPipelineError(
@@ -353,24 +353,54 @@ def finish(
     Raises:
         LeaseLostError: another process took the execution over; the transaction must not be committed.
     """
-    _assign(
-        con,
-        execution_id,
-        owner,
-        {
-            "state": ExecutionState.FINISHED,
-            "run_status": run_status,
-            "error_kind": error_kind,
-            "last_error": error,
-            "finished_at": _now(),
-        },
-    )
+    _assign(con, execution_id, owner, _end(run_status, error_kind, error))
+
+
+def finish_unattended(
+    con: duckdb.DuckDBPyConnection,
+    run_id: str,
+    *,
+    run_status: str,
+    error_kind: str | None,
+    error: str | None,
+    delivered: bool,
+) -> None:
+    """Close the execution of a run that is terminal and that nobody waits for, inside the transaction that lands it.
+
+    A row that a living process holds is left to that process.
+
+    Args:
+        con: the transaction.
+        run_id: a run whose single read showed that it has ended.
+        run_status: how it ended.
+        error_kind: why it failed, if it did.
+        error: the same in Linkt's words.
+        delivered: its outcome is known to whoever wanted it, so the next claim buys anew; otherwise that gets it.
+    """
+    for row in _select(con, "run_id = ? and state = 'started'", [run_id]):
+        if not _is_free(row):
+            continue
+        holder = row.lease_owner or _NOBODY
+        values = _end(run_status, error_kind, error) | {"lease_owner": None if delivered else holder}
+        con.execute(
+            f"update linkt.executions set {_assignments(values)} where execution_id = ?",  # noqa: S608
+            [*values.values(), row.execution_id],
+        )
+
+
+def _end(run_status: str, error_kind: str | None, error: str | None) -> dict[str, Any]:
+    return {
+        "state": ExecutionState.FINISHED,
+        "run_status": run_status,
+        "error_kind": error_kind,
+        "last_error": error,
+        "finished_at": _now(),
+    }
 
 
 def _assign(con: duckdb.DuckDBPyConnection, execution_id: str, owner: Owner, values: Mapping[str, Any]) -> None:
-    assignments = ", ".join(f"{column} = ?" for column in values)
     changed = con.execute(
-        f"update linkt.executions set {assignments} where execution_id = ? and lease_owner = ?",  # noqa: S608
+        f"update linkt.executions set {_assignments(values)} where execution_id = ? and lease_owner = ?",  # noqa: S608
         [*values.values(), execution_id, owner.name],
     ).fetchall()[0][0]
     if changed != 1:
@@ -378,6 +408,15 @@ def _assign(con: duckdb.DuckDBPyConnection, execution_id: str, owner: Owner, val
             f"execution {execution_id} was taken over by another process while this one was busy or asleep; "
             "that process waits for the run and lands it, nothing was started twice"
         )
+
+
+def _assignments(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{column} = ?" for column in values)
+
+
+def _is_free(row: Execution) -> bool:
+    expired = row.lease_until is None or row.lease_until <= _now()
+    return row.lease_owner is None or expired or owner_is_gone(row.lease_owner)
 
 
 def _refuse_beyond_limit(con: duckdb.DuckDBPyConnection, intention: Intention, now: datetime) -> None:
@@ -405,6 +444,7 @@ def _refuse_beyond_limit(con: duckdb.DuckDBPyConnection, intention: Intention, n
 
 _OPEN = "state in ('intended', 'unknown', 'started')"
 _UNDELIVERED_FOR = timedelta(hours=24)  # after it, whoever asks wants news, not what a crash left behind
+_NOBODY = "nobody"  # holds the outcome of a run that ended while nobody waited for it
 _COLUMNS = tuple(Execution.__dataclass_fields__)
 
 

@@ -158,7 +158,7 @@ def test_a_remembered_run_that_was_deleted_is_told_once(scene: Scene) -> None:
 
 
 def test_our_own_run_is_landed_when_its_worker_is_not_there(scene: Scene) -> None:
-    """A worker was killed while waiting: sync brings the data; the next materialization closes the row, for free."""
+    """A worker was killed while waiting: sync brings the data, and the next materialization is handed the outcome."""
 
     async def start_and_die() -> None:
         async with scene.worker() as worker:
@@ -169,9 +169,35 @@ def test_our_own_run_is_landed_when_its_worker_is_not_there(scene: Scene) -> Non
     run(until(lambda: all(record.terminal for record in scene.sandbox.world.runs.values())))
 
     assert len(collect(scene).landed) == 1
-    assert scene.states() == ["started"]
+    assert scene.states() == ["finished"]
     assert scene.execute(search())[0].succeeded
     assert (scene.posts(), scene.states(), len(landed(scene))) == (1, ["finished"], 1)
+
+
+def test_after_a_cancellation_that_was_collected_the_next_start_is_a_new_run(scene: Scene) -> None:
+    scene.sandbox.inject("run_life=3600")
+    (outcome,) = scene.execute(search(max_wait="100ms"))
+    assert outcome.execution is not None
+    cancelled = str(outcome.execution.run_id)
+    scene.sandbox.world.cancel(cancelled)
+
+    assert collect(scene).landed == [cancelled]
+    assert scene.states() == ["finished"]
+    (outcome,) = scene.execute(search())
+
+    assert outcome.succeeded
+    assert (scene.posts(), scene.states()) == (2, ["finished", "finished"])
+
+
+def test_collecting_leaves_the_row_of_a_living_worker_to_it(scene: Scene) -> None:
+    async def work() -> None:
+        async with scene.worker() as worker, worker.holding_leases():
+            started = await start_or_adopt(worker, search())
+            await until(lambda: scene.sandbox.world.runs[str(started.run_id)].terminal)
+            assert (await collect_runs(worker.client, scene.warehouse)).landed == [started.run_id]
+            assert scene.states() == ["started"]
+
+    run(work())
 
 
 # --- long lists
