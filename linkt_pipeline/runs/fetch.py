@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from linkt_pipeline.api import (
     AuthenticationError,
@@ -25,6 +25,7 @@ from linkt_pipeline.api import (
 )
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.batches import Batch, Reader, Rejected
+from linkt_pipeline.runs.frames import Row
 from linkt_pipeline.runs.organization import Organization
 from linkt_pipeline.runs.planner import PAGE_SIZE, GroupPlan, PageBudget
 from linkt_pipeline.warehouse.connection import Warehouse
@@ -36,8 +37,8 @@ T = TypeVar("T")
 CONCURRENCY = 32
 # A transaction has a price of its own, so a batch grows while the one before it is being landed; up to a size that
 # bounds memory and what an interrupt can lose.
-_BATCH_ROWS = 500
-_LARGEST_BATCH = 1_500
+_BATCH_ROWS = 1_000
+_LARGEST_BATCH = 3_000
 _FAILURES_TO_STOP = 20  # so many ids failing for good is an outage, not bad luck
 _ROUND = 50_000  # pending ids read at once; bounds memory
 
@@ -203,7 +204,7 @@ class _Fetch:
             self.done.pages += 1
             self.batch.read_since = min(self.batch.read_since, sent_at)
             settled = plan.record({item.id for item in page.items}, page.total or 0)
-            self.batch.models += [item for item in page.items if item.id in settled]
+            self.batch.rows += self.reader.rows(item for item in page.items if item.id in settled)
             await self._hand_over_if_full()
             if not page.items:
                 return
@@ -264,27 +265,27 @@ class _Fetch:
             self.landing = False
 
     async def _land(self, batch: Batch) -> None:
-        models, doubtful = await self._on_thread(self.reader.parse, batch)
+        rows, doubtful = await self._on_thread(self.reader.parse, batch)
         for resource_id in doubtful:
-            await self._read_again(resource_id, batch, models)
-        if models:
+            await self._read_again(resource_id, batch, rows)
+        if rows:
             self.organization.confirm()
         if batch.missing:
             await self.organization.require(self.naming_run)
-        counts = await self._on_thread(self.reader.land, self.warehouse, models, batch)
+        counts = await self._on_thread(self.reader.land, self.warehouse, rows, batch)
         self.done.add(counts)
-        self.done.landed += len(models) - counts.rejected
+        self.done.landed += len(rows) - counts.rejected
         self.done.missing += len(batch.missing)
         self.done.rejected += len(batch.rejected) + counts.rejected
         self.progress(self.done)
 
-    async def _read_again(self, resource_id: str, batch: Batch, models: list[Any]) -> None:
+    async def _read_again(self, resource_id: str, batch: Batch, rows: list[Row]) -> None:
         """A body that can't be used may have been damaged on its way: once more, then it is kept as a reject."""
         self.done.reads += 1
         try:
             again = Batch(bodies=[(resource_id, await self.reader.read_body(self.client, resource_id))])
             good, _ = await self._on_thread(self.reader.parse, again)
-            models += good
+            rows += good
             if not good:
                 batch.rejected.append(self.reader.rejection(*again.bodies[0]))
         except NotFoundError:

@@ -1,6 +1,6 @@
 """From API models to polars frames with explicit schemas: the step between the wire and the warehouse."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -61,16 +61,27 @@ def queue_frame(run_id: str, counts: Mapping[str, int], observed_at: datetime) -
     return pl.DataFrame(rows, schema=frames.QUEUE_COUNTS_FRAME, orient="row")
 
 
-def entities_frame(entities: Sequence[Entity], fetched_at: datetime) -> pl.DataFrame:
-    """One row per entity. Its ``data`` stays inside the payload, where DuckDB cuts it out."""
-    moments = [fetched_at] * len(entities)
-    return _frame(frames.ENTITIES_FRAME, entities, moments, entity_id=[entity.id for entity in entities])
+Row = tuple[Any, ...]
 
 
-def signals_frame(signals: Sequence[Signal], fetched_at: datetime) -> pl.DataFrame:
-    """One row per signal."""
-    moments = [fetched_at] * len(signals)
-    return _frame(frames.SIGNALS_FRAME, signals, moments, signal_id=[signal.id for signal in signals])
+def entity_rows(entities: Iterable[Entity]) -> list[Row]:
+    """What is landed of each entity. Its ``data`` stays inside the payload, where DuckDB cuts it out."""
+    return list(map(_ENTITY_ROW, entities))
+
+
+def entities_frame(rows: Sequence[Row], fetched_at: datetime) -> pl.DataFrame:
+    """One row per entity, from :func:`entity_rows`."""
+    return _frame_of_rows(frames.ENTITIES_FRAME, rows, fetched_at)
+
+
+def signal_rows(signals: Iterable[Signal]) -> list[Row]:
+    """What is landed of each signal."""
+    return list(map(_SIGNAL_ROW, signals))
+
+
+def signals_frame(rows: Sequence[Row], fetched_at: datetime) -> pl.DataFrame:
+    """One row per signal, from :func:`signal_rows`."""
+    return _frame_of_rows(frames.SIGNALS_FRAME, rows, fetched_at)
 
 
 def rejects_frame(
@@ -117,6 +128,22 @@ def _frame(
     given["fetched_at"] = fetched_at
     columns = {name: given[name] if name in given else list(map(attrgetter(name), models)) for name in schema}
     return pl.DataFrame(columns, schema=schema)
+
+
+def _row_of(schema: frames.FrameSchema, key: str) -> Callable[[Any], Row]:
+    """Takes a model's attributes for a schema's columns; ``fetched_at`` is known of the batch, not of the model."""
+    return attrgetter(*("id" if name == key else name for name in schema if name != "fetched_at"))
+
+
+_ENTITY_ROW = _row_of(frames.ENTITIES_FRAME, "entity_id")
+_SIGNAL_ROW = _row_of(frames.SIGNALS_FRAME, "signal_id")
+
+
+def _frame_of_rows(schema: frames.FrameSchema, rows: Sequence[Row], fetched_at: datetime) -> pl.DataFrame:
+    names = [name for name in schema if name != "fetched_at"]
+    columns = zip(*rows, strict=True) if rows else ((),) * len(names)
+    given = [pl.Series(name, values, schema[name]) for name, values in zip(names, columns, strict=True)]
+    return pl.DataFrame(given).with_columns(fetched_at=pl.lit(fetched_at, schema["fetched_at"]))
 
 
 def _json(value: Any) -> str | None:

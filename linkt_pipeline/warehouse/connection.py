@@ -30,6 +30,7 @@ DEFAULT_LOCK_TIMEOUT = timedelta(seconds=30)
 DEFAULT_MEMORY_LIMIT = "512MB"  # leaves room for Python and Dagster below 1 GiB; DuckDB spills beyond it
 MAX_THREADS = 4
 DEFAULT_HOLD = timedelta(seconds=5)
+_TURN_FOR_OTHERS = 0.25  # seconds; longer than the longest pause between two looks of a process that waits
 CATALOG = "warehouse"
 
 
@@ -135,7 +136,7 @@ class Warehouse:
 
     @contextmanager
     def session(self, hold: timedelta = DEFAULT_HOLD) -> Iterator["Session"]:
-        """Many small transactions for the price of one open and one checkpoint.
+        """Many small transactions for the price of one open and one checkpoint, which also tidies up the file.
 
         Args:
             hold: after so long the file is given up between two transactions, so that others get their turn.
@@ -239,7 +240,7 @@ class Warehouse:
         started = time.monotonic()
         retrying = Retrying(
             retry=retry_if_exception(is_lock_conflict),
-            wait=wait_exponential(multiplier=0.005, max=0.2) + wait_random(0, 0.05),
+            wait=wait_exponential(multiplier=0.005, max=0.2) + wait_random(0, 0.04),
             stop=stop_after_delay(self.lock_timeout),
             reraise=True,
         )
@@ -272,6 +273,9 @@ class Warehouse:
             "threads": min(MAX_THREADS, os.cpu_count() or 1),
             "temp_directory": str(self.path.with_name(f"{self.path.name}.tmp")),
             "preserve_insertion_order": False,
+            # Merging the row groups of small transactions is left to sessions: done at each close, it takes more time
+            # than all the rest of a batch, and as much memory as all the rows it merges.
+            "max_vacuum_tasks": 0,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }
@@ -296,8 +300,10 @@ class Session:
         """
         if self._con is not None and time.monotonic() - self._since > self._hold:
             self.give_up()
+            time.sleep(_TURN_FOR_OTHERS)
         if self._con is None:
             self._con = self._opened.enter_context(self._warehouse._opened())
+            self._con.execute("reset max_vacuum_tasks")
             self._since = time.monotonic()
         with self._warehouse._transaction(self._con):
             yield self._con

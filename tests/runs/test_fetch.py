@@ -16,6 +16,7 @@ from linkt_pipeline.runs import fetch as fetch_module
 from linkt_pipeline.runs.batches import ENTITIES, SIGNALS, Batch, Reader
 from linkt_pipeline.runs.errors import OtherOrganizationError
 from linkt_pipeline.runs.fetch import Fetched, _Fetch, fetch_pending
+from linkt_pipeline.runs.frames import Row, entity_rows
 from linkt_pipeline.runs.land import land_runs
 from linkt_pipeline.runs.seen import SeenRun
 from linkt_pipeline.sandbox import running_sandbox
@@ -515,12 +516,12 @@ def test_a_failing_first_round_does_not_keep_the_next_ones_from_their_turn(
     assert (fetched.landed, len(fetched.failures)) == (6, 3)
 
 
-def entities(ids: Iterable[str]) -> list[Entity]:
-    return [Entity.model_validate({"id": entity_id, "data": {}}) for entity_id in ids]
+def rows(ids: Iterable[str]) -> list[Row]:
+    return entity_rows(Entity.model_validate({"id": entity_id, "data": {}}) for entity_id in ids)
 
 
 def test_a_failed_hand_over_keeps_both_batches() -> None:
-    first, second = fetch_module.Batch(models=entities("a")), fetch_module.Batch(models=entities("b"), missing=["c"])
+    first, second = fetch_module.Batch(rows=rows("a")), fetch_module.Batch(rows=rows("b"), missing=["c"])
 
     first.take_in(second)
 

@@ -6,7 +6,7 @@ import polars as pl
 from linkt_pipeline.warehouse.frames import ENTITIES_FRAME
 from linkt_pipeline.warehouse.landing.content import content_hashes
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
-from linkt_pipeline.warehouse.landing.resources import settle_landed, settle_rejected
+from linkt_pipeline.warehouse.landing.resources import land_rejects, settle_landed
 from linkt_pipeline.warehouse.landing.rows import replace_rows
 from linkt_pipeline.warehouse.landing.staging import count, stage
 from linkt_pipeline.warehouse.landing.versions import append_versions, find_missing_versions
@@ -34,16 +34,16 @@ def land_entities(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landin
         return LandingCounts()
     if "content_hash" not in frame.columns:
         frame = frame.with_columns(content_hashes(frame["payload"]))
-    stage(con, "delivered", frame.with_row_index("delivery"), _DELIVERED)
-    rejected = reject_unstorable(con, "entity", "delivered", "entity_id")
+    frame = frame.with_row_index("delivery")
+    stage(con, "delivered", frame, _DELIVERED, document="payload")
+    rejected = reject_unstorable(con, "entity", frame, "delivered", "entity_id")
     _find_changed(con)
     find_missing_versions(con)
     _cut_out(con)
     versions = append_versions(con)
     columns = [*_KEPT, "data", "duplicate_info"]
-    select = ["payload::json" if name == "payload" else name for name in columns]
     source = "changed_entities join delivered using (delivery, entity_id) join cut_out using (delivery)"
-    replace_rows(con, "linkt.entities", "entity_id", "changed_entities", columns, select, source=source)
+    replace_rows(con, "linkt.entities", "entity_id", "changed_entities", columns, columns, source=source)
     settle_landed(con, "entity", "delivered", "entity_id")
     inserted = count(con, "select count(*) from changed_entities where is_new")
     updated = count(con, "select count(*) from changed_entities where not is_new")
@@ -96,19 +96,20 @@ def _cut_out(con: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def reject_unstorable(con: duckdb.DuckDBPyConnection, resource_type: str, staged: str, key: str) -> int:
-    """Move rows whose payload is no JSON to DuckDB (a lone surrogate, say) to the rejects; returns how many ids."""
-    if not count(con, f"select count(*) from {staged} where json_valid(payload) is not true"):  # noqa: S608
+def reject_unstorable(
+    con: duckdb.DuckDBPyConnection, resource_type: str, frame: pl.DataFrame, staged: str, key: str
+) -> int:
+    """Move what became no JSON when it was staged (a lone surrogate, say) to the rejects; returns how many ids."""
+    bad = con.execute(f"select delivery from {staged} where payload is null").fetchall()  # noqa: S608
+    if not bad:
         return 0
-    con.execute(
-        f"""
-        create or replace temp table unstorable as
-        select $1 as resource_type, {key} as resource_id, 'the payload is not JSON that DuckDB accepts' as reason,
-            payload, fetched_at as received_at
-        from {staged} where json_valid(payload) is not true
-        """,  # noqa: S608
-        [resource_type],
+    unstorable = frame[[delivery for (delivery,) in bad]].select(
+        pl.lit(resource_type).alias("resource_type"),
+        pl.col(key).alias("resource_id"),
+        pl.lit("the payload is not JSON that DuckDB accepts").alias("reason"),
+        "payload",
+        pl.col("fetched_at").alias("received_at"),
     )
-    con.execute(f"delete from {staged} where json_valid(payload) is not true")  # noqa: S608
-    settle_rejected(con, "unstorable")
-    return count(con, "select count(distinct resource_id) from unstorable")
+    con.execute(f"delete from {staged} where payload is null")  # noqa: S608
+    land_rejects(con, unstorable)
+    return unstorable["resource_id"].n_unique()

@@ -11,7 +11,8 @@ from linkt_pipeline.warehouse.landing.resources import settle_landed
 from linkt_pipeline.warehouse.landing.rows import replace_rows
 from linkt_pipeline.warehouse.landing.staging import count, stage
 
-_STAGED = {**SIGNALS_FRAME, "content_hash": pl.String}
+_KEPT = {**SIGNALS_FRAME, "content_hash": pl.String}
+_DELIVERED = {**_KEPT, "delivery": pl.Int64}
 
 
 def land_signals(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> LandingCounts:
@@ -28,8 +29,9 @@ def land_signals(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landing
         return LandingCounts()
     if "content_hash" not in frame.columns:
         frame = frame.with_columns(content_hashes(frame["payload"]))
-    stage(con, "delivered_signals", frame, _STAGED)
-    rejected = reject_unstorable(con, "signal", "delivered_signals", "signal_id")
+    frame = frame.with_row_index("delivery")
+    stage(con, "delivered_signals", frame, _DELIVERED, document="payload")
+    rejected = reject_unstorable(con, "signal", frame, "delivered_signals", "signal_id")
     con.execute(
         """
         create or replace temp table changed_signals as
@@ -50,8 +52,8 @@ def land_signals(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landing
             )
         """
     )
-    select = ["payload::json" if name == "payload" else f'"{name}"' for name in _STAGED]
-    replace_rows(con, "linkt.signals", "signal_id", "changed_signals", list(_STAGED), select)
+    select = [f'"{name}"' for name in _KEPT]
+    replace_rows(con, "linkt.signals", "signal_id", "changed_signals", list(_KEPT), select)
     settle_landed(con, "signal", "delivered_signals", "signal_id")
     inserted = count(con, "select count(*) from changed_signals where is_new")
     updated = count(con, "select count(*) from changed_signals where not is_new")

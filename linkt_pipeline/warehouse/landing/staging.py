@@ -6,7 +6,9 @@ import polars as pl
 from linkt_pipeline.warehouse.frames import FrameSchema
 
 
-def stage(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame, schema: FrameSchema) -> None:
+def stage(
+    con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame, schema: FrameSchema, *, document: str | None = None
+) -> None:
     """Copy a frame into the temporary table ``table``, replacing an earlier one.
 
     Args:
@@ -14,6 +16,7 @@ def stage(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame, schem
         table: name of the temporary table.
         frame: rows; columns beyond the schema are ignored.
         schema: names and types that the table gets.
+        document: a text column that becomes JSON on the way; what DuckDB does not accept as JSON becomes null.
 
     Raises:
         polars.exceptions.PolarsError: a column is missing or its values don't fit, which is a mistake in the code.
@@ -21,7 +24,8 @@ def stage(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame, schem
     shaped = frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
     con.register("staged_frame", shaped)
     try:
-        con.execute(f"create or replace temp table {table} as select * from staged_frame")  # noqa: S608
+        replaced = f"replace (try_cast({document} as json) as {document})" if document else ""
+        con.execute(f"create or replace temp table {table} as select * {replaced} from staged_frame")  # noqa: S608
     finally:
         con.unregister("staged_frame")
 
