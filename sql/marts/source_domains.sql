@@ -10,27 +10,39 @@
 -- column field_count: Different field names it backs.
 -- column signal_count: Signals that name it.
 -- column last_seen_at: When the newest entity or signal that names it was landed.
-with facts as (
-    -- Counting short hashes is quicker than counting texts; at this scale no two entities share one.
+with mentions as (
+    -- Grouping by a short hash is quicker than by a text; at this scale no two entities share one.
     select
+        domain,
         hash(entity_id) as entity,
-        case when entity_type = 'company' then hash(entity_id) end as company,
-        field,
-        fetched_at,
-        unnest(reference_domains) as domain
-    from staging.entity_attributes
-    where len(reference_domains) > 0
+        any_value(entity_type) as entity_type,
+        count(field) as fact_count,
+        max(fetched_at) as last_seen_at
+    from (
+        select entity_id, entity_type, field, fetched_at, unnest(reference_domains) as domain
+        from staging.entity_attributes
+        where len(reference_domains) > 0
+    )
+    group by domain, entity
 ),
 
 by_entity as (
     select
         domain,
-        count(field) as fact_count,
-        count(distinct entity) as entity_count,
-        count(distinct company) as company_count,
-        count(distinct hash(field)) as field_count,
-        max(fetched_at) as last_seen_at
-    from facts
+        sum(fact_count)::bigint as fact_count,
+        count(entity) as entity_count,
+        count(entity) filter (entity_type = 'company') as company_count,
+        max(last_seen_at) as last_seen_at
+    from mentions
+    group by domain
+),
+
+by_field as (
+    select domain, count(distinct field) as field_count
+    from (
+        select field, unnest(reference_domains) as domain
+        from (select distinct field, reference_domains from staging.entity_attributes)
+    )
     group by domain
 ),
 
@@ -61,8 +73,9 @@ select
     coalesce(by_entity.fact_count, 0) as fact_count,
     coalesce(by_entity.entity_count, 0) as entity_count,
     coalesce(by_entity.company_count, 0) as company_count,
-    coalesce(by_entity.field_count, 0) as field_count,
+    coalesce(by_field.field_count, 0) as field_count,
     coalesce(by_signal.signal_count, 0) as signal_count,
     greatest(by_entity.last_seen_at, by_signal.last_seen_at) as last_seen_at
 from by_entity
+left join by_field on by_entity.domain = by_field.domain
 full join by_signal on by_entity.domain = by_signal.domain
