@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import duckdb
 
-from linkt_pipeline.models.columns import quoted, relation, table_columns
+from linkt_pipeline.models.columns import literal, quoted, relation, table_columns
 from linkt_pipeline.models.errors import ModelBuildError
 from linkt_pipeline.models.incremental import apply_changes, forget_present, read_present
 from linkt_pipeline.models.model import Columns, Materialization, ModelKey, SqlModel
@@ -149,13 +149,10 @@ def _write_comments(con: duckdb.DuckDBPyConnection, model: SqlModel) -> None:
     for column, comment in present:
         wanted = model.column_descriptions.get(column)
         if wanted != comment:
-            con.execute(f"comment on column {relation(model.key)}.{quoted(column)} is {_literal(wanted)}")
+            told = "null" if wanted is None else literal(wanted)
+            con.execute(f"comment on column {relation(model.key)}.{quoted(column)} is {told}")
     kind = "view" if model.materialization is Materialization.VIEW else "table"
-    con.execute(f"comment on {kind} {relation(model.key)} is {_literal(f'{model.description} Grain: {model.grain}')}")
-
-
-def _literal(text: str | None) -> str:
-    return "null" if text is None else "'" + text.replace("'", "''") + "'"
+    con.execute(f"comment on {kind} {relation(model.key)} is {literal(f'{model.description} Grain: {model.grain}')}")
 
 
 def _count(con: duckdb.DuckDBPyConnection, sql: str) -> int:

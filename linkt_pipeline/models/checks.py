@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from linkt_pipeline.models.columns import quoted, relation
+from linkt_pipeline.models.columns import literal, quoted, relation
 from linkt_pipeline.models.errors import ModelBuildError, ModelFileError
 from linkt_pipeline.models.graph import CHECKS_FOLDER, ModelGraph
 from linkt_pipeline.models.header import parse_check_header
@@ -70,41 +70,62 @@ def load_checks(sql_dir: Path, graph: ModelGraph) -> list[Check]:
 
 
 def generated_checks(model: SqlModel, graph: ModelGraph) -> list[Check]:
-    """The checks that a model's header asks for.
+    """The checks that a model's header asks for, ``key`` and ``references``.
+
+    Two at most: the books that Dagster keeps of a check take longer than the check itself.
 
     Raises:
         ModelFileError: a reference leads to a table that does not exist.
     """
-    table = relation(model.key)
-    checks = []
-    for names in model.header.unique:
-        columns = ", ".join(quoted(name) for name in names)
-        sql = f"select {columns}, count(*) as rows from {table} group by {columns} having count(*) > 1"  # noqa: S608
-        description = f"No two rows share {' and '.join(names)}."
-        checks.append(Check(f"unique_{'_'.join(names)}", model.key, Severity.ERROR, sql, description, model.path))
-    if names := model.header.not_null:
-        condition = " or ".join(f"{quoted(name)} is null" for name in names)
-        # Not every column: a view of a million rows would compute them all, JSON included.
-        shown = dict.fromkeys([*(name for key in model.header.unique for name in key), *names])
-        columns = ", ".join(quoted(name) for name in shown)
-        sql = f"select {columns} from {table} where {condition}"  # noqa: S608
-        description = f"Never empty: {', '.join(names)}."
-        checks.append(Check("not_null", model.key, Severity.ERROR, sql, description, model.path))
     for reference in model.header.references:
         if reference.target not in graph.models and reference.target not in graph.sources:
             line = next(n for n, text in enumerate(model.sql.splitlines(), 1) if str(reference.target) in text)
             raise ModelFileError(model.path, line, f"unknown table '{reference.target}' in a reference")
-        # Parents may be filtered out, deleted or on their way: an orphan is worth a look, not a stop.
-        sql = (
-            f"select distinct child.{quoted(reference.column)} from {table} as child "  # noqa: S608
-            f"anti join {relation(reference.target)} as parent "
-            f"on child.{quoted(reference.column)} = parent.{quoted(reference.target_column)} "
-            f"where child.{quoted(reference.column)} is not null"
+    return [check for check in (_key_check(model), _references_check(model)) if check is not None]
+
+
+def _key_check(model: SqlModel) -> Check | None:
+    table, header = relation(model.key), model.header
+    queries, told = [], []
+    for names in header.unique:
+        columns = ", ".join(map(quoted, names))
+        shared = f"count(*) || {literal(f' rows share {_and(names)}')} as problem"
+        queries.append(f"select {shared}, {columns} from {table} group by {columns} having count(*) > 1")  # noqa: S608
+        told.append(f"No two rows share {_and(names)}.")
+    if header.not_null:
+        empty = ", ".join(f"case when {quoted(name)} is null then {literal(name)} end" for name in header.not_null)
+        problem = f"concat_ws(', ', {empty}) || ' empty' as problem"
+        condition = " or ".join(f"{quoted(name)} is null" for name in header.not_null)
+        # Not every column: a view of a million rows would compute them all, JSON included.
+        shown = dict.fromkeys([*(name for key in header.unique for name in key), *header.not_null])
+        queries.append(f"select {problem}, {', '.join(map(quoted, shown))} from {table} where {condition}")  # noqa: S608
+        told.append(f"Never empty: {', '.join(header.not_null)}.")
+    return _generated(model, "key", Severity.ERROR, queries, told)
+
+
+def _references_check(model: SqlModel) -> Check | None:
+    """Parents may be filtered out, deleted or on their way: an orphan is worth a look, not a stop."""
+    queries, told = [], []
+    for reference in model.header.references:
+        child = f"child.{quoted(reference.column)}"
+        queries.append(
+            f"select distinct {literal(reference.column)} as referring, {child}::varchar as value, "  # noqa: S608
+            f"{literal(str(reference.target))} as not_found_in "
+            f"from {relation(model.key)} as child anti join {relation(reference.target)} as parent "
+            f"on {child} = parent.{quoted(reference.target_column)} where {child} is not null"
         )
-        name = f"references_{reference.target.name}_{reference.column}"
-        description = f"Every {reference.column} is found in {reference.target}."
-        checks.append(Check(name, model.key, Severity.WARN, sql, description, model.path))
-    return checks
+        told.append(f"Every {reference.column} is found in {reference.target}.")
+    return _generated(model, "references", Severity.WARN, queries, told)
+
+
+def _and(names: tuple[str, ...]) -> str:
+    return " and ".join(names)
+
+
+def _generated(model: SqlModel, name: str, severity: Severity, queries: list[str], told: list[str]) -> Check | None:
+    if not queries:
+        return None
+    return Check(name, model.key, severity, "\nunion all by name\n".join(queries), " ".join(told), model.path)
 
 
 def run_check(con: duckdb.DuckDBPyConnection, check: Check, *, sample: int = 20) -> CheckResult:

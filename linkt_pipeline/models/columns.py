@@ -84,6 +84,11 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def literal(text: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def relation(key: ModelKey) -> str:
     """A table's name as SQL."""
     return f"{quoted(key.schema)}.{quoted(key.name)}"

@@ -132,10 +132,10 @@ def test_every_config_field_is_described(definitions: dg.Definitions) -> None:
 
 def test_error_level_checks_block_and_warnings_do_not(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
-    blocking = {key.name: graph.get(key).blocking for key in graph.asset_check_keys}
-    assert blocking["runs_key"]
-    assert blocking["unique_entity_id"]
-    assert not blocking["references_companies_company_id"]
+    blocking = {(key.asset_key.path[-1], key.name): graph.get(key).blocking for key in graph.asset_check_keys}
+    assert blocking["runs", "runs_key"]
+    assert blocking["people", "key"]
+    assert not blocking["people", "references"]
 
 
 def test_every_check_of_a_landed_table_is_shown_with_an_asset(definitions: dg.Definitions) -> None:

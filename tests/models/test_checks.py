@@ -27,28 +27,27 @@ def by_name(folder: Folder) -> dict[str, Check]:
     return {check.name: check for check in load_checks(folder.root, folder.load())}
 
 
-@pytest.mark.parametrize(
-    ("name", "severity", "offending", "sample"),
-    [
-        ("unique_id", Severity.ERROR, 1, ("a", 2)),
-        ("unique_id_name", Severity.ERROR, 0, None),
-        ("not_null", Severity.ERROR, 1, (None, "Cid")),
-        ("references_things_id", Severity.WARN, 1, ("z",)),
-    ],
-)
-def test_headers_make_checks(
-    con: duckdb.DuckDBPyConnection,
-    built: Folder,
-    name: str,
-    severity: Severity,
-    offending: int,
-    sample: tuple[object, ...] | None,
-) -> None:
-    check = by_name(built)[name]
+def test_a_header_makes_a_check_of_its_keys(con: duckdb.DuckDBPyConnection, built: Folder) -> None:
+    check = by_name(built)["key"]
     result = run_check(con, check)
-    assert check.severity is severity
-    assert (result.offending, result.passed) == (offending, offending == 0)
-    assert (result.sample[0] if result.sample else None) == sample
+    assert check.severity is Severity.ERROR
+    assert check.description == "No two rows share id. No two rows share id and name. Never empty: id, name."
+    assert result.columns == ("problem", "id", "name")
+    assert sorted(result.sample) == [("2 rows share id", "a", None), ("id empty", None, "Cid")]
+
+
+def test_a_header_makes_a_check_of_its_references(con: duckdb.DuckDBPyConnection, built: Folder) -> None:
+    check = by_name(built)["references"]
+    result = run_check(con, check)
+    assert (check.severity, check.description) == (Severity.WARN, "Every id is found in linkt.things.")
+    assert (result.offending, result.sample) == (1, (("id", "z", "linkt.things"),))
+
+
+def test_names_with_quotes_are_names(con: duckdb.DuckDBPyConnection, folder: Folder) -> None:
+    folder.write("marts.m", "-- unique: it's\n-- not_null: it's\nselect id as \"it's\" from linkt.names")
+    build_model(con, folder.load()["marts.m"])
+    con.execute("insert into linkt.names values ('a', 'Ann'), ('a', 'Bob'), (null, 'Cid')")
+    assert run_check(con, by_name(folder)["key"]).offending == 2
 
 
 def test_a_file_is_a_check(con: duckdb.DuckDBPyConnection, built: Folder) -> None:

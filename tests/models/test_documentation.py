@@ -22,7 +22,7 @@ def test_the_worked_example(tmp_path: Path) -> None:
     columns = {"entity_id": "varchar", "industry": "varchar", "signal_count": "bigint", "is_duplicate": "boolean"}
     graph = load_models(tmp_path, {"marts.companies": columns})
     assert list(describe_models(graph)[ModelKey("marts", "industries")]) == ["industry", "companies", "signals"]
-    assert {c.name for c in load_checks(tmp_path, graph)} == {"unique_industry", "not_null", "spelling"}
+    assert {c.name for c in load_checks(tmp_path, graph)} == {"key", "spelling"}
 
     con = duckdb.connect()
     con.execute("create schema linkt; create schema marts")
