@@ -53,7 +53,9 @@ class UsageMeter:
             )
 
     def flush(self) -> None:
-        """Write what was counted and learn what other processes used."""
+        """Write what was counted and learn what other processes used; with neither to do, nothing is opened."""
+        if not self._unwritten and self._daily_limit is None:
+            return
         unwritten, self._unwritten = self._unwritten, Counter()
         rows: dict[tuple[date, str], UsageCount] = {}
         for (day, endpoint, failed), requests in unwritten.items():

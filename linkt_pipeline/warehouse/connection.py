@@ -30,6 +30,10 @@ DEFAULT_LOCK_TIMEOUT = timedelta(seconds=30)
 DEFAULT_MEMORY_LIMIT = "512MB"  # leaves room for Python and Dagster below 1 GiB; DuckDB spills beyond it
 MAX_THREADS = 4
 DEFAULT_HOLD = timedelta(seconds=5)
+# For connections that commit once and close; sessions use DuckDB's defaults. A commit beyond the threshold goes into
+# the file at once instead of into the log first, which is half the writing. Merging row groups is left to sessions:
+# done at each close, it takes more time than the rest of a batch, and as much memory as all the rows it merges.
+_ONE_TRANSACTION: dict[str, str | int] = {"checkpoint_threshold": "1MB", "max_vacuum_tasks": 0}
 _TURN_FOR_OTHERS = 0.25  # seconds; longer than the longest pause between two looks of a process that waits
 CATALOG = "warehouse"
 
@@ -273,9 +277,7 @@ class Warehouse:
             "threads": min(MAX_THREADS, os.cpu_count() or 1),
             "temp_directory": str(self.path.with_name(f"{self.path.name}.tmp")),
             "preserve_insertion_order": False,
-            # Merging the row groups of small transactions is left to sessions: done at each close, it takes more time
-            # than all the rest of a batch, and as much memory as all the rows it merges.
-            "max_vacuum_tasks": 0,
+            **_ONE_TRANSACTION,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }
@@ -303,7 +305,8 @@ class Session:
             time.sleep(_TURN_FOR_OTHERS)
         if self._con is None:
             self._con = self._opened.enter_context(self._warehouse._opened())
-            self._con.execute("reset max_vacuum_tasks")
+            for name in _ONE_TRANSACTION:
+                self._con.execute(f"reset {name}")
             self._since = time.monotonic()
         with self._warehouse._transaction(self._con):
             yield self._con
