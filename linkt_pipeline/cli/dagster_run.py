@@ -19,7 +19,7 @@ from dagster._core.instance.ref import InstanceRef
 from dagster._core.utils import make_new_run_id
 
 from linkt_pipeline.assets.location import build_definitions
-from linkt_pipeline.cli.event_log import prepared_event_log
+from linkt_pipeline.cli.event_log import with_prepared_event_log
 from linkt_pipeline.config import Settings, TaskSpec
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.events import Observer
@@ -136,9 +136,8 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     their tracebacks at Ctrl-C.
     """
     no_capture = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
-    configured = InstanceRef.from_dir(str(settings.root))
-    overrides = {"compute_logs": no_capture, **prepared_event_log(configured)}
-    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(settings.root), overrides=overrides))
+    instance = InstanceRef.from_dir(str(settings.root), overrides={"compute_logs": no_capture})
+    return dg.DagsterInstance.from_ref(with_prepared_event_log(instance))
 
 
 def release_dead_runs(instance: dg.DagsterInstance) -> list[str]:

@@ -55,7 +55,7 @@ class PreparedSqliteEventLogStorage(SqliteEventLogStorage):
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
         with self._db_lock:
-            engine = self._engines.get(shard) or self._prepare(shard)
+            engine = self._engines[shard] if shard in self._initialized_dbs else self._prepare(shard)
             with engine.begin() as connection:
                 yield connection
 
@@ -71,10 +71,25 @@ class PreparedSqliteEventLogStorage(SqliteEventLogStorage):
         return engine
 
 
-def prepared_event_log(instance: InstanceRef) -> dict[str, Any]:
-    """Overrides for the same instance; none for one that keeps its events elsewhere than in Dagster's SQLite files."""
-    storage, log = instance.storage_data, instance.event_storage_data
-    if storage is None or storage.class_name != DagsterSqliteStorage.__name__ or log is None:
-        return {}
-    prepared = {"module": __name__, "class": PreparedSqliteEventLogStorage.__name__, "config": log.config_dict}
-    return {"event_log_storage": prepared}
+class PreparedSqliteStorage(DagsterSqliteStorage):
+    """Dagster's default storage, with the event log above."""
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(base_dir, inst_data)
+        self._event_log_storage = PreparedSqliteEventLogStorage(self._event_log_storage._base_dir)
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> "PreparedSqliteStorage":
+        """Called by Dagster with what :func:`with_prepared_event_log` says."""
+        return cls.from_local(inst_data=inst_data, **config_value)
+
+
+def with_prepared_event_log(instance: InstanceRef) -> InstanceRef:
+    """The same instance; one that keeps its events elsewhere than in Dagster's SQLite files is left as it is."""
+    storage = instance.storage_data
+    if storage is None or storage.class_name != DagsterSqliteStorage.__name__:
+        return instance
+    prepared = ConfigurableClassData(__name__, PreparedSqliteStorage.__name__, storage.config_yaml)
+    return instance._replace(storage_data=prepared)

@@ -164,7 +164,7 @@ class _Collection:
                 self.organization.confirm()
             self._land_or_remember(confirmed)
         if self.done.gone:
-            await self.organization.require(*self.done.gone)
+            await self.organization.require(self.done.gone[0])
 
     async def _take(self, listed: Collection[Run]) -> None:
         """Confirm what looks terminal and is new, and land it in one transaction."""

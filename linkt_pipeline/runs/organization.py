@@ -32,13 +32,13 @@ class Organization:
         """The key has shown something that the warehouse knew before."""
         self._confirmed = True
 
-    async def require(self, *run_ids: str) -> None:
+    async def require(self, likely: str | None = None) -> None:
         """Ask for runs that the warehouse knows until one is shown, unless that is settled already.
 
         A warehouse that knows none yet belongs to any key.
 
         Args:
-            run_ids: those to ask for first.
+            likely: the run to ask for first.
 
         Raises:
             OtherOrganizationError: the key shows none of them.
@@ -46,7 +46,7 @@ class Organization:
         """
         if self._confirmed:
             return
-        known = list(dict.fromkeys([*run_ids, *await asyncio.to_thread(self._newest)]))[:_WITNESSES]
+        known = list(dict.fromkeys([*([likely] if likely else []), *await asyncio.to_thread(self._newest)]))
         for run_id in known:
             if await self._shows(run_id):
                 break

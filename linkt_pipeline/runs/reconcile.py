@@ -15,7 +15,7 @@ from linkt_pipeline.runs.errors import AmbiguousRunsError
 from linkt_pipeline.runs.worker import Worker
 from linkt_pipeline.warehouse.ledger import Execution
 
-_FIRST_PAUSE = 1 / 30  # of the settle window; doubles with every look
+_FIRST_PAUSE = 1 / 30  # of the window; doubles with every look
 
 
 async def find_started_run(
@@ -36,7 +36,7 @@ async def find_started_run(
         The one run that fits, or ``None`` once the window has passed and the whole list, read after it, has none.
 
     Raises:
-        IncompleteListError: the run may be among those that the list does not show.
+        IncompleteListError: no run that is shown carries the same input, and it may be among those that are not.
         AmbiguousRunsError: several runs fit, and guessing could leave a paid run unwatched.
     """
     window = worker.timing.settle if window is None else window
@@ -72,14 +72,18 @@ async def _candidates(worker: Worker, execution: Execution, last_sent: datetime)
     known = await worker.call(worker.ledger.owned_run_ids, execution.task_id)
     fits: dict[Fit, list[Run]] = {fit: [] for fit in Fit}
     runs = worker.client.list_runs(task_id=execution.task_id, created_after=execution.intended_at - skew, whole=True)
-    async for listed in runs:
-        if listed.id in known or (listed.created_at and listed.created_at > last_sent + skew):
-            continue
-        run = listed
-        if not listed.input:
-            with suppress(NotFoundError):  # the list and the single read may be answered by different replicas
-                run = await worker.client.get_run(listed.id)
-        fits[fit_of(execution, run)].append(run)
+    try:
+        async for listed in runs:
+            if listed.id in known or (listed.created_at and listed.created_at > last_sent + skew):
+                continue
+            run = listed
+            if not listed.input:
+                with suppress(NotFoundError):  # the list and the single read may be answered by different replicas
+                    run = await worker.client.get_run(listed.id)
+            fits[fit_of(execution, run)].append(run)
+    except IncompleteListError:
+        if not fits[Fit.SAME]:  # a run with the very input is the one, whatever else the list does not show
+            raise
     return fits[Fit.SAME] or fits[Fit.POSSIBLE]
 
 

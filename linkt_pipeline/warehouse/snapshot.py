@@ -28,6 +28,8 @@ from linkt_pipeline.warehouse.files import copy_inside_kernel, exclusive_folder,
 
 SNAPSHOT_NAME = "linkt.duckdb"
 CATALOG_NAME = "catalog.json"
+# DuckDB gathers a row group in memory before it is written, for each thread: by rows alone, wide ones need gigabytes.
+_PARQUET = "format parquet, compression zstd, row_group_size_bytes '16MB'"
 _RAW_SCHEMAS = frozenset({"linkt", "main"})  # published inside the DuckDB file alone, not as Parquet
 
 
@@ -144,7 +146,7 @@ def _finish_copy(copy: Path, workspace: Path) -> tuple[list[CatalogTable], dict[
         for table in _exported(tables):
             target = _parquet_path(workspace, table)
             target.parent.mkdir(exist_ok=True)
-            con.execute(f"copy {table.relation} to {literal(str(target))} (format parquet, compression zstd)")
+            con.execute(f"copy {table.relation} to {literal(str(target))} ({_PARQUET})")
         con.execute(f"use memory; detach {CATALOG}")
         return tables, rows
     except duckdb.Error as error:

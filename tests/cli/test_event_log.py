@@ -7,7 +7,7 @@ import pytest
 from dagster._core.instance.ref import InstanceRef
 
 from linkt_pipeline.cli.dagster_run import open_instance
-from linkt_pipeline.cli.event_log import PreparedSqliteEventLogStorage, prepared_event_log
+from linkt_pipeline.cli.event_log import PreparedSqliteEventLogStorage, with_prepared_event_log
 from linkt_pipeline.cli.instance import prepare_instance
 from linkt_pipeline.config import Settings
 
@@ -46,10 +46,21 @@ def test_what_the_command_writes_dagster_reads_and_the_other_way_round(settings:
     assert [len(ids) for ids in log] == [1, 3]
 
 
-def test_a_deployment_that_keeps_its_events_elsewhere_is_left_alone(settings: Settings, tmp_path: Path) -> None:
-    (settings.root / "dagster.yaml").write_text(f"storage:\n  sqlite:\n    base_dir: {tmp_path / 'elsewhere'}\n")
-    assert "elsewhere" in str(prepared_event_log(InstanceRef.from_dir(str(settings.root))))
-    (settings.root / "dagster.yaml").write_text(
-        "storage:\n  postgres:\n    postgres_url: postgresql://dagster@db/dagster\n"
-    )
-    assert prepared_event_log(InstanceRef.from_dir(str(settings.root))) == {}
+def test_a_deployment_may_keep_its_events_elsewhere(settings: Settings, tmp_path: Path) -> None:
+    yaml = settings.root / "dagster.yaml"
+    yaml.write_text(f"storage:\n  sqlite:\n    base_dir: {tmp_path / 'elsewhere'}\n")
+    with open_instance(settings) as ours:
+        assert dg.materialize([thing], instance=ours).success
+    assert (tmp_path / "elsewhere" / "history" / "runs" / "index.db").exists()
+
+    yaml.write_text("storage:\n  postgres:\n    postgres_url: postgresql://dagster@db/dagster\n")
+    configured = InstanceRef.from_dir(str(settings.root))
+    assert with_prepared_event_log(configured) == configured
+
+
+def test_a_log_that_was_wiped_begins_anew(settings: Settings) -> None:
+    with open_instance(settings) as ours:
+        assert dg.materialize([thing], instance=ours).success
+        ours.wipe()
+        assert dg.materialize([thing], instance=ours).success
+        assert len(ours.fetch_materializations(thing.key, limit=9).records) == 1

@@ -460,6 +460,18 @@ def test_a_single_known_run_tells_the_organizations_apart(scene: Scene, remember
             collect_from(scene, elsewhere)
 
 
+def test_many_runs_deleted_in_linkt_are_forgotten_and_the_key_is_still_right(scene: Scene) -> None:
+    runs_of_the_past(scene, 1)
+    scene.sandbox.inject("paused_run*0")
+    deleted = [scene.sandbox.world.execute(PROFILE_TASK, SAAS, {}).id for _ in range(7)]
+    assert sorted(collect(scene).unfinished) == sorted(deleted)
+    for run_id in deleted:
+        del scene.sandbox.world.own.runs[run_id]
+
+    assert sorted(collect(scene).gone) == sorted(deleted)
+    assert not collect(scene).gone
+
+
 # --- what must not stand in the way of the rest
 
 

@@ -259,6 +259,18 @@ def test_a_list_that_does_not_show_all_of_its_rows_gives_no_run_up(
     assert (scene.posts(), scene.states()) == (1, ["finished"])
 
 
+def test_a_run_that_is_shown_counts_whatever_else_the_list_does_not_show(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.sandbox.inject("lost_reply")
+    broken = MalformedBodyError("?", payload="{}", reason="no id")
+
+    error = looking_at(scene, monkeypatch, lambda page: replace(page, malformed=(broken,)))
+
+    assert error is None
+    assert (scene.posts(), scene.states()) == (1, ["finished"])
+
+
 def test_a_list_that_fails_between_its_pages_gives_no_run_up(scene: Scene) -> None:
     for _ in range(120):
         started_elsewhere(scene, parameters={"num_results": 3})

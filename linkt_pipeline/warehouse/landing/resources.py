@@ -1,6 +1,6 @@
 """The books about ids: which a run named, and what became of each.
 
-A row of ``linkt.run_resources`` is *pending* until a request sent after the run was landed settles it: *landed*,
+A row of ``linkt.run_resources`` is *pending* until a request sent after the run was read settles it: *landed*,
 *missing* (404) or *rejected* (kept in ``linkt.rejects`` with its payload). A request sent before can't speak for it,
 because the run may have changed the row since.
 """
