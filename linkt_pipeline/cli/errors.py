@@ -4,6 +4,7 @@ import errno
 import shutil
 import sqlite3
 from collections.abc import Iterable
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import ClassVar
@@ -48,25 +49,29 @@ class DiskError(LinktPipelineError):
     Args:
         said: in whose words.
         folder: of the deployment, or where it would be; how full its disk is belongs to the message, because SQLite
-            calls a full disk an I/O error.
+            calls a full disk an I/O error. Left out of it where the folder is unknown or can't be looked at.
     """
 
-    def __init__(self, said: str, folder: Path) -> None:
-        present = next(place for place in (folder, *folder.parents) if place.exists())
-        disk = shutil.disk_usage(present)
-        what = "the disk is full" if disk.free < _TOO_FEW_BYTES else "a file can't be read or written"
+    def __init__(self, said: str, folder: Path | None) -> None:
+        what, room = "a file can't be read or written", ""
+        with suppress(OSError):
+            if folder is not None:
+                present = next(place for place in (folder, *folder.parents) if place.exists())
+                disk = shutil.disk_usage(present)
+                what = "the disk is full" if disk.free < _TOO_FEW_BYTES else what
+                room = f" {folder} has {disk.free / 1e6:,.1f} of {disk.total / 1e6:,.1f} MB free."
         super().__init__(
-            f"{what}: {said}. {folder} has {disk.free / 1e6:,.1f} of {disk.total / 1e6:,.1f} MB free. What was "
-            "committed is safe; make room or fix permissions there, then `linkt-pipeline sync`"
+            f"{what}: {said}.{room} What was committed is safe; make room or fix permissions there, then "
+            "`linkt-pipeline sync`"
         )
 
 
-def disk_error(error: BaseException | None, folder: Path) -> DiskError | None:
+def disk_error(error: BaseException | None, folder: Path | None) -> DiskError | None:
     """What a failure tells about the disk, if it or one of its causes does.
 
     Args:
         error: the failure.
-        folder: LINKT_DATA_DIR, absolute.
+        folder: LINKT_DATA_DIR, absolute; ``None`` where it is unknown.
     """
     while error is not None:
         cause = getattr(error, "orig", None) or error  # SQLAlchemy's wrapping of what the driver raised

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 import click
@@ -125,10 +126,9 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
 
 def _tell(error: Exception) -> int:
     from linkt_pipeline.cli.errors import DiskError, disk_error, exit_code_of
-    from linkt_pipeline.config import load_settings
 
     if not isinstance(error, LinktPipelineError):
-        error = disk_error(error, load_settings().data_dir.expanduser().absolute()) or error
+        error = disk_error(error, _data_dir()) or error
     if isinstance(error, LinktPipelineError):
         if isinstance(error, DiskError):
             click.echo(err=True)  # apart from what Dagster's logger said about its lost events
@@ -140,6 +140,16 @@ def _tell(error: Exception) -> int:
         err=True,
     )
     return 1
+
+
+def _data_dir() -> Path | None:
+    """LINKT_DATA_DIR, absolute; ``None`` if the settings, which may be what failed, can't be read."""
+    from linkt_pipeline.config import load_settings
+
+    try:
+        return load_settings().data_dir.expanduser().absolute()
+    except Exception:
+        return None
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The frame of the command: help, versions, and what a failure looks like."""
 
+import builtins
 import errno
 import os
 import re
@@ -7,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 import click
@@ -152,6 +154,45 @@ def test_a_disk_that_is_full_is_no_mistake_of_the_product(failing_with, capsys, 
     assert "linkt-pipeline sync" in err
     assert "mistake" not in err
     assert "SQL:" not in err
+
+
+def refusing(open_or_stat, refused):
+    """The system's function, which refuses this path and what is below it, as it does to a user without rights."""
+
+    def call(path, *arguments, **named):
+        if isinstance(path, str | os.PathLike) and Path(path).is_relative_to(refused):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+        return open_or_stat(path, *arguments, **named)
+
+    return call
+
+
+def test_settings_that_may_not_be_read_are_told_as_what_failed(capsys, monkeypatch, tmp_path):
+    (tmp_path / ".env").write_text("LINKT_REQUESTS_PER_MINUTE=60\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(builtins, "open", refusing(open, ".env"))
+    assert run_command(["query", "select 1"]) == 1
+    err = capsys.readouterr().err
+    assert "a file can't be read or written: Permission denied (.env)." in err
+    assert "MB free" not in err
+
+
+def test_a_data_folder_that_may_not_be_looked_into_is_told_without_figures(capsys, monkeypatch, tmp_path):
+    closed = tmp_path / "closed"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LINKT_DATA_DIR", str(closed / "data"))
+    monkeypatch.setattr(os, "stat", refusing(os.stat, closed))
+    assert run_command(["query", "select 1"]) == 1
+    err = capsys.readouterr().err
+    assert f"a file can't be read or written: Permission denied ({closed}" in err
+    assert "MB free" not in err
+
+
+def test_a_failure_is_told_even_where_the_settings_are_wrong_as_well(failing_with, capsys, monkeypatch):
+    monkeypatch.setenv("LINKT_BASE_URL", "no url")
+    failing_with(ZeroDivisionError("division by zero"))
+    assert run_command(["fail"]) == 1
+    assert "ZeroDivisionError: division by zero" in capsys.readouterr().err
 
 
 def test_with_linkt_debug_the_mistake_is_raised(failing_with, monkeypatch):
