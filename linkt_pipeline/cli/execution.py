@@ -32,7 +32,7 @@ _LAST_EXECUTIONS = """
 
 
 def execute(deployment: Deployment, tasks: Mapping[str, TaskSpec]) -> int:
-    """Execute the tasks of a prepared deployment, land and publish; print a line a task and where to look further.
+    """Execute the tasks of a prepared deployment, land and publish; print what failed, then a line a task.
 
     Returns:
         The exit code: 0, or 1 if a task or a load failed.
@@ -48,10 +48,10 @@ def execute(deployment: Deployment, tasks: Mapping[str, TaskSpec]) -> int:
             partitions=True,
         )
         rest = _sync(deployment, tasks, progress) if _paid_step_failed(result) else None
-    print_outcome(deployment, tasks, began)
     report_failures(result)
     if rest is not None:
         report_failures(rest)
+    print_outcome(deployment, tasks, began)
     return 0 if result.succeeded else 1
 
 

@@ -64,8 +64,8 @@ def sync(since: datetime | None, retry_missing: bool) -> int:
             on_step=progress.on_step,
             run_config={"ops": ops},
         )
+    report_failures(result)
     with deployment.warehouse.read() as con:
         resources = settlements(con)
     print_sync(result, resources)
-    report_failures(result)
     return 0 if result.succeeded else 1
