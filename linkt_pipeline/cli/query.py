@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _LIVE_PATIENCE = timedelta(seconds=5)
+_RETURNING = b"returning"
 
 
 @click.command("query")
@@ -58,15 +59,12 @@ def query(sql: str, form: str, rows: int, live: bool) -> None:
 
 def _answer(con: "duckdb.DuckDBPyConnection", sql: str, form: str, most_rows: int) -> None:
     """Run every statement in its order, and write what those give that give rows."""
-    from duckdb import ExpectedResultType
-
     from linkt_pipeline.cli.query_output import write_result
 
     statements = con.extract_statements(sql)
     if not statements:
         raise QueryError(f'there is no query in {sql!r}; ask for example "from marts.companies limit 10"')
-    # DuckDB makes two statements of one PIVOT, the first of which may give rows or not: it is none to show.
-    gives_rows = [statement.expected_result_type == [ExpectedResultType.QUERY_RESULT] for statement in statements]
+    gives_rows = [_gives_rows(statement) for statement in statements]
     if form != "table" and sum(gives_rows) > 1:
         raise QueryError(
             f"{form} holds the result of one query, and these are {sum(gives_rows)}; ask them one by one, or with "
@@ -80,6 +78,23 @@ def _answer(con: "duckdb.DuckDBPyConnection", sql: str, form: str, most_rows: in
                 click.echo()
             write_result(result, form, most_rows)
             written = True
+
+
+def _gives_rows(statement: "duckdb.Statement") -> bool:
+    """Whether a statement gives rows, other than a count of those it changed.
+
+    DuckDB says so for certain only of some. Of the others those with RETURNING do: a word that it reserves, so that it
+    is no name of anything. The first of the two statements that it makes of a PIVOT is of the others, and without text.
+    """
+    import duckdb
+
+    if statement.expected_result_type == [duckdb.ExpectedResultType.QUERY_RESULT]:
+        return True
+    text = statement.query.encode()  # a token's place is counted in bytes
+    return any(
+        kind == duckdb.token_type.keyword and text[start : start + len(_RETURNING)].lower() == _RETURNING
+        for start, kind in duckdb.tokenize(statement.query)
+    )
 
 
 @contextmanager

@@ -101,6 +101,30 @@ def test_statements_without_a_result_do_not_count_as_one(ask):
     assert json.loads(out) == [{"Brightpath, Inc.": 3, "Nordlicht": 0, "[bold]Ada[/]": 12}]
 
 
+@pytest.mark.parametrize(
+    ("statement", "shown"),
+    [
+        (
+            "insert into mine values ('北京', 2), ('returning', 3) RETURNING n, name",
+            [["2", "北京"], ["3", "returning"]],
+        ),
+        ("update mine set n = n + 1 returning n", [["2"]]),
+        ("delete from mine /* é */ returning name", [["a"]]),
+        ("insert into mine values ('returning', 2) /* returning */", []),
+        ("update mine set name = 'returning'", []),
+    ],
+)
+def test_a_change_of_a_temporary_table_shows_the_rows_it_is_asked_to_return(ask, statement, shown):
+    """It is a result like others, so that CSV takes it as its one; the count of a change is none."""
+    code, out, err = ask(f"create temp table mine as select 'a' as name, 1 as n; {statement}", "--format", "csv")
+    assert code == 0, err
+    assert list(csv.reader(io.StringIO(out)))[1:] == shown
+    code, out, err = ask(f"create temp table mine as select 'a' as name, 1 as n; {statement}; select 1 as one")
+    assert code == 0, err
+    assert [line.split() for line in out.splitlines()][-2:] == [["one"], ["1"]]
+    assert all(value in out for row in shown for value in row)
+
+
 def test_no_rows(ask):
     assert "no rows" in ask("from marts.companies where false")[1]
 
