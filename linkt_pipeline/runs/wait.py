@@ -139,6 +139,8 @@ class _Wait:
         if run.status.is_terminal or datetime.now(UTC) >= self.queue_due_at:
             self.queue_due_at = datetime.now(UTC) + self.schedule.queue_interval
             await self._look_at_queue()
+        if run.status.is_terminal:
+            await self._keep_queue()
         if self.shown != (self.status, self.queue) and not run.status.is_terminal:
             self.shown = (self.status, self.queue)
             self.worker.report(RunProgress(self.task.key, self.run_id, self.status, self.age, dict(self.queue)))
@@ -160,7 +162,11 @@ class _Wait:
             queue: RunQueue = await self.worker.client.get_run_queue(self.run_id, limit=1, attempts=1)
         except (LinktApiError, DailyLimitReachedError):
             return
-        if queue.state_counts and queue.state_counts != self.queue:
+        if queue.state_counts:
             self.queue = dict(queue.state_counts)
+
+    async def _keep_queue(self) -> None:
+        """Once, at the end: five hundred waits would write all the time, and the log has the progress."""
+        if self.queue:
             with suppress(LinktPipelineError):
                 await self.worker.call(land_queue, self.worker.warehouse, self.run_id, self.queue)
