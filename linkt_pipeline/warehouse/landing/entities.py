@@ -4,15 +4,14 @@ import duckdb
 import polars as pl
 
 from linkt_pipeline.warehouse.frames import ENTITIES_FRAME
-from linkt_pipeline.warehouse.landing.content import content_hashes
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
-from linkt_pipeline.warehouse.landing.resources import land_rejects, settle_landed
+from linkt_pipeline.warehouse.landing.delivery import stage_delivery
+from linkt_pipeline.warehouse.landing.resources import settle_landed
 from linkt_pipeline.warehouse.landing.rows import replace_rows
-from linkt_pipeline.warehouse.landing.staging import count, stage
+from linkt_pipeline.warehouse.landing.staging import count
 from linkt_pipeline.warehouse.landing.versions import append_versions, find_missing_versions
 
 _KEPT = {**ENTITIES_FRAME, "content_hash": pl.String}
-_DELIVERED = {**_KEPT, "delivery": pl.Int64}
 
 
 def land_entities(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> LandingCounts:
@@ -32,11 +31,7 @@ def land_entities(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landin
     """
     if frame.is_empty():
         return LandingCounts()
-    if "content_hash" not in frame.columns:
-        frame = frame.with_columns(content_hashes(frame["payload"]))
-    frame = frame.with_row_index("delivery")
-    stage(con, "delivered", frame, _DELIVERED, document="payload")
-    rejected = reject_unstorable(con, "entity", frame, "delivered", "entity_id")
+    rejected = stage_delivery(con, "delivered", frame, _KEPT, "entity", "entity_id")
     _find_changed(con)
     find_missing_versions(con)
     _cut_out(con)
@@ -94,22 +89,3 @@ def _cut_out(con: duckdb.DuckDBPyConnection) -> None:
         )
         """
     )
-
-
-def reject_unstorable(
-    con: duckdb.DuckDBPyConnection, resource_type: str, frame: pl.DataFrame, staged: str, key: str
-) -> int:
-    """Move what became no JSON when it was staged (a lone surrogate, say) to the rejects; returns how many ids."""
-    bad = con.execute(f"select delivery from {staged} where payload is null").fetchall()  # noqa: S608
-    if not bad:
-        return 0
-    unstorable = frame[[delivery for (delivery,) in bad]].select(
-        pl.lit(resource_type).alias("resource_type"),
-        pl.col(key).alias("resource_id"),
-        pl.lit("the payload is not JSON that DuckDB accepts").alias("reason"),
-        "payload",
-        pl.col("fetched_at").alias("received_at"),
-    )
-    con.execute(f"delete from {staged} where payload is null")  # noqa: S608
-    land_rejects(con, unstorable)
-    return unstorable["resource_id"].n_unique()

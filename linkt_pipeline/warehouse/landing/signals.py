@@ -4,15 +4,13 @@ import duckdb
 import polars as pl
 
 from linkt_pipeline.warehouse.frames import SIGNALS_FRAME
-from linkt_pipeline.warehouse.landing.content import content_hashes
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
-from linkt_pipeline.warehouse.landing.entities import reject_unstorable
+from linkt_pipeline.warehouse.landing.delivery import stage_delivery
 from linkt_pipeline.warehouse.landing.resources import settle_landed
 from linkt_pipeline.warehouse.landing.rows import replace_rows
-from linkt_pipeline.warehouse.landing.staging import count, stage
+from linkt_pipeline.warehouse.landing.staging import count
 
 _KEPT = {**SIGNALS_FRAME, "content_hash": pl.String}
-_DELIVERED = {**_KEPT, "delivery": pl.Int64}
 
 
 def land_signals(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> LandingCounts:
@@ -27,11 +25,7 @@ def land_signals(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landing
     """
     if frame.is_empty():
         return LandingCounts()
-    if "content_hash" not in frame.columns:
-        frame = frame.with_columns(content_hashes(frame["payload"]))
-    frame = frame.with_row_index("delivery")
-    stage(con, "delivered_signals", frame, _DELIVERED, document="payload")
-    rejected = reject_unstorable(con, "signal", frame, "delivered_signals", "signal_id")
+    rejected = stage_delivery(con, "delivered_signals", frame, _KEPT, "signal", "signal_id")
     con.execute(
         """
         create or replace temp table changed_signals as
