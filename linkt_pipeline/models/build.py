@@ -10,10 +10,11 @@ from enum import StrEnum
 
 import duckdb
 
-from linkt_pipeline.models.columns import literal, quoted, relation, table_columns
+from linkt_pipeline.models.columns import relation, table_columns
 from linkt_pipeline.models.errors import ModelBuildError
 from linkt_pipeline.models.incremental import apply_changes, forget_present, read_present
 from linkt_pipeline.models.model import Columns, Materialization, ModelKey, SqlModel
+from linkt_pipeline.warehouse.catalog import literal, quoted
 
 
 class BuildMode(StrEnum):
@@ -149,8 +150,7 @@ def _write_comments(con: duckdb.DuckDBPyConnection, model: SqlModel) -> None:
     for column, comment in present:
         wanted = model.column_descriptions.get(column)
         if wanted != comment:
-            told = "null" if wanted is None else literal(wanted)
-            con.execute(f"comment on column {relation(model.key)}.{quoted(column)} is {told}")
+            con.execute(f"comment on column {relation(model.key)}.{quoted(column)} is {literal(wanted)}")
     kind = "view" if model.materialization is Materialization.VIEW else "table"
     con.execute(f"comment on {kind} {relation(model.key)} is {literal(f'{model.description} Grain: {model.grain}')}")
 

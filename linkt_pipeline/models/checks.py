@@ -9,12 +9,13 @@ from typing import Any
 
 import duckdb
 
-from linkt_pipeline.models.columns import literal, quoted, relation
+from linkt_pipeline.models.columns import relation
 from linkt_pipeline.models.errors import ModelBuildError, ModelFileError
 from linkt_pipeline.models.graph import CHECKS_FOLDER, ModelGraph
 from linkt_pipeline.models.header import parse_check_header
 from linkt_pipeline.models.model import ModelKey, Severity, SqlModel
 from linkt_pipeline.models.statement import read_select, select_of
+from linkt_pipeline.warehouse.catalog import literal, quoted
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import duckdb
 from linkt_pipeline.models.errors import ModelFileError
 from linkt_pipeline.models.graph import ModelGraph
 from linkt_pipeline.models.model import Columns, ModelKey, SqlModel
+from linkt_pipeline.warehouse.catalog import quoted
 
 
 def warehouse_sources(con: duckdb.DuckDBPyConnection, schemas: Iterable[str] = ("linkt",)) -> dict[str, Columns]:
@@ -77,16 +78,6 @@ def file_error(model: SqlModel, error: duckdb.Error) -> ModelFileError:
     _, marker, rest = text.partition("\nLINE ")
     line = int(rest.split(":", 1)[0]) if marker and rest.split(":", 1)[0].isdigit() else 1
     return ModelFileError(model.path, line, text.partition("\n\n")[0].strip())
-
-
-def quoted(name: str) -> str:
-    """An identifier as SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A text as SQL writes it."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def relation(key: ModelKey) -> str:

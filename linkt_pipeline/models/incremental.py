@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import duckdb
 
-from linkt_pipeline.models.columns import quoted, relation, table_columns
+from linkt_pipeline.models.columns import relation, table_columns
 from linkt_pipeline.models.model import Incremental, SqlModel
+from linkt_pipeline.warehouse.catalog import quoted
 
 PRESENT = "linkt_present_keys"
 CHANGED = "linkt_changed_keys"

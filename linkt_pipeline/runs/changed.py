@@ -3,8 +3,8 @@
 In ascending order a changed run moves to the end of the list and pulls the others over the pages' edges, so that page
 numbers would skip some. Each request therefore starts where the last page ended, and page numbers serve only inside a
 group of runs that share one moment. That in turn is sound in ascending order alone, which the API is asked for and
-does not promise. So it is checked page by page; once it is found broken, the whole list is read by page numbers, again
-and again until nothing new comes.
+does not promise. So each page is checked as far as it can tell; once the order is found broken, the whole list is read
+by page numbers, again and again until nothing new comes.
 """
 
 from collections.abc import AsyncIterator, Iterable
@@ -80,7 +80,7 @@ class _Stretch:
 
     Args:
         after: where it starts.
-        left: rows of the list that are known to lie in it.
+        left: rows that it must have at least, by what the stretch before it has shown.
     """
 
     def __init__(self, after: datetime, left: int = 0) -> None:

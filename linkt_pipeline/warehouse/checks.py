@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from linkt_pipeline.warehouse.catalog import literal
+
 
 class CheckSeverity(StrEnum):
     """What an offending row means."""
@@ -261,7 +263,7 @@ _BOOKS = (
 def _open_too_long(max_wait: Mapping[str, timedelta]) -> Check:
     default = timedelta(hours=4)
     limits = (
-        ", ".join(f"({_text(task)}, {max_wait[task].total_seconds():.0f})" for task in sorted(max_wait))
+        ", ".join(f"({literal(task)}, {max_wait[task].total_seconds():.0f})" for task in sorted(max_wait))
         or f"(null, {default.total_seconds():.0f})"
     )
     return Check(
@@ -277,7 +279,3 @@ def _open_too_long(max_wait: Mapping[str, timedelta]) -> Check:
             and intended_at + to_seconds(coalesce(seconds, {default.total_seconds():.0f})) < now()
         """,  # noqa: S608
     )
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

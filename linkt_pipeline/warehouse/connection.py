@@ -21,6 +21,7 @@ from pathlib import Path
 import duckdb
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential, wait_random
 
+from linkt_pipeline.warehouse.catalog import literal
 from linkt_pipeline.warehouse.errors import WarehouseBusyError, WarehouseInUseError, WarehouseMissingError
 from linkt_pipeline.warehouse.faults import is_lock_conflict, opening_error, unwritable_error
 from linkt_pipeline.warehouse.files import shared_lock
@@ -262,8 +263,7 @@ class Warehouse:
     def _attach(self, read_only: bool) -> duckdb.DuckDBPyConnection:
         con = duckdb.connect(config=self._config())
         try:
-            path = str(self.path).replace("'", "''")
-            con.execute(f"attach '{path}' as {CATALOG} {'(read_only)' if read_only else ''}")
+            con.execute(f"attach {literal(str(self.path))} as {CATALOG} {'(read_only)' if read_only else ''}")
             con.execute(f"use {CATALOG}")
             con.execute("set TimeZone = 'UTC'")
         except BaseException:
