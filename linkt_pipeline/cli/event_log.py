@@ -22,18 +22,11 @@ from sqlalchemy.pool import NullPool
 class PreparedSqliteEventLogStorage(SqliteEventLogStorage):
     """One SQLAlchemy engine per file, for as long as the process lives; every connection is closed after its use."""
 
-    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+    def __init__(self, base_dir: str) -> None:
         # Before the base class, which connects at once.
         self._engines: dict[str, Engine] = {}
         self._there: set[tuple[str, str]] = set()
-        super().__init__(base_dir, inst_data)
-
-    @classmethod
-    def from_config_value(
-        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
-    ) -> "PreparedSqliteEventLogStorage":
-        """Called by Dagster with what :func:`prepared_event_log` says."""
-        return cls(inst_data=inst_data, **config_value)
+        super().__init__(base_dir)
 
     def has_table(self, table_name: str) -> bool:
         """Whether the table exists; one that was seen stays."""
