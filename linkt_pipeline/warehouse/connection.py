@@ -3,9 +3,6 @@
 DuckDB lets one process write or many read, so a connection is held for as short as it takes and never while waiting
 or fetching. Inside a process DuckDB refuses a reading handle beside a writing one, so opens take turns.
 
-The file is attached under the name ``warehouse`` to a database in memory. Opened directly, ``linkt.duckdb`` would
-become a catalog called ``linkt``, and DuckDB then refuses ``linkt.runs`` as ambiguous with the schema ``linkt``.
-
 Never open the file by other means in a process that may have it open here: closing any file descriptor of it drops the
 POSIX lock that keeps other processes out.
 """
@@ -14,35 +11,38 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
 import duckdb
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential, wait_random
 
-from linkt_pipeline.warehouse.catalog import literal
+from linkt_pipeline.warehouse.engine import DEFAULT_MEMORY_LIMIT, Engine
 from linkt_pipeline.warehouse.errors import WarehouseBusyError, WarehouseInUseError, WarehouseMissingError
 from linkt_pipeline.warehouse.faults import is_lock_conflict, opening_error, unwritable_error
 from linkt_pipeline.warehouse.files import shared_lock
 from linkt_pipeline.warehouse.migration import migrate, needs_migration
 
 DEFAULT_LOCK_TIMEOUT = timedelta(seconds=30)
-DEFAULT_MEMORY_LIMIT = "512MB"  # leaves room for Python and Dagster below 1 GiB; DuckDB spills beyond it
-MAX_THREADS = 4
 DEFAULT_HOLD = timedelta(seconds=5)
 # For connections that commit once and close; sessions use DuckDB's defaults. A commit beyond the threshold goes into
 # the file at once instead of into the log first, which is half the writing. Merging row groups is left to sessions:
 # done at each close, it takes more time than the rest of a batch, and as much memory as all the rows it merges.
-_ONE_TRANSACTION: dict[str, str | int] = {"checkpoint_threshold": "1MB", "max_vacuum_tasks": 0}
+_FOR_ONE_TRANSACTION = "set checkpoint_threshold = '1MB'; set max_vacuum_tasks = 0"
+_FOR_MANY = "reset checkpoint_threshold; reset max_vacuum_tasks"
 _TURN_FOR_OTHERS = 0.25  # seconds; longer than the longest pause between two looks of a process that waits
-CATALOG = "warehouse"
 
 
 class _Turn:
-    """Whose turn it is to open one file in this process; remembers the thread to tell a deadlock from a queue."""
+    """Whose turn it is to open one file in this process; remembers the thread to tell a deadlock from a queue.
+
+    Attributes:
+        engine: what the file was opened with last, for whoever has the turn.
+    """
 
     def __init__(self) -> None:
+        self.engine: Engine | None = None
         self._lock = threading.Lock()
         self._holder: int | None = None
 
@@ -64,6 +64,13 @@ class _Turn:
         finally:
             self._holder = None
             self._lock.release()
+
+    def engine_for(self, path: Path, memory_limit: str) -> Engine:
+        if self.engine is None or self.engine.memory_limit != memory_limit:
+            if self.engine is not None:
+                self.engine.stop()
+            self.engine = Engine(path, memory_limit)
+        return self.engine
 
 
 _turns: dict[Path, _Turn] = {}
@@ -109,8 +116,7 @@ class Warehouse:
             WarehouseUnwritableError: it does not exist or is of an older version, and can't be brought up to date.
             WarehouseInUseError: this thread has it open already.
         """
-        with _turn_for(self.path).taken(self.path, self.lock_timeout):
-            con = self._connect_up_to_date(read_only=True)
+        with self._opened(read_only=True) as con:
             try:
                 yield con
             except duckdb.IOException as error:
@@ -118,8 +124,6 @@ class Warehouse:
                 if better is not None:
                     raise better from error
                 raise
-            finally:
-                con.close()
 
     @contextmanager
     def write(self, *, threads: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -133,11 +137,8 @@ class Warehouse:
             WarehouseUnwritableError: the disk refused; nothing of this transaction was kept, all before it was.
             WarehouseBusyError, NotAWarehouseError, NewerWarehouseError, WarehouseInUseError: see :meth:`read`.
         """
-        with self._opened() as con:
-            if threads is not None:
-                con.execute(f"set threads = {int(threads)}")
-            with self._transaction(con):
-                yield con
+        with self._opened(threads=threads) as con, self._transaction(con):
+            yield con
 
     @contextmanager
     def session(self, hold: timedelta = DEFAULT_HOLD) -> Iterator["Session"]:
@@ -153,13 +154,22 @@ class Warehouse:
             session.give_up()
 
     @contextmanager
-    def _opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with _turn_for(self.path).taken(self.path, self.lock_timeout):
-            con = self._connect_up_to_date(read_only=False)
-            try:
-                yield con
-            finally:
-                con.close()
+    def _opened(
+        self, *, read_only: bool = False, threads: int | None = None, settings: str = _FOR_ONE_TRANSACTION
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The file with the tables that this code knows."""
+
+        def attached(*, reading: bool) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+            return self._attached(read_only=reading, threads=threads, settings=settings)
+
+        with _turn_for(self.path).taken(self.path, self.lock_timeout), ExitStack() as opened:
+            con = opened.enter_context(attached(reading=read_only and self.path.exists()))
+            if needs_migration(con, self.path):
+                opened.close()
+                with attached(reading=False) as con:
+                    self._bring_up_to_date(con)
+                con = opened.enter_context(attached(reading=read_only))
+            yield con
 
     @contextmanager
     def _transaction(self, con: duckdb.DuckDBPyConnection) -> Iterator[None]:
@@ -177,8 +187,8 @@ class Warehouse:
 
     def migrate(self) -> None:
         """Create the file or bring its tables up to date. ``read`` and ``write`` do so when needed."""
-        with _turn_for(self.path).taken(self.path, self.lock_timeout):
-            self._connect_up_to_date(read_only=False).close()
+        with self._opened():
+            pass
 
     @contextmanager
     def frozen(self) -> Iterator[Path]:
@@ -190,54 +200,50 @@ class Warehouse:
         """
         if not self.path.exists():
             raise WarehouseMissingError(f"{self.path} does not exist yet; `linkt-pipeline sync` or `run` creates it")
+        with self._opened(read_only=True):
+            pass
         with _turn_for(self.path).taken(self.path, self.lock_timeout):
-            self._connect_up_to_date(read_only=True).close()
+            log = self.path.with_name(f"{self.path.name}.wal")
             deadline = time.monotonic() + self.lock_timeout.total_seconds()
             while True:
-                if self.path.with_name(f"{self.path.name}.wal").exists():
-                    self._connect(
-                        read_only=False
-                    ).close()  # closing it writes the log of a killed process into the file
+                if log.exists():
+                    with self._attached(read_only=False):
+                        pass  # closing it writes the log of a killed process into the file
                 with shared_lock(self.path) as is_locked:
-                    if is_locked and not self.path.with_name(f"{self.path.name}.wal").exists():
+                    if is_locked and not log.exists():
                         yield self.path
                         return
                 if time.monotonic() > deadline:
                     raise WarehouseBusyError(f"{self.path} was being written for too long; try again later")
-                self._connect(read_only=True).close()  # waits for the writer, and names it when that takes too long
-
-    def _connect_up_to_date(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-        if read_only and self.path.exists():
-            con = self._connect(read_only=True)
-            if not self._is_behind(con):
-                return con
-            con.close()
-        con = self._connect(read_only=False)
-        if self._is_behind(con):
-            self._bring_up_to_date(con)
-        if not read_only:
-            return con
-        con.close()
-        return self._connect(read_only=True)
-
-    def _is_behind(self, con: duckdb.DuckDBPyConnection) -> bool:
-        try:
-            return needs_migration(con, self.path)
-        except BaseException:
-            con.close()
-            raise
+                with self._attached(read_only=True):
+                    pass  # waits for the writer, and names it when that takes too long
 
     def _bring_up_to_date(self, con: duckdb.DuckDBPyConnection) -> None:
         try:
             migrate(con)
-        except BaseException as error:
-            con.close()
-            better = unwritable_error(error, self.path) if isinstance(error, duckdb.Error) else None
+        except duckdb.Error as error:
+            better = unwritable_error(error, self.path)
             if better is not None:
                 raise better from error
             raise
 
-    def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    @contextmanager
+    def _attached(
+        self, *, read_only: bool, threads: int | None = None, settings: str = _FOR_ONE_TRANSACTION
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The file as it is; only for whoever has the turn."""
+        engine = _turn_for(self.path).engine_for(self.path, self._memory_limit)
+        con = self._attach(engine, read_only, threads, settings)
+        try:
+            yield con
+        except BaseException:
+            con.close()
+            engine.stop()  # some failures outlast the connection
+            raise
+        else:
+            engine.detach(con)
+
+    def _attach(self, engine: Engine, read_only: bool, threads: int | None, settings: str) -> duckdb.DuckDBPyConnection:
         """Open the file, waiting while another process has it.
 
         The wait is for the lock message alone: no other error goes away by itself.
@@ -252,35 +258,16 @@ class Warehouse:
         try:
             if not read_only:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-            con: duckdb.DuckDBPyConnection = retrying(self._attach, read_only)
+            con: duckdb.DuckDBPyConnection = retrying(
+                engine.attach, read_only=read_only, threads=threads, settings=settings
+            )
         except (duckdb.Error, OSError) as error:
+            engine.stop()
             better = opening_error(error, self.path, time.monotonic() - started)
             if better is not None:
                 raise better from error
             raise
         return con
-
-    def _attach(self, read_only: bool) -> duckdb.DuckDBPyConnection:
-        con = duckdb.connect(config=self._config())
-        try:
-            con.execute(f"attach {literal(str(self.path))} as {CATALOG} {'(read_only)' if read_only else ''}")
-            con.execute(f"use {CATALOG}")
-            con.execute("set TimeZone = 'UTC'")
-        except BaseException:
-            con.close()
-            raise
-        return con
-
-    def _config(self) -> dict[str, str | bool | int | float | list[str]]:
-        return {
-            "memory_limit": self._memory_limit,
-            "threads": min(MAX_THREADS, os.cpu_count() or 1),
-            "temp_directory": str(self.path.with_name(f"{self.path.name}.tmp")),
-            "preserve_insertion_order": False,
-            **_ONE_TRANSACTION,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-        }
 
 
 class Session:
@@ -304,9 +291,7 @@ class Session:
             self.give_up()
             time.sleep(_TURN_FOR_OTHERS)
         if self._con is None:
-            self._con = self._opened.enter_context(self._warehouse._opened())
-            for name in _ONE_TRANSACTION:
-                self._con.execute(f"reset {name}")
+            self._con = self._opened.enter_context(self._warehouse._opened(settings=_FOR_MANY))
             self._since = time.monotonic()
         with self._warehouse._transaction(self._con):
             yield self._con

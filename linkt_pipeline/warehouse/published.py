@@ -9,7 +9,7 @@ import duckdb
 import orjson
 
 from linkt_pipeline.warehouse.catalog import literal
-from linkt_pipeline.warehouse.connection import CATALOG
+from linkt_pipeline.warehouse.engine import CATALOG
 from linkt_pipeline.warehouse.errors import SnapshotMissingError, SnapshotUnusableError
 from linkt_pipeline.warehouse.snapshot import CATALOG_NAME
 

@@ -8,7 +8,6 @@ Views become tables in the copy. A view remembers the names it was written with,
 else (or is refused as ambiguous) once the file is opened as ``linkt.duckdb``, where ``linkt`` is the database too.
 """
 
-import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -21,7 +20,8 @@ import duckdb
 import orjson
 
 from linkt_pipeline.warehouse.catalog import CatalogTable, literal, quoted, read_catalog
-from linkt_pipeline.warehouse.connection import CATALOG, DEFAULT_MEMORY_LIMIT, MAX_THREADS, Warehouse
+from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.engine import CATALOG, start_duckdb
 from linkt_pipeline.warehouse.errors import WarehouseError
 from linkt_pipeline.warehouse.faults import unwritable_error
 from linkt_pipeline.warehouse.files import copy_inside_kernel, exclusive_folder, move_into_place
@@ -128,16 +128,7 @@ def _publish(warehouse: Warehouse, folder: Path, begun: float) -> Published:
 
 def _finish_copy(copy: Path, workspace: Path) -> tuple[list[CatalogTable], dict[str, int]]:
     """Turn the copy's views into tables and write the Parquet files; nothing here touches the warehouse."""
-    con = duckdb.connect(
-        config={
-            "memory_limit": DEFAULT_MEMORY_LIMIT,
-            "threads": min(MAX_THREADS, os.cpu_count() or 1),
-            "temp_directory": str(workspace / "spill"),
-            "preserve_insertion_order": False,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-        }
-    )
+    con = start_duckdb(workspace / "spill")
     try:
         con.execute(f"attach {literal(str(copy))} as {CATALOG}; use {CATALOG}; set TimeZone = 'UTC'")
         tables = read_catalog(con)
