@@ -1,17 +1,77 @@
-"""Lands entities: the newest version in ``linkt.entities``, every real change in ``linkt.entity_versions``."""
+"""Lands entities: the newest version in ``linkt.entities``, every real change in ``linkt.entity_versions``.
+
+What a batch costs must not grow with the warehouse, so each big table is read at most once: ``linkt.entities`` for
+the rows that the delivered ids have now, and of ``linkt.run_resources`` the row groups in which something waits.
+"""
 
 import duckdb
 import polars as pl
 
 from linkt_pipeline.warehouse.frames import ENTITIES_FRAME
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
-from linkt_pipeline.warehouse.landing.delivery import stage_delivery
-from linkt_pipeline.warehouse.landing.resources import settle_landed
+from linkt_pipeline.warehouse.landing.delivery import DELIVERED, set_aside_unstorable, stage_delivery
+from linkt_pipeline.warehouse.landing.resources import UNSETTLED, settle_landed
 from linkt_pipeline.warehouse.landing.rows import replace_rows
-from linkt_pipeline.warehouse.landing.staging import count
-from linkt_pipeline.warehouse.landing.versions import append_versions, find_missing_versions
+from linkt_pipeline.warehouse.landing.versions import append_versions
 
 _KEPT = {**ENTITIES_FRAME, "content_hash": pl.String}
+
+# Payloads stay where they were staged: carried along they cost more than the merge.
+_DELIVERED = f"""
+select * exclude (parts), parts[1] as data, nullif(parts[2], 'null') as duplicate_info
+from (select *, json_extract(payload, ['$.data', '$.duplicate_info']) as parts from ({DELIVERED}))
+"""  # noqa: S608
+
+# For each delivery: is it the row to store now, is it a version that the history lacks, and which row does it replace.
+# A delivery that is older than the stored row can't tell what the history lacks from that row alone.
+_DECIDED = f"""
+create or replace temp table decided as
+with known as (
+    select entity_id, rowid as stored_row, updated_at, fetched_at, content_hash
+    from linkt.entities
+    where entity_id in (select entity_id from delivered)
+),
+waiting as (
+    select named.resource_id as entity_id,
+        max_by(named.run_id, (coalesce(runs.updated_at, runs.created_at, runs.fetched_at), named.run_id)) as run_id
+    from linkt.run_resources as named join linkt.runs as runs on runs.run_id = named.run_id
+    where named.resource_type = 'entity' and {UNSETTLED}
+        and named.resource_id in (select entity_id from delivered)
+    group by all
+)
+select d.delivery, d.entity_id, known.stored_row, waiting.run_id,
+    d.content_hash is distinct from coalesce(lag(d.content_hash) over in_time, known.content_hash) as is_version,
+    lead(d.delivery) over in_time is null and (
+        known.stored_row is null
+        or coalesce(d.updated_at, '-infinity') > coalesce(known.updated_at, '-infinity')
+        or (
+            d.updated_at is not distinct from known.updated_at
+            and d.content_hash <> known.content_hash
+            and (d.fetched_at, d.content_hash) > (known.fetched_at, known.content_hash)
+        )
+    ) as is_row,
+    coalesce(
+        bool_or(
+            (coalesce(d.updated_at, '-infinity'), d.fetched_at, d.content_hash)
+            < (coalesce(known.updated_at, '-infinity'), known.fetched_at, known.content_hash)
+        ) over (partition by d.entity_id),
+        false
+    ) as is_late
+from delivered as d left join known using (entity_id) left join waiting using (entity_id)
+where d.payload is not null
+window in_time as (
+    partition by d.entity_id order by d.updated_at nulls first, d.fetched_at, d.content_hash, d.delivery
+)
+"""  # noqa: S608
+
+_ROWS = "(select delivery, stored_row from decided where is_row)"
+
+_SUMMARY = """
+select count(distinct entity_id), count(*) filter (is_row and stored_row is null),
+    count(*) filter (is_row and stored_row is not null), count(*), coalesce(bool_or(is_late), false),
+    coalesce(bool_or(run_id is null and (is_version or is_late)), false)
+from decided
+"""
 
 
 def land_entities(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> LandingCounts:
@@ -31,61 +91,14 @@ def land_entities(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landin
     """
     if frame.is_empty():
         return LandingCounts()
-    rejected = stage_delivery(con, "delivered", frame, _KEPT, "entity", "entity_id")
-    _find_changed(con)
-    find_missing_versions(con)
-    _cut_out(con)
-    versions = append_versions(con)
-    columns = [*_KEPT, "data", "duplicate_info"]
-    source = "changed_entities join delivered using (delivery, entity_id) join cut_out using (delivery)"
-    replace_rows(con, "linkt.entities", "entity_id", "changed_entities", columns, columns, source=source)
+    staged = stage_delivery(con, "delivered", frame, _KEPT, _DELIVERED)
+    con.execute(_DECIDED)
+    ((delivered, inserted, updated, storable, some_late, some_unasked),) = con.execute(_SUMMARY).fetchall()
+    rejected = set_aside_unstorable(con, "delivered", staged, "entity", "entity_id") if storable < len(staged) else 0
+    versions = append_versions(con, some_late=some_late, some_unasked=some_unasked)
+    if inserted or updated:
+        columns = [*_KEPT, "data", "duplicate_info"]
+        source = f"delivered where delivery in (select delivery from {_ROWS})"  # noqa: S608
+        replace_rows(con, "linkt.entities", _ROWS, columns, columns, source=source)
     settle_landed(con, "entity", "delivered", "entity_id")
-    inserted = count(con, "select count(*) from changed_entities where is_new")
-    updated = count(con, "select count(*) from changed_entities where not is_new")
-    total = count(con, "select count(distinct entity_id) from delivered")
-    return LandingCounts(inserted, updated, total - inserted - updated, versions, rejected)
-
-
-def _find_changed(con: duckdb.DuckDBPyConnection) -> None:
-    """Which deliveries to take. Payloads stay where they were staged: copied along they cost more than the merge."""
-    con.execute(
-        """
-        create or replace temp table known_entities as
-        select entity_id, updated_at, fetched_at, content_hash from linkt.entities
-        where entity_id in (select entity_id from delivered)
-        """
-    )
-    con.execute(
-        """
-        create or replace temp table changed_entities as
-        with newest as (
-            select delivery, entity_id, updated_at, fetched_at, content_hash from delivered
-            qualify row_number() over (
-                partition by entity_id order by updated_at desc nulls last, fetched_at desc, content_hash desc
-            ) = 1
-        )
-        select newest.delivery, newest.entity_id, known.entity_id is null as is_new
-        from newest left join known_entities as known on known.entity_id = newest.entity_id
-        where is_new
-            or coalesce(newest.updated_at, '-infinity') > coalesce(known.updated_at, '-infinity')
-            or (
-                newest.updated_at is not distinct from known.updated_at
-                and newest.content_hash <> known.content_hash
-                and (newest.fetched_at, newest.content_hash) > (known.fetched_at, known.content_hash)
-            )
-        """
-    )
-
-
-def _cut_out(con: duckdb.DuckDBPyConnection) -> None:
-    """The objects inside the payloads that will be written, cut out by one parse of each."""
-    con.execute(
-        """
-        create or replace temp table cut_out as
-        select delivery, parts[1] as data, nullif(parts[2], 'null') as duplicate_info
-        from (
-            select delivery, json_extract(payload, ['$.data', '$.duplicate_info']) as parts from delivered
-            where delivery in (select delivery from changed_entities union select delivery from missing_versions)
-        )
-        """
-    )
+    return LandingCounts(inserted, updated, delivered - inserted - updated, versions, rejected)

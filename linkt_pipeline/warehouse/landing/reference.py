@@ -45,7 +45,7 @@ def _land(
                 partition by {key} order by updated_at desc nulls last, fetched_at desc, payload desc
             ) = 1
         )
-        select newest.*, stored.{key} is null as is_new
+        select newest.*, stored.rowid as stored_row, stored_row is null as is_new
         from newest left join {table} as stored on stored.{key} = newest.{key}
         where is_new
             or coalesce(newest.updated_at, '-infinity') > coalesce(stored.updated_at, '-infinity')
@@ -57,7 +57,7 @@ def _land(
         """  # noqa: S608
     )
     select = [f"{name}::json" if name in _JSON else name for name in schema]
-    replace_rows(con, table, key, "changed_reference", list(schema), select)
+    replace_rows(con, table, "changed_reference", list(schema), select)
     inserted = count(con, "select count(*) from changed_reference where is_new")
     updated = count(con, "select count(*) from changed_reference where not is_new")
     total = count(con, f"select count(distinct {key}) from delivered_reference")  # noqa: S608

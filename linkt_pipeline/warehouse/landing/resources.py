@@ -15,6 +15,7 @@ from linkt_pipeline.warehouse.frames import REJECTS_FRAME, UTC
 from linkt_pipeline.warehouse.landing.staging import count, stage
 
 MISSING = "404: Linkt does not know this id (any more)"
+UNSETTLED = "state in ('pending', 'missing', 'rejected')"  # not landed, so that a read may still land it
 
 
 def settle_landed(con: duckdb.DuckDBPyConnection, resource_type: str, delivered: str, key: str) -> None:
@@ -33,7 +34,7 @@ def settle_landed(con: duckdb.DuckDBPyConnection, resource_type: str, delivered:
         from (select {key} as resource_id, max(fetched_at) as fetched_at from {delivered} group by all) as arrived
         where named.resource_id = arrived.resource_id
             and named.resource_type = $1
-            and named.state in ('pending', 'missing', 'rejected')
+            and {UNSETTLED}
             and coalesce(named.named_at, '-infinity') <= arrived.fetched_at
         """,  # noqa: S608
         [resource_type],

@@ -8,14 +8,13 @@ import duckdb
 def replace_rows(
     con: duckdb.DuckDBPyConnection,
     table: str,
-    key: str,
     changed: str,
     columns: Sequence[str],
     select: Sequence[str],
     *,
     source: str | None = None,
 ) -> None:
-    """Take the rows of ``changed`` into ``table``, in place of those with the same key.
+    """Take the rows of ``changed`` into ``table``, in place of those they replace.
 
     The old row is deleted and the new one appended. An update in place looks simpler, but makes the next checkpoint
     write every row group it touched anew, all payloads of 120,000 neighbours included.
@@ -23,18 +22,15 @@ def replace_rows(
     Args:
         con: a connection inside a transaction.
         table: schema and name of the table.
-        key: its id column.
-        changed: a temporary table with one row per id; its column ``is_new`` tells ids that ``table`` does not hold.
+        changed: a temporary table with one row per id; its column ``stored_row`` is the ``rowid`` of the row to
+            replace, read in this transaction, and null where ``table`` does not hold the id. Finding the row by its
+            id would read the ids of the whole table once more.
         columns: columns to fill.
         select: one expression over ``changed`` for each of them.
         source: what to select from instead, one row per id of ``changed``; keeps wide rows out of ``changed``.
     """
     con.execute(
-        f"""
-        merge into {table} as stored
-        using (select {key} from {changed} where not is_new) as newer on stored.{key} = newer.{key}
-        when matched then delete
-        """  # noqa: S608
+        f"delete from {table} where rowid in (select stored_row from {changed} where stored_row is not null)"  # noqa: S608
     )
     names = ", ".join(f'"{column}"' for column in columns)
     con.execute(f"insert into {table} ({names}) select {', '.join(select)} from {source or changed}")  # noqa: S608

@@ -39,7 +39,8 @@ def land_runs(
             ) = 1
         )
         select newest.*,
-            stored.run_id is null as is_new,
+            stored.rowid as stored_row,
+            stored_row is null as is_new,
             coalesce(newest.updated_at, '-infinity') >= coalesce(stored.updated_at, '-infinity') as is_current,
             is_new or (is_current and (
                 newest.updated_at is distinct from stored.updated_at
@@ -51,7 +52,7 @@ def land_runs(
     con.execute("create or replace temp table changed_runs as select * from newest_runs where is_changed")
     columns = list(RUNS_FRAME)
     select = [f"{name}::json" if name in _JSON else name for name in columns]
-    replace_rows(con, "linkt.runs", "run_id", "changed_runs", columns, select)
+    replace_rows(con, "linkt.runs", "changed_runs", columns, select)
     _replace_credits(con)
     rejected = _name_resources(con)
     inserted = count(con, "select count(*) from changed_runs where is_new")

@@ -5,12 +5,12 @@ import polars as pl
 
 from linkt_pipeline.warehouse.frames import SIGNALS_FRAME
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
-from linkt_pipeline.warehouse.landing.delivery import stage_delivery
+from linkt_pipeline.warehouse.landing.delivery import set_aside_unstorable, stage_delivery
 from linkt_pipeline.warehouse.landing.resources import settle_landed
 from linkt_pipeline.warehouse.landing.rows import replace_rows
-from linkt_pipeline.warehouse.landing.staging import count
 
 _KEPT = {**SIGNALS_FRAME, "content_hash": pl.String}
+_ROWS = "(select delivery, stored_row from decided_signals where is_row)"
 
 
 def land_signals(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> LandingCounts:
@@ -25,31 +25,41 @@ def land_signals(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landing
     """
     if frame.is_empty():
         return LandingCounts()
-    rejected = stage_delivery(con, "delivered_signals", frame, _KEPT, "signal", "signal_id")
+    staged = stage_delivery(con, "delivered_signals", frame, _KEPT)
     con.execute(
         """
-        create or replace temp table changed_signals as
-        with newest as (
-            select * from delivered_signals
-            qualify row_number() over (partition by signal_id order by fetched_at desc, content_hash desc) = 1
-        ),
-        known as (
-            select signal_id, fetched_at, content_hash from linkt.signals
+        create or replace temp table decided_signals as
+        with known as (
+            select signal_id, rowid as stored_row, fetched_at, content_hash from linkt.signals
             where signal_id in (select signal_id from delivered_signals)
         )
-        select newest.*, known.signal_id is null as is_new
-        from newest left join known on known.signal_id = newest.signal_id
-        where is_new
-            or (
-                newest.content_hash <> known.content_hash
-                and (newest.fetched_at, newest.content_hash) > (known.fetched_at, known.content_hash)
-            )
+        select s.delivery, s.signal_id, known.stored_row,
+            lead(s.delivery) over (partition by s.signal_id order by s.fetched_at, s.content_hash, s.delivery) is null
+            and (
+                known.stored_row is null
+                or (
+                    s.content_hash <> known.content_hash
+                    and (s.fetched_at, s.content_hash) > (known.fetched_at, known.content_hash)
+                )
+            ) as is_row
+        from delivered_signals as s left join known using (signal_id)
+        where s.payload is not null
         """
     )
-    select = [f'"{name}"' for name in _KEPT]
-    replace_rows(con, "linkt.signals", "signal_id", "changed_signals", list(_KEPT), select)
+    ((delivered, inserted, updated, storable),) = con.execute(
+        """
+        select count(distinct signal_id), count(*) filter (is_row and stored_row is null),
+            count(*) filter (is_row and stored_row is not null), count(*)
+        from decided_signals
+        """
+    ).fetchall()
+    rejected = 0
+    if storable < len(staged):
+        rejected = set_aside_unstorable(con, "delivered_signals", staged, "signal", "signal_id")
+    if inserted or updated:
+        columns = list(_KEPT)
+        select = [f'"{name}"' for name in columns]
+        source = f"delivered_signals where delivery in (select delivery from {_ROWS})"  # noqa: S608
+        replace_rows(con, "linkt.signals", _ROWS, columns, select, source=source)
     settle_landed(con, "signal", "delivered_signals", "signal_id")
-    inserted = count(con, "select count(*) from changed_signals where is_new")
-    updated = count(con, "select count(*) from changed_signals where not is_new")
-    total = count(con, "select count(distinct signal_id) from delivered_signals")
-    return LandingCounts(inserted, updated, total - inserted - updated, rejected=rejected)
+    return LandingCounts(inserted, updated, delivered - inserted - updated, rejected=rejected)

@@ -7,7 +7,12 @@ from linkt_pipeline.warehouse.frames import FrameSchema
 
 
 def stage(
-    con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame, schema: FrameSchema, *, document: str | None = None
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    frame: pl.DataFrame,
+    schema: FrameSchema,
+    *,
+    select: str = "select * from staged_frame",
 ) -> None:
     """Copy a frame into the temporary table ``table``, replacing an earlier one.
 
@@ -15,8 +20,8 @@ def stage(
         con: a connection inside a transaction.
         table: name of the temporary table.
         frame: rows; columns beyond the schema are ignored.
-        schema: names and types that the table gets.
-        document: a text column that becomes JSON on the way; what DuckDB does not accept as JSON becomes null.
+        schema: names and types of the columns.
+        select: what the table gets, from ``staged_frame``.
 
     Raises:
         polars.exceptions.PolarsError: a column is missing or its values don't fit, which is a mistake in the code.
@@ -24,8 +29,7 @@ def stage(
     shaped = frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
     con.register("staged_frame", shaped)
     try:
-        replaced = f"replace (try_cast({document} as json) as {document})" if document else ""
-        con.execute(f"create or replace temp table {table} as select * {replaced} from staged_frame")  # noqa: S608
+        con.execute(f"create or replace temp table {table} as {select}")
     finally:
         con.unregister("staged_frame")
 
