@@ -22,18 +22,21 @@ class WireModel(BaseModel):
 
     Attributes:
         payload: the JSON text of this object as it arrived.
+        document: the same as Python values, not to be changed; integers of any size are exact.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=False)
 
     essential: ClassVar[frozenset[str]] = frozenset({"id"})
 
-    # The alias keeps a wire key called "payload", should one appear, out of this field.
+    # The aliases keep wire keys called "payload" or "document", should they appear, out of these fields.
     payload: str = Field(default="", validation_alias="\x00payload", exclude=True, repr=False)
+    document: dict[str, Any] = Field(default_factory=dict, validation_alias="\x00document", exclude=True, repr=False)
 
-    def with_payload(self, text: str) -> Self:
-        """The same object, now knowing the text it was read from (set in place: thousands a second pass here)."""
+    def read_from(self, text: str, document: dict[str, Any]) -> Self:
+        """The same object, now knowing what it was read from (set in place: thousands a second pass here)."""
         self.__dict__["payload"] = text
+        self.__dict__["document"] = document
         return self
 
 

@@ -46,14 +46,13 @@ def parse_many(model: type[M], bodies: Sequence[bytes | str]) -> tuple[list[M], 
     raw = [body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass") for body in bodies]
     batch = b"[" + b",".join(raw) + b"]"
     try:
-        objects = _list_adapter(model).validate_python(_load(batch))
+        documents = _load(batch)
+        objects = _list_adapter(model).validate_python(documents)
         texts = [body if isinstance(body, str) else body.decode() for body in bodies]
     except ValueError:
         objects = None
     if objects is not None and len(objects) == len(texts):
-        for parsed, text in zip(objects, texts, strict=True):
-            parsed.__dict__["payload"] = text
-        return objects, []
+        return [parsed.read_from(*source) for parsed, *source in zip(objects, texts, documents, strict=True)], []
 
     good: list[M] = []
     bad: list[MalformedBodyError] = []
@@ -81,7 +80,7 @@ def parse_one(model: type[M], body: bytes) -> M:
         raise _malformed(model, body, f"not a complete JSON text ({error})", truncated=True) from None
     if not isinstance(wire, dict):
         raise _malformed(model, body, f"an object was expected, not {type(wire).__name__}")
-    return _validated(model, wire, body).with_payload(text)
+    return _validated(model, wire, body).read_from(text, wire)
 
 
 def parse_page(model: type[M], items_key: str, body: bytes, *, page: int, page_size: int) -> Page[M]:
@@ -177,6 +176,7 @@ def _load(body: bytes) -> Any:
 
 def _validated(model: type[M], wire: dict[str, Any], body: bytes) -> M:
     """The object; optional fields of the wrong type are left out, and ``payload`` still has them."""
+    wire = dict(wire)
     for _ in range(3):
         try:
             return model.model_validate(wire)

@@ -12,11 +12,6 @@ from linkt_pipeline.api import Entity, LinktClient, MalformedBodyError, Page, Si
 from linkt_pipeline.runs.frames import Row, entities_frame, entity_rows, rejects_frame, signal_rows, signals_frame
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.landing import LandingCounts, land_entities, land_rejects, land_signals, mark_missing
-from linkt_pipeline.warehouse.landing.content import content_hashes
-
-# A parsed body takes five times the memory of its text. So few at a time stay in the processor's cache, and are gone
-# before the garbage collector looks at them: a thousand at once cost three times as much each.
-_PARSED_AT_ONCE = 25
 
 
 @dataclass(frozen=True)
@@ -33,8 +28,8 @@ class Batch:
     """What was read and is not landed yet.
 
     Attributes:
-        rows: of objects on list pages, already parsed.
-        bodies: bodies of single reads with the id that was asked for.
+        rows: what is to be landed.
+        bodies: a few of single reads that are not parsed yet, with the id that was asked for.
         missing: ids that answered 404.
         rejected: ids whose body can't be used.
         read_since: when the first of its requests was sent; nothing in it is newer than that.
@@ -77,23 +72,18 @@ class Reader:
     _frame: Callable[[Sequence[Row], datetime], pl.DataFrame]
     _land: Callable[[duckdb.DuckDBPyConnection, pl.DataFrame], LandingCounts]
 
-    def parse(self, batch: Batch) -> tuple[list[Row], list[str]]:
-        """Parse the bodies of a batch.
+    def parse(self, bodies: Sequence[tuple[str, bytes]]) -> tuple[list[Row], list[str]]:
+        """Parse bodies of single reads.
 
         Returns:
-            The rows of what is usable in the batch, and the ids whose body is not usable or speaks of another id.
+            The rows of those that are usable, and the ids whose body is not, or speaks of another id.
         """
-        rows, doubtful = list(batch.rows), []
-        for at in range(0, len(batch.bodies), _PARSED_AT_ONCE):
-            chunk = batch.bodies[at : at + _PARSED_AT_ONCE]
-            models, errors = self._parse([body for _, body in chunk])
-            if errors or [resource_id for resource_id, _ in chunk] != [model.id for model in models]:
-                parsed = {resource_id: self._parse([body])[0] for resource_id, body in chunk}
-                models = [one[0] for resource_id, one in parsed.items() if one and one[0].id == resource_id]
-                sound = {model.id for model in models}
-                doubtful += [resource_id for resource_id in parsed if resource_id not in sound]
-            rows += self.rows(models)
-        return rows, doubtful
+        models, errors = self._parse([body for _, body in bodies])
+        if not errors and [resource_id for resource_id, _ in bodies] == [model.id for model in models]:
+            return self.rows(models), []
+        parsed = {resource_id: self._parse([body])[0] for resource_id, body in bodies}
+        sound = {resource_id: one[0] for resource_id, one in parsed.items() if one and one[0].id == resource_id}
+        return self.rows(sound.values()), [resource_id for resource_id in parsed if resource_id not in sound]
 
     def rejection(self, resource_id: str, body: bytes) -> Rejected:
         """Why a body can't be used."""
@@ -101,12 +91,10 @@ class Reader:
         reason = errors[0].reason if errors else f"the body speaks of {parsed[0].id!r} instead"
         return Rejected(resource_id, reason, body.decode("utf-8", "replace"))
 
-    def land(self, warehouse: Warehouse, rows: Sequence[Row], batch: Batch) -> LandingCounts:
+    def land(self, warehouse: Warehouse, batch: Batch) -> LandingCounts:
         """Land a batch and settle its ids, in one transaction."""
         moment = batch.read_since
-        frame = self._frame(rows, moment)
-        # Before the warehouse is opened: nobody waits for it.
-        frame = frame.with_columns(content_hashes(frame["payload"]))
+        frame = self._frame(batch.rows, moment)  # before the warehouse is opened: nobody waits for it
         with warehouse.write(threads=1) as con:
             counts = self._land(con, frame)
             if batch.missing:

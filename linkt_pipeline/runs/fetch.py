@@ -1,8 +1,8 @@
-"""Fetch every pending entity or signal and land it, fetching, parsing and landing side by side.
+"""Fetch every pending entity or signal and land it, fetching and landing side by side.
 
-Bodies flow through a bounded queue into batches; a batch is parsed, turned into a frame and merged in one
-transaction on a thread, while the next one is on the wire. What is landed stays landed when a later request
-fails: the rest is simply still pending.
+Bodies are parsed a few at a time as they come, and their rows gathered into batches; a batch is merged in one
+transaction on a thread, while the next one is on the wire. What is landed stays landed when a later request fails:
+the rest is simply still pending.
 """
 
 import asyncio
@@ -25,7 +25,6 @@ from linkt_pipeline.api import (
 )
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.batches import Batch, Reader, Rejected
-from linkt_pipeline.runs.frames import Row
 from linkt_pipeline.runs.organization import Organization
 from linkt_pipeline.runs.planner import PAGE_SIZE, GroupPlan, PageBudget
 from linkt_pipeline.warehouse.connection import Warehouse
@@ -38,7 +37,10 @@ CONCURRENCY = 32
 # A transaction has a price of its own, so a batch grows while the one before it is being landed; up to a size that
 # bounds memory and what an interrupt can lose.
 _BATCH_ROWS = 1_000
-_LARGEST_BATCH = 3_000
+_LARGEST_BATCH = 2_000
+# A parsed body takes five times the memory of its text. So few at a time stay in the processor's cache, and are gone
+# before the garbage collector looks at them: a thousand at once cost three times as much each.
+_PARSED_AT_ONCE = 25
 _FAILURES_TO_STOP = 20  # so many ids failing for good is an outage, not bad luck
 _ROUND = 50_000  # pending ids read at once; bounds memory
 
@@ -225,11 +227,18 @@ class _Fetch:
             raise group.exceptions[0] from None
 
     async def _read_one(self, resource_id: str) -> None:
+        body = await self._read_body(resource_id)
+        if body is not None:
+            self.batch.bodies.append((resource_id, body))
+            if len(self.batch.bodies) >= _PARSED_AT_ONCE:
+                await self._parse_bodies()
+
+    async def _read_body(self, resource_id: str) -> bytes | None:
+        """The body of an id; None where there is none to be had, which is then written down."""
         self.done.reads += 1
         sent_at = datetime.now(UTC)
         try:
-            body = await self.reader.read_body(self.client, resource_id)
-            self.batch.bodies.append((resource_id, body))
+            return await self.reader.read_body(self.client, resource_id)
         except NotFoundError:
             self.batch.missing.append(resource_id)
         except MalformedBodyError as error:
@@ -237,12 +246,32 @@ class _Fetch:
         except InvalidIdError as error:
             self.batch.rejected.append(Rejected(resource_id, str(error), None))
         except (ServerError, ReplyLostError) as error:
+            if len(self.done.failures) + 1 >= _FAILURES_TO_STOP:
+                raise
             # This id alone, after all its retries; it stays pending while the others go on.
             self.done.failures.append(f"{resource_id}: {error}")
-            if len(self.done.failures) >= _FAILURES_TO_STOP:
-                raise
         finally:  # a verdict, whichever, is as old as its request
             self.batch.read_since = min(self.batch.read_since, sent_at)
+        return None
+
+    async def _parse_bodies(self) -> None:
+        bodies, self.batch.bodies = self.batch.bodies, []
+        rows, doubtful = self.reader.parse(bodies)
+        self.batch.rows += rows
+        for resource_id in doubtful:
+            await self._read_again(resource_id)
+
+    async def _read_again(self, resource_id: str) -> None:
+        """A body that can't be used may have been damaged on its way: once more, then it is kept as a reject."""
+        try:
+            body = await self._read_body(resource_id)
+        except LinktPipelineError as error:  # no verdict about this id, and none about what came with it
+            self.done.failures.append(f"{resource_id}: {error}")
+            return
+        if body is not None:
+            rows, doubtful = self.reader.parse([(resource_id, body)])
+            self.batch.rows += rows
+            self.batch.rejected += [self.reader.rejection(resource_id, body)] if doubtful else []
 
     async def _hand_over_if_full(self) -> None:
         lander_is_free = not self.landing and self.queue.empty()
@@ -250,6 +279,8 @@ class _Fetch:
             await self._hand_over()
 
     async def _hand_over(self) -> None:
+        while self.batch.bodies:
+            await self._parse_bodies()
         batch, self.batch = self.batch, Batch()
         try:
             await self.queue.put(batch)
@@ -265,32 +296,13 @@ class _Fetch:
             self.landing = False
 
     async def _land(self, batch: Batch) -> None:
-        rows, doubtful = await self._on_thread(self.reader.parse, batch)
-        for resource_id in doubtful:
-            await self._read_again(resource_id, batch, rows)
-        if rows:
+        if batch.rows:
             self.organization.confirm()
         if batch.missing:
             await self.organization.require(self.naming_run)
-        counts = await self._on_thread(self.reader.land, self.warehouse, rows, batch)
+        counts = await self._on_thread(self.reader.land, self.warehouse, batch)
         self.done.add(counts)
-        self.done.landed += len(rows) - counts.rejected
+        self.done.landed += len(batch.rows) - counts.rejected
         self.done.missing += len(batch.missing)
         self.done.rejected += len(batch.rejected) + counts.rejected
         self.progress(self.done)
-
-    async def _read_again(self, resource_id: str, batch: Batch, rows: list[Row]) -> None:
-        """A body that can't be used may have been damaged on its way: once more, then it is kept as a reject."""
-        self.done.reads += 1
-        try:
-            again = Batch(bodies=[(resource_id, await self.reader.read_body(self.client, resource_id))])
-            good, _ = await self._on_thread(self.reader.parse, again)
-            rows += good
-            if not good:
-                batch.rejected.append(self.reader.rejection(*again.bodies[0]))
-        except NotFoundError:
-            batch.missing.append(resource_id)
-        except MalformedBodyError as error:
-            batch.rejected.append(Rejected(resource_id, error.reason, error.payload))
-        except LinktPipelineError as error:  # no verdict about this id, and none about the batch it came with
-            self.done.failures.append(f"{resource_id}: {error}")

@@ -12,6 +12,7 @@ from linkt_pipeline.api import Entity, Icp, Run, RunStatus, Sheet, Signal, Task
 from linkt_pipeline.runs.classify import classify_error
 from linkt_pipeline.runs.seen import SeenRun
 from linkt_pipeline.warehouse import frames
+from linkt_pipeline.warehouse.landing.content import content_hash, content_hashes
 
 
 def runs_frame(seen: Sequence[SeenRun]) -> pl.DataFrame:
@@ -66,7 +67,7 @@ Row = tuple[Any, ...]
 
 def entity_rows(entities: Iterable[Entity]) -> list[Row]:
     """What is landed of each entity. Its ``data`` stays inside the payload, where DuckDB cuts it out."""
-    return list(map(_ENTITY_ROW, entities))
+    return [(*_ENTITY_ROW(entity), content_hash(entity.document)) for entity in entities]
 
 
 def entities_frame(rows: Sequence[Row], fetched_at: datetime) -> pl.DataFrame:
@@ -76,7 +77,7 @@ def entities_frame(rows: Sequence[Row], fetched_at: datetime) -> pl.DataFrame:
 
 def signal_rows(signals: Iterable[Signal]) -> list[Row]:
     """What is landed of each signal."""
-    return list(map(_SIGNAL_ROW, signals))
+    return [(*_SIGNAL_ROW(signal), content_hash(signal.document)) for signal in signals]
 
 
 def signals_frame(rows: Sequence[Row], fetched_at: datetime) -> pl.DataFrame:
@@ -140,10 +141,14 @@ _SIGNAL_ROW = _row_of(frames.SIGNALS_FRAME, "signal_id")
 
 
 def _frame_of_rows(schema: frames.FrameSchema, rows: Sequence[Row], fetched_at: datetime) -> pl.DataFrame:
-    names = [name for name in schema if name != "fetched_at"]
-    columns = zip(*rows, strict=True) if rows else ((),) * len(names)
-    given = [pl.Series(name, values, schema[name]) for name, values in zip(names, columns, strict=True)]
-    return pl.DataFrame(given).with_columns(fetched_at=pl.lit(fetched_at, schema["fetched_at"]))
+    """A frame of the schema, and ``content_hash``."""
+    types = {**{name: kind for name, kind in schema.items() if name != "fetched_at"}, "content_hash": pl.String}
+    columns = zip(*rows, strict=True) if rows else ((),) * len(types)
+    frame = pl.DataFrame([pl.Series(*column) for column in zip(types, columns, types.values(), strict=True)])
+    return frame.with_columns(
+        content_hashes(frame["payload"], frame["content_hash"]),
+        fetched_at=pl.lit(fetched_at, schema["fetched_at"]),
+    )
 
 
 def _json(value: Any) -> str | None:

@@ -155,7 +155,7 @@ class ModelClient:
             wire["error"] = "Provider error" if wire["failing"] else None
             wire["updated_at"] = wire["created_at"]
         body = {**wire, "output": {"credits": {"total_credits": 1.5}}}
-        return Run.model_validate(body).with_payload(orjson.dumps(body).decode())
+        return Run.model_validate(body).read_from(orjson.dumps(body).decode(), body)
 
     async def get_run_queue(self, run_id: str, **options: Any) -> RunQueue:
         return RunQueue.model_validate({})

@@ -69,7 +69,7 @@ def test_an_older_picture_of_a_run_does_not_overwrite_a_newer_one(scene: Scene) 
     (outcome,) = scene.execute(search())
     assert outcome.run is not None
     seen = landed_run(scene.warehouse, outcome.run.id)
-    older = outcome.run.model_copy(update={"error": "from a replica"}).with_payload("{}")
+    older = outcome.run.model_copy(update={"error": "from a replica"}).read_from("{}", {})
 
     land_runs(scene.warehouse, [SeenRun(older, seen.seen_at - timedelta(seconds=1))])
 

@@ -72,7 +72,7 @@ def name(scene: Scene, icp_id: str | None, ids: Sequence[str], *, kind: str = "e
         "created_at": "2026-11-02T00:00:00Z",
         "updated_at": "2026-11-02T01:00:00Z",
     }
-    named = Run.model_validate(wire).with_payload(orjson.dumps(wire).decode())
+    named = Run.model_validate(wire).read_from(orjson.dumps(wire).decode(), wire)
     land_runs(scene.warehouse, [SeenRun(named, datetime.now(UTC))])
     return run_id
 

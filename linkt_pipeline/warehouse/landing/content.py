@@ -17,28 +17,52 @@ _ATTRIBUTE_TIMES = ("created_at", "updated_at")
 _LONG_NUMBER = r"[:,\[\s]-?[0-9][0-9.eE+-]{16}"
 
 
-def content_hashes(payloads: pl.Series) -> pl.Series:
+def content_hash(document: dict[str, Any]) -> str | None:
+    """Fingerprint of a parsed object.
+
+    Args:
+        document: the object; left as it is.
+
+    Returns:
+        32 hexadecimal digits; None where only the text tells (see :func:`content_hashes`).
+    """
+    try:
+        return _digest(orjson.dumps(_without_times(document), option=orjson.OPT_SORT_KEYS))
+    except orjson.JSONEncodeError:  # integers beyond 64 bits, lone surrogates
+        return None
+
+
+def content_hashes(payloads: pl.Series, parsed: pl.Series | None = None) -> pl.Series:
     """Fingerprint of each payload.
 
     Args:
         payloads: JSON text of one object each.
+        parsed: what :func:`content_hash` says of each, where the objects were parsed before; kept where it is sure.
 
     Returns:
         32 hexadecimal digits each, in the same order.
     """
-    inexact = payloads.str.contains(_LONG_NUMBER).fill_null(value=False).to_list()
+    # A parsed number has lost the digits that two contents may differ in.
+    inexact = payloads.str.contains(_LONG_NUMBER).fill_null(value=False)
+    known = [None] * len(payloads) if parsed is None else parsed.to_list()
     hashes = [
-        blake2b(_exact(text) if long else _canonical(text), digest_size=16).hexdigest()
-        for text, long in zip(payloads.to_list(), inexact, strict=True)
+        _digest(_exact(text)) if long else given or _hash_of_text(text)
+        for text, long, given in zip(payloads.to_list(), inexact.to_list(), known, strict=True)
     ]
     return pl.Series("content_hash", hashes, dtype=pl.String)
 
 
-def _canonical(text: str | None) -> bytes:
+def _hash_of_text(text: str | None) -> str:
     try:
-        return orjson.dumps(_without_times(orjson.loads(text or "null")), option=orjson.OPT_SORT_KEYS)
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-        return _exact(text)  # lone surrogates, NaN, 1e400
+        document = orjson.loads(text or "null")
+    except orjson.JSONDecodeError:  # NaN, 1e400
+        document = None
+    known = content_hash(document) if isinstance(document, dict) else None
+    return known or _digest(_exact(text))
+
+
+def _digest(content: bytes) -> str:
+    return blake2b(content, digest_size=16).hexdigest()
 
 
 def _exact(text: str | None) -> bytes:
@@ -56,12 +80,21 @@ class _Digits(str):
 
 
 def _without_times(document: Any) -> Any:
-    if isinstance(document, dict):
-        document.pop("updated_at", None)
-        data = document.get("data")
-        if isinstance(data, dict):
-            for attribute in data.values():
-                if type(attribute) is dict:
-                    for name in _ATTRIBUTE_TIMES:
-                        attribute.pop(name, None)
-    return document
+    """The same without the times that say nothing of the content; the original stays whole."""
+    if not isinstance(document, dict):
+        return document
+    content = document.copy()
+    content.pop("updated_at", None)
+    data = content.get("data")
+    if isinstance(data, dict):
+        content["data"] = {name: _untimed(attribute) for name, attribute in data.items()}
+    return content
+
+
+def _untimed(attribute: Any) -> Any:
+    if type(attribute) is not dict:
+        return attribute
+    content = attribute.copy()
+    for name in _ATTRIBUTE_TIMES:
+        content.pop(name, None)
+    return content
