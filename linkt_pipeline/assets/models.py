@@ -17,6 +17,7 @@ from linkt_pipeline.models import (
     BuildResult,
     Check,
     Columns,
+    LandedTables,
     Lineage,
     LineageCache,
     ModelError,
@@ -36,7 +37,7 @@ class ModelsConfig(dg.Config):
     """How to build the SQL models."""
 
     full_refresh: bool = Field(
-        default=False, description="Compute incremental tables anew instead of only the keys that changed."
+        default=False, description="Compute every table anew, whether or not anything it is made of has changed."
     )
 
 
@@ -132,6 +133,7 @@ def _build_all(
     full_refresh: bool,
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Each model in a transaction of its own: a failure keeps the former table, skips its children, spares the rest."""
+    landed = LandedTables()
     with warehouse.session() as session:
         for model in wanted:
             broken = next((parent for parent in model.depends_on if parent in failed), None)
@@ -141,7 +143,7 @@ def _build_all(
                 continue
             try:
                 with session.transaction() as con:
-                    result = build_model(con, model, full_refresh=full_refresh)
+                    result = build_model(con, model, full_refresh=full_refresh, landed=landed)
                     shown = _shown(con, result) if model.schema == _PUBLIC_SCHEMA else {}
             except ModelError as error:
                 failed[model.key] = str(error)

@@ -5,6 +5,7 @@ from linkt_pipeline.models.checks import Check, CheckResult, load_checks, run_ch
 from linkt_pipeline.models.columns import describe_models, try_describe, warehouse_sources
 from linkt_pipeline.models.errors import ModelBuildError, ModelError, ModelFileError
 from linkt_pipeline.models.graph import ModelGraph, load_models
+from linkt_pipeline.models.inputs import LandedTables
 from linkt_pipeline.models.lineage import Lineage, column_lineage
 from linkt_pipeline.models.lineage_cache import LineageCache
 from linkt_pipeline.models.model import Columns, Materialization, ModelKey, Severity, SqlModel
@@ -16,6 +17,7 @@ __all__ = [
     "Check",
     "CheckResult",
     "Columns",
+    "LandedTables",
     "Lineage",
     "LineageCache",
     "Materialization",

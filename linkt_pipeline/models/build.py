@@ -10,9 +10,11 @@ from enum import StrEnum
 
 import duckdb
 
+from linkt_pipeline.models.books import LastBuild, last_build, new_contents, open_books, record
 from linkt_pipeline.models.columns import relation, table_columns
 from linkt_pipeline.models.errors import ModelBuildError
-from linkt_pipeline.models.incremental import apply_changes, forget_present, read_present
+from linkt_pipeline.models.incremental import apply_changes
+from linkt_pipeline.models.inputs import LandedTables, state_of_inputs
 from linkt_pipeline.models.model import Columns, Materialization, ModelKey, SqlModel
 from linkt_pipeline.warehouse.catalog import literal, quoted
 
@@ -47,13 +49,28 @@ class BuildResult:
     columns: Columns
 
 
-def build_model(con: duckdb.DuckDBPyConnection, model: SqlModel, *, full_refresh: bool = False) -> BuildResult:
+@dataclass(frozen=True)
+class _Found:
+    """What is in the warehouse under a model's name: a ``table`` or a ``view``, with its comment."""
+
+    kind: str
+    comment: str | None
+
+
+def build_model(
+    con: duckdb.DuckDBPyConnection,
+    model: SqlModel,
+    *,
+    full_refresh: bool = False,
+    landed: LandedTables | None = None,
+) -> BuildResult:
     """Create or bring up to date a model's view or table, its comments and its entry in ``linkt.model_builds``.
 
     Args:
         con: a connection inside a transaction of its own; commit keeps the build, rollback the former table.
         model: a model of a loaded graph.
-        full_refresh: compute an incremental table anew even if only some keys changed.
+        full_refresh: compute a table anew, whether or not anything it is made of has changed.
+        landed: shared by the builds of a session, so that landed tables are looked at once for all of them.
 
     Raises:
         ModelBuildError: DuckDB refused or failed the SQL.
@@ -61,62 +78,79 @@ def build_model(con: duckdb.DuckDBPyConnection, model: SqlModel, *, full_refresh
     started = time.perf_counter()
     try:
         con.execute(f"create schema if not exists {quoted(model.schema)}")
-        con.execute(
-            "create table if not exists linkt.model_builds "
-            "(model varchar, code_version varchar, built_at timestamptz, cursor varchar, rows bigint)"
-        )
-        mode, written, state = _materialize(con, model, full_refresh)
-        _write_comments(con, model)
-        rows = _count(con, f"select count(*) from {relation(model.key)}")  # noqa: S608
-        if mode is not BuildMode.UNCHANGED:
-            _record(con, model, state, rows)
-        columns = table_columns(con, model.key)
+        open_books(con)
+        found = _existing(con, model.key)
+        last = last_build(con, model)
+        inputs = state_of_inputs(con, model, landed or LandedTables())
+        comment = found.comment if found else None
+        if _is_up_to_date(con, model, last, inputs, found, full_refresh=full_refresh):
+            is_view = model.materialization is Materialization.VIEW
+            mode, written, rows = (BuildMode.VIEW if is_view else BuildMode.UNCHANGED), 0, last.rows or 0
+        else:
+            mode, written, contents = _materialize(con, model, last, found, full_refresh=full_refresh)
+            rows = _count(con, model.header.rows or f"select count(*) from {relation(model.key)}")  # noqa: S608
+            record(con, model, LastBuild(model.build_version, inputs, contents, rows))
+            if mode in (BuildMode.VIEW, BuildMode.FULL):
+                comment = None  # made anew, it has lost it
+        columns = _describe(con, model, comment)
     except duckdb.Error as error:
         raise ModelBuildError(str(model.key), model.path, str(error).strip()) from error
     return BuildResult(model.key, mode, rows, written, time.perf_counter() - started, columns)
 
 
+def _is_up_to_date(
+    con: duckdb.DuckDBPyConnection,
+    model: SqlModel,
+    last: LastBuild,
+    inputs: str | None,
+    found: _Found | None,
+    *,
+    full_refresh: bool,
+) -> bool:
+    """Nothing it is made of has changed since the last build, and nobody took the table or rows of it away."""
+    if full_refresh or inputs is None or found is None or found.kind != _kind(model):
+        return False
+    if (last.version, last.inputs) != (model.build_version, inputs):
+        return False
+    return found.kind == "view" or _count(con, f"select count(*) from {relation(model.key)}") == last.rows  # noqa: S608
+
+
 def _materialize(
-    con: duckdb.DuckDBPyConnection, model: SqlModel, full_refresh: bool
+    con: duckdb.DuckDBPyConnection, model: SqlModel, last: LastBuild, found: _Found | None, *, full_refresh: bool
 ) -> tuple[BuildMode, int, str | None]:
-    is_view = model.materialization is Materialization.VIEW
+    """Returns: what was done, rows written, and the mark of the rows (see books)."""
     table = relation(model.key)
-    kind = _existing_kind(con, model.key)
-    if kind and kind != ("view" if is_view else "table"):
-        con.execute(f"drop {kind} {table}")
-        kind = None
-    if is_view:
-        con.execute(f"create or replace view {table} as {model.sql}")
-        return BuildMode.VIEW, 0, None
-    if model.materialization is Materialization.TABLE:
-        return BuildMode.FULL, _count(con, f"create or replace table {table} as {model.sql}"), None
-
-    try:
-        return _materialize_incremental(con, model, full_refresh or kind is None)
-    finally:
-        forget_present(con)
-
-
-def _materialize_incremental(
-    con: duckdb.DuckDBPyConnection, model: SqlModel, full_refresh: bool
-) -> tuple[BuildMode, int, str | None]:
-    state = read_present(con, model)
-    last_version, last_state = _last_build(con, model)
-    if full_refresh or last_version != model.build_version or _columns_differ(con, model):
-        return BuildMode.FULL, _count(con, f"create or replace table {relation(model.key)} as {model.sql}"), state
-    if state == last_state:
-        return BuildMode.UNCHANGED, 0, state
-    delta = apply_changes(con, model)
-    return BuildMode.INCREMENTAL, delta.inserted, state
+    if found and found.kind != _kind(model):
+        con.execute(f"drop {found.kind} {table}")
+        found = None
+    match model.materialization:
+        case Materialization.VIEW:
+            con.execute(f"create or replace view {table} as {model.sql}")
+            return BuildMode.VIEW, 0, None
+        case Materialization.INCREMENTAL if (
+            found and not full_refresh and last.version == model.build_version and not _columns_differ(con, model)
+        ):
+            delta = apply_changes(con, model)
+            if not (delta.deleted or delta.inserted):
+                return BuildMode.UNCHANGED, 0, last.contents or new_contents()
+            return BuildMode.INCREMENTAL, delta.inserted, new_contents()
+        case _:
+            return BuildMode.FULL, _count(con, f"create or replace table {table} as {model.sql}"), new_contents()
 
 
-def _existing_kind(con: duckdb.DuckDBPyConnection, key: ModelKey) -> str | None:
+def _existing(con: duckdb.DuckDBPyConnection, key: ModelKey) -> _Found | None:
     row = con.execute(
-        "select table_type from information_schema.tables "
-        "where table_catalog = current_database() and table_schema = $1 and table_name = $2",
+        "select 'table', comment from duckdb_tables() "
+        "where database_name = current_database() and schema_name = $1 and table_name = $2 "
+        "union all select 'view', comment from duckdb_views() "
+        "where database_name = current_database() and schema_name = $1 and view_name = $2",
         list(key),
     ).fetchone()
-    return None if row is None else ("view" if row[0] == "VIEW" else "table")
+    return _Found(*row) if row else None
+
+
+def _kind(model: SqlModel) -> str:
+    return "view" if model.materialization is Materialization.VIEW else "table"
 
 
 def _columns_differ(con: duckdb.DuckDBPyConnection, model: SqlModel) -> bool:
@@ -125,34 +159,21 @@ def _columns_differ(con: duckdb.DuckDBPyConnection, model: SqlModel) -> bool:
     return {row[0]: row[1] for row in described} != table_columns(con, model.key)
 
 
-def _last_build(con: duckdb.DuckDBPyConnection, model: SqlModel) -> tuple[str | None, str | None]:
-    row = con.execute(
-        "select code_version, cursor from linkt.model_builds where model = $1", [str(model.key)]
-    ).fetchone()
-    return (row[0], row[1]) if row else (None, None)
-
-
-def _record(con: duckdb.DuckDBPyConnection, model: SqlModel, state: str | None, rows: int) -> None:
-    con.execute("delete from linkt.model_builds where model = $1", [str(model.key)])
-    con.execute(
-        "insert into linkt.model_builds values ($1, $2, current_timestamp, $3, $4)",
-        [str(model.key), model.build_version, state, rows],
-    )
-
-
-def _write_comments(con: duckdb.DuckDBPyConnection, model: SqlModel) -> None:
-    """Descriptions into DuckDB's catalog, where BI tools show them; only those that differ."""
+def _describe(con: duckdb.DuckDBPyConnection, model: SqlModel, comment: str | None) -> Columns:
+    """Descriptions into DuckDB's catalog, where BI tools show them; only those that differ. Returns the columns."""
     present = con.execute(
-        "select column_name, comment from duckdb_columns() "
-        "where database_name = current_database() and schema_name = $1 and table_name = $2",
+        "select column_name, data_type, comment from duckdb_columns() "
+        "where database_name = current_database() and schema_name = $1 and table_name = $2 order by column_index",
         list(model.key),
     ).fetchall()
-    for column, comment in present:
+    for column, _, shown in present:
         wanted = model.column_descriptions.get(column)
-        if wanted != comment:
+        if wanted != shown:
             con.execute(f"comment on column {relation(model.key)}.{quoted(column)} is {literal(wanted)}")
-    kind = "view" if model.materialization is Materialization.VIEW else "table"
-    con.execute(f"comment on {kind} {relation(model.key)} is {literal(f'{model.description} Grain: {model.grain}')}")
+    told = f"{model.description} Grain: {model.grain}"
+    if comment != told:
+        con.execute(f"comment on {_kind(model)} {relation(model.key)} is {literal(told)}")
+    return {column: data_type for column, data_type, _ in present}
 
 
 def _count(con: duckdb.DuckDBPyConnection, sql: str) -> int:

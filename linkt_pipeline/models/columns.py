@@ -62,6 +62,7 @@ def try_describe(graph: ModelGraph) -> tuple[dict[ModelKey, Columns], dict[Model
             try:
                 con.execute(f"create view {relation(key)} as {model.sql}")
                 described[key] = table_columns(con, key)
+                _require_header_sql_binds(con, model)
                 _require_described_columns(model, described[key])
             except duckdb.Error as error:
                 problems[key] = file_error(model, error)
@@ -91,6 +92,18 @@ def _create_sources(con: duckdb.DuckDBPyConnection, sources: Mapping[ModelKey, C
     for key, columns in sources.items():
         definition = ", ".join(f"{quoted(name)} {data_type}" for name, data_type in columns.items())
         con.execute(f"create table {relation(key)} ({definition})")
+
+
+def _require_header_sql_binds(con: duckdb.DuckDBPyConnection, model: SqlModel) -> None:
+    """The header's own SQL binds as well: the number of rows, and the columns by which tables are narrowed."""
+    if model.header.rows:
+        try:
+            con.execute(f"explain {model.header.rows}")
+        except duckdb.Error as error:
+            raise ModelFileError(model.path, 1, f"rows: {str(error).partition(chr(10))[0]}") from None
+    for narrow in model.header.incremental.narrow if model.header.incremental else ():
+        if narrow.target_column not in table_columns(con, narrow.target):
+            raise ModelFileError(model.path, 1, f"narrow: {narrow.target} has no column '{narrow.target_column}'")
 
 
 def _require_described_columns(model: SqlModel, columns: Columns) -> None:

@@ -9,8 +9,8 @@ import duckdb
 
 from linkt_pipeline.models.errors import ModelFileError
 from linkt_pipeline.models.header import parse_header
-from linkt_pipeline.models.model import Columns, ModelKey, SqlModel
-from linkt_pipeline.models.statement import fingerprint, normalise, read_select, select_of
+from linkt_pipeline.models.model import Columns, Header, Materialization, ModelKey, SqlModel, TableReference
+from linkt_pipeline.models.statement import fingerprint, is_repeatable, normalise, read_select, select_of
 
 CHECKS_FOLDER = "checks"
 
@@ -89,7 +89,7 @@ def load_models(sql_dir: Path, sources: Mapping[str, Columns]) -> ModelGraph:
     for model in models.values():
         _require_known_tables(model, {*models, *known})
     ordered = _in_build_order(models)
-    return ModelGraph(_with_build_versions(ordered), known)
+    return ModelGraph(_with_ancestry(ordered), known)
 
 
 def read_model(con: duckdb.DuckDBPyConnection, path: Path) -> SqlModel:
@@ -105,6 +105,14 @@ def read_model(con: duckdb.DuckDBPyConnection, path: Path) -> SqlModel:
     header = parse_header(path, text)
     reads = read_select(con, path, text)
     key = ModelKey(path.parent.name, path.stem)
+    _require_narrowable(path, header, reads)
+    if header.rows:
+        _require_countable(con, path, header.rows, reads)
+    version = fingerprint(normalise(text), str(header.materialization), repr(header.incremental), str(header.rows))
+    return SqlModel(key, path, header, select_of(text), reads, version, is_repeatable(con, path, text))
+
+
+def _require_narrowable(path: Path, header: Header, reads: Collection[TableReference]) -> None:
     if header.incremental:
         if missing := sorted(set(header.incremental.key).difference(header.not_null)):
             raise ModelFileError(
@@ -118,8 +126,24 @@ def read_model(con: duckdb.DuckDBPyConnection, path: Path) -> SqlModel:
                 f"an incremental model reads the table of its keys, {header.incremental.spine}, exactly once, "
                 f"and this one does {len(mentions)} times; only then can it be narrowed to the changed keys",
             )
-    version = fingerprint(normalise(text), str(header.materialization), repr(header.incremental))
-    return SqlModel(key, path, header, select_of(text), reads, version)
+        for narrow in header.incremental.narrow:
+            if narrow.column not in header.incremental.key:
+                raise ModelFileError(path, 1, f"narrow: '{narrow.column}' is no column of the incremental key")
+            if narrow.target == header.incremental.spine or narrow.target not in {read.key for read in reads}:
+                problem = f"narrow: {narrow.target} is not a table that the model reads besides the one of its keys"
+                raise ModelFileError(path, 1, problem)
+
+
+def _require_countable(
+    con: duckdb.DuckDBPyConnection, path: Path, rows: str, reads: Collection[TableReference]
+) -> None:
+    """A count that reads what the view does not would go on being shown when the view's own rows have changed."""
+    try:
+        counted = {read.key for read in read_select(con, path, rows)}
+    except ModelFileError as error:
+        raise ModelFileError(path, 1, f"rows: {error.problem}") from None
+    if strange := sorted(counted.difference(read.key for read in reads)):
+        raise ModelFileError(path, 1, f"rows: the view itself does not read {strange[0]}")
 
 
 def _require_known_tables(model: SqlModel, known: Collection[ModelKey]) -> None:
@@ -156,10 +180,23 @@ def _in_build_order(models: Mapping[ModelKey, SqlModel]) -> dict[ModelKey, SqlMo
     return ordered
 
 
-def _with_build_versions(ordered: Mapping[ModelKey, SqlModel]) -> dict[ModelKey, SqlModel]:
-    """Give each model a version that changes with any of its ancestors' code."""
-    versioned: dict[ModelKey, SqlModel] = {}
+def _with_ancestry(ordered: Mapping[ModelKey, SqlModel]) -> dict[ModelKey, SqlModel]:
+    """Give each model a version that changes with any of its ancestors' code, and what is behind its views."""
+    known: dict[ModelKey, SqlModel] = {}
     for key, model in ordered.items():
-        ancestry = [versioned[parent].build_version for parent in model.depends_on if parent in versioned]
-        versioned[key] = replace(model, build_version=fingerprint(model.code_version, *sorted(ancestry)))
-    return versioned
+        ancestry = [known[parent].build_version for parent in model.depends_on if parent in known]
+        inputs: dict[ModelKey, None] = {}
+        views = []
+        for parent in model.depends_on:
+            if parent in known and known[parent].materialization is Materialization.VIEW:
+                views.append(known[parent])
+                inputs |= dict.fromkeys(known[parent].inputs)
+            else:
+                inputs[parent] = None
+        known[key] = replace(
+            model,
+            build_version=fingerprint(model.code_version, *sorted(ancestry)),
+            inputs=tuple(inputs),
+            is_repeatable=model.is_repeatable and all(view.is_repeatable for view in views),
+        )
+    return known

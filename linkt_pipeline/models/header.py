@@ -6,7 +6,7 @@ and line, a misspelt key above all: a setting that is silently ignored is worse 
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from linkt_pipeline.models.errors import ModelFileError
@@ -16,7 +16,11 @@ _ENTRY = re.compile(r"--\s?(?P<key>[a-z_]+)(?:\s+(?P<column>[^\s:]+|\"[^\"]+\"))
 _REFERENCE = re.compile(r"(?P<column>\w+)\s*->\s*(?P<schema>\w+)\.(?P<table>\w+)\.(?P<target>\w+)")
 _INCREMENTAL = re.compile(r"(?P<columns>[\w\s,]+?)\s+from\s+(?P<schema>\w+)\.(?P<table>\w+)")
 
-MODEL_KEYS = ("description", "grain", "materialized", "incremental", "column", "unique", "not_null", "references")
+MODEL_KEYS = (
+    "description", "grain", "materialized", "incremental", "narrow", "rows",
+    "column", "unique", "not_null", "references",
+)  # fmt: skip
+_ONCE = frozenset({"description", "grain", "materialized", "incremental", "rows"})
 CHECK_KEYS = ("description", "model", "severity")
 
 
@@ -36,6 +40,8 @@ class _Draft:
     grain: str = ""
     materialization: Materialization = Materialization.VIEW
     incremental: Incremental | None = None
+    narrow: list[Reference] = field(default_factory=list)
+    rows: str | None = None
     columns: dict[str, str] = field(default_factory=dict)
     unique: list[tuple[str, ...]] = field(default_factory=list)
     not_null: list[str] = field(default_factory=list)
@@ -86,8 +92,8 @@ def parse_header(path: Path, text: str) -> Header:
     seen: dict[str, int] = {}
     materialized_line = 1
     for entry in read_entries(path, text, MODEL_KEYS):
-        if entry.key in ("description", "grain", "materialized", "incremental"):
-            if entry.key in seen:
+        if entry.key in _ONCE | {"narrow"}:
+            if entry.key in seen and entry.key in _ONCE:
                 raise ModelFileError(path, entry.line, f"'{entry.key}' is given twice, first in line {seen[entry.key]}")
             seen[entry.key] = entry.line
         if entry.key == "materialized":
@@ -103,11 +109,18 @@ def parse_header(path: Path, text: str) -> Header:
             seen.get("incremental", materialized_line),
             "'-- materialized: incremental' and '-- incremental: key, cursor from schema.table' belong together",
         )
+    if draft.narrow and draft.incremental is None:
+        raise ModelFileError(
+            path, seen["narrow"], "'narrow' is for incremental models; the others read all rows anyway"
+        )
+    if draft.rows and draft.materialization is not Materialization.VIEW:
+        raise ModelFileError(path, seen["rows"], "'rows' is for views; the rows of a table are counted at no cost")
     return Header(
         description=draft.description,
         grain=draft.grain,
         materialization=draft.materialization,
-        incremental=draft.incremental,
+        incremental=draft.incremental and replace(draft.incremental, narrow=tuple(draft.narrow)),
+        rows=draft.rows,
         columns=draft.columns,
         unique=tuple(draft.unique),
         not_null=tuple(draft.not_null),
@@ -153,6 +166,10 @@ def _apply(path: Path, entry: Entry, draft: _Draft) -> None:
             draft.materialization = Materialization(entry.value)
         case "incremental":
             draft.incremental = _incremental(path, entry)
+        case "narrow":
+            draft.narrow.append(_reference(path, entry))
+        case "rows":
+            draft.rows = entry.value
         case "column":
             if entry.column is None:
                 raise ModelFileError(path, entry.line, "write '-- column <name>: what it holds'")
@@ -187,6 +204,6 @@ def _incremental(path: Path, entry: Entry) -> Incremental:
 def _reference(path: Path, entry: Entry) -> Reference:
     match = _REFERENCE.fullmatch(entry.value)
     if match is None:
-        problem = f"references '{entry.value}' can't be read; write 'column -> schema.table.column'"
+        problem = f"{entry.key} '{entry.value}' can't be read; write 'column -> schema.table.column'"
         raise ModelFileError(path, entry.line, problem)
     return Reference(match["column"], ModelKey(match["schema"], match["table"]), match["target"])

@@ -15,7 +15,6 @@ from linkt_pipeline.models.columns import relation, table_columns
 from linkt_pipeline.models.model import Incremental, SqlModel
 from linkt_pipeline.warehouse.catalog import quoted
 
-PRESENT = "linkt_present_keys"
 CHANGED = "linkt_changed_keys"
 
 
@@ -28,42 +27,26 @@ class Delta:
     inserted: int
 
 
-def read_present(con: duckdb.DuckDBPyConnection, model: SqlModel) -> str:
-    """Note the (key, cursor) pairs that the model has now, for :func:`apply_changes`.
-
-    Returns:
-        A fingerprint of all pairs, whatever their order; equal to the last build's, there is nothing to do.
-    """
-    settings = _settings(model)
-    pair = _list((*settings.key, settings.cursor))
-    con.execute(f"create or replace temp table {PRESENT} as select {pair} {_pairs(con, model)}")
-    row = con.execute(f"select count(*), sum(hash({pair})::hugeint) from {PRESENT}").fetchone()  # noqa: S608
-    return f"{row[0]}:{row[1]}" if row else ""
-
-
-def forget_present(con: duckdb.DuckDBPyConnection) -> None:
-    """Free what :func:`read_present` noted."""
-    con.execute(f"drop table if exists temp.{PRESENT}")
-
-
 def apply_changes(con: duckdb.DuckDBPyConnection, model: SqlModel) -> Delta:
-    """Compute the changed keys again and put their rows in place; runs in the caller's transaction.
-
-    :func:`read_present` must have been called before.
-    """
+    """Compute the changed keys again and put their rows in place; runs in the caller's transaction."""
     settings = _settings(model)
     table = relation(model.key)
     keys = _list(settings.key)
+    pair = _list((*settings.key, settings.cursor))
     same = " and ".join(
         f"present.{quoted(name)} is not distinct from stored.{quoted(name)}"
         for name in (*settings.key, settings.cursor)
     )
+    # One join that keeps both sides' leftovers: two anti joins would build two hash tables, the one over all rows of
+    # a table that may hold many for each key.
+    either = ", ".join(f"case when is_present then present.{k} else stored.{k} end" for k in map(quoted, settings.key))
     con.execute(
         f"""
-        create or replace temp table {CHANGED} as
-        select {keys} from {PRESENT} as present anti join {table} as stored on {same}
-        union
-        select {keys} from {table} as stored anti join {PRESENT} as present on {same}
+        create or replace temp table {CHANGED} ({keys}) as
+        select distinct {either}
+        from (select {pair}, true as is_present {_pairs(con, model)}) as present
+        full join (select {pair}, true as is_stored from {table}) as stored on {same}
+        where is_present is null or is_stored is null
         """  # noqa: S608
     )
     try:
@@ -78,14 +61,22 @@ def apply_changes(con: duckdb.DuckDBPyConnection, model: SqlModel) -> Delta:
 
 
 def narrowed(model: SqlModel) -> str:
-    """The model's SELECT with its spine cut down to the changed keys."""
+    """The model's SELECT with its spine, and what the header names beside it, cut down to the changed keys."""
     settings = _settings(model)
-    spine = next(read for read in model.reads if read.key == settings.spine)
+    conditions = {
+        settings.spine: _is_changed(settings),
+        **{
+            narrow.target: f"{quoted(narrow.target_column)} in (select {quoted(narrow.column)} from {CHANGED})"  # noqa: S608
+            for narrow in settings.narrow
+        },
+    }
     data = model.sql.encode()
-    end = _end_of_name(data, spine.start)
-    alias = b"" if spine.alias else f" as {quoted(settings.spine.name)}".encode()
-    subquery = f"(select * from {relation(settings.spine)} where {_is_changed(settings)})".encode()  # noqa: S608
-    return (data[: spine.start] + subquery + alias + data[end:]).decode()
+    for read in reversed(model.reads):
+        if condition := conditions.get(read.key):
+            alias = "" if read.alias else f" as {quoted(read.key.name)}"
+            subquery = f"(select * from {relation(read.key)} where {condition}){alias}"  # noqa: S608
+            data = data[: read.start] + subquery.encode() + data[_end_of_name(data, read.start) :]
+    return data.decode()
 
 
 def _settings(model: SqlModel) -> Incremental:

@@ -54,16 +54,18 @@ class Incremental:
         cursor: a column whose value differs whenever any row of its key differs (a timestamp of the last change or a
             fingerprint; its order does not matter).
         spine: the one table of the FROM clause that holds the key; only its changed keys are read.
+        narrow: other tables of which only the rows of changed keys are read, with the column that holds the key.
     """
 
     key: tuple[str, ...]
     cursor: str
     spine: ModelKey
+    narrow: tuple["Reference", ...] = ()
 
 
 @dataclass(frozen=True)
 class Reference:
-    """``column`` holds keys of ``target``; a value that is not there is an orphan."""
+    """``column`` of the model and ``target_column`` of ``target`` hold the same ids."""
 
     column: str
     target: ModelKey
@@ -78,6 +80,7 @@ class Header:
     grain: str
     materialization: Materialization
     incremental: Incremental | None
+    rows: str | None
     columns: Mapping[str, str]
     unique: tuple[tuple[str, ...], ...]
     not_null: tuple[str, ...]
@@ -105,7 +108,9 @@ class SqlModel:
         sql: header and SELECT as written, up to the closing semicolon.
         reads: every place where it names a table.
         code_version: hash of what this file says (white space and comments apart).
+        is_repeatable: the same rows read give the same rows; nothing is asked of the clock, chance or a file.
         build_version: hash of this file's and all its ancestors' code; another one means a full refresh.
+        inputs: the tables it is computed from in the end: what it reads, with views seen through.
     """
 
     key: ModelKey
@@ -114,7 +119,9 @@ class SqlModel:
     sql: str
     reads: tuple[TableReference, ...]
     code_version: str
+    is_repeatable: bool
     build_version: str = ""
+    inputs: tuple[ModelKey, ...] = ()
 
     @property
     def schema(self) -> str:

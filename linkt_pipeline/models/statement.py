@@ -18,6 +18,18 @@ from linkt_pipeline.models.model import ModelKey, TableReference
 
 _QUOTED_OR_LAYOUT = re.compile(r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")|(?:--[^\n]*|/\*.*?\*/|\s+)+", re.DOTALL)
 
+# Written without brackets some of these are columns to the parser, so names alone are looked at. DuckDB's own notes on
+# stability call age(x), which counts from today, consistent; hence a list.
+_OWN_WILL = frozenset({
+    "age", "ago", "current_date", "current_localtime", "current_localtimestamp", "current_query", "current_setting",
+    "current_time", "current_timestamp", "currval", "gen_random_uuid", "get_current_time", "get_current_timestamp",
+    "getenv", "getvariable", "localtime", "localtimestamp", "nextval", "now", "random", "setseed", "today",
+    "transaction_timestamp", "txid_current", "uuid", "uuidv4", "uuidv7", "version",
+})  # fmt: skip
+_PURE_TABLE_FUNCTIONS = frozenset(
+    {"generate_series", "generate_subscripts", "json_each", "json_tree", "range", "unnest"}
+)
+
 _TOKENS = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|;", re.DOTALL)
 
 
@@ -46,6 +58,17 @@ def read_select(con: duckdb.DuckDBPyConnection, path: Path, text: str) -> tuple[
             )
         references.append(TableReference(ModelKey(schema, name), node["query_location"], line, node["alias"]))
     return tuple(sorted(references, key=lambda reference: reference.start))
+
+
+def is_repeatable(con: duckdb.DuckDBPyConnection, path: Path, text: str) -> bool:
+    """Whether the SELECT gives the same rows as long as its tables do: no clock, no chance, no files, no settings.
+
+    In doubt it is not, which costs a build that was not needed.
+
+    Raises:
+        ModelFileError: see :func:`read_select`.
+    """
+    return all(map(_is_pure, _nodes(_parse(con, path, text))))
 
 
 def normalise(sql: str) -> str:
@@ -98,6 +121,31 @@ def _second_statement_line(text: str) -> int:
     start = text.find(first) + len(first)
     rest = text[start:]
     return text.count("\n", 0, start) + _first_code_line(rest.lstrip(";"))
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Every node of the tree, in no particular order."""
+    pending = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, dict):
+            yield node
+            pending += [value for value in node.values() if isinstance(value, dict | list)]
+        else:
+            pending += [item for item in node if isinstance(item, dict | list)]
+
+
+def _is_pure(node: dict[str, Any]) -> bool:
+    if node.get("sample"):
+        return False
+    match node.get("type"):
+        case "TABLE_FUNCTION":
+            return node["function"].get("function_name") in _PURE_TABLE_FUNCTIONS
+        case "FUNCTION":
+            return node["function_name"].lower() not in _OWN_WILL
+        case "COLUMN_REF":
+            return node["column_names"][-1].lower() not in _OWN_WILL
+    return True
 
 
 def _tables(node: Any, ctes: frozenset[str]) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:

@@ -2,6 +2,8 @@
 -- grain: one row per company entity, copies included (see is_duplicate).
 -- materialized: incremental
 -- incremental: entity_id, content_version from staging.entities
+-- narrow: entity_id -> staging.signal_entities.entity_id
+-- narrow: entity_id -> staging.entity_links.linked_entity_id
 -- unique: entity_id
 -- not_null: entity_id, is_duplicate, people_count, signal_count
 -- column entity_id: Linkt's id of the company.

@@ -1,6 +1,7 @@
 -- description: Signals by company: what happened at whom.
 -- grain: one row per company and signal.
 -- materialized: view
+-- rows: select sum(signal_count) from marts.companies
 -- unique: company_id, signal_id
 -- not_null: company_id, signal_id
 -- column company_id: The company's entity.

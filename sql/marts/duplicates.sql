@@ -18,25 +18,29 @@
 -- column fetched_at: When this deployment landed the copy's version.
 with said as (
     select
-        copy.entity_id,
-        copy.entity_type,
-        coalesce(company.name, person.name) as name,
-        copy.icp_id,
+        entity_id,
+        entity_type,
+        icp_id,
         'linkt' as basis,
-        copy.primary_entity_id,
-        copy.duplicate_info ->> '$.primary_icp_name' as stated_icp_name,
+        primary_entity_id,
+        duplicate_info ->> '$.primary_icp_name' as stated_icp_name,
         cast(null as varchar) as domain,
-        copy.fetched_at
-    from staging.entities as copy
-    left join marts.companies as company on copy.entity_id = company.entity_id
-    left join marts.people as person on copy.entity_id = person.entity_id
-    where copy.is_duplicate
+        fetched_at
+    from staging.entities
+    where is_duplicate
+),
+
+shared_domains as (
+    select domain
+    from marts.companies
+    where domain is not null
+    group by domain
+    having count(*) > 1
 ),
 
 by_domain as (
     select
         entity_id,
-        name,
         icp_id,
         is_duplicate,
         domain,
@@ -45,7 +49,7 @@ by_domain as (
             partition by domain order by is_duplicate, first_seen_at nulls last, entity_id
         ) as first_entity_id
     from marts.companies
-    where domain is not null
+    where domain in (select domain from shared_domains)
 ),
 
 copies as (
@@ -54,7 +58,6 @@ copies as (
     select
         entity_id,
         'company' as entity_type,
-        name,
         icp_id,
         'same_domain' as basis,
         first_entity_id as primary_entity_id,
@@ -63,23 +66,52 @@ copies as (
         fetched_at
     from by_domain
     where entity_id <> first_entity_id and not is_duplicate
+),
+
+-- Copies are few: what is known of them is looked up among millions once, not joined with all of them.
+involved as (
+    select entity_id from copies
+    union
+    select primary_entity_id from copies
+),
+
+named as (
+    select
+        entity_id,
+        name
+    from marts.companies
+    where entity_id in (select entity_id from involved)
+    union all
+    select
+        entity_id,
+        name
+    from marts.people
+    where entity_id in (select entity_id from involved)
+),
+
+originals as (
+    select
+        entity_id,
+        icp_id
+    from staging.entities
+    where entity_id in (select entity_id from involved)
 )
 
 select
     copies.entity_id,
     copies.entity_type,
-    copies.name,
+    copy_named.name,
     copies.icp_id,
     copies.basis,
     copies.primary_entity_id,
-    coalesce(company.name, person.name) as primary_name,
+    original_named.name as primary_name,
     original.icp_id as primary_icp_id,
     coalesce(icp.name, copies.stated_icp_name) as primary_icp_name,
     original.entity_id is not null as primary_landed,
     copies.domain,
     copies.fetched_at
 from copies
-left join staging.entities as original on copies.primary_entity_id = original.entity_id
-left join marts.companies as company on copies.primary_entity_id = company.entity_id
-left join marts.people as person on copies.primary_entity_id = person.entity_id
+left join named as copy_named on copies.entity_id = copy_named.entity_id
+left join named as original_named on copies.primary_entity_id = original_named.entity_id
+left join originals as original on copies.primary_entity_id = original.entity_id
 left join staging.icps as icp on original.icp_id = icp.icp_id

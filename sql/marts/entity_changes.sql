@@ -2,6 +2,7 @@
 -- grain: one row per entity, version and changed field.
 -- materialized: incremental
 -- incremental: entity_id, history_version from staging.entity_histories
+-- narrow: entity_id -> staging.entity_versions.entity_id
 -- unique: entity_id, version_number, scope, field
 -- not_null: entity_id, version_number, scope, field, change
 -- references: entity_id -> staging.entities.entity_id

@@ -15,13 +15,17 @@ with mentions as (
     select
         domain,
         hash(entity_id) as entity,
-        any_value(entity_type) as entity_type,
+        any_value(is_company) as is_company,
         count(field) as fact_count,
         max(fetched_at) as last_seen_at
     from (
-        select entity_id, entity_type, field, fetched_at, unnest(reference_domains) as domain
+        select
+            entity_id,
+            field,
+            coalesce(entity_type = 'company', false) as is_company,
+            fetched_at,
+            unnest(reference_domains) as domain
         from staging.entity_attributes
-        where len(reference_domains) > 0
     )
     group by domain, entity
 ),
@@ -31,17 +35,21 @@ by_entity as (
         domain,
         sum(fact_count)::bigint as fact_count,
         count(entity) as entity_count,
-        count(entity) filter (entity_type = 'company') as company_count,
+        count(entity) filter (is_company) as company_count,
         max(last_seen_at) as last_seen_at
     from mentions
     group by domain
 ),
 
 by_field as (
-    select domain, count(distinct field) as field_count
+    select
+        domain,
+        count(field) as field_count
     from (
-        select field, unnest(reference_domains) as domain
-        from (select distinct field, reference_domains from staging.entity_attributes)
+        select distinct
+            field,
+            unnest(reference_domains) as domain
+        from staging.entity_attributes
     )
     group by domain
 ),
@@ -51,20 +59,7 @@ by_signal as (
         domain,
         count(signal_id) as signal_count,
         max(fetched_at) as last_seen_at
-    from (
-        select
-            signal_id,
-            fetched_at,
-            unnest(list_distinct(list_transform(
-                "references",
-                lambda r: lower(regexp_extract(
-                    r, '^(?:[A-Za-z][A-Za-z0-9+.-]*://)?(?:[^/@]*@)?(?:[wW]{3}\.)?([^/:?#\s]+\.[^/:?#\s]+)', 1
-                ))
-            ))) as domain
-        from staging.signals
-        where len("references") > 0
-    )
-    where domain <> ''
+    from staging.signal_sources
     group by domain
 )
 

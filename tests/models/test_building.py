@@ -1,11 +1,22 @@
 """Building keeps a model as its header says and never leaves a broken table behind."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import duckdb
 import pytest
 
-from linkt_pipeline.models import BuildMode, BuildResult, ModelBuildError, ModelKey, build_model
+from linkt_pipeline.models import (
+    BuildMode,
+    BuildResult,
+    LandedTables,
+    ModelBuildError,
+    ModelKey,
+    build_model,
+    load_models,
+    warehouse_sources,
+)
+from linkt_pipeline.warehouse.connection import Warehouse
 
 from .conftest import Folder
 
@@ -63,6 +74,8 @@ def test_descriptions_become_comments_and_follow_changes(con: duckdb.DuckDBPyCon
     folder.write("marts.t", sql)
     build(con, folder, "marts.t")
     assert comments() == ("About marts.t. Grain: one row per thing.", "It's the id.")
+    build(con, folder, "marts.t", full_refresh=True)
+    assert comments() == ("About marts.t. Grain: one row per thing.", "It's the id.")
     folder.write("marts.t", sql.replace("-- column id: It's the id.\n", ""))
     build(con, folder, "marts.t")
     assert comments() == ("About marts.t. Grain: one row per thing.", None)
@@ -75,6 +88,14 @@ def test_a_model_may_change_its_kind(con: duckdb.DuckDBPyConnection, folder: Fol
     folder.write("marts.m", f"-- materialized: {after}\nselect 2 as a")
     build(con, folder, "marts.m")
     assert rows(con, "marts.m") == [(2,)]
+
+
+def test_what_was_put_in_place_of_a_model_by_hand_goes(con: duckdb.DuckDBPyConnection, folder: Folder) -> None:
+    folder.write("marts.t", "-- materialized: table\nselect 1 as a")
+    build(con, folder, "marts.t")
+    con.execute("drop table marts.t; create view marts.t as select 2 as a")
+    assert build(con, folder, "marts.t").mode is BuildMode.FULL
+    assert rows(con, "marts.t") == [(1,)]
 
 
 def test_a_failing_model_leaves_its_last_good_table(con: duckdb.DuckDBPyConnection, folder: Folder) -> None:
@@ -174,3 +195,201 @@ def test_builds_are_recorded(con: duckdb.DuckDBPyConnection, folder: Folder) -> 
     model = folder.load()[ModelKey("marts", "t")]
     recorded = con.execute("select model, code_version, rows from linkt.model_builds").fetchall()
     assert recorded == [("marts.t", model.build_version, 1)]
+
+
+TABLE = "-- materialized: table\n"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "insert into linkt.names values ('b', 'Bo')",
+        "insert into linkt.names values ('a', 'Ann')",
+        "update linkt.names set name = 'Anne' where id = 'a'",
+        "update linkt.names set name = null",
+        "delete from linkt.names",
+        "alter table linkt.names add column extra int",
+        "delete from marts.t",
+        "drop table marts.t",
+    ],
+)
+def test_a_table_is_computed_again_only_if_something_it_is_made_of_has_changed(
+    con: duckdb.DuckDBPyConnection, folder: Folder, change: str
+) -> None:
+    con.execute("insert into linkt.names values ('a', 'Ann')")
+    folder.write("staging.v", "select * from linkt.names")
+    folder.write("marts.t", TABLE + "select * from staging.v")
+    for name in ("staging.v", "marts.t"):
+        build(con, folder, name)
+    unchanged = build(con, folder, "marts.t")
+    assert (unchanged.mode, unchanged.rows, unchanged.written) == (BuildMode.UNCHANGED, 1, 0)
+    put(con, "elsewhere", 1, 1)
+    assert build(con, folder, "marts.t").mode is BuildMode.UNCHANGED
+
+    con.execute(change)
+    build(con, folder, "staging.v")
+    assert build(con, folder, "marts.t").mode is BuildMode.FULL
+    assert rows(con, "marts.t") == rows(con, "linkt.names")
+
+
+def test_a_view_follows_a_new_column_of_an_empty_table(con: duckdb.DuckDBPyConnection, folder: Folder) -> None:
+    folder.write("staging.v", "select * from linkt.names")
+    build(con, folder, "staging.v")
+    con.execute("alter table linkt.names add column extra int")
+    assert "extra" in build(con, folder, "staging.v").columns
+
+
+def test_a_table_follows_the_rows_of_the_tables_it_reads(con: duckdb.DuckDBPyConnection, folder: Folder) -> None:
+    folder.write("staging.i", "select id, data ->> '$.v' as v, changed_at from linkt.things", header=INCREMENTAL)
+    folder.write("staging.v", "select id, v from staging.i")
+    folder.write("marts.t", TABLE + "select id, v from staging.v")
+
+    def build_all() -> BuildMode:
+        return [build(con, folder, name) for name in ("staging.i", "staging.v", "marts.t")][-1].mode
+
+    put(con, "a", 1, 1)
+    put(con, "b", 1, 1)
+    assert build_all() is BuildMode.FULL
+    assert build_all() is BuildMode.UNCHANGED
+    put(con, "a", 2, 2)
+    assert build_all() is BuildMode.FULL
+    con.execute("delete from linkt.things where id = 'b'")
+    assert build_all() is BuildMode.FULL
+    assert rows(con, "marts.t") == [("a", "2")]
+    # Of a table that was computed anew nobody knows what has changed.
+    build(con, folder, "staging.i", full_refresh=True)
+    assert build(con, folder, "marts.t").mode is BuildMode.FULL
+
+
+def test_rows_taken_out_of_an_incremental_table_come_back(con: duckdb.DuckDBPyConnection, folder: Folder) -> None:
+    folder.write("marts.i", "select id, changed_at from linkt.things", header=INCREMENTAL)
+    put(con, "a", 1, 1)
+    put(con, "b", 1, 1)
+    build(con, folder, "marts.i")
+    con.execute("delete from marts.i where id = 'a'")
+    assert build(con, folder, "marts.i").written == 1
+    assert [row[0] for row in rows(con, "marts.i")] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "moving",
+    ["now()", "current_date", "random()", "age(timestamp '2026-01-01')", "(select count(*) from glob('*'))"],
+)
+def test_what_depends_on_more_than_tables_is_always_computed(
+    con: duckdb.DuckDBPyConnection, folder: Folder, moving: str
+) -> None:
+    folder.write("staging.v", f"select id, {moving} as x from linkt.names")
+    folder.write("marts.t", TABLE + "select id, x from staging.v")
+    build(con, folder, "staging.v")
+    assert [build(con, folder, "marts.t").mode for _ in range(2)] == [BuildMode.FULL, BuildMode.FULL]
+
+
+def test_a_full_refresh_computes_what_has_not_changed(con: duckdb.DuckDBPyConnection, folder: Folder) -> None:
+    folder.write("marts.t", TABLE + "select id from linkt.names")
+    build(con, folder, "marts.t")
+    assert build(con, folder, "marts.t", full_refresh=True).mode is BuildMode.FULL
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update linkt.hashed set data = '[]', content_hash = 'h2'",
+        "update linkt.hashed set data = '[]', fetched_at = '2026-04-08'",
+        "update linkt.hashed set id = 'b'",
+        "delete from linkt.hashed",
+    ],
+)
+def test_content_hash_and_time_of_landing_stand_for_a_row(
+    con: duckdb.DuckDBPyConnection, folder: Folder, change: str
+) -> None:
+    con.execute("create table linkt.hashed (id varchar, data json, fetched_at timestamptz, content_hash varchar)")
+    con.execute("insert into linkt.hashed values ('a', '{}', '2026-04-07', 'h1')")
+    folder.write("marts.t", TABLE + "select id, data from linkt.hashed")
+    build(con, folder, "marts.t")
+    assert build(con, folder, "marts.t").mode is BuildMode.UNCHANGED
+    con.execute(change)
+    assert build(con, folder, "marts.t").mode is BuildMode.FULL
+    assert rows(con, "marts.t") == con.execute("select id, data from linkt.hashed").fetchall()
+
+
+def test_landed_tables_are_looked_at_once_for_a_connection(con: duckdb.DuckDBPyConnection, folder: Folder) -> None:
+    folder.write("marts.t", TABLE + "select id from linkt.names")
+    graph, landed = folder.load(), LandedTables()
+    build_model(con, graph["marts.t"], landed=landed)
+    con.execute("insert into linkt.names values ('a', 'Ann')")
+    assert build_model(con, graph["marts.t"], landed=landed).mode is BuildMode.UNCHANGED
+    with con.cursor() as another:
+        assert build_model(another, graph["marts.t"], landed=landed).mode is BuildMode.FULL
+
+
+def test_the_rows_of_a_view_are_counted_as_its_header_says(con: duckdb.DuckDBPyConnection, folder: Folder) -> None:
+    sql = "select id from linkt.things left join linkt.names using (id)"
+    folder.write("staging.v", f"-- rows: select 10 * count(*) from linkt.things\n{sql}")
+    put(con, "a", 1, 1)
+    assert build(con, folder, "staging.v").rows == 10
+    put(con, "b", 1, 1)
+    assert build(con, folder, "staging.v").rows == 20
+    folder.write("staging.v", f"-- rows: select sum(1) from linkt.things\n{sql}")
+    assert build(con, folder, "staging.v").rows == 2
+    con.execute("delete from linkt.things")
+    assert build(con, folder, "staging.v").rows == 0
+
+
+def test_tables_beside_the_spine_are_narrowed_wherever_they_are_named(
+    con: duckdb.DuckDBPyConnection, folder: Folder
+) -> None:
+    con.execute("create table linkt.tags (thing varchar, tag varchar)")
+    folder.write(
+        "marts.i",
+        "with counted as (select thing, count(*) as tags from linkt.tags group by thing) "
+        "select t.id, counted.tags, hash(counted.tags) as version, "
+        "(select count(*) from linkt.tags as tag) as rows_seen, (select count(*) from linkt.names) as names_seen "
+        "from linkt.things as t left join counted on t.id = counted.thing",
+        header=INCREMENTAL.replace("changed_at", "version") + "-- narrow: id -> linkt.tags.thing\n",
+    )
+    for thing in ("a", "b"):
+        put(con, thing, 1, 1)
+        con.execute("insert into linkt.names values ($1, $1)", [thing])
+        con.execute("insert into linkt.tags values ($1, 'x')", [thing])
+    build(con, folder, "marts.i")
+    con.execute("insert into linkt.tags values ('b', 'y')")
+    build(con, folder, "marts.i")
+    seen = con.execute("select id, tags, rows_seen, names_seen from marts.i order by id").fetchall()
+    assert seen == [("a", 1, 2, 2), ("b", 2, 2, 2)]
+
+
+def test_the_books_of_older_releases_are_read(con: duckdb.DuckDBPyConnection, folder: Folder) -> None:
+    folder.write("staging.i", "select id, changed_at from linkt.things", header=INCREMENTAL)
+    folder.write("marts.t", TABLE + "select id from staging.i")
+    put(con, "a", 1, 1)
+    for name in ("staging.i", "marts.t"):
+        build(con, folder, name)
+    con.execute("alter table linkt.model_builds drop column contents")
+    con.execute("update linkt.model_builds set cursor = '1:42'")
+    put(con, "b", 1, 1)
+    for name in ("staging.i", "marts.t"):
+        build(con, folder, name)
+    assert rows(con, "marts.t") == [("a",), ("b",)]
+    assert build(con, folder, "marts.t").mode is BuildMode.UNCHANGED
+
+
+def test_a_build_that_finds_nothing_new_writes_nothing(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path / "linkt.duckdb")
+    folder = tmp_path / "sql"
+    (folder / "marts").mkdir(parents=True)
+    header = "-- description: d\n-- grain: g\n-- not_null: entity_id\n-- column entity_id: Its id.\n"
+    (folder / "marts" / "v.sql").write_text(f"{header}select entity_id from linkt.entities")
+    (folder / "marts" / "t.sql").write_text(f"{header}{TABLE}select entity_id from linkt.entities")
+    incremental = "-- materialized: incremental\n-- incremental: entity_id, fetched_at from linkt.entities\n"
+    (folder / "marts" / "i.sql").write_text(f"{header}{incremental}select entity_id, fetched_at from linkt.entities")
+
+    def build_all() -> bytes:
+        with warehouse.read() as con:
+            graph = load_models(folder, warehouse_sources(con))
+        with warehouse.session() as session:
+            for model in graph.models.values():
+                with session.transaction() as con:
+                    build_model(con, model)
+        return warehouse.path.read_bytes()
+
+    assert build_all() == build_all()

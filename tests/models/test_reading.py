@@ -9,6 +9,10 @@ from linkt_pipeline.models import Materialization, ModelFileError, ModelKey, try
 from .conftest import Folder
 
 OK = "-- description: d\n-- grain: g\n"
+NARROWED = (
+    OK + "-- materialized: incremental\n-- incremental: id, changed_at from linkt.things\n-- not_null: id\n"
+    "-- narrow: {}\nselect t.id, t.changed_at, name from linkt.things as t join linkt.names using (id)"
+)
 
 
 def test_a_model_is_its_header_and_its_select(folder: Folder) -> None:
@@ -100,6 +104,15 @@ def test_dependencies_come_from_the_sql(folder: Folder, sql: str, expected: tupl
             7,
             "exactly once, and this one does 2 times",
         ),
+        (OK + "-- narrow: id -> linkt.names.id\nselect 1", 3, "'narrow' is for incremental models"),
+        (OK + "-- narrow: id of linkt.names\nselect 1", 3, "write 'column -> schema.table.column'"),
+        (NARROWED.format("name -> linkt.names.id"), 1, "'name' is no column of the incremental key"),
+        (NARROWED.format("id -> linkt.things.id"), 1, "linkt.things is not a table that the model reads besides"),
+        (NARROWED.format("id -> staging.things.id"), 1, "staging.things is not a table that the model reads besides"),
+        (OK + "-- materialized: table\n-- rows: select 1\nselect 1", 4, "'rows' is for views"),
+        (OK + "-- rows: select 1\n-- rows: select 2\nselect 1", 4, "given twice, first in line 3"),
+        (OK + "-- rows: select count(*) from linkt.names\nselect 1", 1, "the view itself does not read linkt.names"),
+        (OK + "-- rows: count the names\nselect 1", 1, "rows: not valid SQL"),
     ],
 )
 def test_a_mistake_is_told_with_file_and_line(folder: Folder, text: str, line: int, part: str) -> None:
@@ -140,6 +153,56 @@ def test_a_header_about_a_column_that_is_gone_is_a_mistake(folder: Folder) -> No
     folder.write("marts.m", "-- not_null: nam\nselect name from linkt.names")
     _, problems = try_describe(folder.load())
     assert "column 'nam', which the SELECT does not have" in str(problems[ModelKey("marts", "m")])
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (NARROWED.format("id -> linkt.names.nosuch"), "narrow: linkt.names has no column 'nosuch'"),
+        (OK + "-- rows: select sum(nosuch) from linkt.names\nselect id from linkt.names", "rows: Binder Error"),
+    ],
+)
+def test_a_header_that_asks_for_a_column_that_is_not_there_is_a_mistake(
+    folder: Folder, text: str, problem: str
+) -> None:
+    folder.write("marts.m", text, header="")
+    _, problems = try_describe(folder.load())
+    assert problem in str(problems[ModelKey("marts", "m")])
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("select count(*) from linkt.names", True),
+        ("select n from range(3) as r(n)", True),
+        ("select unnest([1, 2])", True),
+        ("select j.key from linkt.things as t, json_each(t.data) as j", True),
+        ("select now()", False),
+        ("select current_timestamp", False),
+        ("select CURRENT_DATE - interval 1 day", False),
+        ("select age(changed_at) from linkt.things", False),
+        ("select id from linkt.names where random() < 0.5", False),
+        ("with a as (select uuid() as u) select u from a", False),
+        ("select * from read_csv('x.csv')", False),
+        ("select id from linkt.names using sample 10 percent", False),
+        ("select id from linkt.names tablesample 10 percent", False),
+    ],
+)
+def test_a_select_that_asks_more_than_its_tables_is_known(folder: Folder, sql: str, expected: bool) -> None:
+    folder.write("staging.s", sql)
+    folder.write("marts.m", "select * from staging.s")
+    graph = folder.load()
+    assert (graph["staging.s"].is_repeatable, graph["marts.m"].is_repeatable) == (expected, expected)
+
+
+def test_inputs_are_the_tables_behind_the_views(folder: Folder) -> None:
+    folder.write("staging.a", "select id from linkt.names")
+    folder.write("staging.b", "select id from staging.a join linkt.things using (id)")
+    folder.write("marts.t", "-- materialized: table\nselect id from staging.b")
+    folder.write("marts.u", "select id from marts.t join staging.a using (id)")
+    graph = folder.load()
+    assert set(graph["marts.t"].inputs) == {ModelKey("linkt", "names"), ModelKey("linkt", "things")}
+    assert set(graph["marts.u"].inputs) == {ModelKey("marts", "t"), ModelKey("linkt", "names")}
 
 
 def test_code_version_ignores_layout_and_heeds_meaning(folder: Folder) -> None:
