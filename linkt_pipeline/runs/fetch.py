@@ -6,10 +6,11 @@ the rest is simply still pending.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from linkt_pipeline.api import (
@@ -34,13 +35,17 @@ from linkt_pipeline.warehouse.queries import pending_resources
 T = TypeVar("T")
 
 CONCURRENCY = 32
-# A transaction has a price of its own, so a batch grows while the one before it is being landed; up to a size that
-# bounds memory and what an interrupt can lose.
-_BATCH_ROWS = 1_000
-_LARGEST_BATCH = 2_000
+# A batch is landed when it is so large (its memory is bounded), or so old (on a plan of 60 requests a minute a thousand
+# rows take a quarter of an hour, and a process that is killed then would have to ask for them again).
+_BATCH_ROWS = 2_000
+_BATCH_AGE = timedelta(seconds=5)
 # A parsed body takes five times the memory of its text. So few at a time stay in the processor's cache, and are gone
 # before the garbage collector looks at them: a thousand at once cost three times as much each.
 _PARSED_AT_ONCE = 25
+# Landing asks for the interpreter's lock some hundred times a batch. Sending and receiving give it up every few
+# microseconds, but take it back before the landing thread has woken up: without this pause after each parcel it waits
+# half of its time.
+_TURN_FOR_LANDING = 1e-5  # seconds asked for; the system makes it some fifty microseconds
 _FAILURES_TO_STOP = 20  # so many ids failing for good is an outage, not bad luck
 _ROUND = 50_000  # pending ids read at once; bounds memory
 
@@ -139,6 +144,7 @@ class _Fetch:
         self.tried: set[str] = set()
         self.batch = Batch()
         self.queue: asyncio.Queue[Batch | None] = asyncio.Queue(maxsize=1)
+        self.handed_over_at = time.monotonic()
         self.landing = False
         # One thread for all batches: the memory that several threads keep for themselves is several times as much.
         self.thread = ThreadPoolExecutor(1, "landing")
@@ -207,7 +213,7 @@ class _Fetch:
             self.batch.read_since = min(self.batch.read_since, sent_at)
             settled = plan.record({item.id for item in page.items}, page.total or 0)
             self.batch.rows += self.reader.rows(item for item in page.items if item.id in settled)
-            await self._hand_over_if_full()
+            await self._hand_over_if_due()
             if not page.items:
                 return
 
@@ -217,7 +223,7 @@ class _Fetch:
         async def read_on() -> None:
             for resource_id in remaining:
                 await self._read_one(resource_id)
-                await self._hand_over_if_full()
+                await self._hand_over_if_due()
 
         try:
             async with asyncio.TaskGroup() as readers:
@@ -258,6 +264,8 @@ class _Fetch:
         bodies, self.batch.bodies = self.batch.bodies, []
         rows, doubtful = self.reader.parse(bodies)
         self.batch.rows += rows
+        if self.landing:
+            time.sleep(_TURN_FOR_LANDING)  # noqa: ASYNC251 - the event loop is what has to pause
         for resource_id in doubtful:
             await self._read_again(resource_id)
 
@@ -273,15 +281,16 @@ class _Fetch:
             self.batch.rows += rows
             self.batch.rejected += [self.reader.rejection(resource_id, body)] if doubtful else []
 
-    async def _hand_over_if_full(self) -> None:
-        lander_is_free = not self.landing and self.queue.empty()
-        if len(self.batch) >= (_BATCH_ROWS if lander_is_free else _LARGEST_BATCH):
+    async def _hand_over_if_due(self) -> None:
+        is_old = time.monotonic() - self.handed_over_at > _BATCH_AGE.total_seconds()
+        if len(self.batch) >= _BATCH_ROWS or (is_old and not self.landing):
             await self._hand_over()
 
     async def _hand_over(self) -> None:
         while self.batch.bodies:
             await self._parse_bodies()
         batch, self.batch = self.batch, Batch()
+        self.handed_over_at = time.monotonic()
         try:
             await self.queue.put(batch)
         except asyncio.CancelledError:  # another request has failed for good; what was read is landed all the same

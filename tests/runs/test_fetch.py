@@ -86,8 +86,7 @@ def fetch(scene: Scene, reader: Reader = ENTITIES, **options: Any) -> Fetched:
 
 
 def small_batches(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
-    for name in ("_BATCH_ROWS", "_LARGEST_BATCH"):
-        monkeypatch.setattr(fetch_module, name, rows)
+    monkeypatch.setattr(fetch_module, "_BATCH_ROWS", rows)
 
 
 def books(scene: Scene) -> dict[str, int]:
@@ -514,6 +513,18 @@ def test_a_failing_first_round_does_not_keep_the_next_ones_from_their_turn(
     fetched = fetch(scene, retry_for=None)
 
     assert (fetched.landed, len(fetched.failures)) == (6, 3)
+
+
+def test_what_was_read_does_not_wait_for_a_batch_to_fill(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a small plan a batch takes a quarter of an hour to fill, and a killed process would pay for it again."""
+    monkeypatch.setattr(fetch_module, "_BATCH_AGE", timedelta(0))
+    ids = create_entities(scene, SAAS, 5)
+    name(scene, None, ids)
+    landed_so_far: list[int] = []
+
+    fetch(scene, concurrency=1, progress=lambda done: landed_so_far.append(done.landed))
+
+    assert landed_so_far[0] < landed_so_far[-1] == 5
 
 
 def rows(ids: Iterable[str]) -> list[Row]:
