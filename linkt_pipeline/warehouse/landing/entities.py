@@ -11,7 +11,7 @@ from linkt_pipeline.warehouse.frames import ENTITIES_FRAME
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
 from linkt_pipeline.warehouse.landing.delivery import DELIVERED, set_aside_unstorable, stage_delivery
 from linkt_pipeline.warehouse.landing.resources import UNSETTLED, settle_landed
-from linkt_pipeline.warehouse.landing.rows import replace_rows
+from linkt_pipeline.warehouse.landing.rows import replace_rows, stored_rows
 from linkt_pipeline.warehouse.landing.versions import append_versions
 
 _KEPT = {**ENTITIES_FRAME, "content_hash": pl.String}
@@ -29,7 +29,7 @@ create or replace temp table decided as
 with known as (
     select entity_id, rowid as stored_row, updated_at, fetched_at, content_hash
     from linkt.entities
-    where entity_id in (select entity_id from delivered)
+    where rowid in ({stored_rows("linkt.entities", "entity_id", "delivered")})
 ),
 waiting as (
     select named.resource_id as entity_id,

@@ -1,8 +1,17 @@
-"""Replaces rows by id without touching the rest of a big table."""
+"""Finds and replaces rows by id without touching the rest of a big table."""
 
 from collections.abc import Sequence
 
 import duckdb
+
+
+def stored_rows(table: str, key: str, delivered: str) -> str:
+    """A query for the ``rowid`` of the rows that a delivery is about.
+
+    Of the whole table only the ids are read. DuckDB would read every column asked for beside them, fingerprints of
+    a million rows to keep a thousand: those are to be fetched by ``rowid``.
+    """
+    return f"select rowid from {table} where {key} in (select {key} from {delivered})"  # noqa: S608
 
 
 def replace_rows(

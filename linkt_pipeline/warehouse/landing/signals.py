@@ -7,7 +7,7 @@ from linkt_pipeline.warehouse.frames import SIGNALS_FRAME
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
 from linkt_pipeline.warehouse.landing.delivery import set_aside_unstorable, stage_delivery
 from linkt_pipeline.warehouse.landing.resources import settle_landed
-from linkt_pipeline.warehouse.landing.rows import replace_rows
+from linkt_pipeline.warehouse.landing.rows import replace_rows, stored_rows
 
 _KEPT = {**SIGNALS_FRAME, "content_hash": pl.String}
 _ROWS = "(select delivery, stored_row from decided_signals where is_row)"
@@ -27,11 +27,11 @@ def land_signals(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landing
         return LandingCounts()
     staged = stage_delivery(con, "delivered_signals", frame, _KEPT)
     con.execute(
-        """
+        f"""
         create or replace temp table decided_signals as
         with known as (
             select signal_id, rowid as stored_row, fetched_at, content_hash from linkt.signals
-            where signal_id in (select signal_id from delivered_signals)
+            where rowid in ({stored_rows("linkt.signals", "signal_id", "delivered_signals")})
         )
         select s.delivery, s.signal_id, known.stored_row,
             lead(s.delivery) over (partition by s.signal_id order by s.fetched_at, s.content_hash, s.delivery) is null
@@ -44,7 +44,7 @@ def land_signals(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landing
             ) as is_row
         from delivered_signals as s left join known using (signal_id)
         where s.payload is not null
-        """
+        """  # noqa: S608
     )
     ((delivered, inserted, updated, storable),) = con.execute(
         """
