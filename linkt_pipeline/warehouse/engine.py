@@ -59,7 +59,6 @@ class Engine:
         self._path = path
         self._spill = path.with_name(f"{path.name}.tmp")
         self._duckdb: duckdb.DuckDBPyConnection | None = None
-        self._process = os.getpid()
 
     def attach(self, *, read_only: bool, threads: int | None, settings: str) -> duckdb.DuckDBPyConnection:
         """Open the file; its connection is to be given back to :meth:`detach`.
@@ -100,13 +99,6 @@ class Engine:
             running.close()
 
     def _running(self) -> duckdb.DuckDBPyConnection:
-        if self._process != os.getpid():
-            # A fork has the memory of its parent's DuckDB, but none of its threads: it can be neither used nor closed.
-            _of_parents.append(self._duckdb)
-            self._duckdb, self._process = None, os.getpid()
         if self._duckdb is None:
             self._duckdb = start_duckdb(self._spill, self.memory_limit)
         return self._duckdb
-
-
-_of_parents: list[duckdb.DuckDBPyConnection | None] = []

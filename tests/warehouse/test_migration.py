@@ -1,0 +1,83 @@
+"""A warehouse of an earlier release is brought up to date with every row, and keeps its descriptions."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from linkt_pipeline.warehouse import migration
+from linkt_pipeline.warehouse.connection import Warehouse
+
+TABLES = ("entities", "entity_versions", "signals")
+NOW = datetime(2026, 11, 2, tzinfo=UTC)
+BODY = '{"id": "e",  "data": {"name": {"value": "Zoë"}}}'
+
+
+@pytest.fixture
+def second_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
+    """A warehouse as the release with two migrations left it, in the file format of that time."""
+    path = tmp_path / "linkt.duckdb"
+    con = duckdb.connect()
+    con.execute(f"attach '{path}' as warehouse; use warehouse; set TimeZone = 'UTC'")
+    with monkeypatch.context() as patch:
+        known = migration.migrations()
+        patch.setattr(migration, "migrations", lambda: known[:2])
+        migration.migrate(con)
+    for i in range(3):
+        con.execute(
+            "insert into linkt.entities (entity_id, data, fetched_at, content_hash, payload) "
+            "values ($1, $2, $3, 'h', $2)",
+            [f"e{i}", BODY, NOW],
+        )
+        con.execute(
+            "insert into linkt.entity_versions (entity_id, data, fetched_at, content_hash) values ($1, $2, $3, 'h')",
+            [f"e{i}", BODY, NOW],
+        )
+        con.execute(
+            "insert into linkt.signals (signal_id, fetched_at, payload, entity_ids) values ($1, $2, $3, ['e0', null])",
+            [f"s{i}", NOW, BODY],
+        )
+    con.close()
+    return Warehouse(path)
+
+
+def columns(con: duckdb.DuckDBPyConnection) -> list[tuple]:
+    return con.execute(
+        "select table_name, column_name, data_type, is_nullable, comment is null from duckdb_columns() "
+        "where database_name = current_database() and schema_name = 'linkt' and table_name in $1 order by all",
+        [list(TABLES)],
+    ).fetchall()
+
+
+def test_no_row_and_no_description_is_lost(second_version: Warehouse, tmp_path: Path) -> None:
+    with second_version.read() as con:
+        assert con.execute(
+            "select entity_id, data::varchar, payload::varchar, fetched_at from linkt.entities order by 1"
+        ).fetchall() == [(f"e{i}", BODY, BODY, NOW) for i in range(3)]
+        assert con.execute("select count(*), count(distinct data::varchar) from linkt.entity_versions").fetchall() == [
+            (3, 1)
+        ]
+        assert con.execute("select any_value(entity_ids), count(*) from linkt.signals").fetchall() == [
+            (["e0", None], 3)
+        ]
+        migrated = columns(con)
+    assert [(table, column) for table, column, *_, is_undescribed in migrated if is_undescribed] == []
+    with Warehouse(tmp_path / "new.duckdb").read() as con:
+        assert columns(con) == migrated
+
+
+def test_json_is_kept_with_zstd(second_version: Warehouse) -> None:
+    with second_version.read() as con:
+        found = {
+            (table, column): compression
+            for table in TABLES
+            for column, compression in con.execute(
+                f"select column_name, compression from pragma_storage_info('linkt.{table}') "
+                "where column_name in ('data', 'payload') and segment_type not in ('VALIDITY')"
+            ).fetchall()
+        }
+
+    assert found == dict.fromkeys(
+        [("entities", "data"), ("entities", "payload"), ("entity_versions", "data"), ("signals", "payload")], "ZSTD"
+    )
