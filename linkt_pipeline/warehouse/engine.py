@@ -59,6 +59,7 @@ class Engine:
         self._path = path
         self._spill = path.with_name(f"{path.name}.tmp")
         self._duckdb: duckdb.DuckDBPyConnection | None = None
+        self._may_be_attached = False
 
     def attach(self, *, read_only: bool, threads: int | None, settings: str) -> duckdb.DuckDBPyConnection:
         """Open the file; its connection is to be given back to :meth:`detach`.
@@ -71,14 +72,18 @@ class Engine:
         Raises:
             duckdb.Error: another process has it open, or it is no DuckDB database.
         """
+        if self._may_be_attached:
+            self.stop()  # an interrupt came between this and detach
         con = self._running().cursor()
+        self._may_be_attached = True
         try:
             con.execute(f"set threads = {int(threads or usual_threads())}; {settings}")
             options = f"storage_version {literal(_STORAGE_VERSION)}{', read_only' if read_only else ''}"
             con.execute(f"attach {literal(str(self._path))} as {CATALOG} ({options})")
             con.execute(f"use {CATALOG}; set TimeZone = 'UTC'")
-        except BaseException:
+        except duckdb.IOException:  # another process has it, which is asked for again and again
             con.close()
+            self._may_be_attached = False
             raise
         return con
 
@@ -87,6 +92,7 @@ class Engine:
         con.close()
         try:
             self._running().execute(f"detach {CATALOG}")
+            self._may_be_attached = False
         except duckdb.Error:  # a full disk, say: what was committed is in the log, and written from there next time
             self.stop()
         if self._spill.exists():
@@ -97,6 +103,7 @@ class Engine:
         running, self._duckdb = self._duckdb, None
         if running is not None:
             running.close()
+        self._may_be_attached = False
 
     def _running(self) -> duckdb.DuckDBPyConnection:
         if self._duckdb is None:

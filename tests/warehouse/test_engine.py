@@ -8,12 +8,14 @@ import duckdb
 import pytest
 
 from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.engine import Engine
 from linkt_pipeline.warehouse.state import read_state, write_state
 
 FORK = """
 import os, sys
 from pathlib import Path
 from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.engine import Engine
 from linkt_pipeline.warehouse.state import read_state, write_state
 warehouse = Warehouse(Path(sys.argv[1]))
 with warehouse.write() as con:
@@ -93,6 +95,18 @@ def test_a_failure_does_not_outlast_its_use(warehouse: Warehouse) -> None:
     assert kept(warehouse, "a") == "1"
     keep(warehouse, "a", "2")
     assert kept(warehouse, "a") == "2"
+
+
+def test_an_interrupt_before_the_file_was_given_back_does_not_keep_it(warehouse: Warehouse) -> None:
+    keep(warehouse, "a", "1")
+    engine = Engine(warehouse.path, "100MB")
+    engine.attach(read_only=False, threads=1, settings="")  # and never detached
+
+    con = engine.attach(read_only=True, threads=None, settings="")
+
+    assert read_state(con, "a") == "1"
+    engine.detach(con)
+    keep(warehouse, "a", "2")
 
 
 def test_a_forked_process_opens_the_file_by_itself(warehouse: Warehouse) -> None:
