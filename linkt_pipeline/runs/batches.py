@@ -105,16 +105,8 @@ class Reader:
         return counts
 
 
-async def _entity_body(client: LinktClient, entity_id: str) -> bytes:
-    return await client.get_entity_body(entity_id)
-
-
 async def _entity_page(client: LinktClient, icp_id: str, page: int, page_size: int) -> Page[Entity]:
     return await client.list_entities_page(page, icp_id=icp_id, page_size=page_size)
-
-
-async def _signal_body(client: LinktClient, signal_id: str) -> bytes:
-    return await client.get_signal_body(signal_id)
 
 
 async def _signal_page(client: LinktClient, icp_id: str, page: int, page_size: int) -> Page[Signal]:
@@ -124,5 +116,9 @@ async def _signal_page(client: LinktClient, icp_id: str, page: int, page_size: i
     )
 
 
-ENTITIES = Reader("entity", _entity_body, _entity_page, entity_rows, parse_entities, entities_frame, land_entities)
-SIGNALS = Reader("signal", _signal_body, _signal_page, signal_rows, parse_signals, signals_frame, land_signals)
+ENTITIES = Reader(
+    "entity", LinktClient.get_entity_body, _entity_page, entity_rows, parse_entities, entities_frame, land_entities
+)
+SIGNALS = Reader(
+    "signal", LinktClient.get_signal_body, _signal_page, signal_rows, parse_signals, signals_frame, land_signals
+)

@@ -32,9 +32,9 @@ class UsageMeter:
         self._written_today = 0
 
     def count(self, record: RequestRecord) -> None:
-        """Take one request into account."""
+        """Take one request into account (its time is in UTC)."""
         failed = record.status is None or record.status >= 400
-        self._unwritten[record.at.astimezone(UTC).date(), record.endpoint, failed] += 1
+        self._unwritten[record.at.date(), record.endpoint, failed] += 1
 
     async def require_budget(self) -> None:
         """Called before every request.
@@ -105,7 +105,8 @@ async def connect(
         if pace is not None:
             await pace.take()
 
-    throttle = Throttle(requests_per_minute, budget=budget)
+    is_limited = daily_request_limit is not None or pace is not None
+    throttle = Throttle(requests_per_minute, budget=budget if is_limited else None)
     flusher = asyncio.create_task(meter.flush_regularly())
     try:
         async with LinktClient(base_url, api_key, throttle=throttle, on_request=meter.count) as client:

@@ -213,7 +213,8 @@ class _Fetch:
             self.batch.read_since = min(self.batch.read_since, sent_at)
             settled = plan.record({item.id for item in page.items}, page.total or 0)
             self.batch.rows += self.reader.rows(item for item in page.items if item.id in settled)
-            await self._hand_over_if_due()
+            if self._is_due():
+                await self._hand_over()
             if not page.items:
                 return
 
@@ -223,7 +224,8 @@ class _Fetch:
         async def read_on() -> None:
             for resource_id in remaining:
                 await self._read_one(resource_id)
-                await self._hand_over_if_due()
+                if self._is_due():
+                    await self._hand_over()
 
         try:
             async with asyncio.TaskGroup() as readers:
@@ -281,10 +283,9 @@ class _Fetch:
             self.batch.rows += rows
             self.batch.rejected += [self.reader.rejection(resource_id, body)] if doubtful else []
 
-    async def _hand_over_if_due(self) -> None:
+    def _is_due(self) -> bool:
         is_old = time.monotonic() - self.handed_over_at > _BATCH_AGE.total_seconds()
-        if len(self.batch) >= _BATCH_ROWS or (is_old and not self.landing):
-            await self._hand_over()
+        return len(self.batch) >= _BATCH_ROWS or (is_old and not self.landing)
 
     async def _hand_over(self) -> None:
         while self.batch.bodies:
