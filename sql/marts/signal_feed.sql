@@ -24,7 +24,8 @@ with companies as (
     select
         link.signal_id,
         count(company.entity_id) as company_count,
-        string_agg(company.name, ', ' order by company.name) as company_names
+        -- Sorted afterwards: an aggregate that sorts keeps everything in memory.
+        array_to_string(list_sort(list(company.name) filter (company.name is not null)), ', ') as company_names
     from staging.signal_entities as link
     inner join marts.companies as company on link.entity_id = company.entity_id
     group by link.signal_id
