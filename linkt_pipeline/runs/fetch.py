@@ -35,9 +35,9 @@ from linkt_pipeline.warehouse.queries import pending_resources
 T = TypeVar("T")
 
 CONCURRENCY = 32
-# A batch is landed when it is so large (its memory is bounded), or so old: on a plan of 60 requests a minute two thousand
-# rows take half an hour, and a process that is killed then would have to ask for them again. Not much younger, because
-# even a handful of rows takes half a megabyte of the file until row groups are merged.
+# A batch is landed when it is so large (its memory is bounded), or so old: on a plan of 60 requests a minute two
+# thousand rows take half an hour, and a process that is killed then would have to ask for them again. Not much younger,
+# because even a handful of rows takes half a megabyte of the file until row groups are merged.
 _BATCH_ROWS = 2_000
 _BATCH_AGE = timedelta(minutes=1)
 # A parsed body takes five times the memory of its text. So few at a time stay in the processor's cache, and are gone
