@@ -22,7 +22,7 @@ class WireModel(BaseModel):
 
     Attributes:
         payload: the JSON text of this object as it arrived.
-        document: the same as Python values, not to be changed; integers of any size are exact.
+        document: the same as Python values, not to be changed; None for an object that was not read from a text.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=False)
@@ -31,7 +31,7 @@ class WireModel(BaseModel):
 
     # The aliases keep wire keys called "payload" or "document", should they appear, out of these fields.
     payload: str = Field(default="", validation_alias="\x00payload", exclude=True, repr=False)
-    document: dict[str, Any] = Field(default_factory=dict, validation_alias="\x00document", exclude=True, repr=False)
+    document: dict[str, Any] | None = Field(default=None, validation_alias="\x00document", exclude=True, repr=False)
 
     def read_from(self, text: str, document: dict[str, Any]) -> Self:
         """The same object, now knowing what it was read from (set in place: thousands a second pass here)."""

@@ -170,7 +170,7 @@ def _refuse_constant(name: str) -> float:
 
 
 def _load(body: bytes) -> Any:
-    """Half the time of ``validate_json``; integers of any size stay exact, NaN and Infinity are refused as no JSON."""
+    """Half the time of ``validate_json``; integers of any size stay exact, NaN and Infinity are refused."""
     return from_json(body, allow_inf_nan=False, cache_strings="keys")
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import duckdb
 
 from linkt_pipeline.models.model import SqlModel
+from linkt_pipeline.models.statement import fingerprint
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class LastBuild:
     """What the books say of a model; all None if it was never built.
 
     Attributes:
-        version: of the code, its ancestors' included.
+        version: of the code, the ancestors' included as they were then; see :func:`version_of`.
         inputs: fingerprint of all that was read; None if it can't be told, then the next build reads again.
         contents: mark of the rows; None for a view, whose rows are never written.
         rows: how many there were.
@@ -45,6 +46,16 @@ def last_build(con: duckdb.DuckDBPyConnection, model: SqlModel) -> LastBuild:
         "select code_version, cursor, contents, rows from linkt.model_builds where model = $1", [str(model.key)]
     ).fetchone()
     return LastBuild(*row) if row else LastBuild()
+
+
+def version_of(con: duckdb.DuckDBPyConnection, model: SqlModel) -> str:
+    """A hash of the model's code and of that of its ancestors; another one than the last build's asks for a full build.
+
+    Of the ancestors it is the code they were last *built* with that counts, because that is what is read: one whose
+    file was changed may be waiting for its build.
+    """
+    built = dict(con.execute("select model, code_version from linkt.model_builds").fetchall())
+    return fingerprint(model.code_version, *(f"{key} {built.get(str(key))}" for key in sorted(model.depends_on)))
 
 
 def contents_of_models(con: duckdb.DuckDBPyConnection) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import duckdb
 
-from linkt_pipeline.models.books import LastBuild, last_build, new_contents, open_books, record
+from linkt_pipeline.models.books import LastBuild, last_build, new_contents, open_books, record, version_of
 from linkt_pipeline.models.columns import relation, table_columns
 from linkt_pipeline.models.errors import ModelBuildError
 from linkt_pipeline.models.incremental import apply_changes
@@ -81,15 +81,16 @@ def build_model(
         open_books(con)
         found = _existing(con, model.key)
         last = last_build(con, model)
+        version = version_of(con, model)
         inputs = state_of_inputs(con, model, landed or LandedTables())
         comment = found.comment if found else None
-        if _is_up_to_date(con, model, last, inputs, found, full_refresh=full_refresh):
+        if _is_up_to_date(con, model, last, version, inputs, found, full_refresh=full_refresh):
             is_view = model.materialization is Materialization.VIEW
             mode, written, rows = (BuildMode.VIEW if is_view else BuildMode.UNCHANGED), 0, last.rows or 0
         else:
-            mode, written, contents = _materialize(con, model, last, found, full_refresh=full_refresh)
+            mode, written, contents = _materialize(con, model, last, version, found, full_refresh=full_refresh)
             rows = _count(con, model.header.rows or f"select count(*) from {relation(model.key)}")  # noqa: S608
-            record(con, model, LastBuild(model.build_version, inputs, contents, rows))
+            record(con, model, LastBuild(version, inputs, contents, rows))
             if mode in (BuildMode.VIEW, BuildMode.FULL):
                 comment = None  # made anew, it has lost it
         columns = _describe(con, model, comment)
@@ -102,6 +103,7 @@ def _is_up_to_date(
     con: duckdb.DuckDBPyConnection,
     model: SqlModel,
     last: LastBuild,
+    version: str,
     inputs: str | None,
     found: _Found | None,
     *,
@@ -110,13 +112,19 @@ def _is_up_to_date(
     """Nothing it is made of has changed since the last build, and nobody took the table or rows of it away."""
     if full_refresh or inputs is None or found is None or found.kind != _kind(model):
         return False
-    if (last.version, last.inputs) != (model.build_version, inputs):
+    if (last.version, last.inputs) != (version, inputs):
         return False
     return found.kind == "view" or _count(con, f"select count(*) from {relation(model.key)}") == last.rows  # noqa: S608
 
 
 def _materialize(
-    con: duckdb.DuckDBPyConnection, model: SqlModel, last: LastBuild, found: _Found | None, *, full_refresh: bool
+    con: duckdb.DuckDBPyConnection,
+    model: SqlModel,
+    last: LastBuild,
+    version: str,
+    found: _Found | None,
+    *,
+    full_refresh: bool,
 ) -> tuple[BuildMode, int, str | None]:
     """Returns: what was done, rows written, and the mark of the rows (see books)."""
     table = relation(model.key)
@@ -128,7 +136,7 @@ def _materialize(
             con.execute(f"create or replace view {table} as {model.sql}")
             return BuildMode.VIEW, 0, None
         case Materialization.INCREMENTAL if (
-            found and not full_refresh and last.version == model.build_version and not _columns_differ(con, model)
+            found and not full_refresh and last.version == version and not _columns_differ(con, model)
         ):
             delta = apply_changes(con, model)
             if not (delta.deleted or delta.inserted):

@@ -70,7 +70,7 @@ def load_models(sql_dir: Path, sources: Mapping[str, Columns]) -> ModelGraph:
     Args:
         sql_dir: the folder of models.
         sources: columns of the tables that exist without a model, by ``schema.table``; see
-            :func:`linkt_pipeline.models.sources.warehouse_sources`.
+            :func:`linkt_pipeline.models.columns.warehouse_sources`.
 
     Raises:
         ModelFileError: a file can't be used, names an unknown table, or is part of a cycle.
@@ -89,7 +89,7 @@ def load_models(sql_dir: Path, sources: Mapping[str, Columns]) -> ModelGraph:
     for model in models.values():
         _require_known_tables(model, {*models, *known})
     ordered = _in_build_order(models)
-    return ModelGraph(_with_ancestry(ordered), known)
+    return ModelGraph(_seen_through_views(ordered), known)
 
 
 def read_model(con: duckdb.DuckDBPyConnection, path: Path) -> SqlModel:
@@ -180,11 +180,10 @@ def _in_build_order(models: Mapping[ModelKey, SqlModel]) -> dict[ModelKey, SqlMo
     return ordered
 
 
-def _with_ancestry(ordered: Mapping[ModelKey, SqlModel]) -> dict[ModelKey, SqlModel]:
-    """Give each model a version that changes with any of its ancestors' code, and what is behind its views."""
+def _seen_through_views(ordered: Mapping[ModelKey, SqlModel]) -> dict[ModelKey, SqlModel]:
+    """Tell each model what is behind the views it reads."""
     known: dict[ModelKey, SqlModel] = {}
     for key, model in ordered.items():
-        ancestry = [known[parent].build_version for parent in model.depends_on if parent in known]
         inputs: dict[ModelKey, None] = {}
         views = []
         for parent in model.depends_on:
@@ -195,7 +194,6 @@ def _with_ancestry(ordered: Mapping[ModelKey, SqlModel]) -> dict[ModelKey, SqlMo
                 inputs[parent] = None
         known[key] = replace(
             model,
-            build_version=fingerprint(model.code_version, *sorted(ancestry)),
             inputs=tuple(inputs),
             is_repeatable=model.is_repeatable and all(view.is_repeatable for view in views),
         )

@@ -109,7 +109,6 @@ class SqlModel:
         reads: every place where it names a table.
         code_version: hash of what this file says (white space and comments apart).
         is_repeatable: the same rows read give the same rows; nothing is asked of the clock, chance or a file.
-        build_version: hash of this file's and all its ancestors' code; another one means a full refresh.
         inputs: the tables it is computed from in the end: what it reads, with views seen through.
     """
 
@@ -120,7 +119,6 @@ class SqlModel:
     reads: tuple[TableReference, ...]
     code_version: str
     is_repeatable: bool
-    build_version: str = ""
     inputs: tuple[ModelKey, ...] = ()
 
     @property

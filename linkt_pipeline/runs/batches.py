@@ -32,7 +32,7 @@ class Batch:
         bodies: a few of single reads that are not parsed yet, with the id that was asked for.
         missing: ids that answered 404.
         rejected: ids whose body can't be used.
-        read_since: when the first of its requests was sent; nothing in it is newer than that.
+        read_since: when the first of its requests was sent; nothing in it is older than that.
     """
 
     rows: list[Row] = field(default_factory=list)

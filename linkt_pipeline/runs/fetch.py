@@ -35,7 +35,7 @@ from linkt_pipeline.warehouse.queries import pending_resources
 T = TypeVar("T")
 
 CONCURRENCY = 32
-# A batch is landed when it is so large (its memory is bounded), or so old: on a plan of 60 requests a minute two
+# A batch is landed when it is so large (its memory is bounded), and so often: on a plan of 60 requests a minute two
 # thousand rows take half an hour, and a process that is killed then would have to ask for them again. Not much younger,
 # because even a handful of rows takes half a megabyte of the file until row groups are merged.
 _BATCH_ROWS = 2_000
@@ -145,7 +145,7 @@ class _Fetch:
         self.tried: set[str] = set()
         self.batch = Batch()
         self.queue: asyncio.Queue[Batch | None] = asyncio.Queue(maxsize=1)
-        self.handed_over_at = time.monotonic()
+        self.handing_over = asyncio.Lock()
         self.landing = False
         # One thread for all batches: the memory that several threads keep for themselves is several times as much.
         self.thread = ThreadPoolExecutor(1, "landing")
@@ -164,11 +164,14 @@ class _Fetch:
             try:
                 async with asyncio.TaskGroup() as side_by_side:
                     side_by_side.create_task(self._land_batches())
+                    timer = side_by_side.create_task(self._hand_over_regularly())
                     try:
                         await self._fetch_round(groups)
                     except LinktPipelineError as error:
                         failure = error
-                    await self._hand_over()
+                    timer.cancel()
+                    while len(self.batch):  # what is looked at a second time comes after
+                        await self._hand_over()
                     await self.queue.put(None)
             except ExceptionGroup as group:
                 raise group.exceptions[0] from None
@@ -214,8 +217,7 @@ class _Fetch:
             self.batch.read_since = min(self.batch.read_since, sent_at)
             settled = plan.record({item.id for item in page.items}, page.total or 0)
             self.batch.rows += self.reader.rows(item for item in page.items if item.id in settled)
-            if self._is_due():
-                await self._hand_over()
+            await self._hand_over_if_full()
             if not page.items:
                 return
 
@@ -225,8 +227,7 @@ class _Fetch:
         async def read_on() -> None:
             for resource_id in remaining:
                 await self._read_one(resource_id)
-                if self._is_due():
-                    await self._hand_over()
+                await self._hand_over_if_full()
 
         try:
             async with asyncio.TaskGroup() as readers:
@@ -240,7 +241,7 @@ class _Fetch:
         if body is not None:
             self.batch.bodies.append((resource_id, body))
             if len(self.batch.bodies) >= _PARSED_AT_ONCE:
-                await self._parse_bodies()
+                await self._parse_bodies(self.batch)
 
     async def _read_body(self, resource_id: str) -> bytes | None:
         """The body of an id; None where there is none to be had, which is then written down."""
@@ -263,10 +264,10 @@ class _Fetch:
             self.batch.read_since = min(self.batch.read_since, sent_at)
         return None
 
-    async def _parse_bodies(self) -> None:
-        bodies, self.batch.bodies = self.batch.bodies, []
+    async def _parse_bodies(self, batch: Batch) -> None:
+        bodies, batch.bodies = batch.bodies, []
         rows, doubtful = self.reader.parse(bodies)
-        self.batch.rows += rows
+        batch.rows += rows
         if self.landing:
             time.sleep(_TURN_FOR_LANDING)  # noqa: ASYNC251 - the event loop is what has to pause
         for resource_id in doubtful:
@@ -284,20 +285,28 @@ class _Fetch:
             self.batch.rows += rows
             self.batch.rejected += [self.reader.rejection(resource_id, body)] if doubtful else []
 
-    def _is_due(self) -> bool:
-        is_old = time.monotonic() - self.handed_over_at > _BATCH_AGE.total_seconds()
-        return len(self.batch) >= _BATCH_ROWS or (is_old and not self.landing)
+    async def _hand_over_if_full(self) -> None:
+        if len(self.batch) >= _BATCH_ROWS:
+            await self._hand_over()
+        elif self.handing_over.locked():  # two batches wait to be landed: no more is read until one is
+            async with self.handing_over:
+                pass
+
+    async def _hand_over_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(_BATCH_AGE.total_seconds())
+            if len(self.batch) and not self.landing:
+                await self._hand_over()
 
     async def _hand_over(self) -> None:
-        while self.batch.bodies:
-            await self._parse_bodies()
-        batch, self.batch = self.batch, Batch()
-        self.handed_over_at = time.monotonic()
-        try:
-            await self.queue.put(batch)
-        except asyncio.CancelledError:  # another request has failed for good; what was read is landed all the same
-            self.batch.take_in(batch)
-            raise
+        async with self.handing_over:
+            batch, self.batch = self.batch, Batch()
+            try:
+                await self._parse_bodies(batch)
+                await self.queue.put(batch)
+            except asyncio.CancelledError:  # another request has failed for good; what was read is landed all the same
+                self.batch.take_in(batch)
+                raise
 
     async def _land_batches(self) -> None:
         while (batch := await self.queue.get()) is not None:

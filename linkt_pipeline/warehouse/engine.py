@@ -78,23 +78,38 @@ class Engine:
         self._may_be_attached = True
         try:
             con.execute(f"set threads = {int(threads or usual_threads())}; {settings}")
-            options = f"storage_version {literal(_STORAGE_VERSION)}{', read_only' if read_only else ''}"
-            con.execute(f"attach {literal(str(self._path))} as {CATALOG} ({options})")
+            self._attach(con, "read_only" if read_only else "read_write")
             con.execute(f"use {CATALOG}; set TimeZone = 'UTC'")
         except duckdb.IOException:  # another process has it, which is asked for again and again
             con.close()
             self._may_be_attached = False
             raise
+        except BaseException:
+            con.close()
+            self.stop()
+            raise
         return con
+
+    def _attach(self, con: duckdb.DuckDBPyConnection, mode: str) -> None:
+        attach = f"attach {literal(str(self._path))} as {CATALOG} ({mode}"
+        try:
+            con.execute(f"{attach}, storage_version {literal(_STORAGE_VERSION)})")
+        except duckdb.InvalidInputException as error:
+            if "cannot be lowered" not in str(error):
+                raise
+            con.execute(f"{attach})")  # of a newer format, which suits as well
 
     def detach(self, con: duckdb.DuckDBPyConnection) -> None:
         """Close the connection and the file."""
-        con.close()
         try:
+            con.close()
             self._running().execute(f"detach {CATALOG}")
             self._may_be_attached = False
         except duckdb.Error:  # a full disk, say: what was committed is in the log, and written from there next time
             self.stop()
+        except BaseException:  # an interrupt must not leave others locked out
+            self.stop()
+            raise
         if self._spill.exists():
             self.stop()  # which removes it
 

@@ -216,18 +216,6 @@ def test_code_version_ignores_layout_and_heeds_meaning(folder: Folder) -> None:
     assert version("-- materialized: table\nselect id, 'a  b' as t\nfrom linkt.names") != first
 
 
-def test_build_version_follows_the_ancestors(folder: Folder) -> None:
-    folder.write("staging.a", "select id from linkt.names")
-    folder.write("staging.other", "select id from linkt.names")
-    folder.write("marts.b", "select id from staging.a")
-    before = folder.load()
-    folder.write("staging.a", "select upper(id) as id from linkt.names")
-    after = folder.load()
-    assert after["marts.b"].code_version == before["marts.b"].code_version
-    assert after["marts.b"].build_version != before["marts.b"].build_version
-    assert after["staging.other"].build_version == before["staging.other"].build_version
-
-
 def test_a_file_that_is_no_text_is_told(folder: Folder) -> None:
     path = folder.write("marts.m", "select 1")
     path.write_bytes(b"\xff\xfe")

@@ -1,6 +1,7 @@
 """Fetching: each named id ends as landed, missing or rejected, whichever way it was read and whatever broke."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,7 @@ from linkt_pipeline.sandbox.catalog import FAIR, MONITOR, SAAS, SHEET_SIGNALS_TA
 from linkt_pipeline.sandbox.records import EntityRow, SignalRow
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.errors import WarehouseUnwritableError
+from linkt_pipeline.warehouse.landing import LandingCounts
 
 from .scene import SPEED, Scene, run, search
 
@@ -515,16 +517,55 @@ def test_a_failing_first_round_does_not_keep_the_next_ones_from_their_turn(
     assert (fetched.landed, len(fetched.failures)) == (6, 3)
 
 
-def test_what_was_read_does_not_wait_for_a_batch_to_fill(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a small plan a batch takes a quarter of an hour to fill, and a killed process would pay for it again."""
-    monkeypatch.setattr(fetch_module, "_BATCH_AGE", timedelta(0))
-    ids = create_entities(scene, SAAS, 5)
+def test_what_was_read_is_landed_while_the_next_answers_are_waited_for(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a small plan a batch takes half an hour to fill, and a killed process would pay for it again."""
+    monkeypatch.setattr(fetch_module, "_BATCH_AGE", timedelta(milliseconds=20))
+    ids = create_entities(scene, SAAS, 3)
     name(scene, None, ids)
-    landed_so_far: list[int] = []
 
-    fetch(scene, concurrency=1, progress=lambda done: landed_so_far.append(done.landed))
+    async def work() -> Fetched:
+        first_are_landed = asyncio.Event()
 
-    assert landed_so_far[0] < landed_so_far[-1] == 5
+        async def read_body(client: LinktClient, entity_id: str) -> bytes:
+            if entity_id == max(ids):
+                await asyncio.wait_for(first_are_landed.wait(), 10)
+            return await ENTITIES.read_body(client, entity_id)
+
+        async with scene.worker() as worker:
+            return await fetch_pending(
+                worker.client,
+                scene.warehouse,
+                replace(ENTITIES, read_body=read_body),
+                progress=lambda done: first_are_landed.set() if done.landed == 2 else None,
+            )
+
+    assert run(work()).landed == 3
+
+
+def test_no_more_is_read_while_two_batches_wait(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_batches(monkeypatch, 2)
+    ids = create_entities(scene, SAAS, 40)
+    name(scene, None, ids)
+    read: list[str] = []
+    read_before_the_first_was_landed: list[int] = []
+
+    async def read_body(client: LinktClient, entity_id: str) -> bytes:
+        body = await ENTITIES.read_body(client, entity_id)
+        read.append(entity_id)
+        return body
+
+    def land(*arguments: Any) -> LandingCounts:
+        time.sleep(0.3)
+        if not read_before_the_first_was_landed:
+            read_before_the_first_was_landed.append(len(read))
+        return ENTITIES._land(*arguments)
+
+    fetch(scene, replace(ENTITIES, read_body=read_body, _land=land), concurrency=4)
+
+    assert landed(scene) == set(ids)
+    assert read_before_the_first_was_landed[0] <= 3 * 2 + 4
 
 
 def rows(ids: Iterable[str]) -> list[Row]:

@@ -84,11 +84,12 @@ async def play(world: World, sessions: Sequence[Sequence[int | None]]) -> list[O
     ended: list[Outcome | None] = []
     for group in sessions:
         ended += await asyncio.gather(*(world.session(crash_at) for crash_at in group))
-    while True:
+    for _ in range(20):
         ended.append(last := await world.session(None))
         # A retry that could not start, or not tell whether it did, is for the next materialization to bring to an end.
         if last is not None and last.run is not None and not isinstance(last.error, RetryNotStartedError):
             return [outcome for outcome in ended if outcome is not None]
+    raise AssertionError("20 materializations without a crash came to no end")
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -14,6 +15,7 @@ from linkt_pipeline.warehouse.state import read_state, write_state
 FORK = """
 import os, sys
 from pathlib import Path
+from typing import Any
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.engine import Engine
 from linkt_pipeline.warehouse.state import read_state, write_state
@@ -107,6 +109,34 @@ def test_an_interrupt_before_the_file_was_given_back_does_not_keep_it(warehouse:
     assert read_state(con, "a") == "1"
     engine.detach(con)
     keep(warehouse, "a", "2")
+
+
+def test_a_file_of_a_newer_format_is_used_as_it_is(warehouse: Warehouse) -> None:
+    con = duckdb.connect()
+    con.execute(f"attach '{warehouse.path}' as newer (storage_version 'latest'); create table newer.t (i int)")
+    con.close()
+
+    keep(warehouse, "a", "1")
+
+    assert kept(warehouse, "a") == "1"
+
+
+def test_an_interrupt_while_the_file_is_opened_locks_nobody_out(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(warehouse, "a", "1")
+    attach = Engine._attach
+
+    def interrupted(*arguments: Any) -> None:
+        attach(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Engine, "_attach", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        keep(warehouse, "a", "2")
+
+    script = "import duckdb, sys; duckdb.connect(sys.argv[1]).execute('create table foreign_table (i int)')"
+    subprocess.run([sys.executable, "-c", script, str(warehouse.path)], check=True, timeout=60)
 
 
 def test_a_forked_process_opens_the_file_by_itself(warehouse: Warehouse) -> None:

@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+import polars as pl
 import pytest
+from pydantic_core import from_json
 
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.landing import LandingCounts
+from linkt_pipeline.warehouse.landing.content import content_hash, content_hashes
 from tests.warehouse.deliveries import entity, fetch, land, land_run, name_of, run, versions_of
 
 
@@ -117,6 +120,15 @@ def test_big_integers_that_differ_in_the_last_digit_are_a_change(warehouse: Ware
 
     assert land(warehouse, {**entity("e", updated=2), "payload": body % 2}).versions == 1
     assert fetch(warehouse, "select data ->> '$.n.value' from linkt.entities") == [("123456789012345678901234567892",)]
+
+
+def test_numbers_beyond_a_float_are_told_apart() -> None:
+    body = '{"data":{"n":{"value":%s}}}'
+    parsed = [content_hash(from_json(body % number)) for number in ("1e400", "-1e400", "null")]
+
+    frame = content_hashes(pl.Series([body % number for number in ("1e400", "-1e400", "null")]), pl.Series(parsed))
+
+    assert frame.n_unique() == 3
 
 
 def test_null_duplicate_info_is_null_and_an_object_is_kept(warehouse: Warehouse) -> None:

@@ -12,20 +12,22 @@ import orjson
 import polars as pl
 
 _ATTRIBUTE_TIMES = ("created_at", "updated_at")
-# orjson turns integers beyond 64 bits into floats, and two of them could look alike. Digits right after a quote are an
-# id or a date, not a number.
-_LONG_NUMBER = r"[:,\[\s]-?[0-9][0-9.eE+-]{16}"
+# Parsed, two numbers of many digits could look alike, and those beyond a float all do. Digits right after a quote are
+# an id or a date, not a number.
+_LONG_NUMBER = r"[:,\[\s]-?(?:[0-9][0-9.eE+-]{16}|[0-9.]+[eE]\+?[0-9]{3})"
 
 
-def content_hash(document: dict[str, Any]) -> str | None:
+def content_hash(document: dict[str, Any] | None) -> str | None:
     """Fingerprint of a parsed object.
 
     Args:
-        document: the object; left as it is.
+        document: the object, left as it is; None where only the text is known.
 
     Returns:
         32 hexadecimal digits; None where only the text tells (see :func:`content_hashes`).
     """
+    if document is None:
+        return None
     try:
         return _digest(orjson.dumps(_without_times(document), option=orjson.OPT_SORT_KEYS))
     except orjson.JSONEncodeError:  # integers beyond 64 bits, lone surrogates

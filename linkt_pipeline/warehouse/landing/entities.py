@@ -1,7 +1,8 @@
 """Lands entities: the newest version in ``linkt.entities``, every real change in ``linkt.entity_versions``.
 
-What a batch costs must not grow with the warehouse, so each big table is read at most once: ``linkt.entities`` for
-the rows that the delivered ids have now, and of ``linkt.run_resources`` the row groups in which something waits.
+What a batch costs must not grow with the warehouse, so of big tables as little is read as can be: the ids of
+``linkt.entities`` once, to find the rows that the delivered ids have now, and of ``linkt.run_resources`` the row groups
+in which something waits. Only what comes late, or unasked, has to be looked up in all that is stored.
 """
 
 import duckdb
