@@ -170,6 +170,7 @@ class _Fetch:
                     except LinktPipelineError as error:
                         failure = error
                     timer.cancel()
+                    await asyncio.wait([timer])  # it gives back what it was handing over
                     while len(self.batch):  # what is looked at a second time comes after
                         await self._hand_over()
                     await self.queue.put(None)
