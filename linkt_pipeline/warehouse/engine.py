@@ -60,6 +60,7 @@ class Engine:
         self._spill = path.with_name(f"{path.name}.tmp")
         self._duckdb: duckdb.DuckDBPyConnection | None = None
         self._may_be_attached = False
+        self._settings = ""
 
     def attach(self, *, read_only: bool, threads: int | None, settings: str) -> duckdb.DuckDBPyConnection:
         """Open the file; its connection is to be given back to :meth:`detach`.
@@ -77,7 +78,10 @@ class Engine:
         con = self._running().cursor()
         self._may_be_attached = True
         try:
-            con.execute(f"set threads = {int(threads or usual_threads())}; {settings}")
+            settings = f"set threads = {int(threads or usual_threads())}; {settings}"
+            if settings != self._settings:
+                con.execute(settings)
+                self._settings = settings
             self._attach(con, "read_only" if read_only else "read_write")
             con.execute(f"use {CATALOG}; set TimeZone = 'UTC'")
         except duckdb.IOException:  # another process has it, which is asked for again and again
@@ -115,7 +119,7 @@ class Engine:
 
     def stop(self) -> None:
         """Close everything, whatever state it is in; the next :meth:`attach` starts a DuckDB anew."""
-        running, self._duckdb = self._duckdb, None
+        running, self._duckdb, self._settings = self._duckdb, None, ""
         if running is not None:
             running.close()
         self._may_be_attached = False

@@ -12,7 +12,8 @@ from polars.datatypes import DataType, DataTypeClass
 
 UTC = pl.Datetime("us", "UTC")
 
-FrameSchema = Mapping[str, DataType | DataTypeClass]
+ColumnType = DataType | DataTypeClass
+FrameSchema = Mapping[str, ColumnType]
 
 RUNS_FRAME: FrameSchema = {
     "run_id": pl.String,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import duckdb
 import polars as pl
 
+from linkt_pipeline.warehouse.catalog import literal
 from linkt_pipeline.warehouse.landing.resources import WELL_FORMED_ID
 
 
@@ -36,20 +37,21 @@ def pending_resources(con: duckdb.DuckDBPyConnection, resource_type: str, limit:
     Returns:
         ``resource_id``, ``run_id`` and ``icp_id`` of the newest run that names it; one row per id, oldest first.
     """
-    return con.execute(
-        """
+    # Given as parameters, the values would make DuckDB keep a copy of the result: twice the time.
+    pending = con.sql(
+        f"""
         select named.resource_id,
             max_by(named.run_id, (named.named_at, named.run_id)) as run_id,
             max_by(runs.icp_id, (named.named_at, named.run_id)) filter (runs.icp_id is not null) as icp_id
         from linkt.run_resources as named
         left join linkt.runs as runs on runs.run_id = named.run_id
-        where named.state = 'pending' and named.resource_type = $1
+        where named.state = 'pending' and named.resource_type = {literal(resource_type)}
         group by named.resource_id
         order by named.resource_id
-        limit $2
-        """,
-        [resource_type, limit],
-    ).pl()
+        limit {int(limit)}
+        """  # noqa: S608
+    )
+    return pl.DataFrame(pending)
 
 
 def unlanded_run_ids(con: duckdb.DuckDBPyConnection) -> list[str]:
@@ -150,13 +152,13 @@ def runs_by_status(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 def recent_rejects(con: duckdb.DuckDBPyConnection, limit: int = 20) -> pl.DataFrame:
     """The latest rejected ids: ``resource_type``, ``resource_id``, ``run_id``, ``reason``, ``received_at``."""
-    return con.execute(
-        """
+    rejects = con.sql(
+        f"""
         select resource_type, resource_id, run_id, reason, received_at
-        from linkt.rejects order by received_at desc, resource_id limit $1
-        """,
-        [limit],
-    ).pl()
+        from linkt.rejects order by received_at desc, resource_id limit {int(limit)}
+        """  # noqa: S608
+    )
+    return pl.DataFrame(rejects)
 
 
 def row_counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:

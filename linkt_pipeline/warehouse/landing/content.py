@@ -46,6 +46,8 @@ def content_hashes(payloads: pl.Series, parsed: pl.Series | None = None) -> pl.S
     """
     # A parsed number has lost the digits that two contents may differ in.
     inexact = payloads.str.contains(_LONG_NUMBER).fill_null(value=False)
+    if parsed is not None and not parsed.null_count() and not inexact.any():
+        return parsed.rename("content_hash")
     known = [None] * len(payloads) if parsed is None else parsed.to_list()
     hashes = [
         _digest(_exact(text)) if long else given or _hash_of_text(text)

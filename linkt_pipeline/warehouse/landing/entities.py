@@ -52,10 +52,8 @@ select d.delivery, d.entity_id, known.stored_row, waiting.run_id,
         )
     ) as is_row,
     coalesce(
-        bool_or(
-            (coalesce(d.updated_at, '-infinity'), d.fetched_at, d.content_hash)
-            < (coalesce(known.updated_at, '-infinity'), known.fetched_at, known.content_hash)
-        ) over (partition by d.entity_id),
+        first_value((coalesce(d.updated_at, '-infinity'), d.fetched_at, d.content_hash)) over in_time
+            < (coalesce(known.updated_at, '-infinity'), known.fetched_at, known.content_hash),
         false
     ) as is_late
 from delivered as d left join known using (entity_id) left join waiting using (entity_id)
@@ -100,6 +98,6 @@ def land_entities(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landin
     if inserted or updated:
         columns = [*_KEPT, "data", "duplicate_info"]
         source = f"delivered where delivery in (select delivery from {_ROWS})"  # noqa: S608
-        replace_rows(con, "linkt.entities", _ROWS, columns, columns, source=source)
+        replace_rows(con, "linkt.entities", _ROWS, columns, columns, source=source, some_stored=updated > 0)
     settle_landed(con, "entity", "delivered", "entity_id")
     return LandingCounts(inserted, updated, delivered - inserted - updated, versions, rejected)

@@ -11,6 +11,7 @@ from datetime import datetime
 import duckdb
 import polars as pl
 
+from linkt_pipeline.warehouse.catalog import literal
 from linkt_pipeline.warehouse.frames import REJECTS_FRAME, UTC
 from linkt_pipeline.warehouse.landing.staging import count, stage
 
@@ -33,18 +34,16 @@ def settle_landed(con: duckdb.DuckDBPyConnection, resource_type: str, delivered:
         set state = 'landed', landed_at = now(), last_error = null
         from (select {key} as resource_id, max(fetched_at) as fetched_at from {delivered} group by all) as arrived
         where named.resource_id = arrived.resource_id
-            and named.resource_type = $1
+            and named.resource_type = {literal(resource_type)}
             and {UNSETTLED}
             and coalesce(named.named_at, '-infinity') <= arrived.fetched_at
-        """,  # noqa: S608
-        [resource_type],
+        """  # noqa: S608
     )
     con.execute(
         f"""
         delete from linkt.rejects
-        where resource_type = $1 and resource_id in (select {key} from {delivered})
-        """,  # noqa: S608
-        [resource_type],
+        where resource_type = {literal(resource_type)} and resource_id in (select {key} from {delivered})
+        """  # noqa: S608
     )
 
 

@@ -22,6 +22,7 @@ def replace_rows(
     select: Sequence[str],
     *,
     source: str | None = None,
+    some_stored: bool = True,
 ) -> None:
     """Take the rows of ``changed`` into ``table``, in place of those they replace.
 
@@ -37,9 +38,11 @@ def replace_rows(
         columns: columns to fill.
         select: one expression over ``changed`` for each of them.
         source: what to select from instead, one row per id of ``changed``; keeps wide rows out of ``changed``.
+        some_stored: whether any ``stored_row`` is not null.
     """
-    con.execute(
-        f"delete from {table} where rowid in (select stored_row from {changed} where stored_row is not null)"  # noqa: S608
-    )
+    if some_stored:
+        con.execute(
+            f"delete from {table} where rowid in (select stored_row from {changed} where stored_row is not null)"  # noqa: S608
+        )
     names = ", ".join(f'"{column}"' for column in columns)
     con.execute(f"insert into {table} ({names}) select {', '.join(select)} from {source or changed}")  # noqa: S608

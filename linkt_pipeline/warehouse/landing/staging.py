@@ -6,6 +6,16 @@ import polars as pl
 from linkt_pipeline.warehouse.frames import FrameSchema
 
 
+class _ArrowStream:
+    """A frame, of which DuckDB sees only the Arrow stream. Given the frame itself, it would ask for pyarrow."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._frame = frame
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self._frame.__arrow_c_stream__(requested_schema)
+
+
 def stage(
     con: duckdb.DuckDBPyConnection,
     table: str,
@@ -27,7 +37,7 @@ def stage(
         polars.exceptions.PolarsError: a column is missing or its values don't fit, which is a mistake in the code.
     """
     shaped = frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
-    con.register("staged_frame", shaped)
+    con.register("staged_frame", _ArrowStream(shaped))
     try:
         con.execute(f"create or replace temp table {table} as {select}")
     finally:
