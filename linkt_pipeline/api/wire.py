@@ -52,7 +52,8 @@ def parse_many(model: type[M], bodies: Sequence[bytes | str]) -> tuple[list[M], 
     except ValueError:
         objects = None
     if objects is not None and len(objects) == len(texts):
-        return [parsed.read_from(*source) for parsed, *source in zip(objects, texts, documents, strict=True)], []
+        sources = zip(objects, texts, documents, strict=True)
+        return [parsed.read_from(text, document) for parsed, text, document in sources], []
 
     good: list[M] = []
     bad: list[MalformedBodyError] = []

@@ -43,10 +43,10 @@ _BATCH_AGE = timedelta(minutes=1)
 # A parsed body takes five times the memory of its text. So few at a time stay in the processor's cache, and are gone
 # before the garbage collector looks at them: a thousand at once cost three times as much each.
 _PARSED_AT_ONCE = 25
-# Landing asks for the interpreter's lock some hundred times a batch. Sending and receiving give it up every few
+# Landing asks for the interpreter's lock some 270 times a batch. Sending and receiving give it up every few
 # microseconds, but take it back before the landing thread has woken up: without this pause after each parcel it waits
 # half of its time.
-_TURN_FOR_LANDING = 1e-5  # seconds asked for; the system makes it some fifty microseconds
+_TURN_FOR_LANDING = 1e-4  # seconds
 _FAILURES_TO_STOP = 20  # so many ids failing for good is an outage, not bad luck
 _ROUND = 50_000  # pending ids read at once; bounds memory
 
@@ -101,7 +101,7 @@ async def fetch_pending(
     concurrency: int = CONCURRENCY,
     by_pages: bool = True,
 ) -> Fetched:
-    """Settle every pending id of a resource as landed, missing (404) or rejected (kept with its payload).
+    """Settle every id of a resource that is pending now as landed, missing (404) or rejected (kept with its payload).
 
     Args:
         client: the API.
@@ -143,6 +143,7 @@ class _Fetch:
         self.naming_run = ""
         self.done = Fetched()
         self.tried: set[str] = set()
+        self.is_last_round = False
         self.batch = Batch()
         self.queue: asyncio.Queue[Batch | None] = asyncio.Queue(maxsize=1)
         self.handing_over = asyncio.Lock()
@@ -158,7 +159,7 @@ class _Fetch:
         return await asyncio.get_running_loop().run_in_executor(self.thread, work, *arguments)
 
     async def _run(self) -> Fetched:
-        while groups := await self._on_thread(self._next_round):
+        while not self.is_last_round and (groups := await self._on_thread(self._next_round)):
             failure: LinktPipelineError | None = None
             self.batch = Batch()
             try:
@@ -185,6 +186,7 @@ class _Fetch:
         limit = _ROUND + len(self.done.failures)  # what failed is still pending and comes again
         with self.warehouse.read() as con:
             pending = pending_resources(con, self.reader.resource, limit)
+        self.is_last_round = len(pending) < limit
         groups: dict[str | None, set[str]] = {}
         for resource_id, icp_id, run_id in pending.select("resource_id", "icp_id", "run_id").iter_rows():
             if resource_id not in self.tried:

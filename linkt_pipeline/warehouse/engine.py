@@ -29,7 +29,7 @@ def start_duckdb(spill: Path, memory_limit: str = DEFAULT_MEMORY_LIMIT) -> duckd
         spill: folder for what does not fit into memory; removed when the DuckDB is closed.
         memory_limit: beyond it DuckDB spills.
     """
-    return duckdb.connect(
+    con = duckdb.connect(
         config={
             "memory_limit": memory_limit,
             "threads": usual_threads(),
@@ -39,6 +39,8 @@ def start_duckdb(spill: Path, memory_limit: str = DEFAULT_MEMORY_LIMIT) -> duckd
             "autoload_known_extensions": False,
         }
     )
+    con.execute("set global TimeZone = 'UTC'")
+    return con
 
 
 def usual_threads() -> int:
@@ -83,7 +85,6 @@ class Engine:
                 con.execute(settings)
                 self._settings = settings
             self._attach(con, "read_only" if read_only else "read_write")
-            con.execute(f"use {CATALOG}; set TimeZone = 'UTC'")
         except duckdb.IOException:  # another process has it, which is asked for again and again
             con.close()
             self._may_be_attached = False
@@ -97,11 +98,11 @@ class Engine:
     def _attach(self, con: duckdb.DuckDBPyConnection, mode: str) -> None:
         attach = f"attach {literal(str(self._path))} as {CATALOG} ({mode}"
         try:
-            con.execute(f"{attach}, storage_version {literal(_STORAGE_VERSION)})")
+            con.execute(f"{attach}, storage_version {literal(_STORAGE_VERSION)}); use {CATALOG}")
         except duckdb.InvalidInputException as error:
             if "cannot be lowered" not in str(error):
                 raise
-            con.execute(f"{attach})")  # of a newer format, which suits as well
+            con.execute(f"{attach}); use {CATALOG}")  # of a newer format, which suits as well
 
     def detach(self, con: duckdb.DuckDBPyConnection) -> None:
         """Close the connection and the file."""

@@ -130,7 +130,7 @@ def _finish_copy(copy: Path, workspace: Path) -> tuple[list[CatalogTable], dict[
     """Turn the copy's views into tables and write the Parquet files; nothing here touches the warehouse."""
     con = start_duckdb(workspace / "spill")
     try:
-        con.execute(f"attach {literal(str(copy))} as {CATALOG}; use {CATALOG}; set TimeZone = 'UTC'")
+        con.execute(f"attach {literal(str(copy))} as {CATALOG}; use {CATALOG}")
         tables = read_catalog(con)
         _materialize_views(con, [table for table in tables if table.is_view])
         rows = {f"{table.schema}.{table.name}": _count(con, table) for table in tables}

@@ -60,7 +60,7 @@ from delivered as d left join known using (entity_id) left join waiting using (e
 where d.payload is not null
 window in_time as (
     partition by d.entity_id order by d.updated_at nulls first, d.fetched_at, d.content_hash, d.delivery
-)
+);
 """  # noqa: S608
 
 _ROWS = "(select delivery, stored_row from decided where is_row)"
@@ -91,8 +91,7 @@ def land_entities(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landin
     if frame.is_empty():
         return LandingCounts()
     staged = stage_delivery(con, "delivered", frame, _KEPT, _DELIVERED)
-    con.execute(_DECIDED)
-    ((delivered, inserted, updated, storable, some_late, some_unasked),) = con.execute(_SUMMARY).fetchall()
+    ((delivered, inserted, updated, storable, some_late, some_unasked),) = con.execute(_DECIDED + _SUMMARY).fetchall()
     rejected = set_aside_unstorable(con, "delivered", staged, "entity", "entity_id") if storable < len(staged) else 0
     versions = append_versions(con, some_late=some_late, some_unasked=some_unasked)
     if inserted or updated:

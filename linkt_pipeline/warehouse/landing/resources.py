@@ -36,11 +36,8 @@ def settle_landed(con: duckdb.DuckDBPyConnection, resource_type: str, delivered:
         where named.resource_id = arrived.resource_id
             and named.resource_type = {literal(resource_type)}
             and {UNSETTLED}
-            and coalesce(named.named_at, '-infinity') <= arrived.fetched_at
-        """  # noqa: S608
-    )
-    con.execute(
-        f"""
+            and coalesce(named.named_at, '-infinity') <= arrived.fetched_at;
+
         delete from linkt.rejects
         where resource_type = {literal(resource_type)} and resource_id in (select {key} from {delivered})
         """  # noqa: S608

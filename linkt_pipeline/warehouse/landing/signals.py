@@ -26,7 +26,7 @@ def land_signals(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landing
     if frame.is_empty():
         return LandingCounts()
     staged = stage_delivery(con, "delivered_signals", frame, _KEPT)
-    con.execute(
+    ((delivered, inserted, updated, storable),) = con.execute(
         f"""
         create or replace temp table decided_signals as
         with known as (
@@ -43,15 +43,12 @@ def land_signals(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landing
                 )
             ) as is_row
         from delivered_signals as s left join known using (signal_id)
-        where s.payload is not null
-        """  # noqa: S608
-    )
-    ((delivered, inserted, updated, storable),) = con.execute(
-        """
+        where s.payload is not null;
+
         select count(distinct signal_id), count(*) filter (is_row and stored_row is null),
             count(*) filter (is_row and stored_row is not null), count(*)
         from decided_signals
-        """
+        """  # noqa: S608
     ).fetchall()
     rejected = 0
     if storable < len(staged):
