@@ -19,8 +19,6 @@ def read_timestamp(value: object) -> datetime | None:
         return None
     try:
         time = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        if time.tzinfo is UTC:
-            return time
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         return None

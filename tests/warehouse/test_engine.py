@@ -15,7 +15,6 @@ from linkt_pipeline.warehouse.state import read_state, write_state
 FORK = """
 import os, sys
 from pathlib import Path
-from typing import Any
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.engine import Engine
 from linkt_pipeline.warehouse.state import read_state, write_state
