@@ -38,7 +38,7 @@ from linkt_pipeline.api.models import (
 from linkt_pipeline.api.status import RunStatus
 from linkt_pipeline.api.throttle import Throttle
 from linkt_pipeline.api.transport import DEFAULT_TIMEOUTS, RequestRecord
-from linkt_pipeline.api.wire import parse_entities, parse_run, parse_signals
+from linkt_pipeline.api.wire import parse_entity, parse_run, parse_signal
 
 __all__ = [
     "DEFAULT_TIMEOUTS",
@@ -76,7 +76,7 @@ __all__ = [
     "Throttle",
     "UnexpectedRedirectError",
     "check_id",
-    "parse_entities",
+    "parse_entity",
     "parse_run",
-    "parse_signals",
+    "parse_signal",
 ]

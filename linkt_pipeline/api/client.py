@@ -198,7 +198,7 @@ class LinktClient:
         return await self._get_one(Entity, "/v1/entity/{entity_id}", attempts, entity_id=entity_id)
 
     async def get_entity_body(self, entity_id: str, *, attempts: int | None = None) -> bytes:
-        """One entity's JSON, unparsed, for :func:`~linkt_pipeline.api.wire.parse_entities`."""
+        """One entity's JSON, unparsed, for :func:`~linkt_pipeline.api.wire.parse_entity`."""
         entity_id = check_id(entity_id, kind="entity")
         return await self._get_body("/v1/entity/{entity_id}", attempts, entity_id=entity_id)
 
@@ -220,7 +220,7 @@ class LinktClient:
         return await self._get_one(Signal, "/v1/signal/{signal_id}", attempts, signal_id=signal_id)
 
     async def get_signal_body(self, signal_id: str, *, attempts: int | None = None) -> bytes:
-        """One signal's JSON, unparsed, for :func:`~linkt_pipeline.api.wire.parse_signals`."""
+        """One signal's JSON, unparsed, for :func:`~linkt_pipeline.api.wire.parse_signal`."""
         signal_id = check_id(signal_id, kind="signal")
         return await self._get_body("/v1/signal/{signal_id}", attempts, signal_id=signal_id)
 

@@ -1,15 +1,12 @@
-"""JSON bodies into models: one at a time, a page, or thousands at once.
+"""JSON bodies into models, of single objects and of pages.
 
-A body is parsed by pydantic's own JSON parser, with its numbers intact. Thousands of bodies are joined into one
-array and validated in one call; only if that fails are they looked at one by one.
+A body is parsed by pydantic's own JSON parser, with its numbers intact.
 """
 
 import json
-from collections.abc import Sequence
-from functools import cache
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from linkt_pipeline.api.errors import MalformedBodyError
@@ -18,51 +15,27 @@ from linkt_pipeline.api.models import Entity, Page, Run, Signal, WireModel
 M = TypeVar("M", bound=WireModel)
 
 
-def parse_entities(bodies: Sequence[bytes | str]) -> tuple[list[Entity], list[MalformedBodyError]]:
-    """Read many entities at once.
+def parse_entity(body: bytes) -> Entity:
+    """Read one entity from its JSON text, as ``get_entity_body`` gives it.
 
-    Args:
-        bodies: the JSON text of one entity each, as ``get_entity_body`` gives it.
-
-    Returns:
-        The entities in the order of their bodies, and one error with payload, reason and field for each body that
-        can't be used.
+    Raises:
+        MalformedBodyError: it can't be used; with payload, reason and field.
     """
-    return parse_many(Entity, bodies)
+    return parse_one(Entity, body)
 
 
-def parse_signals(bodies: Sequence[bytes | str]) -> tuple[list[Signal], list[MalformedBodyError]]:
-    """Read many signals at once; see :func:`parse_entities`."""
-    return parse_many(Signal, bodies)
+def parse_signal(body: bytes) -> Signal:
+    """Read one signal from its JSON text, as ``get_signal_body`` gives it.
+
+    Raises:
+        MalformedBodyError: it can't be used; with payload, reason and field.
+    """
+    return parse_one(Signal, body)
 
 
 def parse_run(body: str) -> Run:
     """Read one run from its JSON text."""
     return parse_one(Run, body.encode())
-
-
-def parse_many(model: type[M], bodies: Sequence[bytes | str]) -> tuple[list[M], list[MalformedBodyError]]:
-    """Read many objects of one kind; the order of the bodies is kept."""
-    raw = [body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass") for body in bodies]
-    batch = b"[" + b",".join(raw) + b"]"
-    try:
-        documents = _load(batch)
-        objects = _list_adapter(model).validate_python(documents)
-        texts = [body if isinstance(body, str) else body.decode() for body in bodies]
-    except ValueError:
-        objects = None
-    if objects is not None and len(objects) == len(texts):
-        sources = zip(objects, texts, documents, strict=True)
-        return [parsed.read_from(text, document) for parsed, text, document in sources], []
-
-    good: list[M] = []
-    bad: list[MalformedBodyError] = []
-    for body in raw:
-        try:
-            good.append(parse_one(model, body))
-        except MalformedBodyError as error:
-            bad.append(error)
-    return good, bad
 
 
 def parse_one(model: type[M], body: bytes) -> M:
@@ -98,7 +71,13 @@ def parse_page(model: type[M], items_key: str, body: bytes, *, page: int, page_s
         raise _malformed(model, body, f"not a complete JSON object ({error})", truncated=True) from None
     if rows is None:
         raise _malformed(model, body, "a list was expected", field=items_key)
-    items, malformed = parse_many(model, rows)
+    items: list[M] = []
+    malformed: list[MalformedBodyError] = []
+    for row in rows:
+        try:
+            items.append(parse_one(model, row.encode()))
+        except MalformedBodyError as error:
+            malformed.append(error)
     total = envelope.get("total")
     return Page(
         items=items,
@@ -177,12 +156,12 @@ def _load(body: bytes) -> Any:
 
 def _validated(model: type[M], wire: dict[str, Any], body: bytes) -> M:
     """The object; optional fields of the wrong type are left out, and ``payload`` still has them."""
-    wire = dict(wire)
     for _ in range(3):
         try:
             return model.model_validate(wire)
         except ValidationError as error:
             problems = {str(item["loc"][0]) if item["loc"] else "": item["msg"] for item in error.errors()}
+        wire = dict(wire)
         for field, reason in problems.items():
             if field in model.essential or field not in wire:
                 raise _malformed(model, body, reason, field=field or None)
@@ -211,11 +190,6 @@ def _malformed(
         field=field,
         truncated=truncated,
     )
-
-
-@cache
-def _list_adapter(model: type[M]) -> TypeAdapter[list[M]]:
-    return TypeAdapter(list[model])  # type: ignore[valid-type]
 
 
 def _positive(value: object, default: int) -> int:

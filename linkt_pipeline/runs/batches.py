@@ -1,6 +1,6 @@
 """From bodies to landed rows, a batch at a time; what differs between entities and signals is here alone."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -8,8 +8,8 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from linkt_pipeline.api import Entity, LinktClient, MalformedBodyError, Page, Signal, parse_entities, parse_signals
-from linkt_pipeline.runs.frames import Row, entities_frame, entity_rows, rejects_frame, signal_rows, signals_frame
+from linkt_pipeline.api import Entity, LinktClient, MalformedBodyError, Page, Signal, parse_entity, parse_signal
+from linkt_pipeline.runs.frames import Row, entities_frame, entity_row, rejects_frame, signal_row, signals_frame
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.landing import LandingCounts, land_entities, land_rejects, land_signals, mark_missing
 
@@ -61,34 +61,27 @@ class Reader:
         resource: ``entity`` or ``signal``, as in ``run_resources.resource_type``.
         read_body: the single read.
         read_page: a page of an ICP's list.
-        rows: what is landed of parsed objects.
+        row: what is landed of a parsed object.
     """
 
     resource: str
     read_body: Callable[[LinktClient, str], Awaitable[bytes]]
     read_page: Callable[[LinktClient, str, int, int], Awaitable[Page[Any]]]
-    rows: Callable[[Iterable[Any]], list[Row]]
-    _parse: Callable[[Sequence[bytes]], tuple[list[Any], list[MalformedBodyError]]]
+    row: Callable[[Any], Row]
+    _parse: Callable[[bytes], Any]
     _frame: Callable[[Sequence[Row], datetime], pl.DataFrame]
     _land: Callable[[duckdb.DuckDBPyConnection, pl.DataFrame], LandingCounts]
 
-    def parse(self, bodies: Sequence[tuple[str, bytes]]) -> tuple[list[Row], list[str]]:
-        """Parse bodies of single reads.
-
-        Returns:
-            The rows of those that are usable, and the ids whose body is not, or speaks of another id.
-        """
-        models, errors = self._parse([body for _, body in bodies])
-        if not errors and [resource_id for resource_id, _ in bodies] == [model.id for model in models]:
-            return self.rows(models), []
-        parsed = {resource_id: self._parse([body])[0] for resource_id, body in bodies}
-        sound = {resource_id: one[0] for resource_id, one in parsed.items() if one and one[0].id == resource_id}
-        return self.rows(sound.values()), [resource_id for resource_id in parsed if resource_id not in sound]
-
-    def rejection(self, resource_id: str, body: bytes) -> Rejected:
-        """Why a body can't be used."""
-        parsed, errors = self._parse([body])
-        reason = errors[0].reason if errors else f"the body speaks of {parsed[0].id!r} instead"
+    def parse(self, resource_id: str, body: bytes) -> Row | Rejected:
+        """The row of one body of a single read, or why it can't be used."""
+        try:
+            model = self._parse(body)
+        except MalformedBodyError as error:
+            reason = error.reason
+        else:
+            if model.id == resource_id:
+                return self.row(model)
+            reason = f"the body speaks of {model.id!r} instead"
         return Rejected(resource_id, reason, body.decode("utf-8", "replace"))
 
     def land(self, warehouse: Warehouse, batch: Batch) -> LandingCounts:
@@ -117,8 +110,8 @@ async def _signal_page(client: LinktClient, icp_id: str, page: int, page_size: i
 
 
 ENTITIES = Reader(
-    "entity", LinktClient.get_entity_body, _entity_page, entity_rows, parse_entities, entities_frame, land_entities
+    "entity", LinktClient.get_entity_body, _entity_page, entity_row, parse_entity, entities_frame, land_entities
 )
 SIGNALS = Reader(
-    "signal", LinktClient.get_signal_body, _signal_page, signal_rows, parse_signals, signals_frame, land_signals
+    "signal", LinktClient.get_signal_body, _signal_page, signal_row, parse_signal, signals_frame, land_signals
 )

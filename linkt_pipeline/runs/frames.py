@@ -1,6 +1,6 @@
 """From API models to polars frames with explicit schemas: the step between the wire and the warehouse."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any
@@ -65,23 +65,23 @@ def queue_frame(run_id: str, counts: Mapping[str, int], observed_at: datetime) -
 Row = tuple[Any, ...]
 
 
-def entity_rows(entities: Iterable[Entity]) -> list[Row]:
-    """What is landed of each entity. Its ``data`` stays inside the payload, where DuckDB cuts it out."""
-    return [(*_ENTITY_ROW(entity), content_hash(entity.document)) for entity in entities]
+def entity_row(entity: Entity) -> Row:
+    """What is landed of an entity. Its ``data`` stays inside the payload, where DuckDB cuts it out."""
+    return (*_ENTITY_ROW(entity), content_hash(entity.document))
 
 
 def entities_frame(rows: Sequence[Row], fetched_at: datetime) -> pl.DataFrame:
-    """One row per entity, from :func:`entity_rows`."""
+    """One row per entity, each from :func:`entity_row`."""
     return _frame_of_rows(frames.ENTITIES_FRAME, rows, fetched_at)
 
 
-def signal_rows(signals: Iterable[Signal]) -> list[Row]:
-    """What is landed of each signal."""
-    return [(*_SIGNAL_ROW(signal), content_hash(signal.document)) for signal in signals]
+def signal_row(signal: Signal) -> Row:
+    """What is landed of a signal."""
+    return (*_SIGNAL_ROW(signal), content_hash(signal.document))
 
 
 def signals_frame(rows: Sequence[Row], fetched_at: datetime) -> pl.DataFrame:
-    """One row per signal, from :func:`signal_rows`."""
+    """One row per signal, each from :func:`signal_row`."""
     return _frame_of_rows(frames.SIGNALS_FRAME, rows, fetched_at)
 
 

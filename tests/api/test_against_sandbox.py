@@ -18,8 +18,8 @@ from linkt_pipeline.api import (
     ServerError,
     ServiceUnavailableError,
     Throttle,
-    parse_entities,
-    parse_signals,
+    parse_entity,
+    parse_signal,
 )
 from linkt_pipeline.sandbox import Sandbox, running_sandbox
 
@@ -56,11 +56,10 @@ def test_a_search_from_start_to_entities(sandbox):
             return execution, run, queue, bodies, paged, counts
 
     execution, run, queue, bodies, paged, counts = asyncio.run(scenario())
-    entities, bad = parse_entities(bodies)
+    entities = [parse_entity(body) for body in bodies]
 
     assert (run.id, run.status, run.task_id, run.icp_id) == (execution.run_id, RunStatus.COMPLETED, SEARCH, ICP)
     assert run.total_credits == pytest.approx(sum(run.credit_breakdown.values()))
-    assert bad == []
     assert [entity.id for entity in entities] == run.entities_created
     assert {entity.id: entity.data for entity in paged}.items() >= {e.id: e.data for e in entities}.items()
     assert counts.total == len(paged)
@@ -75,9 +74,8 @@ def test_signals_by_id_and_by_page_are_the_same(sandbox):
             return run, bodies, [s async for s in client.list_signals(icp_id=WATCHED_ICP, days=90, page_size=2)]
 
     run, bodies, paged = asyncio.run(scenario())
-    signals, bad = parse_signals(bodies)
+    signals = [parse_signal(body) for body in bodies]
 
-    assert bad == []
     assert run.signals_created
     assert sorted(s.id for s in signals) == sorted(s.id for s in paged)
 

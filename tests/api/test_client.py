@@ -19,7 +19,7 @@ from linkt_pipeline.api import (
     LinktApiError,
     LinktClient,
     RequestRecord,
-    parse_entities,
+    parse_entity,
 )
 from linkt_pipeline.api.proxy import proxy_for
 from linkt_pipeline.api.query import encode_query
@@ -371,7 +371,7 @@ def test_bodies_compressed_by_the_server_are_read():
 
     entity, body = asyncio.run(scenario())
 
-    assert parse_entities([body])[0][0] == entity
+    assert parse_entity(body) == entity
     assert entity.payload == OBJECT.decode()
 
 

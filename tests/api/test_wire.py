@@ -1,4 +1,4 @@
-"""Bodies by the thousand: one parse, the same result as one by one, and no row lost to a bad neighbour."""
+"""JSON bodies: what they hold stays as it is, and no row of a page is lost to a bad neighbour."""
 
 import json
 
@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linkt_pipeline.api import Entity, MalformedBodyError, Signal, parse_entities, parse_signals
-from linkt_pipeline.api.wire import parse_one, parse_page
+from linkt_pipeline.api import Entity, MalformedBodyError, Signal, parse_entity
+from linkt_pipeline.api.wire import parse_page
 
 json_values = st.recursive(
     st.none()
@@ -30,17 +30,17 @@ entities = st.fixed_dictionaries(
 )
 
 
-@given(st.lists(entities, max_size=5), st.booleans())
-@settings(max_examples=60, deadline=None)
-def test_a_batch_reads_as_its_bodies_do_one_by_one(wires, ascii_only):
-    bodies = [json.dumps(wire, ensure_ascii=ascii_only).encode() for wire in wires]
+@given(entities, st.booleans())
+@settings(max_examples=100, deadline=None)
+def test_a_body_keeps_its_text_and_its_data_whatever_the_other_fields_hold(wire, ascii_only):
+    body = json.dumps(wire, ensure_ascii=ascii_only).encode()
 
-    together, bad = parse_entities(bodies)
+    entity = parse_entity(body)
 
-    assert bad == []
-    assert together == [parse_one(Entity, body) for body in bodies]
-    assert [entity.payload for entity in together] == [body.decode() for body in bodies]
-    assert [entity.data for entity in together] == [wire["data"] for wire in wires]
+    assert entity.id == wire["id"]
+    assert entity.payload == body.decode()
+    assert entity.data == wire["data"]
+    assert entity.document == wire
 
 
 @given(st.lists(entities, max_size=5), st.dictionaries(st.text(alphabet="xyz", min_size=1), json_values), st.booleans())
@@ -73,24 +73,24 @@ BAD = {
 
 
 @pytest.mark.parametrize(("body", "truncated", "field"), BAD.values(), ids=BAD.keys())
-def test_a_bad_body_costs_only_its_own_row(body, truncated, field):
-    good, bad = parse_entities([b'{"id": "a"}', body, b'{"id": "z"}'])
+def test_a_bad_body_is_refused_with_its_text_and_the_reason(body, truncated, field):
+    with pytest.raises(MalformedBodyError) as caught:
+        parse_entity(body)
 
-    assert [entity.id for entity in good] == ["a", "z"]
-    assert [(error.truncated, error.field) for error in bad] == [(truncated, field)]
-    assert bad[0].payload == body.decode("utf-8", "replace")
-    assert bad[0].reason
+    assert (caught.value.truncated, caught.value.field) == (truncated, field)
+    assert caught.value.payload == body.decode("utf-8", "replace")
+    assert caught.value.reason
 
 
 def test_text_that_merely_speaks_of_nan_is_read():
-    good, bad = parse_entities([b'{"id": "a", "data": {"name": "NaN Bread & Infinity Ltd"}}'])
+    entity = parse_entity(b'{"id": "a", "data": {"name": "NaN Bread & Infinity Ltd"}}')
 
-    assert (len(good), bad) == (1, [])
+    assert entity.data == {"name": "NaN Bread & Infinity Ltd"}
 
 
 def test_numbers_keep_their_value():
     big = 123456789012345678901234567890
-    (entity,), _ = parse_entities([b'{"id": "a", "data": {"x": %d, "y": 1.10, "z": 0.1}}' % big])
+    entity = parse_entity(b'{"id": "a", "data": {"x": %d, "y": 1.10, "z": 0.1}}' % big)
 
     assert entity.data == {"x": big, "y": 1.1, "z": 0.1}
     assert '"y": 1.10' in entity.payload
@@ -132,7 +132,3 @@ def test_no_beginning_of_a_page_passes_for_the_page(cut):
 
     with pytest.raises(MalformedBodyError):
         parse_page(Signal, "signals", whole[:cut], page=1, page_size=20)
-
-
-def test_an_empty_batch_is_empty():
-    assert parse_signals([]) == ([], [])

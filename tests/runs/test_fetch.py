@@ -17,7 +17,7 @@ from linkt_pipeline.runs import fetch as fetch_module
 from linkt_pipeline.runs.batches import ENTITIES, SIGNALS, Batch, Reader
 from linkt_pipeline.runs.errors import OtherOrganizationError
 from linkt_pipeline.runs.fetch import Fetched, _Fetch, fetch_pending
-from linkt_pipeline.runs.frames import Row, entity_rows
+from linkt_pipeline.runs.frames import Row, entity_row
 from linkt_pipeline.runs.land import land_runs
 from linkt_pipeline.runs.seen import SeenRun
 from linkt_pipeline.sandbox import running_sandbox
@@ -569,7 +569,7 @@ def test_no_more_is_read_while_two_batches_wait(scene: Scene, monkeypatch: pytes
 
 
 def rows(ids: Iterable[str]) -> list[Row]:
-    return entity_rows(Entity.model_validate({"id": entity_id, "data": {}}) for entity_id in ids)
+    return [entity_row(Entity.model_validate({"id": entity_id, "data": {}})) for entity_id in ids]
 
 
 def test_a_failed_hand_over_keeps_both_batches() -> None:
