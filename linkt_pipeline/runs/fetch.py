@@ -6,7 +6,7 @@ the rest is simply still pending.
 """
 
 import asyncio
-import time
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -44,9 +44,9 @@ _BATCH_AGE = timedelta(minutes=1)
 # gone before the next, because a parsed body takes five times the memory of its text.
 _PARSED_IN_A_ROW = 100
 # Landing asks for the interpreter's lock some 270 times a batch. Sending and receiving give it up every few
-# microseconds, but take it back before the landing thread has woken up: without this pause now and then it waits
-# half of its time.
-_TURN_FOR_LANDING = 1e-4  # seconds
+# microseconds, but take it back before the landing thread has woken up; by default a thread asks for it with authority
+# only after 5 ms, so that landing would take longer than reading.
+_SWITCH_INTERVAL = 5e-5  # seconds
 _FAILURES_TO_STOP = 20  # so many ids failing for good is an outage, not bad luck
 _ROUND = 50_000  # pending ids read at once; bounds memory
 
@@ -152,8 +152,13 @@ class _Fetch:
         self.thread = ThreadPoolExecutor(1, "landing")
 
     async def run(self) -> Fetched:
-        with self.thread:
-            return await self._run()
+        usual = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCH_INTERVAL)
+        try:
+            with self.thread:
+                return await self._run()
+        finally:
+            sys.setswitchinterval(usual)
 
     async def _on_thread(self, work: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.thread, work, *arguments)
@@ -276,8 +281,6 @@ class _Fetch:
                 doubtful.append(resource_id)
             else:
                 batch.rows.append(parsed)
-        if self.landing:
-            time.sleep(_TURN_FOR_LANDING)  # noqa: ASYNC251 - the event loop is what has to pause
         for resource_id in doubtful:
             await self._read_again(resource_id)
 

@@ -60,16 +60,21 @@ def opening_error(error: Exception, path: Path, waited_seconds: float) -> Wareho
     return unwritable_error(error, path)
 
 
-def unwritable_error(error: Exception, path: Path) -> WarehouseUnwritableError | None:
-    """The error to raise when the disk refused; None when it was something else."""
+def is_unwritable(error: Exception) -> bool:
+    """Whether the disk refused: it is full, or may not be written."""
     text = _first_line(str(error))
     if isinstance(error, duckdb.OutOfMemoryException) and "disk" not in text:
-        return None
-    if not (isinstance(error, OSError) or _UNWRITABLE.search(text)):
+        return False
+    return isinstance(error, OSError) or _UNWRITABLE.search(text) is not None
+
+
+def unwritable_error(error: Exception, path: Path) -> WarehouseUnwritableError | None:
+    """The error to raise when the disk refused; None when it was something else."""
+    if not is_unwritable(error):
         return None
     return WarehouseUnwritableError(
-        f"{path} can't be written: {text}. Everything committed before is safe and this change was rolled back; free "
-        "disk space or fix the permissions of the folder, then run the same command again"
+        f"{path} can't be written: {_first_line(str(error))}. Everything committed before is safe and this change was "
+        "rolled back; free disk space or fix the permissions of the folder, then run the same command again"
     )
 
 

@@ -16,6 +16,8 @@ from linkt_pipeline.models import (
     warehouse_sources,
 )
 from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.errors import WarehouseUnwritableError
+from tests.mounting import mounted, needs_root
 
 from .conftest import Folder
 
@@ -391,6 +393,37 @@ def test_the_books_of_older_releases_are_read(con: duckdb.DuckDBPyConnection, fo
         build(con, folder, name)
     assert rows(con, "marts.t") == [("a",), ("b",)]
     assert build(con, folder, "marts.t").mode is BuildMode.UNCHANGED
+
+
+def build_in(warehouse: Warehouse, folder: Folder, name: str) -> None:
+    with warehouse.session() as session, session.transaction() as con:
+        build_model(con, folder.load()[name])
+
+
+def test_a_model_that_needs_too_much_memory_is_told_so(tmp_path: Path, folder: Folder) -> None:
+    warehouse = Warehouse(tmp_path / "linkt.duckdb", memory_limit="40MB")
+    folder.write("marts.t", "-- materialized: table\nselect list(uuid()::varchar) as ids from range(1000000)")
+
+    with pytest.raises(ModelBuildError, match=r"(?s)marts\.t .*more memory .* two models") as caught:
+        build_in(warehouse, folder, "marts.t")
+
+    assert "Correct the SQL" not in str(caught.value)
+    assert "SET " not in str(caught.value)
+
+
+@needs_root
+def test_a_full_disk_is_no_fault_of_the_model(tmp_path: Path, folder: Folder) -> None:
+    with mounted(tmp_path / "small", "size=16m") as disk:
+        warehouse = Warehouse(disk / "linkt.duckdb", memory_limit="100MB")
+        folder.write("marts.t", "-- materialized: table\nselect uuid()::varchar as id from range(10)")
+        build_in(warehouse, folder, "marts.t")
+
+        folder.write("marts.t", "-- materialized: table\nselect uuid()::varchar as id from range(3_000_000)")
+        with pytest.raises(WarehouseUnwritableError, match="free disk space"):
+            build_in(warehouse, folder, "marts.t")
+
+        with warehouse.read() as con:
+            assert con.execute("select count(*) from marts.t").fetchall() == [(10,)]
 
 
 def test_a_build_that_finds_nothing_new_writes_nothing(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Fetching: each named id ends as landed, missing or rejected, whichever way it was read and whatever broke."""
 
 import asyncio
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -570,6 +571,16 @@ def test_no_more_is_read_while_two_batches_wait(scene: Scene, monkeypatch: pytes
 
 def rows(ids: Iterable[str]) -> list[Row]:
     return [entity_row(Entity.model_validate({"id": entity_id, "data": {}})) for entity_id in ids]
+
+
+def test_threads_switch_as_usual_after_a_fetch(scene: Scene) -> None:
+    usual = sys.getswitchinterval()
+    name(scene, None, create_entities(scene, SAAS, 3))
+    during: list[float] = []
+
+    fetch(scene, progress=lambda _: during.append(sys.getswitchinterval()))
+
+    assert during[0] < usual == sys.getswitchinterval()
 
 
 def test_a_failed_hand_over_keeps_both_batches() -> None:

@@ -25,6 +25,7 @@ from linkt_pipeline.warehouse.errors import (
 )
 from linkt_pipeline.warehouse.migration import latest_version, migrations
 from linkt_pipeline.warehouse.state import read_state, write_state
+from tests.mounting import mounted, needs_root
 
 SECOND = timedelta(seconds=1)
 
@@ -283,23 +284,6 @@ def test_a_folder_that_can_not_be_created(tmp_path: Path) -> None:
 
     with pytest.raises(WarehouseUnwritableError, match="fix the permissions"):
         Warehouse(tmp_path / "file" / "linkt.duckdb").migrate()
-
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small or read-only file system needs root")
-
-
-@contextmanager
-def mounted(folder: Path, options: str) -> Iterator[Path]:
-    folder.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        pytest.skip(f"this machine does not let root mount: {done.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 @needs_root

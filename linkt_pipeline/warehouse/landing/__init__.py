@@ -1,7 +1,7 @@
 """Lands frames of API objects: merged by id, newer wins, everything of a batch in the caller's one transaction.
 
-Call these inside ``Warehouse.write()``. Delivering something twice changes nothing; delivering in another order ends
-in the same rows.
+Call these inside ``Warehouse.write()``. Delivering something twice changes nothing; delivering the versions of an
+object in another order ends in the same rows.
 """
 
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
