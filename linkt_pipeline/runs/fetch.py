@@ -193,11 +193,11 @@ class _Fetch:
             pending = pending_resources(con, self.reader.resource, limit)
         self.is_last_round = len(pending) < limit
         groups: dict[str | None, set[str]] = {}
-        for resource_id, icp_id, run_id in pending.select("resource_id", "icp_id", "run_id").iter_rows():
-            if resource_id not in self.tried:
-                self.naming_run = run_id
-                self.tried.add(resource_id)
-                groups.setdefault(icp_id, set()).add(resource_id)
+        for (icp_id,), named in pending.group_by("icp_id", maintain_order=True):
+            if ids := set(named["resource_id"]) - self.tried:
+                self.naming_run = named["run_id"][0]
+                self.tried |= ids
+                groups[icp_id] = ids
         self.done.pending += sum(map(len, groups.values()))
         return groups
 
