@@ -545,6 +545,40 @@ def test_what_was_read_is_landed_while_the_next_answers_are_waited_for(
     assert run(work()).landed == 3
 
 
+def test_what_is_being_handed_over_when_a_read_fails_for_good_is_landed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here the timer hands over a sound body and a damaged one, and waits for the second look at that."""
+    monkeypatch.setattr(fetch_module, "_BATCH_AGE", timedelta(milliseconds=20))
+    sound, damaged, refused = create_entities(scene, SAAS, 3)
+    name(scene, None, [sound, damaged, refused])
+
+    async def work() -> None:
+        second_look = asyncio.Event()
+
+        async def read_body(client: LinktClient, entity_id: str) -> bytes:
+            if entity_id == refused:
+                await asyncio.wait_for(second_look.wait(), 10)
+                raise AuthenticationError("the key is gone", method="GET", path="/", status=401)
+            if entity_id == damaged and not damaged_once:
+                damaged_once.append(entity_id)
+                return b"{"
+            if entity_id == damaged:
+                second_look.set()
+                await asyncio.sleep(10)
+            return await ENTITIES.read_body(client, entity_id)
+
+        damaged_once: list[str] = []
+        async with scene.worker() as worker:
+            await fetch_pending(worker.client, scene.warehouse, replace(ENTITIES, read_body=read_body))
+
+    with pytest.raises(AuthenticationError):
+        run(work())
+
+    assert landed(scene) == {sound}
+    assert books(scene) == {"landed": 1, "pending": 2}
+
+
 def test_no_more_is_read_while_two_batches_wait(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     small_batches(monkeypatch, 2)
     ids = create_entities(scene, SAAS, 40)
