@@ -17,7 +17,6 @@ from linkt_pipeline.models.incremental import apply_changes
 from linkt_pipeline.models.inputs import LandedTables, state_of_inputs
 from linkt_pipeline.models.model import Columns, Materialization, ModelKey, SqlModel
 from linkt_pipeline.warehouse.catalog import literal, quoted
-from linkt_pipeline.warehouse.faults import is_unwritable
 
 
 class BuildMode(StrEnum):
@@ -75,7 +74,6 @@ def build_model(
 
     Raises:
         ModelBuildError: DuckDB refused or failed the SQL.
-        duckdb.Error: the disk is full, or may not be written.
     """
     started = time.perf_counter()
     try:
@@ -97,8 +95,6 @@ def build_model(
                 comment = None  # made anew, it has lost it
         columns = _describe(con, model, comment)
     except duckdb.Error as error:
-        if is_unwritable(error):  # the warehouse's to tell, and no fault of the SQL
-            raise
         raise ModelBuildError(str(model.key), model.path, error) from error
     return BuildResult(model.key, mode, rows, written, time.perf_counter() - started, columns)
 

@@ -16,7 +16,6 @@ from linkt_pipeline.models.header import parse_check_header
 from linkt_pipeline.models.model import ModelKey, Severity, SqlModel
 from linkt_pipeline.models.statement import read_select, select_of
 from linkt_pipeline.warehouse.catalog import literal, quoted
-from linkt_pipeline.warehouse.faults import is_unwritable
 
 
 @dataclass(frozen=True)
@@ -135,15 +134,12 @@ def run_check(con: duckdb.DuckDBPyConnection, check: Check, *, sample: int = 20)
 
     Raises:
         ModelBuildError: its SQL failed.
-        duckdb.Error: the disk, to which DuckDB spills, is full or may not be written.
     """
     try:
         cursor = con.execute(f"select *, count(*) over () from ({check.sql}\n) limit {int(sample)}")  # noqa: S608
         names = tuple(column[0] for column in cursor.description or ())
         rows = cursor.fetchall()
     except duckdb.Error as error:
-        if is_unwritable(error):  # the warehouse's to tell, and no fault of the SQL
-            raise
         raise ModelBuildError(f"{check.model}, check {check.name}", check.path, error) from error
     offending = int(rows[0][-1]) if rows else 0
     return CheckResult(check, offending, names[:-1], tuple(row[:-1] for row in rows))

@@ -6,7 +6,7 @@ from typing import ClassVar
 import duckdb
 
 from linkt_pipeline.errors import LinktPipelineError
-from linkt_pipeline.warehouse.engine import DEFAULT_MEMORY_LIMIT
+from linkt_pipeline.warehouse.faults import sql_failure
 
 
 class ModelError(LinktPipelineError):
@@ -31,16 +31,6 @@ class ModelFileError(ModelError):
         self.problem = problem
 
 
-_CORRECT_IT = (
-    "Correct the SQL and build it again; `linkt-pipeline models --check` tries all models without running them."
-)
-_USE_LESS_MEMORY = (
-    f"It needs more memory than the {DEFAULT_MEMORY_LIMIT} that DuckDB has here. Joins, sorts and groups go to disk "
-    "beyond that, but what list(), string_agg() and their like gather does not: group fewer or shorter values, or make "
-    "two models of it."
-)
-
-
 class ModelBuildError(ModelError):
     """DuckDB refused or failed a model's SQL; the table of the last good build is still in place.
 
@@ -49,10 +39,9 @@ class ModelBuildError(ModelError):
     """
 
     def __init__(self, model: str, path: Path, reason: duckdb.Error) -> None:
-        told, advice = str(reason).strip(), _CORRECT_IT
-        if isinstance(reason, duckdb.OutOfMemoryException):
-            told, advice = told.splitlines()[0], _USE_LESS_MEMORY  # DuckDB's own is about settings that are not theirs
+        told, advice = sql_failure(reason)
         super().__init__(
-            f"model {model} ({path}) failed: {told}\nThe table of its last good build is unchanged. {advice}"
+            f"model {model} ({path}) failed: {told}\n"
+            f"The table of its last good build is unchanged. {advice} and build it again."
         )
         self.model = model

@@ -1,12 +1,11 @@
 """Fetch every pending entity or signal and land it, fetching and landing side by side.
 
-Bodies are parsed a few at a time as they come, and their rows gathered into batches; a batch is merged in one
+Bodies are parsed many in a row as they come, and their rows gathered into batches; a batch is merged in one
 transaction on a thread, while the next one is on the wire. What is landed stays landed when a later request fails:
 the rest is simply still pending.
 """
 
 import asyncio
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.batches import Batch, Reader, Rejected
 from linkt_pipeline.runs.organization import Organization
 from linkt_pipeline.runs.planner import PAGE_SIZE, GroupPlan, PageBudget
+from linkt_pipeline.runs.turns import quick_turns
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.landing import LandingCounts, reopen_resources
 from linkt_pipeline.warehouse.queries import pending_resources
@@ -43,10 +43,6 @@ _BATCH_AGE = timedelta(minutes=1)
 # Parsing many bodies in a row is cheaper than each as it comes: the processor keeps the code for it at hand. Each is
 # gone before the next, because a parsed body takes five times the memory of its text.
 _PARSED_IN_A_ROW = 100
-# Landing asks for the interpreter's lock some 270 times a batch. Sending and receiving give it up every few
-# microseconds, but take it back before the landing thread has woken up; by default a thread asks for it with authority
-# only after 5 ms, so that landing would take longer than reading.
-_SWITCH_INTERVAL = 5e-5  # seconds
 _FAILURES_TO_STOP = 20  # so many ids failing for good is an outage, not bad luck
 _ROUND = 50_000  # pending ids read at once; bounds memory
 
@@ -152,13 +148,8 @@ class _Fetch:
         self.thread = ThreadPoolExecutor(1, "landing")
 
     async def run(self) -> Fetched:
-        usual = sys.getswitchinterval()
-        sys.setswitchinterval(_SWITCH_INTERVAL)
-        try:
-            with self.thread:
-                return await self._run()
-        finally:
-            sys.setswitchinterval(usual)
+        with self.thread, quick_turns():
+            return await self._run()
 
     async def _on_thread(self, work: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.thread, work, *arguments)

@@ -119,7 +119,7 @@ class Warehouse:
         with self._opened(read_only=True) as con:
             try:
                 yield con
-            except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+            except duckdb.IOException as error:
                 better = opening_error(error, self.path, 0)
                 if better is not None:
                     raise better from error

@@ -25,8 +25,7 @@ _NOT_DUCKDB = re.compile(
 _NEWER_FORMAT = re.compile(r"database file with version number (\d+)|newer version of DuckDB|storage version", re.I)
 _UNWRITABLE = re.compile(
     r"No space left on device|Disk quota exceeded|Read-only file system|Permission denied|Input/output error"
-    r"|Could not write|Could not truncate|Could not create|Cannot open file|Failed to create directory"
-    r"|failed to offload|disk space",
+    r"|Could not write|Could not truncate|Could not create|Cannot open file|Failed to create directory",
     re.IGNORECASE,
 )
 
@@ -62,10 +61,11 @@ def opening_error(error: Exception, path: Path, waited_seconds: float) -> Wareho
 
 def is_unwritable(error: Exception) -> bool:
     """Whether the disk refused: it is full, or may not be written."""
-    text = _first_line(str(error))
-    if isinstance(error, duckdb.OutOfMemoryException) and "disk" not in text:
-        return False
-    return isinstance(error, OSError) or _UNWRITABLE.search(text) is not None
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return "failed to offload" in str(error)
+    # Others are about SQL and values, and quote them.
+    may_be = isinstance(error, duckdb.OperationalError | duckdb.FatalException)
+    return isinstance(error, OSError) or (may_be and _UNWRITABLE.search(_first_line(str(error))) is not None)
 
 
 def unwritable_error(error: Exception, path: Path) -> WarehouseUnwritableError | None:
@@ -75,6 +75,21 @@ def unwritable_error(error: Exception, path: Path) -> WarehouseUnwritableError |
     return WarehouseUnwritableError(
         f"{path} can't be written: {_first_line(str(error))}. Everything committed before is safe and this change was "
         "rolled back; free disk space or fix the permissions of the folder, then run the same command again"
+    )
+
+
+def sql_failure(error: duckdb.Error) -> tuple[str, str]:
+    """Why the SQL of a model failed, and what its author can do about it: the beginning of a sentence."""
+    if is_unwritable(error):
+        return _first_line(str(error)), "Free disk space, or fix the permissions of the warehouse's folder,"
+    if isinstance(error, duckdb.OutOfMemoryException):  # its other lines speak of settings that are not theirs
+        return _first_line(str(error)), (
+            "It needs more memory than DuckDB may use here: joins, sorts and groups go to disk beyond that, but what "
+            "list(), string_agg() and their like gather does not. Gather fewer or shorter values, or in two steps,"
+        )
+    return (
+        str(error).strip(),
+        "Correct the SQL (`linkt-pipeline models --check` tries all models without running them)",
     )
 
 

@@ -23,7 +23,7 @@ from linkt_pipeline.warehouse.catalog import CatalogTable, literal, quoted, read
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.engine import CATALOG, start_duckdb
 from linkt_pipeline.warehouse.errors import WarehouseError
-from linkt_pipeline.warehouse.faults import unwritable_error
+from linkt_pipeline.warehouse.faults import is_unwritable, sql_failure, unwritable_error
 from linkt_pipeline.warehouse.files import copy_inside_kernel, exclusive_folder, move_into_place
 
 SNAPSHOT_NAME = "linkt.duckdb"
@@ -155,11 +155,12 @@ def _materialize_views(con: duckdb.DuckDBPyConnection, views: list[CatalogTable]
         try:
             con.execute(f"create table {_computed(view)} as from {view.relation}")
         except duckdb.Error as error:
-            if unwritable_error(error, Path(SNAPSHOT_NAME)) is not None:
+            if is_unwritable(error):
                 raise
+            told, advice = sql_failure(error)
             raise SnapshotError(
-                f"view {view.schema}.{view.name} can't be computed, so nothing was published: {error}. Correct its "
-                "file in sql/ and publish again; the last snapshot is still in place"
+                f"view {view.schema}.{view.name} can't be computed, so nothing was published: {told}\n"
+                f"{advice} and publish again; the last snapshot is still in place"
             ) from error
     for view in views:
         con.execute(f"drop view {view.relation}")

@@ -404,7 +404,7 @@ def test_a_model_that_needs_too_much_memory_is_told_so(tmp_path: Path, folder: F
     warehouse = Warehouse(tmp_path / "linkt.duckdb", memory_limit="40MB")
     folder.write("marts.t", "-- materialized: table\nselect list(uuid()::varchar) as ids from range(1000000)")
 
-    with pytest.raises(ModelBuildError, match=r"(?s)marts\.t .*more memory .* two models") as caught:
+    with pytest.raises(ModelBuildError, match=r"(?s)marts\.t .*more memory .* in two steps") as caught:
         build_in(warehouse, folder, "marts.t")
 
     assert "Correct the SQL" not in str(caught.value)
@@ -412,18 +412,48 @@ def test_a_model_that_needs_too_much_memory_is_told_so(tmp_path: Path, folder: F
 
 
 @needs_root
-def test_a_full_disk_is_no_fault_of_the_model(tmp_path: Path, folder: Folder) -> None:
+def test_a_disk_that_is_full_when_a_model_spills_is_no_fault_of_the_model(tmp_path: Path, folder: Folder) -> None:
     with mounted(tmp_path / "small", "size=16m") as disk:
-        warehouse = Warehouse(disk / "linkt.duckdb", memory_limit="100MB")
-        folder.write("marts.t", "-- materialized: table\nselect uuid()::varchar as id from range(10)")
+        warehouse = Warehouse(disk / "linkt.duckdb", memory_limit="60MB")
+        folder.write("marts.t", "-- materialized: table\nselect 1 as n")
         build_in(warehouse, folder, "marts.t")
 
-        folder.write("marts.t", "-- materialized: table\nselect uuid()::varchar as id from range(3_000_000)")
-        with pytest.raises(WarehouseUnwritableError, match="free disk space"):
+        spilling = "select id, count(*) as n from (select uuid()::varchar as id from range(3_000_000)) group by id"
+        folder.write("marts.t", f"-- materialized: table\n{spilling}")
+        with pytest.raises(ModelBuildError, match=r"(?s)failed to offload.*Free disk space") as caught:
             build_in(warehouse, folder, "marts.t")
 
+        assert "memory than" not in str(caught.value)
         with warehouse.read() as con:
-            assert con.execute("select count(*) from marts.t").fetchall() == [(10,)]
+            assert con.execute("select n from marts.t").fetchall() == [(1,)]
+
+
+@needs_root
+def test_a_disk_that_is_full_when_a_model_is_written_is_no_fault_of_the_model(tmp_path: Path, folder: Folder) -> None:
+    with mounted(tmp_path / "small", "size=16m") as disk:
+        warehouse = Warehouse(disk / "linkt.duckdb", memory_limit="200MB")
+        folder.write("marts.t", "-- materialized: table\nselect uuid()::varchar as id from range(3_000_000)")
+        with pytest.raises((ModelBuildError, WarehouseUnwritableError), match=r"[Ff]ree disk space"):
+            build_in(warehouse, folder, "marts.t")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select 'Permission denied'::int as n",
+        "select error('Could not write') as n",
+        'select "No space left on device" as n from linkt.names',
+        "select 'disk space'::date as n",
+    ],
+)
+def test_a_mistake_that_reads_like_a_full_disk_is_a_mistake(
+    con: duckdb.DuckDBPyConnection, folder: Folder, sql: str
+) -> None:
+    con.execute("insert into linkt.names values ('1', 'x')")
+    folder.write("marts.t", f"-- materialized: table\n{sql}")
+
+    with pytest.raises(ModelBuildError, match="Correct the SQL"):
+        build(con, folder, "marts.t")
 
 
 def test_a_build_that_finds_nothing_new_writes_nothing(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from linkt_pipeline.runs.fetch import Fetched, _Fetch, fetch_pending
 from linkt_pipeline.runs.frames import Row, entity_row
 from linkt_pipeline.runs.land import land_runs
 from linkt_pipeline.runs.seen import SeenRun
+from linkt_pipeline.runs.worker import Worker
 from linkt_pipeline.sandbox import running_sandbox
 from linkt_pipeline.sandbox.catalog import FAIR, MONITOR, SAAS, SHEET_SIGNALS_TASK
 from linkt_pipeline.sandbox.records import EntityRow, SignalRow
@@ -607,14 +608,30 @@ def rows(ids: Iterable[str]) -> list[Row]:
     return [entity_row(Entity.model_validate({"id": entity_id, "data": {}})) for entity_id in ids]
 
 
-def test_threads_switch_as_usual_after_a_fetch(scene: Scene) -> None:
+@pytest.mark.parametrize("fault", [None, "http_401@get_entity*0"])
+def test_threads_switch_as_usual_after_fetches_at_the_same_time(scene: Scene, fault: str | None) -> None:
     usual = sys.getswitchinterval()
     name(scene, None, create_entities(scene, SAAS, 3))
+    name(scene, None, create_signals(scene, SAAS, 3), kind="signals_created")
     during: list[float] = []
 
-    fetch(scene, progress=lambda _: during.append(sys.getswitchinterval()))
+    async def one(worker: Worker, reader: Reader) -> None:
+        async def read_body(client: LinktClient, resource_id: str) -> bytes:
+            during.append(sys.getswitchinterval())
+            return await reader.read_body(client, resource_id)
 
-    assert during[0] < usual == sys.getswitchinterval()
+        await fetch_pending(worker.client, scene.warehouse, replace(reader, read_body=read_body))
+
+    async def work() -> None:
+        async with scene.worker(retry_for=timedelta(seconds=2)) as worker:
+            await asyncio.gather(one(worker, ENTITIES), one(worker, SIGNALS), return_exceptions=True)
+
+    if fault:
+        scene.sandbox.inject(fault)
+    run(work())
+
+    assert max(during) < usual
+    assert sys.getswitchinterval() == usual
 
 
 def test_a_failed_hand_over_keeps_both_batches() -> None:
