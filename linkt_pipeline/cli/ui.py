@@ -49,6 +49,9 @@ def ui(port: int | None) -> int:
         click.echo(f"stand-in for the Linkt API: {ensure_sandbox(deployment.settings.root / 'api')}")
     url = f"http://{_HOST}:{port}"
     click.echo(f"starting Dagster on {url} ...")
+    # Where a script started this in the background, SIGINT is ignored; Dagster would inherit that, and then nothing
+    # but a kill could stop it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     dagster = subprocess.Popen(_command(port), env=_environment())  # noqa: S603 our own interpreter and module
     signal.signal(signal.SIGTERM, _stopping(dagster))
     try:

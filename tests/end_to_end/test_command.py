@@ -104,9 +104,17 @@ def graphql(url: str, query: str) -> dict:
         return json.load(reply)["data"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-def test_the_ui_shows_the_demos_runs_and_stops_without_a_trace(demonstrated, number):
-    process = demonstrated.start("ui")
+@pytest.mark.parametrize(
+    ("number", "inherited"),
+    [(signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_IGN)],
+    ids=["Ctrl-C", "SIGTERM, started in the background of a script"],
+)
+def test_the_ui_shows_the_demos_runs_and_stops_without_a_trace(demonstrated, number, inherited):
+    own = signal.signal(signal.SIGINT, inherited)
+    try:
+        process = demonstrated.start("ui")
+    finally:
+        signal.signal(signal.SIGINT, own)
     try:
         lines: list[str] = []
         wait_until(lambda: "Dagster UI: " in (lines.append(process.stdout.readline()) or lines[-1]), "the UI", 150)
