@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from linkt_pipeline.sandbox import Sandbox, running_sandbox
+from linkt_pipeline.sandbox import Sandbox, running_sandbox, stop_sandbox
 from tests.cli.command import TASKS_YAML, Command
 
 
 @pytest.fixture
-def command(tmp_path: Path) -> Command:
-    return Command(tmp_path)
+def command(tmp_path: Path) -> Iterator[Command]:
+    yield Command(tmp_path)
+    stop_sandbox(tmp_path / "data" / "sandbox" / "api")  # started by what was run without a key
 
 
 @pytest.fixture
