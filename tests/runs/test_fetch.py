@@ -550,26 +550,27 @@ def test_what_is_being_handed_over_when_a_read_fails_for_good_is_landed(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here the timer hands over a sound body and a damaged one, and waits for the second look at that."""
-    monkeypatch.setattr(fetch_module, "_BATCH_AGE", timedelta(milliseconds=20))
+    monkeypatch.setattr(fetch_module, "_BATCH_AGE", timedelta(milliseconds=200))
     sound, damaged, refused = create_entities(scene, SAAS, 3)
     name(scene, None, [sound, damaged, refused])
 
     async def work() -> None:
-        second_look = asyncio.Event()
+        first_is_read, second_look = asyncio.Event(), asyncio.Event()
 
         async def read_body(client: LinktClient, entity_id: str) -> bytes:
             if entity_id == refused:
                 await asyncio.wait_for(second_look.wait(), 10)
                 raise AuthenticationError("the key is gone", method="GET", path="/", status=401)
-            if entity_id == damaged and not damaged_once:
-                damaged_once.append(entity_id)
+            if entity_id == damaged and not first_is_read.is_set():
+                await asyncio.wait_for(first_is_read.wait(), 10)
                 return b"{"
             if entity_id == damaged:
                 second_look.set()
                 await asyncio.sleep(10)
-            return await ENTITIES.read_body(client, entity_id)
+            body = await ENTITIES.read_body(client, entity_id)
+            first_is_read.set()
+            return body
 
-        damaged_once: list[str] = []
         async with scene.worker() as worker:
             await fetch_pending(worker.client, scene.warehouse, replace(ENTITIES, read_body=read_body))
 
