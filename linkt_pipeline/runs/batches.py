@@ -29,7 +29,7 @@ class Batch:
 
     Attributes:
         rows: what is to be landed.
-        bodies: those of single reads that are not parsed yet, a hundred at most, with the id that was asked for.
+        bodies: those of single reads that are not parsed yet, with the id that was asked for.
         missing: ids that answered 404.
         rejected: ids whose body can't be used.
         read_since: when the first of its requests was sent; nothing in it is older than that.

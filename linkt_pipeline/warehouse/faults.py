@@ -61,11 +61,13 @@ def opening_error(error: Exception, path: Path, waited_seconds: float) -> Wareho
 
 def is_unwritable(error: Exception) -> bool:
     """Whether the disk refused: it is full, or may not be written."""
+    if isinstance(error, OSError):
+        return True
     if isinstance(error, duckdb.OutOfMemoryException):
         return "failed to offload" in str(error)
-    # Others are about SQL and values, and quote them.
+    # DuckDB's other errors are about SQL and values, and quote them.
     may_be = isinstance(error, duckdb.OperationalError | duckdb.FatalException)
-    return isinstance(error, OSError) or (may_be and _UNWRITABLE.search(_first_line(str(error))) is not None)
+    return may_be and _UNWRITABLE.search(_first_line(str(error))) is not None
 
 
 def unwritable_error(error: Exception, path: Path) -> WarehouseUnwritableError | None:
