@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from linkt_pipeline.config import SANDBOX_TASKS_FILE, ErrorKind, Settings, load_settings, load_tasks
@@ -51,7 +52,7 @@ def test_a_full_entry_is_read_into_typed_fields(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", ":1: expected one top-level key, 'tasks'"),
+        ("", ":1: expected a top-level key, 'tasks'"),
         ("tasks:\n", ":1: 'tasks' has no entries"),
         ("tasks: [1]\n", ":1: 'tasks' has no entries"),
         ("tasks:\n  a: 3\n", ":2: tasks.a: expected fields such as task_id, got 3"),
@@ -65,13 +66,29 @@ def test_a_full_entry_is_read_into_typed_fields(tmp_path: Path) -> None:
         (ENTRY + "    colour: red\n", ":4: tasks.search.colour: there is no such setting. Known: task_id, icp_id"),
         (ENTRY + "    max_wat: 4h\n", ":4: tasks.search.max_wat: there is no such setting; did you mean 'max_wait'?"),
         (ENTRY + "    schedule: daily\n", ":4: tasks.search.schedule: 'daily' is not a cron expression"),
+        *[
+            (ENTRY + f"    schedule: '{cron}'\n", f":4: tasks.search.schedule: '{cron}' is not a cron expression")
+            for cron in (
+                *("61 * * * *", "0 6 * * 1-", "0 0 30 2 *", "0 0 31 4 *", "0 6 * * jan", "0 6 * mon *"),
+                *("* * * * * *", "@reboot", "0 6 * *", ""),
+            )
+        ],
+        (ENTRY + "    poll_interval: 1e300\n", ":4: tasks.search.poll_interval: 1e+300 is longer than"),
+        (ENTRY + "    max_wait: .inf\n", ":4: tasks.search.max_wait: inf is longer than"),
+        (ENTRY + "    max_wait: .nan\n", ":4: tasks.search.max_wait: nan is longer than"),
+        (ENTRY + "    max_wait: 99999999999999d\n", ":4: tasks.search.max_wait: '99999999999999d' is"),
+        (ENTRY + "    monthly_credit_limit: .nan\n", ":4: tasks.search.monthly_credit_limit: Input should be a finite"),
+        (ENTRY + "    timezone: Mars/Base\n", ":4: tasks.search.timezone: 'Mars/Base' is not a time zone"),
+        ("tasks:\n  ~:\n    task_id: " + TASK_ID + "\n", ":2: tasks.None: the name is None to YAML"),
+        ("tasks:\n  2024:\n    task_id: " + TASK_ID + "\n", ":2: tasks.2024: the name is 2024 to YAML"),
+        ("timezone: Europe\n" + ENTRY, ":1: timezone: 'Europe' is not a time zone"),
+        ("zone: UTC\n" + ENTRY, ":1: zone: there is no such setting; did you mean 'timezone'? Known: tasks, defaults"),
+        ("defaults: 10s\n" + ENTRY, ":1: defaults: expected settings such as poll_interval, got '10s'"),
+        ("defaults: {task_id: x}\n" + ENTRY, ":1: defaults.task_id: there is no such setting"),
+        ("defaults: {max_wait: soon}\n" + ENTRY, ":1: defaults.max_wait: 'soon' is not a duration"),
         (
-            ENTRY + '    schedule: "61 * * * *"\n',
-            ":4: tasks.search.schedule: '61' is no minute of a cron expression (0 to 59",
-        ),
-        (
-            ENTRY + '    schedule: "0 6 * * 1-"\n',
-            ":4: tasks.search.schedule: '1-' is no day of the week of a cron expression",
+            ENTRY + "    parameters: {a: [x, '${LINKT_NOT_SET}']}\n",
+            ":4: tasks.search.parameters.a.1: ${LINKT_NOT_SET} is",
         ),
         (ENTRY + "  search:\n    task_id: x\n", ':4: found duplicate key "search"'),
         (ENTRY + "  again:\n    task_id: " + TASK_ID + "\n", ":5: tasks.again: same task_id, icp_id and parameters"),
@@ -84,6 +101,49 @@ def test_a_mistake_is_told_with_file_line_and_field(tmp_path: Path, text: str, t
         load_tasks(path)
     assert str(caught.value).startswith(str(path))
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "cron", ["@daily", "0 6 * * mon", "0 6 L * *", "0 0 29 2 *", "*/15 8-18 * * 1-5", "0 6 * * 7", "0 6 * jan,jul *"]
+)
+def test_a_schedule_that_is_accepted_is_one_to_dagster(tmp_path: Path, cron: str) -> None:
+    task = load_tasks(write(tmp_path, ENTRY + f"    schedule: '{cron}'\n    timezone: Europe/Berlin\n"))["search"]
+    schedule = dg.ScheduleDefinition(
+        name="s", job_name="j", cron_schedule=str(task.schedule), execution_timezone=task.timezone
+    )
+    assert schedule.cron_schedule == cron
+
+
+def test_an_entry_starts_from_the_defaults_of_the_file(tmp_path: Path) -> None:
+    text = "defaults: {poll_interval: 30s, max_wait: 8h, retry: {max_attempts: 2}}\ntimezone: Asia/Tokyo\n"
+    own = f"  own:\n    task_id: {TASK_ID}\n    parameters: {{n: 1}}\n    poll_interval: 5s\n    timezone: UTC\n"
+    tasks = load_tasks(write(tmp_path, text + ENTRY + own))
+    assert tasks["search"].poll_interval == timedelta(seconds=30)
+    assert tasks["search"].retry.max_attempts == 2
+    assert tasks["search"].timezone == "Asia/Tokyo"
+    assert tasks["own"].poll_interval == timedelta(seconds=5)
+    assert tasks["own"].max_wait == timedelta(hours=8)
+    assert tasks["own"].timezone == "UTC"
+
+
+def test_variables_stand_for_their_values_in_every_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("FROM_FILE=file\nBOTH=file\n", encoding="utf-8")
+    monkeypatch.setenv("BOTH", "environment")
+    monkeypatch.setenv("LIMIT", "12.5")
+    text = (
+        ENTRY + "    monthly_credit_limit: ${LIMIT}\n    parameters: {a: ['${FROM_FILE}-${BOTH}'], b: '$${BOTH} $5'}\n"
+    )
+    task = load_tasks(write(tmp_path, text))["search"]
+    assert task.monthly_credit_limit == 12.5
+    assert task.parameters == {"a": ["file-environment"], "b": "${BOTH} $5"}
+
+
+def test_the_value_of_a_variable_is_in_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET", "hunter2")
+    with pytest.raises(ConfigError) as caught:
+        load_tasks(write(tmp_path, "tasks:\n  a:\n    task_id: ${SECRET}\n"))
+    assert "${SECRET}" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_all_mistakes_of_a_file_are_told_at_once(tmp_path: Path) -> None:
@@ -131,3 +191,58 @@ def test_a_bad_variable_is_named_with_its_value(monkeypatch: pytest.MonkeyPatch)
 def test_the_key_is_in_no_text_of_the_settings() -> None:
     settings = Settings.model_validate({"api_key": "sk-very-secret"})
     assert "very-secret" not in f"{settings!r}{settings}{settings.model_dump()}"
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LINKT_TASKS_FILE", "~/mine.yaml")
+    monkeypatch.setenv("LINKT_DATA_DIR", "~/rows")
+    (tmp_path / "mine.yaml").write_text(ENTRY, encoding="utf-8")
+    settings = load_settings()
+    assert not settings.sandbox
+    assert settings.active_tasks_file == tmp_path / "mine.yaml"
+    assert settings.root == tmp_path / "rows"
+
+
+def test_a_named_tasks_file_that_is_not_there_is_no_wish_for_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINKT_TASKS_FILE", "mine.yml")
+    with pytest.raises(ConfigError, match=r"used: LINKT_TASKS_FILE: there is no file '.*mine\.yml'"):
+        load_settings()
+    monkeypatch.setenv("LINKT_API_KEY", "sk-real")  # `tasks pull` writes it
+    assert not load_settings().sandbox
+
+
+@pytest.mark.parametrize("folder", ["rows?mode=memory", "rows%20of%20mine"])
+def test_a_folder_that_dagster_would_read_as_an_address_is_refused(
+    monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.setenv("LINKT_DATA_DIR", folder)
+    with pytest.raises(ConfigError, match=r"LINKT_DATA_DIR: .* which Dagster's SQLite storage reads as part"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://[::1",
+        "ftp://host",
+        "https://user:pw@host",
+        "https://host/v1",
+        "https://host?x",
+        "http://a b",
+        "http://h:x",
+        "http://h:99999",
+        "https://",
+        "//host",
+    ],
+)
+def test_a_base_url_is_checked_by_what_will_use_it(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("LINKT_BASE_URL", url)
+    with pytest.raises(ConfigError, match=r"LINKT_BASE_URL: .* is not a base URL"):
+        load_settings()
+
+
+@pytest.mark.parametrize("url", ["https://api.linkt.ai/", "http://127.0.0.1:8080", "http://[::1]:8080"])
+def test_a_base_url_keeps_no_slash_at_its_end(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("LINKT_BASE_URL", url)
+    assert load_settings().base_url == url.rstrip("/")

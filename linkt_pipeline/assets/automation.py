@@ -112,6 +112,6 @@ def _schedule(name: str, task: TaskSpec) -> dg.ScheduleDefinition:
         job_name=EXECUTE_AND_PUBLISH,
         execution_fn=request,
         default_status=dg.DefaultScheduleStatus.STOPPED,
-        execution_timezone="UTC",
+        execution_timezone=task.timezone,
         description=f"Costs credits: executes {task.key} and publishes what it found.",
     )

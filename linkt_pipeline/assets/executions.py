@@ -122,7 +122,7 @@ def build_executions(
     def executions(
         context: dg.AssetExecutionContext, config: ExecutionConfig, linkt: LinktResource, warehouse: WarehouseResource
     ) -> Iterator[dg.MaterializeResult[None]]:
-        selected = [config.applied_to(tasks[key]) for key in context.partition_keys]
+        selected = [config.applied_to(tasks[key]) for key in _selected_partitions(context)]
         step = _Step(context, linkt, warehouse, selected, observer)
         outcomes = step.run()
         try:
@@ -137,6 +137,21 @@ def build_executions(
         step.hand_on()
 
     return executions
+
+
+def _selected_partitions(context: dg.AssetExecutionContext) -> Sequence[str]:
+    """The names of the tasks to execute.
+
+    Raises:
+        dagster.Failure: the materialization names none.
+    """
+    if not context.has_partition_key and not context.has_partition_key_range:
+        raise dg.Failure(
+            "no partition was selected, so no task was executed and nothing was spent. Materialize linkt/executions "
+            "again and select a task; the entries of tasks.yaml are the partitions",
+            allow_retries=False,
+        )
+    return list(context.partition_keys)
 
 
 @dataclass

@@ -19,6 +19,7 @@ from dagster._core.instance.ref import InstanceRef
 from dagster._core.utils import make_new_run_id
 
 from linkt_pipeline.assets.location import build_definitions
+from linkt_pipeline.cli.errors import DUCKDB_INTERRUPTED
 from linkt_pipeline.cli.event_log import with_prepared_event_log
 from linkt_pipeline.config import Settings, TaskSpec
 from linkt_pipeline.errors import LinktPipelineError
@@ -163,6 +164,8 @@ def _quiet_dagster() -> None:
     """The command tells what happens itself; what Dagster's loggers and warnings say is in the instance."""
     warnings.filterwarnings("ignore", module="dagster")
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    # Its pool logs a traceback when an interrupt or a full disk hits Dagster's history; the command reports both.
+    logging.getLogger("sqlalchemy").setLevel(logging.CRITICAL + 1)
 
 
 def _tags(tasks: Mapping[str, TaskSpec], partitions: bool) -> dict[str, str]:
@@ -197,12 +200,12 @@ def _close_interrupted(instance: dg.DagsterInstance, run_id: str) -> None:
 
 
 def _was_interrupted(events: Sequence[dg.DagsterEvent]) -> bool:
-    """Without raising, Dagster makes a failure of an interrupt, and ends the run."""
+    """Without raising, Dagster makes a failure of an interrupt, and ends the run; so does DuckDB within a query."""
     return any(
         event.event_type is dg.DagsterEventType.RUN_FAILURE
         and event.job_failure_data.failure_reason is RunFailureReason.UNEXPECTED_TERMINATION
         for event in events
-    )
+    ) or any(DUCKDB_INTERRUPTED in failure.message for failure in _failures(events))
 
 
 def _failures(events: Sequence[dg.DagsterEvent]) -> Iterator[StepFailure]:

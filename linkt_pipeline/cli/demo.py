@@ -1,15 +1,10 @@
 """``linkt-pipeline demo``."""
 
-import os
-from pathlib import Path
-
 import click
 
 from linkt_pipeline.cli.deployment import Deployment
 
 DEMO_TASKS = ("enterprise_saas_search", "trade_fair_ingest", "saas_signals")
-# A path below a device can't exist, so this is sandbox mode whatever the environment says.
-_NO_TASKS_FILE = Path(os.devnull) / "tasks.yaml"
 
 
 @click.command("demo")
@@ -23,7 +18,7 @@ def demo() -> int:
     Example:
       linkt-pipeline demo
     """  # noqa: D301
-    deployment = Deployment.from_environment({"api_key": None, "tasks_file": _NO_TASKS_FILE})
+    deployment = Deployment.from_environment({"use_sandbox": True})
     tasks = deployment.select_tasks(DEMO_TASKS)
     deployment.prepare()
     click.echo("the stand-in's clock runs fast: a run that says it took an hour is over in seconds", err=True)

@@ -13,6 +13,8 @@ from linkt_pipeline.errors import ConfigError, LinktPipelineError
 
 _DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO})
 _SQLITE_SAYS = ("disk is full", "disk I/O error", "readonly database", "unable to open database file")
+DUCKDB_INTERRUPTED = "Query interrupted"  # its error when a signal ends a query
+_SQLITE_DAMAGED = ("file is not a database", "malformed", "no such table", "unsupported file format")
 _TOO_FEW_BYTES = 16_000_000  # for one more step: DuckDB's log and block, Dagster's events, a snapshot
 
 
@@ -66,8 +68,24 @@ class DiskError(LinktPipelineError):
         )
 
 
-def disk_error(error: BaseException | None, folder: Path | None) -> DiskError | None:
-    """What a failure tells about the disk, if it or one of its causes does.
+class HistoryError(LinktPipelineError):
+    """A file of Dagster's history is damaged. It holds no row of Linkt's and no entry of the ledger.
+
+    Args:
+        said: in SQLite's words.
+        folder: of the deployment.
+    """
+
+    def __init__(self, said: str, folder: Path | None) -> None:
+        super().__init__(
+            f"Dagster's history in {folder or 'LINKT_DATA_DIR'} can't be used: {said}. It holds neither rows nor the "
+            "ledger, which are in the warehouse. Move the folders history and schedules there aside, or restore them "
+            "from a backup, then repeat the command; Dagster starts a new history"
+        )
+
+
+def disk_error(error: BaseException | None, folder: Path | None) -> DiskError | HistoryError | None:
+    """What a failure tells about the disk or about Dagster's files on it, if it or one of its causes does.
 
     Args:
         error: the failure.
@@ -80,6 +98,8 @@ def disk_error(error: BaseException | None, folder: Path | None) -> DiskError | 
             return DiskError(said, folder)
         if isinstance(cause, sqlite3.OperationalError) and any(said in str(cause) for said in _SQLITE_SAYS):
             return DiskError(f"{cause} (in Dagster's history)", folder)
+        if isinstance(cause, sqlite3.DatabaseError) and any(said in str(cause) for said in _SQLITE_DAMAGED):
+            return HistoryError(str(cause), folder)
         error = error.__cause__ or error.__context__
     return None
 

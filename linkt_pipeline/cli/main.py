@@ -1,10 +1,13 @@
 """Entry point of ``linkt-pipeline``: finds the subcommand, and turns every failure into a line and an exit code."""
 
+import _thread
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from threading import Timer
 from typing import NamedTuple, NoReturn
 
 import click
@@ -107,6 +110,7 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 a run or load failed, 2 wrong usage or configuration, 130 interrupted.
     """
+    sys.unraisablehook = _interrupt_again
     try:
         result = cli.main(
             args=None if arguments is None else list(arguments), prog_name="linkt-pipeline", standalone_mode=False
@@ -115,20 +119,46 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo(_INTERRUPTED_TEXT, err=True)
-        return INTERRUPTED
+        return _end_interrupted()
     except Exception as error:
+        if _was_interrupted(error):
+            return _end_interrupted()
         if os.environ.get(DEBUG_VARIABLE):
             raise
         return _tell(error)
     return result if isinstance(result, int) else 0
 
 
+def _end_interrupted() -> int:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is heard; a further one would only break the way out
+    click.echo(_INTERRUPTED_TEXT, err=True)
+    return INTERRUPTED
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Whether an interrupt is behind an error: DuckDB answers one with an error of its own."""
+    from linkt_pipeline.cli.errors import DUCKDB_INTERRUPTED
+
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt) or DUCKDB_INTERRUPTED in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _interrupt_again(lost: "sys.UnraisableHookArgs") -> None:
+    """An interrupt that hits a destructor is dropped by Python with a traceback; send it once more instead."""
+    if isinstance(lost.exc_value, KeyboardInterrupt):
+        Timer(0.05, _thread.interrupt_main).start()
+    else:
+        sys.__unraisablehook__(lost)
+
+
 def _tell(error: Exception) -> int:
     from linkt_pipeline.cli.errors import DiskError, disk_error, exit_code_of
 
     if not isinstance(error, LinktPipelineError):
-        error = disk_error(error, _data_dir()) or error
+        error = disk_error(error, _root()) or error
     if isinstance(error, LinktPipelineError):
         if isinstance(error, DiskError):
             click.echo(err=True)  # apart from what Dagster's logger said about its lost events
@@ -142,12 +172,12 @@ def _tell(error: Exception) -> int:
     return 1
 
 
-def _data_dir() -> Path | None:
-    """LINKT_DATA_DIR, absolute; ``None`` if the settings, which may be what failed, can't be read."""
+def _root() -> Path | None:
+    """The deployment's folder; ``None`` if the settings, which may be what failed, can't be read."""
     from linkt_pipeline.config import load_settings
 
     try:
-        return load_settings().data_dir.expanduser().absolute()
+        return load_settings().root
     except Exception:
         return None
 

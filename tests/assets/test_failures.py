@@ -92,6 +92,13 @@ def test_run_config_that_cannot_be_used_buys_nothing(
     assert deployment.sandbox.run_count() == before
 
 
+def test_a_materialization_without_a_partition_buys_nothing_and_says_what_to_select(deployment: Deployment) -> None:
+    result = deployment.run("execute_and_publish", assets=["linkt/executions"])
+    assert not result.success
+    assert "no partition was selected" in failures(result)["linkt__executions"]
+    assert deployment.sandbox.run_count() == 0
+
+
 def test_parameters_of_the_run_config_are_sent_over_those_of_the_file(deployment: Deployment) -> None:
     result = deployment.run(
         "execute_and_publish",

@@ -150,7 +150,7 @@ def test_a_disk_that_is_full_is_no_mistake_of_the_product(failing_with, capsys, 
     assert run_command(["fail"]) == 1
     err = capsys.readouterr().err
     assert said in err
-    assert re.search(r"not yet/made has [\d,.]+ of [\d,.]+ MB free", err)
+    assert re.search(r"not yet/made/sandbox has [\d,.]+ of [\d,.]+ MB free", err)
     assert "linkt-pipeline sync" in err
     assert "mistake" not in err
     assert "SQL:" not in err

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import time
 
 import dagster as dg
 import httpx
@@ -100,6 +101,37 @@ def test_an_interrupt_leaves_the_run_going_and_the_next_command_adopts_it(live, 
     assert ended.code == 0, ended.err
     assert "adopted run" in ended.out
     assert api.run_count() == 1
+
+
+@pytest.mark.parametrize("seconds", [1.5, 2.0, 2.5, 3.0])
+def test_a_storm_of_interrupts_ends_in_one_line(live, seconds):
+    process = live.start("sync")
+    time.sleep(seconds)  # wherever that finds it: while it loads, in a query, in Dagster's history
+    for _ in range(20):
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.01)
+    _, err = process.communicate(timeout=60)
+
+    assert process.returncode in (130, 0, -signal.SIGINT)  # it may have been done, or not yet be Python of ours
+    assert "Traceback" not in err
+    assert "mistake in linkt-pipeline" not in err
+    assert live("sync").code == 0
+
+
+@pytest.mark.parametrize("name", ["history/runs.db", "history/runs/index.db", "schedules/schedules.db"])
+def test_a_damaged_history_of_dagster_is_named_and_holds_no_rows(live, name):
+    assert live("sync").code == 0
+    damaged = live.folder / "data" / name
+    damaged.write_bytes(b"no database at all" * 100)
+    ended = live("sync")
+
+    assert ended.code == 1
+    assert not ended.has_traceback
+    assert f"Dagster's history in {live.folder / 'data'} can't be used: file is not a database" in ended.err
+    for folder in ("history", "schedules"):  # as the message advises
+        (live.folder / "data" / folder).rename(live.folder / folder)
+    assert live("sync").code == 0
 
 
 def test_a_killed_command_is_cleaned_up_after_by_the_next_one(live, api):

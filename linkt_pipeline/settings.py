@@ -1,0 +1,150 @@
+"""What the environment and a ``.env`` file say, as typed settings.
+
+Nothing here touches the network or the warehouse. A message names the variable, its value and the next command,
+because a configuration mistake is the first thing most users meet.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from linkt_pipeline.errors import ConfigError
+
+PRODUCTION_URL = "https://api.linkt.ai"
+ENV_FILE = ".env"
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+SANDBOX_TASKS_FILE = Path(__file__).resolve().parent / "sandbox" / "tasks.yaml"
+
+# Dagster writes the folder unquoted into the address of its SQLite files: all after "?" is lost, "%20" becomes a blank.
+_PART_OF_AN_ADDRESS = re.compile(r"\?|%[0-9A-Fa-f]{2}")
+
+
+class Settings(BaseSettings):
+    """What the environment (and a ``.env`` file) says. Names and defaults: README, "Settings"."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LINKT_", env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    api_key: SecretStr | None = None
+    base_url: str = PRODUCTION_URL
+    data_dir: Path = Path("data")
+    tasks_file: Path = Path("tasks.yaml")
+    use_sandbox: bool = False
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    daily_request_limit: int | None = Field(default=None, ge=1)
+
+    @field_validator("base_url")
+    @classmethod
+    def _base_url_is_one_to_httpx(cls, given: str) -> str:
+        expected = f"{given!r} is not a base URL such as {PRODUCTION_URL} (scheme and host, no path)"
+        import httpx  # by the library that will use it; here, because most commands send no request
+
+        try:
+            url = httpx.URL(given.strip())
+        except httpx.InvalidURL as error:
+            raise ValueError(f"{expected}: {error}") from None
+        if url.scheme not in ("http", "https") or not url.host or (url.port or 0) > 65_535:
+            raise ValueError(expected)
+        if url.userinfo or url.path.strip("/") or re.search(r"[\s?#%]", str(url)):
+            raise ValueError(expected)
+        return str(url).rstrip("/")
+
+    @field_validator("data_dir", "tasks_file")
+    @classmethod
+    def _home_is_a_folder(cls, path: Path) -> Path:
+        try:
+            return path.expanduser()
+        except RuntimeError as error:  # ~name of a user who does not exist
+            raise ValueError(f"'{path}': {error}") from None
+
+    @field_validator("data_dir")
+    @classmethod
+    def _data_dir_is_no_address(cls, path: Path) -> Path:
+        if found := _PART_OF_AN_ADDRESS.search(str(path.absolute())):
+            raise ValueError(
+                f"'{path.absolute()}' contains {found[0]!r}, which Dagster's SQLite storage reads as part of an "
+                "address. Choose a folder without it"
+            )
+        return path
+
+    @model_validator(mode="after")
+    def _named_tasks_file_exists(self) -> Self:
+        """Without a key, a mistyped name must not look like a wish for the sandbox."""
+        named = "tasks_file" in self.model_fields_set and self.tasks_file != Path("tasks.yaml")
+        if named and self.api_key is None and not self.use_sandbox and not self.tasks_file.exists():
+            raise ValueError(
+                f"LINKT_TASKS_FILE: there is no file '{self.tasks_file.absolute()}', and LINKT_API_KEY is not set. "
+                "Correct the path; or set LINKT_API_KEY and write the file with `linkt-pipeline tasks pull`; or unset "
+                "LINKT_TASKS_FILE to use the sandbox"
+            )
+        return self
+
+    @cached_property
+    def sandbox(self) -> bool:
+        """Asked for, or no key and no tasks.yaml: everything runs against the built-in sandbox, and says so."""
+        return self.use_sandbox or (self.api_key is None and not self.tasks_file.exists())
+
+    @property
+    def root(self) -> Path:
+        """Absolute folder this deployment writes to; the sandbox's rows never meet real ones."""
+        data_dir = self.data_dir.absolute()
+        return data_dir / "sandbox" if self.sandbox else data_dir
+
+    @property
+    def warehouse_path(self) -> Path:
+        """The DuckDB file the pipeline writes."""
+        return self.root / "linkt.duckdb"
+
+    @property
+    def published_dir(self) -> Path:
+        """Folder of the snapshot and the Parquet files that BI tools read."""
+        return self.root / "published"
+
+    @property
+    def snapshot_path(self) -> Path:
+        """The read-only copy of the warehouse that BI tools open."""
+        return self.published_dir / "linkt.duckdb"
+
+    @property
+    def active_tasks_file(self) -> Path:
+        """The tasks.yaml in force: the user's, or the sandbox's own."""
+        return SANDBOX_TASKS_FILE if self.sandbox else self.tasks_file.absolute()
+
+    def require_api_key(self) -> SecretStr:
+        """The key, or the error that says how to set it."""
+        if self.api_key is None:
+            raise ConfigError(
+                "LINKT_API_KEY is not set, so nothing can be asked of the Linkt API. "
+                "Create a key in the Linkt dashboard and export it, or write LINKT_API_KEY=... into .env."
+            )
+        return self.api_key
+
+
+def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Settings from the environment and ``.env``.
+
+    Args:
+        overrides: values that win over the environment, by field name.
+
+    Raises:
+        ConfigError: a variable can't be used; names the variable and its value (never the key).
+    """
+    try:
+        return Settings(**dict(overrides or {}))
+    except ValidationError as error:
+        problems = "; ".join(
+            _variable(item["loc"]) + item["msg"].removeprefix("Value error, ")
+            for item in error.errors(include_url=False, include_context=False)
+        )
+        raise ConfigError(f"the environment can't be used: {problems}") from None
+
+
+def _variable(place: tuple[int | str, ...]) -> str:
+    """The name of the variable; a rule over several of them names its own."""
+    return f"LINKT_{'_'.join(str(part) for part in place).upper()}: " if place else ""

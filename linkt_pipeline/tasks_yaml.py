@@ -1,0 +1,215 @@
+"""Reads tasks.yaml. Every mistake is reported with its line, its field and its value, all of them at once."""
+
+import os
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from linkt_pipeline.errors import ConfigError
+from linkt_pipeline.settings import ENV_FILE
+from linkt_pipeline.tasks import RetrySpec, TaskSpec, TimeZone
+
+_OF_ONE_TASK = {"key", "task_id", "icp_id", "parameters"}  # a default for these would start the wrong run
+_VARIABLE = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\})")
+
+
+class _FileSpec(BaseModel):
+    """The top-level keys whose values are not entries."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tasks: Any = None
+    defaults: Any = None
+    timezone: TimeZone = "UTC"
+
+
+def load_tasks(path: Path) -> dict[str, TaskSpec]:
+    """Read tasks.yaml.
+
+    Args:
+        path: the file; one that does not exist means "no tasks yet" and gives an empty mapping.
+
+    Returns:
+        The entries by name, in the file's order. ``defaults`` and ``timezone`` of the file are applied to each.
+
+    Raises:
+        ConfigError: the file can't be used; every problem is listed with its line, field and value.
+    """
+    return _Reader(path).tasks() if path.exists() else {}
+
+
+class _Reader:
+    """One reading of one file; collects what is wrong with it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.document, self.values = _parse_yaml(path)
+        self.problems: list[str] = []
+
+    def tasks(self) -> dict[str, TaskSpec]:
+        if not isinstance(self.document, CommentedMap) or "tasks" not in self.document:
+            raise ConfigError(f"{self.path}:1: expected a top-level key, 'tasks', with one entry per task")
+        self.values = self._with_variables(self.values, [])
+        entries = self.values["tasks"]
+        if not isinstance(entries, dict) or not entries:
+            line = self._line(["tasks"])
+            raise ConfigError(f"{self.path}:{line}: 'tasks' has no entries; `linkt-pipeline tasks pull` writes some")
+        defaults = self._defaults()
+        tasks = {key: task for key, entry in entries.items() if (task := self._task(key, entry, defaults))}
+        self._report_duplicates(tasks)
+        if self.problems:
+            raise ConfigError("\n".join(self.problems))
+        return tasks
+
+    def _defaults(self) -> dict[str, Any]:
+        """What every entry starts from. Its values are checked with each entry, its names here."""
+        try:
+            spec = _FileSpec.model_validate(self.values)
+        except ValidationError as error:
+            self._report(error, [], _FileSpec)
+            return {}
+        given = {} if spec.defaults is None else spec.defaults
+        known = [name for name in TaskSpec.model_fields if name not in _OF_ONE_TASK]
+        if not isinstance(given, dict):
+            self._problem(["defaults"], f"expected settings such as poll_interval, got {given!r}")
+            return {}
+        for name in set(given) - set(known):
+            self._problem(["defaults", name], _unknown(name, known))
+        defaults = {"timezone": spec.timezone, **{name: value for name, value in given.items() if name in known}}
+        try:
+            TaskSpec.model_validate({"key": "defaults", "task_id": "0" * 24, **defaults})
+        except ValidationError as error:
+            self._report(error, ["defaults"], TaskSpec)
+            return {}
+        return defaults
+
+    def _task(self, key: object, entry: object, defaults: Mapping[str, Any]) -> TaskSpec | None:
+        place = ["tasks", key]
+        if not isinstance(key, str):
+            self._problem(place, f"the name is {key!r} to YAML; write a text, in quotes if need be")
+            return None
+        if not isinstance(entry, dict):
+            self._problem(place, f"expected fields such as task_id, got {entry!r}")
+            return None
+        try:
+            return TaskSpec.model_validate(
+                {**defaults, **{str(name): value for name, value in entry.items()}, "key": key}
+            )
+        except ValidationError as error:
+            self._report(error, place, TaskSpec)
+            return None
+
+    def _with_variables(self, value: Any, place: list[Any]) -> Any:
+        """Replace ``${NAME}`` in every text by the variable's value; ``$${NAME}`` stands for the text itself."""
+        if isinstance(value, dict):
+            return {key: self._with_variables(item, [*place, key]) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._with_variables(item, [*place, number]) for number, item in enumerate(value)]
+        if not isinstance(value, str) or "$" not in value:
+            return value
+        variables = _variables()
+
+        def replacement(found: re.Match[str]) -> str:
+            name = found["name"]
+            if name is None:
+                return "$"
+            if variables.get(name) is None:
+                self._problem(place, f"${{{name}}} is set neither in the environment nor in {ENV_FILE}")
+            return variables.get(name) or ""
+
+        return _VARIABLE.sub(replacement, value)
+
+    def _report_duplicates(self, tasks: Mapping[str, TaskSpec]) -> None:
+        """Two entries with one request would be one intention paid twice."""
+        seen: dict[str, str] = {}
+        for key, task in tasks.items():
+            request = f"{task.task_id}|{task.icp_id}|{task.parameters!r}"
+            if request in seen:
+                self._problem(
+                    ["tasks", key],
+                    f"same task_id, icp_id and parameters as tasks.{seen[request]} (got {task.task_id!r}); one of them "
+                    "would buy the other's run again",
+                    at=["task_id"],
+                )
+            seen.setdefault(request, key)
+
+    def _report(self, error: ValidationError, place: list[Any], spec: type[BaseModel]) -> None:
+        for item in error.errors(include_url=False, include_context=False):
+            at = [*place, *item["loc"]]
+            self._problem(at, _unknown_field(item, spec) or _plain(item["msg"]) + self._shown(item, at))
+
+    def _shown(self, item: Any, place: list[Any]) -> str:
+        """The value as it stands in the file: a variable may hold a secret."""
+        if item["type"] == "missing" or isinstance(item["input"], dict):
+            return ""
+        written = self.document
+        for key in place:
+            if not (isinstance(written, CommentedMap) and key in written):
+                break
+            written = written[key]
+        shown = written if isinstance(written, str) and "$" in written else item["input"]
+        return f" (got {shown!r})"
+
+    def _problem(self, place: list[Any], text: str, *, at: list[Any] | None = None) -> None:
+        name = ".".join(map(str, place))
+        self.problems.append(f"{self.path}:{self._line([*place, *(at or [])])}: {name}: {text}")
+
+    def _line(self, keys: list[Any]) -> int:
+        """Line of the deepest part of ``keys`` that the file has."""
+        node, line = self.document, 1
+        for key in keys:
+            if isinstance(node, CommentedMap) and key in node:
+                line = node.lc.key(key)[0] + 1
+            elif isinstance(node, CommentedSeq) and isinstance(key, int) and key < len(node):
+                line = node.lc.item(key)[0] + 1
+            else:
+                break
+            node = node[key]
+        return line
+
+
+def _variables() -> Mapping[str, str | None]:
+    """As everywhere else, the environment wins over the file."""
+    return {**dotenv_values(ENV_FILE), **os.environ}
+
+
+def _parse_yaml(path: Path) -> tuple[Any, Any]:
+    """The file twice: as a tree that knows its lines, and as plain values."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        return YAML(typ="rt").load(text), YAML(typ="safe", pure=True).load(text)
+    except DuplicateKeyError as error:
+        raise ConfigError(f"{path}:{_mark_line(error)}: {str(error.problem).strip()}") from None
+    except MarkedYAMLError as error:
+        raise ConfigError(f"{path}:{_mark_line(error)}: not valid YAML: {error.problem}") from None
+    except (YAMLError, ValueError, OSError, RecursionError) as error:
+        raise ConfigError(f"{path}: can't be read: {error}") from None
+
+
+def _mark_line(error: MarkedYAMLError) -> int:
+    return error.problem_mark.line + 1 if error.problem_mark else 1
+
+
+def _unknown_field(item: Any, spec: type[BaseModel]) -> str | None:
+    if item["type"] != "extra_forbidden":
+        return None
+    fields = (RetrySpec if "retry" in item["loc"] else spec).model_fields
+    return _unknown(item["loc"][-1], [name for name in fields if name != "key"])
+
+
+def _unknown(name: object, known: list[str]) -> str:
+    near = get_close_matches(str(name), known, n=1)
+    return f"there is no such setting{f'; did you mean {near[0]!r}?' if near else '.'} Known: {', '.join(known)}"
+
+
+def _plain(message: str) -> str:
+    return message.removeprefix("Value error, ")
