@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     use_sandbox: bool = False
     requests_per_minute: int | None = Field(default=None, ge=1)
     daily_request_limit: int | None = Field(default=None, ge=1)
+    max_body_mb: float = Field(default=8, gt=0, le=64)
 
     @field_validator("base_url")
     @classmethod
@@ -95,6 +96,11 @@ class Settings(BaseSettings):
         """Absolute folder this deployment writes to; the sandbox's rows never meet real ones."""
         data_dir = self.data_dir.absolute()
         return data_dir / "sandbox" if self.sandbox else data_dir
+
+    @property
+    def max_body(self) -> int:
+        """Largest body of an answer that is read, in bytes."""
+        return int(self.max_body_mb * 2**20)
 
     @property
     def warehouse_path(self) -> Path:

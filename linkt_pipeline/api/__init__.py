@@ -1,8 +1,10 @@
 """Linkt over HTTP: client, models, errors, throttle. Knows no Dagster and no database."""
 
+from linkt_pipeline.api.body import DEFAULT_MAX_BODY
 from linkt_pipeline.api.client import LinktClient
 from linkt_pipeline.api.errors import (
     AuthenticationError,
+    BodyTooLargeError,
     ConflictError,
     ForeignNotFoundError,
     IncompleteListError,
@@ -41,8 +43,10 @@ from linkt_pipeline.api.transport import DEFAULT_TIMEOUTS, RequestRecord
 from linkt_pipeline.api.wire import parse_entity, parse_run, parse_signal
 
 __all__ = [
+    "DEFAULT_MAX_BODY",
     "DEFAULT_TIMEOUTS",
     "AuthenticationError",
+    "BodyTooLargeError",
     "ConflictError",
     "Entity",
     "EntityCounts",

@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar, Unpack
 import httpx
 from pydantic import SecretStr
 
+from linkt_pipeline.api.body import DEFAULT_MAX_BODY
 from linkt_pipeline.api.errors import MalformedBodyError
 from linkt_pipeline.api.filters import (
     EntityFilters,
@@ -32,7 +33,7 @@ from linkt_pipeline.api.models import (
     Task,
     WireModel,
 )
-from linkt_pipeline.api.pagination import walk_pages
+from linkt_pipeline.api.pagination import read_in_parts, walk_pages
 from linkt_pipeline.api.retries import cancel_may_be_retried, read_may_be_retried, with_retries
 from linkt_pipeline.api.throttle import Throttle
 from linkt_pipeline.api.transport import DEFAULT_TIMEOUTS, Reply, RequestRecord, Transport
@@ -57,6 +58,7 @@ class LinktClient:
         retry_for: how long a read keeps trying after its first failure, and the longest pause (ordered by a 429)
             that any request sits out; None = each read is one attempt, and pauses are sat out up to two minutes.
         on_request: told about every request really attempted.
+        max_body: largest body read, in bytes, unpacked.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class LinktClient:
         max_connections: int = 64,
         retry_for: timedelta | None = DEFAULT_RETRY_FOR,
         on_request: Callable[[RequestRecord], None] | None = None,
+        max_body: int = DEFAULT_MAX_BODY,
     ) -> None:
         self.base_url = base_url
         self.throttle = throttle or Throttle()
@@ -82,6 +85,7 @@ class LinktClient:
             timeouts=timeouts,
             max_connections=max_connections,
             on_request=on_request,
+            max_body=max_body,
         )
 
     def __repr__(self) -> str:
@@ -271,13 +275,20 @@ class LinktClient:
     ) -> Page[M]:
         size = filters.get("page_size", LARGEST_PAGE)
         page_size = size if isinstance(size, int) else LARGEST_PAGE
-        query = {**{k: v for k, v in filters.items() if k != "page_size"}, "page": page, "page_size": page_size}
+        others = {name: value for name, value in filters.items() if name != "page_size"}
 
-        async def attempt() -> Page[M]:
-            reply = await self._transport.send("GET", route, query=query, patience=self._patience)
-            return self._placed(reply, lambda: parse_page(model, items_key, reply.body, page=page, page_size=page_size))
+        async def read(page: int, page_size: int) -> Page[M]:
+            query = {**others, "page": page, "page_size": page_size}
 
-        return await self._read(attempt, None)
+            async def attempt() -> Page[M]:
+                reply = await self._transport.send("GET", route, query=query, patience=self._patience)
+                return self._placed(
+                    reply, lambda: parse_page(model, items_key, reply.body, page=page, page_size=page_size)
+                )
+
+            return await self._read(attempt, None)
+
+        return await read_in_parts(read, page, page_size)
 
     async def _get_body(self, route: str, attempts: int | None, **ids: str) -> bytes:
         async def attempt() -> bytes:

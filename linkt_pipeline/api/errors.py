@@ -63,7 +63,7 @@ class MalformedBodyError(LinktApiError):
     """A 2xx whose body can't be used.
 
     Attributes:
-        payload: the body as it arrived (key redacted), whole.
+        payload: the body as it arrived (key redacted), whole unless it is too large.
         reason: what is wrong with it.
         field: the field that is missing or of the wrong type, None when the body is not JSON at all.
         truncated: the body is not a complete JSON text, so another attempt may bring a whole one.
@@ -97,6 +97,21 @@ class MalformedBodyError(LinktApiError):
             truncated=self.truncated,
             method=method,
             path=clean(path),
+            status=status,
+        )
+
+
+class BodyTooLargeError(MalformedBodyError):
+    """A 2xx whose body is larger than the limit; ``payload`` holds its first kilobytes. Another read brings no less."""
+
+    def __init__(self, beginning: str, *, limit: int, method: str, path: str, status: int) -> None:
+        reason = f"the body is larger than {limit / 2**20:g} MB (LINKT_MAX_BODY_MB)"
+        super().__init__(
+            f"{method} {path}: {reason}; its first {len(beginning):,} characters are kept",
+            payload=beginning,
+            reason=reason,
+            method=method,
+            path=path,
             status=status,
         )
 

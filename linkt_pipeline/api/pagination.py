@@ -4,7 +4,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol, TypeVar
 
-from linkt_pipeline.api.errors import IncompleteListError, MalformedBodyError
+from linkt_pipeline.api.errors import BodyTooLargeError, IncompleteListError, MalformedBodyError
 from linkt_pipeline.api.models import Page
 
 
@@ -18,6 +18,7 @@ class HasId(Protocol):
 
 
 R = TypeVar("R", bound=HasId)
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +74,38 @@ async def walk_pages(
                 raise IncompleteListError(f"{listed - len(seen)} of the {listed} rows of a list can't be read")
             return
         empty_before = received == 0
+
+
+async def read_in_parts(read: Callable[[int, int], Awaitable[Page[T]]], page: int, page_size: int) -> Page[T]:
+    """A page, in smaller ones where it is too large: one giant row must not keep its neighbours from being read.
+
+    Args:
+        read: gives page n (from 1) of a list in pages of so many rows.
+        page: number of the page.
+        page_size: its rows.
+
+    Returns:
+        The page; a row that is too large by itself is among the malformed ones.
+    """
+    try:
+        return await read(page, page_size)
+    except BodyTooLargeError as error:
+        if page_size == 1:
+            return Page([], None, page, page_size, malformed=(error,))
+    fewer = page_size // _smallest_divisor(page_size)
+    first = (page - 1) * (page_size // fewer) + 1
+    parts = [await read_in_parts(read, number, fewer) for number in range(first, first + page_size // fewer)]
+    return Page(
+        items=[item for part in parts for item in part.items],
+        total=next((part.total for part in reversed(parts) if part.total is not None), None),
+        page=page,
+        page_size=page_size,
+        malformed=tuple(error for part in parts for error in part.malformed),
+    )
+
+
+def _smallest_divisor(number: int) -> int:
+    return next((divisor for divisor in range(2, number) if number % divisor == 0), number)
 
 
 def _warn(error: MalformedBodyError) -> None:

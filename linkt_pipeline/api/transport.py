@@ -13,8 +13,8 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -27,7 +27,8 @@ from pydantic_core import to_json
 from yarl import URL
 
 from linkt_pipeline import __version__
-from linkt_pipeline.api.errors import LinktApiError, ReplyLostError, RequestNotSentError
+from linkt_pipeline.api.body import DEFAULT_MAX_BODY, Body, read_body
+from linkt_pipeline.api.errors import BodyTooLargeError, LinktApiError, ReplyLostError, RequestNotSentError
 from linkt_pipeline.api.proxy import proxy_for
 from linkt_pipeline.api.query import Query, encode_query
 from linkt_pipeline.api.ratelimit_headers import read_retry_after
@@ -35,6 +36,7 @@ from linkt_pipeline.api.redaction import Redactor
 from linkt_pipeline.api.reply import error_for
 from linkt_pipeline.api.throttle import Throttle
 
+_KEPT_OF_LARGE_BODIES = 4096
 DEFAULT_TIMEOUTS = httpx.Timeout(connect=5.0, read=60.0, write=30.0, pool=60.0)
 
 _log = logging.getLogger(__name__)
@@ -77,7 +79,7 @@ class Reply:
     method: str
     path: str
     status: int
-    body: bytes
+    body: bytes = field(repr=False)
 
 
 class Transport:
@@ -92,6 +94,7 @@ class Transport:
         timeouts: httpx.Timeout,
         max_connections: int,
         on_request: Callable[[RequestRecord], None] | None,
+        max_body: int = DEFAULT_MAX_BODY,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._api_key = api_key
@@ -100,6 +103,7 @@ class Transport:
         self._timeouts = timeouts
         self._max_connections = max_connections
         self._on_request = on_request
+        self._max_body = max_body
         # No answer, however slowly it drips in, outlives the sum of the four timeouts.
         self._deadline = sum(t for t in timeouts.as_dict().values() if t is not None) or None
         self._proxy = proxy_for(self._base_url)
@@ -191,7 +195,7 @@ class Transport:
             at = datetime.now(UTC)
             status: int | None = None
             headers: Mapping[str, str] = {}
-            answer = b""
+            answer = Body(b"")
             failure: LinktApiError | None = None
             try:
                 async with asyncio.timeout(self._deadline):
@@ -199,14 +203,15 @@ class Transport:
             except Exception as error:  # whatever it is: it must not pass for "not sent"
                 failure = self._failure(method, path, error)
             finally:
-                retry_after = read_retry_after(headers, answer) if status in (429, 503) else None
+                retry_after = read_retry_after(headers, answer.content) if status in (429, 503) else None
                 self._throttle.observe(started, status, headers, retry_after)
                 self._report(RequestRecord(f"{method} {route}", status, at, time.monotonic() - started))
         # Outside of the except block: the transport's own error, which may know the headers, is not chained.
         if failure is None and status is not None:
-            failure = error_for(method, path, status, headers, answer, self.redactor)
-            if failure is None:
-                return Reply(method, path, status, answer)
+            failure = error_for(method, path, status, headers, answer.content, self.redactor)
+            if failure is None and answer.is_whole:
+                return Reply(method, path, status, answer.content)
+            failure = failure or self._too_large(method, path, status, answer)
         assert failure is not None  # noqa: S101
         raise failure
 
@@ -219,15 +224,16 @@ class Transport:
             # The answer in hand may be the id of a run that has been paid for; bookkeeping must not lose it.
             _log.exception("%s could not be counted", record.endpoint)
 
-    async def _exchange(self, method: str, path: str, content: bytes | None) -> tuple[int, Mapping[str, str], bytes]:
+    async def _exchange(self, method: str, path: str, content: bytes | None) -> tuple[int, Mapping[str, str], Body]:
         client = self._reads if method == "GET" else self._writes
         headers = {} if content is None else {"content-type": "application/json"}
-        reply = await client.request(method, self._base_url + path, content=content, headers=headers)
-        return reply.status_code, reply.headers, reply.content
+        async with client.stream(method, self._base_url + path, content=content, headers=headers) as reply:
+            body = await self._read(reply.aiter_raw(), reply.headers)
+            return reply.status_code, reply.headers, body
 
     async def _exchange_bulk(
         self, method: str, path: str, content: bytes | None
-    ) -> tuple[int, Mapping[str, str], bytes]:
+    ) -> tuple[int, Mapping[str, str], Body]:
         async with self._kept.request(
             method,
             URL(self._base_url + path, encoded=True),
@@ -235,8 +241,26 @@ class Transport:
             allow_redirects=False,
             timeout=self._bulk_timeout,
             proxy=self._proxy,
+            auto_decompress=False,
         ) as reply:
-            return reply.status, reply.headers, await reply.read()
+            body = await self._read(reply.content.iter_any(), reply.headers)
+            if not body.is_whole:
+                reply.close()  # what is left of it is not waited for
+            return reply.status, reply.headers, body
+
+    async def _read(self, chunks: AsyncIterable[bytes], headers: Mapping[str, str]) -> Body:
+        return await read_body(chunks, headers.get("content-encoding", ""), self._max_body)
+
+    def _too_large(self, method: str, path: str, status: int, body: Body) -> BodyTooLargeError:
+        # Cleaned before it is cut, so that no half of a key survives.
+        beginning = self.redactor.clean(body.content[: 2 * _KEPT_OF_LARGE_BODIES].decode("utf-8", "replace"))
+        return BodyTooLargeError(
+            beginning[:_KEPT_OF_LARGE_BODIES],
+            limit=self._max_body,
+            method=method,
+            path=self.redactor.clean(path),
+            status=status,
+        )
 
     def _failure(self, method: str, path: str, error: Exception) -> LinktApiError:
         cause = error.__cause__ if isinstance(error, httpx.HTTPError) and error.__cause__ else error

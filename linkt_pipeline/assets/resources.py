@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field, SecretStr
 
-from linkt_pipeline.api import LinktClient
+from linkt_pipeline.api import DEFAULT_MAX_BODY, LinktClient
 from linkt_pipeline.config import Settings
 from linkt_pipeline.runs.connection import connect
 from linkt_pipeline.warehouse.connection import Warehouse
@@ -38,6 +38,7 @@ class LinktResource(dg.ConfigurableResource[None]):
         default=None, description="The plan's limit, if it is to be kept beforehand."
     )
     daily_request_limit: int | None = Field(default=None, description="Requests per UTC day that are not exceeded.")
+    max_body: int = Field(default=DEFAULT_MAX_BODY, description="Largest body of an answer that is read, in bytes.")
 
     @asynccontextmanager
     async def client(self, warehouse: Warehouse) -> AsyncIterator[LinktClient]:
@@ -49,6 +50,7 @@ class LinktResource(dg.ConfigurableResource[None]):
             warehouse,
             requests_per_minute=self.requests_per_minute,
             daily_request_limit=self.daily_request_limit,
+            max_body=self.max_body,
         ) as client:
             yield client
 
@@ -70,4 +72,5 @@ def linkt_resource(settings: Settings) -> LinktResource:
         sandbox_dir=str(settings.root / "api") if settings.sandbox else None,
         requests_per_minute=settings.requests_per_minute,
         daily_request_limit=settings.daily_request_limit,
+        max_body=settings.max_body,
     )

@@ -122,7 +122,12 @@ class Deployment:
             await asyncio.to_thread(meter.flush)  # what other processes used of the day
         try:
             async with LinktClient(
-                base_url, key, throttle=throttle, retry_for=PATIENCE, on_request=meter.count
+                base_url,
+                key,
+                throttle=throttle,
+                retry_for=PATIENCE,
+                on_request=meter.count,
+                max_body=self.settings.max_body,
             ) as client:
                 yield client
         finally:

@@ -33,6 +33,8 @@ class Batch:
         missing: ids that answered 404.
         rejected: ids whose body can't be used.
         read_since: when the first of its requests was sent; nothing in it is older than that.
+        size: bytes of the bodies that it holds, parsed or not.
+        unparsed: of these, bytes of ``bodies``.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -40,6 +42,19 @@ class Batch:
     missing: list[str] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     read_since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    size: int = 0
+    unparsed: int = 0
+
+    def add_body(self, resource_id: str, body: bytes) -> None:
+        """Take the body of a single read in."""
+        self.bodies.append((resource_id, body))
+        self.size += len(body)
+        self.unparsed += len(body)
+
+    def pop_bodies(self) -> list[tuple[str, bytes]]:
+        """The bodies that are not parsed yet, which is up to the caller now."""
+        bodies, self.bodies, self.unparsed = self.bodies, [], 0
+        return bodies
 
     def take_in(self, other: "Batch") -> None:
         """Everything of another batch besides what is here."""
@@ -48,6 +63,8 @@ class Batch:
         self.missing += other.missing
         self.rejected += other.rejected
         self.read_since = min(self.read_since, other.read_since)
+        self.size += other.size
+        self.unparsed += other.unparsed
 
     def __len__(self) -> int:
         return len(self.rows) + len(self.bodies) + len(self.missing) + len(self.rejected)

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from pydantic import SecretStr
 
-from linkt_pipeline.api import LinktClient, RequestRecord, Throttle
+from linkt_pipeline.api import DEFAULT_MAX_BODY, LinktClient, RequestRecord, Throttle
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.errors import DailyLimitReachedError
 from linkt_pipeline.runs.pace import SharedPace
@@ -85,6 +85,7 @@ async def connect(
     *,
     requests_per_minute: int | None = None,
     daily_request_limit: int | None = None,
+    max_body: int = DEFAULT_MAX_BODY,
 ) -> AsyncIterator[LinktClient]:
     """A client whose requests are paced and counted.
 
@@ -94,6 +95,7 @@ async def connect(
         warehouse: keeps ``linkt.api_usage``.
         requests_per_minute: the plan's limit if known, kept across processes; otherwise it is learned from answers.
         daily_request_limit: requests per UTC day that are not exceeded, counted across processes.
+        max_body: largest body read, in bytes, unpacked.
     """
     meter = UsageMeter(warehouse, daily_request_limit)
     if daily_request_limit is not None:
@@ -109,7 +111,9 @@ async def connect(
     throttle = Throttle(requests_per_minute, budget=budget if is_limited else None)
     flusher = asyncio.create_task(meter.flush_regularly())
     try:
-        async with LinktClient(base_url, api_key, throttle=throttle, on_request=meter.count) as client:
+        async with LinktClient(
+            base_url, api_key, throttle=throttle, on_request=meter.count, max_body=max_body
+        ) as client:
             yield client
     finally:
         flusher.cancel()

@@ -39,10 +39,12 @@ CONCURRENCY = 32
 # thousand rows take half an hour, and a process that is killed then would have to ask for them again. Not much younger,
 # because even a handful of rows takes half a megabyte of the file until row groups are merged.
 _BATCH_ROWS = 2_000
+_BATCH_BYTES = 32 * 2**20
 _BATCH_AGE = timedelta(minutes=1)
 # Parsing many bodies in a row is cheaper than each as it comes: the processor keeps the code for it at hand. Each is
 # gone before the next, because a parsed body takes five times the memory of its text.
 _PARSED_IN_A_ROW = 100
+_PARSED_BYTES = 8 * 2**20
 _FAILURES_TO_STOP = 20  # so many ids failing for good is an outage, not bad luck
 _ROUND = 50_000  # pending ids read at once; bounds memory
 
@@ -215,7 +217,9 @@ class _Fetch:
             self.done.pages += 1
             self.batch.read_since = min(self.batch.read_since, sent_at)
             settled = plan.record({item.id for item in page.items}, page.total or 0)
-            self.batch.rows += [self.reader.row(item) for item in page.items if item.id in settled]
+            taken = [item for item in page.items if item.id in settled]
+            self.batch.rows += [self.reader.row(item) for item in taken]
+            self.batch.size += sum(len(item.payload) for item in taken)
             await self._hand_over_if_full()
             if not page.items:
                 return
@@ -238,8 +242,8 @@ class _Fetch:
     async def _read_one(self, resource_id: str) -> None:
         body = await self._read_body(resource_id)
         if body is not None:
-            self.batch.bodies.append((resource_id, body))
-            if len(self.batch.bodies) >= _PARSED_IN_A_ROW:
+            self.batch.add_body(resource_id, body)
+            if len(self.batch.bodies) >= _PARSED_IN_A_ROW or self.batch.unparsed >= _PARSED_BYTES:
                 await self._parse_bodies(self.batch)
 
     async def _read_body(self, resource_id: str) -> bytes | None:
@@ -264,7 +268,7 @@ class _Fetch:
         return None
 
     async def _parse_bodies(self, batch: Batch) -> None:
-        bodies, batch.bodies = batch.bodies, []
+        bodies = batch.pop_bodies()
         doubtful: list[str] = []
         for resource_id, body in bodies:
             parsed = self.reader.parse(resource_id, body)
@@ -290,7 +294,7 @@ class _Fetch:
                 self.batch.rows.append(parsed)
 
     async def _hand_over_if_full(self) -> None:
-        if len(self.batch) >= _BATCH_ROWS:
+        if len(self.batch) >= _BATCH_ROWS or self.batch.size >= _BATCH_BYTES:
             await self._hand_over()
         elif self.handing_over.locked():  # two batches wait to be landed: no more is read until one is
             async with self.handing_over:
