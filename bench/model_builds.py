@@ -95,12 +95,14 @@ def _graph(warehouse: Any) -> Any:
 
 
 def _build(warehouse: Any, *, full: bool) -> dict[str, float]:
-    from linkt_pipeline.models import LandedTables, build_model
+    from linkt_pipeline.models import LandedTables, build_model, prepare_builds
 
     _, graph = _graph(warehouse)
     landed = LandedTables()
     seconds = {}
     with warehouse.session() as session:
+        with session.transaction() as con:
+            prepare_builds(con, graph, [])
         for model in graph.models.values():
             begun = time.perf_counter()
             with session.transaction() as con:

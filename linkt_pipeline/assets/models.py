@@ -14,6 +14,7 @@ from linkt_pipeline.assets.metadata import FOLLOWS, KINDS, OWNERS, WEEKLY, asset
 from linkt_pipeline.assets.previews import preview_markdown
 from linkt_pipeline.assets.resources import WarehouseResource
 from linkt_pipeline.models import (
+    SEEDS_FOLDER,
     BuildResult,
     Check,
     Columns,
@@ -25,12 +26,14 @@ from linkt_pipeline.models import (
     ModelKey,
     SqlModel,
     build_model,
+    prepare_builds,
     run_check,
 )
 from linkt_pipeline.warehouse.connection import Warehouse
 
 POOL = "linkt_warehouse"
 _PUBLIC_SCHEMA = "marts"
+_SEED_LINES = 40
 
 
 class ModelsConfig(dg.Config):
@@ -68,7 +71,7 @@ def build_models_asset(
         store = warehouse.warehouse
         lineages = LineageCache(Path(warehouse.path).with_name("column_lineage.json"), graph, described)
         failed: dict[ModelKey, str] = {}
-        yield from _build_all(context, store, wanted, lineages, failed, full_refresh=config.full_refresh)
+        yield from _build_all(context, store, graph, wanted, lineages, failed, full_refresh=config.full_refresh)
         lineages.save()
         built = {model.key for model in wanted} - set(failed)
         with store.read() as con:
@@ -107,25 +110,35 @@ def _spec(model: SqlModel, columns: Mapping[ModelKey, Columns]) -> dg.AssetSpec:
         metadata={
             **model_metadata(model, columns.get(model.key, {})),
             "materialized": str(model.materialization),
-            "file": f"sql/{model.schema}/{model.name}.sql",
+            "file": f"sql/{model.schema}/{model.path.name}",
             "dagster/code_references": dg.CodeReferencesMetadataValue(
-                code_references=[dg.LocalFileCodeReference(file_path=str(model.path), line_number=1, label="SQL")]
+                code_references=[
+                    dg.LocalFileCodeReference(file_path=str(model.path), line_number=1, label=_language(model))
+                ]
             ),
         },
         automation_condition=FOLLOWS,
     )
 
 
+def _language(model: SqlModel) -> str:
+    return "CSV" if model.schema == SEEDS_FOLDER else "SQL"
+
+
 def _select(model: SqlModel) -> str:
-    """The SELECT without the header, which the UI shows as description and columns."""
+    """The SELECT without the header, which the UI shows as description and columns; of a seed the first rows."""
     lines = model.sql.strip().splitlines()
     header = next((place for place, line in enumerate(lines) if not line.startswith("--")), 0)
-    return "\n".join(lines[header:])
+    shown = lines[header:]
+    if model.schema == SEEDS_FOLDER and len(shown) > _SEED_LINES:
+        shown = [*shown[:_SEED_LINES], f"-- ... {len(shown) - _SEED_LINES} more lines"]
+    return "\n".join(shown)
 
 
 def _build_all(
     context: dg.AssetExecutionContext,
     warehouse: Warehouse,
+    graph: ModelGraph,
     wanted: list[SqlModel],
     lineages: LineageCache,
     failed: dict[ModelKey, str],
@@ -135,6 +148,8 @@ def _build_all(
     """Each model in a transaction of its own: a failure keeps the former table, skips its children, spares the rest."""
     landed = LandedTables()
     with warehouse.session() as session:
+        with session.transaction() as con:
+            prepare_builds(con, graph, wanted)
         for model in wanted:
             broken = next((parent for parent in model.depends_on if parent in failed), None)
             if broken is not None:

@@ -1,6 +1,6 @@
 """SQL models: read from files, put in order, built, checked and explained."""
 
-from linkt_pipeline.models.build import BuildMode, BuildResult, build_model
+from linkt_pipeline.models.build import BuildMode, BuildResult, build_model, prepare_builds
 from linkt_pipeline.models.checks import Check, CheckResult, load_checks, run_check
 from linkt_pipeline.models.columns import describe_models, try_describe, warehouse_sources
 from linkt_pipeline.models.errors import ModelBuildError, ModelError, ModelFileError
@@ -8,10 +8,13 @@ from linkt_pipeline.models.graph import ModelGraph, load_models
 from linkt_pipeline.models.inputs import LandedTables
 from linkt_pipeline.models.lineage import Lineage, column_lineage
 from linkt_pipeline.models.lineage_cache import LineageCache
+from linkt_pipeline.models.macro import Macro, create_macros
 from linkt_pipeline.models.model import Columns, Materialization, ModelKey, Severity, SqlModel
 from linkt_pipeline.models.render import render_graph, render_markdown
+from linkt_pipeline.models.seed import SEEDS_FOLDER
 
 __all__ = [
+    "SEEDS_FOLDER",
     "BuildMode",
     "BuildResult",
     "Check",
@@ -20,6 +23,7 @@ __all__ = [
     "LandedTables",
     "Lineage",
     "LineageCache",
+    "Macro",
     "Materialization",
     "ModelBuildError",
     "ModelError",
@@ -30,9 +34,11 @@ __all__ = [
     "SqlModel",
     "build_model",
     "column_lineage",
+    "create_macros",
     "describe_models",
     "load_checks",
     "load_models",
+    "prepare_builds",
     "render_graph",
     "render_markdown",
     "run_check",

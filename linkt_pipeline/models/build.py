@@ -5,6 +5,7 @@ table of the last good build is still there, and its siblings can go on.
 """
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,9 +14,12 @@ import duckdb
 from linkt_pipeline.models.books import LastBuild, last_build, new_contents, open_books, record, version_of
 from linkt_pipeline.models.columns import relation, table_columns
 from linkt_pipeline.models.errors import ModelBuildError
+from linkt_pipeline.models.graph import ModelGraph
 from linkt_pipeline.models.incremental import apply_changes
 from linkt_pipeline.models.inputs import LandedTables, state_of_inputs
+from linkt_pipeline.models.macro import create_macros
 from linkt_pipeline.models.model import Columns, Materialization, ModelKey, SqlModel
+from linkt_pipeline.models.seed import SEEDS_FOLDER
 from linkt_pipeline.warehouse.catalog import literal, quoted
 
 
@@ -55,6 +59,27 @@ class _Found:
 
     kind: str
     comment: str | None
+
+
+def prepare_builds(con: duckdb.DuckDBPyConnection, graph: ModelGraph, wanted: Collection[SqlModel]) -> None:
+    """Bring the macros up to date, and the seeds that models of ``wanted`` read without being built among them.
+
+    A seed comes from a file and costs nothing, so a model never fails because its seed was not selected.
+
+    Args:
+        con: a connection inside a transaction.
+        graph: all models.
+        wanted: those about to be built.
+
+    Raises:
+        ModelError: a macro or a seed can't be used.
+    """
+    create_macros(con, graph.macros.values())
+    chosen = {model.key for model in wanted}
+    read = {key for model in wanted for key in model.depends_on}
+    for key in sorted(read - chosen):
+        if key.schema == SEEDS_FOLDER and key in graph.models:
+            build_model(con, graph.models[key])
 
 
 def build_model(

@@ -7,6 +7,7 @@ import duckdb
 
 from linkt_pipeline.models.errors import ModelFileError
 from linkt_pipeline.models.graph import ModelGraph
+from linkt_pipeline.models.macro import create_macros
 from linkt_pipeline.models.model import Columns, ModelKey, SqlModel
 from linkt_pipeline.warehouse.catalog import quoted
 
@@ -53,6 +54,7 @@ def try_describe(graph: ModelGraph) -> tuple[dict[ModelKey, Columns], dict[Model
     con = duckdb.connect()
     try:
         _create_sources(con, graph.sources)
+        create_macros(con, graph.macros.values())
         described: dict[ModelKey, Columns] = {}
         problems: dict[ModelKey, ModelFileError] = {}
         for key, model in graph.models.items():

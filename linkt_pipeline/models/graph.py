@@ -1,7 +1,7 @@
 """All models of a folder, in an order in which they can be built."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -9,10 +9,13 @@ import duckdb
 
 from linkt_pipeline.models.errors import ModelFileError
 from linkt_pipeline.models.header import parse_header
+from linkt_pipeline.models.macro import MACROS_FOLDER, Macro, load_macros, used_macros
 from linkt_pipeline.models.model import Columns, Header, Materialization, ModelKey, SqlModel, TableReference
+from linkt_pipeline.models.seed import SEEDS_FOLDER, load_seeds
 from linkt_pipeline.models.statement import fingerprint, is_repeatable, normalise, read_select, select_of
 
 CHECKS_FOLDER = "checks"
+_NOT_MODELS = frozenset({CHECKS_FOLDER, MACROS_FOLDER, SEEDS_FOLDER})
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,10 +25,12 @@ class ModelGraph:
     Attributes:
         models: every model by key, parents before children.
         sources: columns of the tables that the models read and nobody here builds.
+        macros: the macros that models and checks may call, by name; those that others call come first.
     """
 
     models: Mapping[ModelKey, SqlModel]
     sources: Mapping[ModelKey, Columns]
+    macros: Mapping[str, Macro] = field(default_factory=dict)
 
     def __getitem__(self, name: str | ModelKey) -> SqlModel:
         return self.models[ModelKey.parse(name) if isinstance(name, str) else name]
@@ -65,7 +70,7 @@ class ModelGraph:
 
 
 def load_models(sql_dir: Path, sources: Mapping[str, Columns]) -> ModelGraph:
-    """Read every ``<schema>/<name>.sql`` below ``sql_dir`` (the folder ``checks`` apart).
+    """Read every ``<schema>/<name>.sql`` below ``sql_dir`` (the folder ``checks`` apart), all macros and all seeds.
 
     Args:
         sql_dir: the folder of models.
@@ -78,21 +83,23 @@ def load_models(sql_dir: Path, sources: Mapping[str, Columns]) -> ModelGraph:
     known = {ModelKey.parse(name): columns for name, columns in sources.items()}
     con = duckdb.connect()
     try:
-        models = {
+        macros = load_macros(con, sql_dir)
+        models = {seed.key: seed for seed in load_seeds(con, sql_dir)}
+        models |= {
             model.key: model
             for path in sorted(sql_dir.glob("*/*.sql"))
-            if path.parent.name != CHECKS_FOLDER
-            for model in [read_model(con, path)]
+            if path.parent.name not in _NOT_MODELS
+            for model in [read_model(con, path, macros)]
         }
     finally:
         con.close()
     for model in models.values():
         _require_known_tables(model, {*models, *known})
     ordered = _in_build_order(models)
-    return ModelGraph(_seen_through_views(ordered), known)
+    return ModelGraph(_seen_through_views(ordered), known, macros)
 
 
-def read_model(con: duckdb.DuckDBPyConnection, path: Path) -> SqlModel:
+def read_model(con: duckdb.DuckDBPyConnection, path: Path, macros: Mapping[str, Macro]) -> SqlModel:
     """Read one file; ``con`` is used for its parser only.
 
     Raises:
@@ -108,8 +115,24 @@ def read_model(con: duckdb.DuckDBPyConnection, path: Path) -> SqlModel:
     _require_narrowable(path, header, reads)
     if header.rows:
         _require_countable(con, path, header.rows, reads)
-    version = fingerprint(normalise(text), str(header.materialization), repr(header.incremental), str(header.rows))
-    return SqlModel(key, path, header, select_of(text), reads, version, is_repeatable(con, path, text))
+    called = used_macros(con, path, text, macros)
+    version = fingerprint(
+        normalise(text),
+        str(header.materialization),
+        repr(header.incremental),
+        str(header.rows),
+        *(macro.version for macro in called),
+    )
+    return SqlModel(
+        key=key,
+        path=path,
+        header=header,
+        sql=select_of(text),
+        reads=reads,
+        code_version=version,
+        is_repeatable=is_repeatable(con, path, text) and all(macro.is_repeatable for macro in called),
+        macros=tuple(macro.name for macro in called),
+    )
 
 
 def _require_narrowable(path: Path, header: Header, reads: Collection[TableReference]) -> None:

@@ -22,6 +22,8 @@ MODEL_KEYS = (
 )  # fmt: skip
 _ONCE = frozenset({"description", "grain", "materialized", "incremental", "rows"})
 CHECK_KEYS = ("description", "model", "severity")
+MACRO_KEYS = ("description", "parameter", "returns")
+SEED_KEYS = ("description", "grain", "column", "type", "unique", "not_null", "references")
 
 
 @dataclass
@@ -99,10 +101,7 @@ def parse_header(path: Path, text: str) -> Header:
         if entry.key == "materialized":
             materialized_line = entry.line
         _apply(path, entry, draft)
-    if not draft.description:
-        raise ModelFileError(path, 1, "no description; begin the file with a line '-- description: what it is for'")
-    if not draft.grain:
-        raise ModelFileError(path, 1, "no grain; say what one row stands for: '-- grain: one row per ...'")
+    _require_words(path, draft)
     if (draft.materialization is Materialization.INCREMENTAL) != (draft.incremental is not None):
         raise ModelFileError(
             path,
@@ -128,6 +127,39 @@ def parse_header(path: Path, text: str) -> Header:
     )
 
 
+def parse_seed_header(path: Path, text: str) -> tuple[Header, dict[str, str]]:
+    """Read the header of a seed, a file of comment lines beside its CSV file.
+
+    Returns:
+        The header, as of a table, and the DuckDB types of the columns that have a line ``-- type <name>: <type>``.
+
+    Raises:
+        ModelFileError: an entry is unknown, missing, or can't be read.
+    """
+    draft = _Draft(materialization=Materialization.TABLE)
+    types: dict[str, str] = {}
+    for entry in read_entries(path, text, SEED_KEYS):
+        if entry.key != "type":
+            _apply(path, entry, draft)
+        elif entry.column is None or not entry.value:
+            raise ModelFileError(path, entry.line, "write '-- type <column>: <DuckDB type>'")
+        else:
+            types[entry.column.strip('"')] = entry.value
+    _require_words(path, draft)
+    header = Header(
+        description=draft.description,
+        grain=draft.grain,
+        materialization=draft.materialization,
+        incremental=None,
+        rows=None,
+        columns=draft.columns,
+        unique=tuple(draft.unique),
+        not_null=tuple(draft.not_null),
+        references=tuple(draft.references),
+    )
+    return header, types
+
+
 def parse_check_header(path: Path, text: str) -> CheckHeader:
     """Read the header of a check.
 
@@ -147,6 +179,13 @@ def parse_check_header(path: Path, text: str) -> CheckHeader:
         problem = f"model '{entries['model'].value}' is not of the form schema.table"
         raise ModelFileError(path, entries["model"].line, problem) from None
     return CheckHeader(entries["description"].value, model, Severity(severity.value) if severity else Severity.ERROR)
+
+
+def _require_words(path: Path, draft: _Draft) -> None:
+    if not draft.description:
+        raise ModelFileError(path, 1, "no description; begin the file with a line '-- description: what it is for'")
+    if not draft.grain:
+        raise ModelFileError(path, 1, "no grain; say what one row stands for: '-- grain: one row per ...'")
 
 
 def _apply(path: Path, entry: Entry, draft: _Draft) -> None:

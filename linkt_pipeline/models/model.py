@@ -99,7 +99,7 @@ class TableReference:
 
 @dataclass(frozen=True)
 class SqlModel:
-    """One file of sql/.
+    """One file of sql/: a SELECT, or a seed, whose SELECT holds the rows of its CSV file.
 
     Attributes:
         key: schema and name.
@@ -110,6 +110,7 @@ class SqlModel:
         code_version: hash of what this file says (white space and comments apart).
         is_repeatable: the same rows read give the same rows; nothing is asked of the clock, chance or a file.
         inputs: the tables it is computed from in the end: what it reads, with views seen through.
+        macros: the macros of sql/macros that it calls itself.
     """
 
     key: ModelKey
@@ -120,6 +121,7 @@ class SqlModel:
     code_version: str
     is_repeatable: bool
     inputs: tuple[ModelKey, ...] = ()
+    macros: tuple[str, ...] = ()
 
     @property
     def schema(self) -> str:

@@ -13,7 +13,8 @@ def render_graph(graph: ModelGraph) -> str:
     for schema, models in _by_schema(graph).items():
         lines += ["", schema] if lines else [schema]
         for model in models:
-            reads = ", ".join(map(str, model.depends_on))
+            made_of = [*map(str, model.depends_on), *(f"{name}()" for name in model.macros)]
+            reads = ", ".join(made_of) or model.path.name
             lines.append(f"  {model.name:<{width}}  {model.materialization:<11}  <- {reads}")
     return "\n".join(lines)
 
@@ -25,11 +26,11 @@ def render_markdown(graph: ModelGraph, described: Mapping[ModelKey, Columns]) ->
         graph: the models.
         described: their columns, from :func:`linkt_pipeline.models.columns.describe_models`.
     """
-    parts: list[str] = []
+    parts: list[str] = _macros(graph)
     for schema, models in _by_schema(graph).items():
         parts.append(f"## {schema}\n")
         for model in models:
-            reads = ", ".join(f"`{key}`" for key in model.depends_on)
+            reads = ", ".join(f"`{key}`" for key in model.depends_on) or f"`sql/{model.schema}/{model.path.name}`"
             parts.append(f"### {model.key}\n\n{model.description}\n")
             parts.append(f"Grain: {model.grain} Kept as: {model.materialization}. Reads: {reads}.\n")
             parts.append("| column | type | description |\n|---|---|---|")
@@ -39,6 +40,16 @@ def render_markdown(graph: ModelGraph, described: Mapping[ModelKey, Columns]) ->
             ]
             parts.append("")
     return "\n".join(parts)
+
+
+def _macros(graph: ModelGraph) -> list[str]:
+    if not graph.macros:
+        return []
+    parts = ["## Macros\n", "| macro | description | gives |\n|---|---|---|"]
+    for name, macro in sorted(graph.macros.items()):
+        arguments = ", ".join(macro.parameters)
+        parts.append(f"| `{name}({arguments})` | {_cell(macro.description)} | {_cell(macro.returns)} |")
+    return [*parts, ""]
 
 
 def _by_schema(graph: ModelGraph) -> dict[str, list[SqlModel]]:

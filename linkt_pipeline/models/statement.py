@@ -7,7 +7,7 @@ knows the whole dialect, which no outside parser does.
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,18 @@ def is_repeatable(con: duckdb.DuckDBPyConnection, path: Path, text: str) -> bool
         ModelFileError: see :func:`read_select`.
     """
     return all(map(_is_pure, _nodes(_parse(con, path, text))))
+
+
+def functions_used(con: duckdb.DuckDBPyConnection, path: Path, text: str, names: Collection[str]) -> tuple[str, ...]:
+    """Which of ``names`` the SELECT calls as functions, each once, in the order of the alphabet.
+
+    Raises:
+        ModelFileError: see :func:`read_select`.
+    """
+    called = {
+        node["function_name"].lower() for node in _nodes(_parse(con, path, text)) if node.get("type") == "FUNCTION"
+    }
+    return tuple(sorted(called.intersection(names)))
 
 
 def normalise(sql: str) -> str:

@@ -10,7 +10,15 @@ import duckdb
 import pytest
 
 from linkt_pipeline.config import PROJECT_ROOT
-from linkt_pipeline.models import BuildResult, ModelGraph, ModelKey, build_model, load_models, warehouse_sources
+from linkt_pipeline.models import (
+    BuildResult,
+    ModelGraph,
+    ModelKey,
+    build_model,
+    load_models,
+    prepare_builds,
+    warehouse_sources,
+)
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.migration import empty_warehouse
 
@@ -71,6 +79,7 @@ class Bench:
         """Build the named models and what they are made of; all models without a name."""
         wanted = {ModelKey.parse(name) for name in names}
         wanted |= {parent for key in wanted for parent in self.graph.ancestors(key)}
+        prepare_builds(self.con, self.graph, [])
         return {
             str(key): build_model(self.con, model, full_refresh=full_refresh)
             for key, model in self.graph.models.items()

@@ -1,0 +1,196 @@
+"""SQL macros: one expression in one file of sql/macros, usable by name in models, in checks and in the published copy.
+
+They live in the warehouse's schema ``main``, because only there DuckDB finds them without a schema in front.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from linkt_pipeline.models.errors import ModelFileError
+from linkt_pipeline.models.header import MACRO_KEYS, read_entries
+from linkt_pipeline.models.statement import (
+    fingerprint,
+    functions_used,
+    is_repeatable,
+    normalise,
+    read_select,
+    select_of,
+)
+from linkt_pipeline.warehouse.catalog import quoted
+
+MACROS_FOLDER = "macros"
+_OURS = "function_type = 'macro' and not internal and database_name = current_database() and schema_name = 'main'"
+
+
+@dataclass(frozen=True)
+class Macro:
+    """One file of sql/macros.
+
+    Attributes:
+        name: the file's stem, by which it is called.
+        path: the file.
+        description: what it is for.
+        parameters: name and description of each, in the order of a call.
+        returns: what it gives.
+        expression: the SQL expression, comments included.
+        uses: the macros it calls itself.
+        version: hash of what the file says and of the macros it calls.
+        is_repeatable: the same arguments give the same value.
+    """
+
+    name: str
+    path: Path
+    description: str
+    parameters: Mapping[str, str]
+    returns: str
+    expression: str
+    uses: tuple[str, ...]
+    version: str
+    is_repeatable: bool
+
+    @property
+    def create(self) -> str:
+        """The statement that makes it."""
+        names = ", ".join(map(quoted, self.parameters))
+        return f"create or replace macro {quoted(self.name)}({names}) as (\n{self.expression}\n)"
+
+
+def load_macros(con: duckdb.DuckDBPyConnection, sql_dir: Path) -> dict[str, Macro]:
+    """Read every ``macros/<name>.sql`` below ``sql_dir``, those that others call first.
+
+    Args:
+        con: any connection; nothing is run but the parser.
+        sql_dir: the folder of models.
+
+    Raises:
+        ModelFileError: a file can't be used, or macros call each other in a circle.
+    """
+    paths = {path.stem: path for path in sorted((sql_dir / MACROS_FOLDER).glob("*.sql"))}
+    texts = {name: _read(path) for name, path in paths.items()}
+    calls = {name: functions_used(con, paths[name], _as_select(text), paths) for name, text in texts.items()}
+    macros: dict[str, Macro] = {}
+    for name in _callees_first(calls, paths):
+        macros[name] = _macro(con, paths[name], texts[name], [macros[used] for used in calls[name]])
+    return macros
+
+
+def used_macros(
+    con: duckdb.DuckDBPyConnection, path: Path, text: str, macros: Mapping[str, Macro]
+) -> tuple[Macro, ...]:
+    """The macros that a SELECT calls itself, in the order of their names."""
+    return tuple(macros[name] for name in functions_used(con, path, text, macros))
+
+
+def create_macros(con: duckdb.DuckDBPyConnection, macros: Iterable[Macro]) -> int:
+    """Make the warehouse's macros those of the files: schema ``main`` holds them and no others.
+
+    Writes nothing where they are so already. Returns the number of macros made, changed or dropped.
+
+    Raises:
+        ModelFileError: DuckDB refuses a definition.
+    """
+    wanted = {macro.name: macro for macro in macros}
+    present = _definitions(con)
+    defined = _define_apart(wanted.values())
+    changed = [macro for name, macro in wanted.items() if present.get(name) != defined[name]]
+    for macro in changed:
+        con.execute(macro.create)
+    stale = present.keys() - wanted.keys()
+    for name in sorted(stale):
+        con.execute(f"drop macro {quoted(name)}")
+    return len(changed) + len(stale)
+
+
+def _define_apart(macros: Iterable[Macro]) -> dict[str, tuple[str, str]]:
+    """The definitions as the engine will keep them, found in a database of their own."""
+    scratch = duckdb.connect()
+    try:
+        for macro in macros:
+            try:
+                scratch.execute(macro.create)
+            except duckdb.Error as error:
+                raise ModelFileError(macro.path, 1, str(error).partition("\n")[0]) from None
+        return _definitions(scratch)
+    finally:
+        scratch.close()
+
+
+def _definitions(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, str]]:
+    """Parameters and definition of each macro as the engine keeps them, so that both sides are spelt alike."""
+    rows = con.execute(
+        f"select function_name, parameters::varchar, macro_definition from duckdb_functions() where {_OURS}"  # noqa: S608
+    ).fetchall()
+    return {name: (parameters, definition) for name, parameters, definition in rows}
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelFileError(path, 1, f"can't be read: {error}") from None
+
+
+def _as_select(text: str) -> str:
+    """The file as a statement that the parser takes, every line in its place."""
+    return f"select {text}"
+
+
+def _macro(con: duckdb.DuckDBPyConnection, path: Path, text: str, called: Collection[Macro]) -> Macro:
+    if not path.stem.isidentifier() or not path.stem.isascii() or path.stem != path.stem.lower():
+        raise ModelFileError(path, 1, "name the file as the macro is called: lower-case letters, digits and _")
+    said: dict[str, str] = {}
+    parameters: dict[str, str] = {}
+    for entry in read_entries(path, text, MACRO_KEYS):
+        if not entry.value:
+            raise ModelFileError(path, entry.line, f"'{entry.key}' has no value")
+        if (entry.key == "parameter") != (entry.column is not None):
+            raise ModelFileError(path, entry.line, "write '-- parameter <name>: what to give it'")
+        if entry.column is None:
+            said[entry.key] = entry.value
+        else:
+            parameters[entry.column.strip('"')] = entry.value
+    for key in ("description", "returns"):
+        if key not in said:
+            raise ModelFileError(
+                path, 1, f"no '{key}'; a macro begins with '-- description: ...' and '-- returns: ...'"
+            )
+    statement = select_of(_as_select(text))
+    if reads := read_select(con, path, statement):
+        problem = f"a macro reads no tables, and this one reads {reads[0].key}; give it the value as a parameter"
+        raise ModelFileError(path, reads[0].line, problem)
+    expression = statement.removeprefix("select ")
+    return Macro(
+        name=path.stem,
+        path=path,
+        description=said["description"],
+        parameters=parameters,
+        returns=said["returns"],
+        expression=expression,
+        uses=tuple(macro.name for macro in called),
+        version=fingerprint(normalise(expression), *parameters, *(macro.version for macro in called)),
+        is_repeatable=is_repeatable(con, path, statement) and all(macro.is_repeatable for macro in called),
+    )
+
+
+def _callees_first(calls: Mapping[str, tuple[str, ...]], paths: Mapping[str, Path]) -> list[str]:
+    ordered: dict[str, None] = {}
+    trail: list[str] = []
+
+    def visit(name: str) -> None:
+        if name in ordered:
+            return
+        if name in trail:
+            circle = " -> ".join([*trail[trail.index(name) :], name])
+            raise ModelFileError(paths[name], 1, f"a circle of macros: {circle}")
+        trail.append(name)
+        for used in calls[name]:
+            visit(used)
+        trail.pop()
+        ordered[name] = None
+
+    for name in calls:
+        visit(name)
+    return list(ordered)
