@@ -16,6 +16,8 @@ from linkt_pipeline.api.status import RunStatus
 
 T = TypeVar("T")
 
+_MOST_CREDITS = 1e9  # beyond it, or below zero, a total is no statement about a cost
+
 
 class WireModel(BaseModel):
     """An object of the API.
@@ -84,6 +86,15 @@ class Run(WireModel):
             return {}
         amounts = ((str(action), number(credits)) for action, credits in breakdown.items())
         return {action: amount for action, amount in amounts if amount is not None}
+
+    @property
+    def credits(self) -> float | None:
+        """What the run cost, as ``linkt.run_costs`` reads it: the total, else the sum of the breakdown, else None."""
+        total = self.total_credits
+        if total is not None and 0 <= total <= _MOST_CREDITS:
+            return total
+        items = [amount for amount in self.credit_breakdown.values() if abs(amount) <= _MOST_CREDITS]
+        return max(0.0, sum(items)) if items else None
 
     @property
     def run_time_seconds(self) -> float | None:
