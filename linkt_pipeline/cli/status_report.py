@@ -192,7 +192,7 @@ def _monthly(name: str, spent: Spending, limit: float | None) -> MonthlyCredits:
 
 
 def _names_of_tasks(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """What to call Linkt tasks that tasks.yaml does not have: as Linkt does, else as the entry that last started one."""
+    """What to call Linkt tasks that tasks.yaml does not have: as Linkt does, else as the entry that last ran one."""
     rows = con.execute(
         """
         select task_id, coalesce(task.name, started.task_key)
