@@ -7,6 +7,9 @@ import click
 from linkt_pipeline.config import PROJECT_ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from linkt_pipeline.models import Columns, ModelKey
     from linkt_pipeline.warehouse.catalog import CatalogTable
 
 
@@ -39,7 +42,7 @@ def models(check: bool, markdown: bool) -> int:
         landed = read_catalog(con)
     graph = load_models(PROJECT_ROOT / "sql", sources)
     if markdown:
-        click.echo(_reference(landed, render_markdown(graph, describe_models(graph))), nl=False)
+        click.echo(_reference(landed, render_markdown(graph, _as_published(describe_models(graph)))), nl=False)
         return 0
     if not check:
         click.echo(render_graph(graph))
@@ -54,13 +57,20 @@ def models(check: bool, markdown: bool) -> int:
     return 0
 
 
+def _as_published(described: "Mapping[ModelKey, Columns]") -> "dict[ModelKey, Columns]":
+    from linkt_pipeline.warehouse.published_types import published_type
+
+    return {key: {name: published_type(kind) for name, kind in columns.items()} for key, columns in described.items()}
+
+
 _INTRODUCTION = """\
 # Tables and columns
 
 Made by `linkt-pipeline models --markdown` from the warehouse's own descriptions and the headers of `sql/`.
 
 `linkt` holds what the API delivered and the books kept about it, `staging` the same cleaned and flattened, `marts` what
-questions are asked of. Times are UTC. Opened by its file name, `linkt.duckdb` becomes a database called `linkt`, so the
+questions are asked of. Times are UTC. The types of `staging` and `marts` are those of the published copy (docs/bi.md).
+Opened by its file name, `linkt.duckdb` becomes a database called `linkt`, so the
 schema of the same name needs both: `linkt.linkt.runs`; `staging` and `marts` need neither.
 """
 

@@ -127,7 +127,8 @@ def _representable(value: Any) -> Any:
 def _as_written(value: Any) -> str:
     match value:
         case datetime():
-            moment = value.astimezone(UTC) if value.tzinfo else value
+            # A time without a zone is UTC: the session's zone is, and so are all times that are published.
+            moment = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
             return moment.isoformat().replace("+00:00", "Z")
         case date() | time():
             return value.isoformat()

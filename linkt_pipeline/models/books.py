@@ -31,15 +31,6 @@ class LastBuild:
     rows: int | None = None
 
 
-def open_books(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the table, or add what older releases did not keep."""
-    con.execute(
-        "create table if not exists linkt.model_builds "
-        "(model varchar, code_version varchar, built_at timestamptz, cursor varchar, rows bigint, contents varchar)"
-    )
-    con.execute("alter table linkt.model_builds add column if not exists contents varchar")
-
-
 def last_build(con: duckdb.DuckDBPyConnection, model: SqlModel) -> LastBuild:
     """What the books say of ``model``."""
     row = con.execute(

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import duckdb
 
-from linkt_pipeline.models.books import LastBuild, last_build, new_contents, open_books, record, version_of
+from linkt_pipeline.models.books import LastBuild, last_build, new_contents, record, version_of
 from linkt_pipeline.models.columns import relation, table_columns
 from linkt_pipeline.models.errors import ModelBuildError
 from linkt_pipeline.models.graph import ModelGraph
@@ -103,7 +103,6 @@ def build_model(
     started = time.perf_counter()
     try:
         con.execute(f"create schema if not exists {quoted(model.schema)}")
-        open_books(con)
         found = _existing(con, model.key)
         last = last_build(con, model)
         version = version_of(con, model)

@@ -10,7 +10,7 @@ else (or is refused as ambiguous) once the file is opened as ``linkt.duckdb``, w
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,12 +19,13 @@ from typing import Any
 import duckdb
 import orjson
 
-from linkt_pipeline.warehouse.catalog import CatalogTable, literal, quoted, read_catalog
+from linkt_pipeline.warehouse.catalog import CatalogColumn, CatalogTable, literal, quoted, read_catalog
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.engine import CATALOG, start_duckdb
 from linkt_pipeline.warehouse.errors import WarehouseError
 from linkt_pipeline.warehouse.faults import is_unwritable, sql_failure, unwritable_error
 from linkt_pipeline.warehouse.files import copy_inside_kernel, exclusive_folder, move_into_place
+from linkt_pipeline.warehouse.published_types import conversions, parquet_type
 
 SNAPSHOT_NAME = "linkt.duckdb"
 CATALOG_NAME = "catalog.json"
@@ -100,7 +101,7 @@ def _publish(warehouse: Warehouse, folder: Path, begun: float) -> Published:
             copy_inside_kernel(source, copy)
             as_of = datetime.now(UTC)
         locked_seconds = time.monotonic() - locked
-        tables, rows = _finish_copy(copy, workspace)
+        tables, rows = _finish_copy(copy, workspace, as_of)
         parquet = {f"{table.schema}.{table.name}": _parquet_path(folder, table) for table in _exported(tables)}
         (workspace / CATALOG_NAME).write_bytes(_describe(tables, rows, as_of, folder, parquet))
         for table in _exported(tables):
@@ -126,18 +127,21 @@ def _publish(warehouse: Warehouse, folder: Path, begun: float) -> Published:
     )
 
 
-def _finish_copy(copy: Path, workspace: Path) -> tuple[list[CatalogTable], dict[str, int]]:
-    """Turn the copy's views into tables and write the Parquet files; nothing here touches the warehouse."""
+def _finish_copy(copy: Path, workspace: Path, as_of: datetime) -> tuple[list[CatalogTable], dict[str, int]]:
+    """Turn the copy's views into tables, give columns their published types and write the Parquet files.
+
+    Nothing here touches the warehouse.
+    """
     con = start_duckdb(workspace / "spill")
     try:
         con.execute(f"attach {literal(str(copy))} as {CATALOG}; use {CATALOG}")
+        found = read_catalog(con)
+        _materialize_views(con, [table for table in found if table.is_view])
+        _convert(con, [table for table in _exported(found) if not table.is_view])
         tables = read_catalog(con)
-        _materialize_views(con, [table for table in tables if table.is_view])
         rows = {f"{table.schema}.{table.name}": _count(con, table) for table in tables}
         for table in _exported(tables):
-            target = _parquet_path(workspace, table)
-            target.parent.mkdir(exist_ok=True)
-            con.execute(f"copy {table.relation} to {literal(str(target))} ({_PARQUET})")
+            _write_parquet(con, table, _parquet_path(workspace, table), as_of)
         con.execute(f"use memory; detach {CATALOG}")
         return tables, rows
     except duckdb.Error as error:
@@ -153,7 +157,8 @@ def _materialize_views(con: duckdb.DuckDBPyConnection, views: list[CatalogTable]
     """Compute all of them before any is replaced, because views read views."""
     for view in views:
         try:
-            con.execute(f"create table {_computed(view)} as from {view.relation}")
+            columns = _cast(view.columns, conversions(con, view))
+            con.execute(f"create table {_computed(view)} as select {columns} from {view.relation}")  # noqa: S608
         except duckdb.Error as error:
             if is_unwritable(error):
                 raise
@@ -169,6 +174,53 @@ def _materialize_views(con: duckdb.DuckDBPyConnection, views: list[CatalogTable]
         for column in view.columns:
             if column.description is not None:
                 con.execute(f"comment on column {view.relation}.{quoted(column.name)} is {literal(column.description)}")
+
+
+def _convert(con: duckdb.DuckDBPyConnection, tables: list[CatalogTable]) -> None:
+    """Give the columns of tables the types that are published.
+
+    The copy may be put in place of a damaged warehouse. So that its tables are computed again there, with the types of
+    a warehouse, the copy's ``linkt.model_builds`` forgets what they were built from.
+    """
+    converted = []
+    for table in tables:
+        for name, data_type in conversions(con, table).items():
+            con.execute(f"alter table {table.relation} alter column {quoted(name)} set data type {data_type}")
+            converted.append(f"{table.schema}.{table.name}")
+    if con.execute("from duckdb_tables() where schema_name = 'linkt' and table_name = 'model_builds'").fetchone():
+        con.execute(
+            "update linkt.model_builds set cursor = null, contents = null where model in (select unnest($1))",
+            [sorted({*converted})],
+        )
+
+
+def _cast(columns: Sequence[CatalogColumn], types: Mapping[str, str]) -> str:
+    """A select list with some columns cast to other types."""
+    return ", ".join(
+        f"cast({quoted(column.name)} as {types[column.name]}) as {quoted(column.name)}"
+        if column.name in types
+        else quoted(column.name)
+        for column in columns
+    )
+
+
+def _write_parquet(con: duckdb.DuckDBPyConnection, table: CatalogTable, target: Path, as_of: datetime) -> None:
+    """One table as Parquet; the descriptions travel in the file's key-value metadata."""
+    target.parent.mkdir(exist_ok=True)
+    types = {column.name: parquet_type(column.type) for column in table.columns}
+    changed = {column.name: types[column.name] for column in table.columns if types[column.name] != column.type}
+    described = {column.name: column.description for column in table.columns if column.description}
+    metadata = {
+        "table": f"{table.schema}.{table.name}",
+        "description": table.description or "",
+        "column_descriptions": orjson.dumps(described).decode(),
+        "as_of": as_of.isoformat(),
+    }
+    written = ", ".join(f"{quoted(key)}: {literal(value)}" for key, value in metadata.items())
+    con.execute(
+        f"copy (select {_cast(table.columns, changed)} from {table.relation}) to {literal(str(target))} "  # noqa: S608
+        f"({_PARQUET}, kv_metadata {{{written}}})"
+    )
 
 
 def _computed(view: CatalogTable) -> str:

@@ -166,7 +166,7 @@ def test_json_of_every_type(ask):
         "text": 'Zoë "Q", 北京',
         "day": "2026-01-31",
         "clock": "10:30:00",
-        "local_time": "2026-01-31T10:30:00",
+        "local_time": "2026-01-31T10:30:00Z",
         "moment": "2026-01-31T08:30:00Z",
         "duration": "1:30:00",
         "bytes": "6162",

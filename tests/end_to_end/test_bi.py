@@ -4,6 +4,9 @@ The slower ones (Node, other versions of SQLAlchemy) are in ``bi_tools.sh``, who
 document records.
 """
 
+import json
+import os
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -45,6 +48,8 @@ class Deployment:
                 f"r{number}", {("entity", "created"): [f"c{number}"]}, task_type="search", total_credits=1.5,
                 created_at=MADE,
             )  # fmt: skip
+            if number == 1:
+                bench.run("new_year", created_at=datetime(2025, 1, 1, 2, 53, tzinfo=UTC))
             bench.build()
         publish_snapshot(self._warehouse, self.published)
 
@@ -96,6 +101,66 @@ class TestParquet:
     def test_all_of_a_schema_at_once(self, deployment):
         for path in (deployment.published / "marts").glob("*.parquet"):
             assert pl.scan_parquet(path).collect_schema().names(), path
+
+
+FRIENDLY = re.compile(
+    r"(VARCHAR|BOOLEAN|TINYINT|SMALLINT|INTEGER|BIGINT|FLOAT|DOUBLE|DECIMAL\((\d|1[0-8]),\d+\)|DATE|TIME|TIMESTAMP)(\[\])*"
+)
+
+
+class TestTypes:
+    def test_every_published_column_is_of_a_type_that_bi_tools_read(self, deployment):
+        with duckdb.connect(str(deployment.snapshot), read_only=True) as con:
+            columns = con.execute(
+                "select schema_name, table_name, column_name, data_type from duckdb_columns() "
+                "where database_name = current_database() and schema_name not in ('linkt', 'main')"
+            ).fetchall()
+        assert len(columns) > 300
+        assert [column for column in columns if not (column[3] == "JSON" or FRIENDLY.fullmatch(column[3]))] == []
+
+    def test_every_parquet_column_is_text_number_time_or_a_list_of_them(self, deployment):
+        plain = (pl.String, pl.Boolean, pl.Date, pl.Datetime("us"))
+        found = {
+            (path.name, name, data_type)
+            for path in deployment.published.glob("*/*.parquet")
+            for name, data_type in pl.read_parquet_schema(path).items()
+            for inner in [data_type.inner if isinstance(data_type, pl.List) else data_type]
+            if not (inner in plain or inner.is_integer() or inner.is_float())
+        }
+        assert found == set()
+
+    @pytest.mark.parametrize("zone", ["America/Los_Angeles", "Asia/Tokyo"])
+    def test_months_are_those_of_utc_in_every_zone_and_nothing_but_duckdb_is_needed(self, deployment, zone):
+        script = (
+            "import sys; sys.modules['pytz'] = None\n"
+            "import duckdb\n"
+            "con = duckdb.connect(sys.argv[1], read_only=True)\n"
+            "con.execute(f\"set TimeZone = '{sys.argv[2]}'\")\n"
+            "print(con.execute(\"select created_at, date_trunc('month', created_at) from marts.run_history \"\n"
+            "    \"where run_id = 'new_year'\").fetchall())\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script, deployment.snapshot, zone],
+            env={**os.environ, "TZ": zone},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        moments = "(datetime.datetime(2025, 1, 1, 2, 53), datetime.datetime(2025, 1, 1, 0, 0))"
+        assert done.stdout.strip() == f"[{moments}]"
+
+    def test_times_reach_polars_and_sqlalchemy_alike(self, deployment):
+        runs = pl.read_parquet(deployment.published / "marts" / "run_history.parquet")
+        moment = datetime(2025, 1, 1, 2, 53)
+        assert runs.filter(pl.col("run_id") == "new_year")["created_at"].to_list() == [moment]
+        query = sa.text("select created_at from marts.run_history where run_id = 'new_year'")
+        with engine_of(deployment.snapshot).connect() as con:
+            assert con.execute(query).scalar_one() == moment
+
+    def test_json_is_text_in_parquet(self, deployment):
+        entities = pl.read_parquet(deployment.published / "staging" / "entities.parquet")
+        assert json.loads(entities["data"][0])["name"]["value"].startswith("Company")
 
 
 class TestSqlAlchemy:

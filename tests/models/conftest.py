@@ -7,6 +7,7 @@ import duckdb
 import pytest
 
 from linkt_pipeline.models import ModelGraph, load_models, warehouse_sources
+from linkt_pipeline.warehouse.migration import migrations
 
 HEADER = "-- description: About {name}.\n-- grain: one row per thing.\n"
 
@@ -19,6 +20,7 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
         "create table linkt.things (id varchar, data json, changed_at timestamptz); "
         "create table linkt.names (id varchar, name varchar)"
     )
+    connection.execute(next(step.sql for step in migrations() if step.name == "model_builds"))
     yield connection
     connection.close()
 

@@ -1,5 +1,6 @@
 """Building keeps a model as its header says and never leaves a broken table behind."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from linkt_pipeline.models import (
 )
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.errors import WarehouseUnwritableError
+from linkt_pipeline.warehouse.snapshot import publish_snapshot
 from tests.mounting import mounted, needs_root
 
 from .conftest import Folder
@@ -386,13 +388,35 @@ def test_the_books_of_older_releases_are_read(con: duckdb.DuckDBPyConnection, fo
     put(con, "a", 1, 1)
     for name in ("staging.i", "marts.t"):
         build(con, folder, name)
-    con.execute("alter table linkt.model_builds drop column contents")
-    con.execute("update linkt.model_builds set cursor = '1:42'")
+    con.execute("update linkt.model_builds set cursor = '1:42', contents = null")
     put(con, "b", 1, 1)
     for name in ("staging.i", "marts.t"):
         build(con, folder, name)
     assert rows(con, "marts.t") == [("a",), ("b",)]
     assert build(con, folder, "marts.t").mode is BuildMode.UNCHANGED
+
+
+@pytest.mark.parametrize("kind", [TABLE, INCREMENTAL.split("g\n", 1)[1], ""], ids=["table", "incremental", "view"])
+def test_a_published_copy_put_in_place_of_the_warehouse_gets_its_types_back(
+    tmp_path: Path, folder: Folder, kind: str
+) -> None:
+    folder.write("marts.t", f"{kind}select id, changed_at from linkt.things")
+    warehouse = Warehouse(tmp_path / "data" / "linkt.duckdb")
+    with warehouse.write() as con:
+        con.execute("create table linkt.things (id varchar, changed_at timestamptz)")
+        con.execute("insert into linkt.things values ('a', timestamptz '2026-04-07 00:00:00+00')")
+    build_in(warehouse, folder, "marts.t")
+    copy = publish_snapshot(warehouse, tmp_path / "published").path
+
+    restored = Warehouse(tmp_path / "restored" / "linkt.duckdb")
+    restored.path.parent.mkdir()
+    shutil.copyfile(copy, restored.path)
+    build_in(restored, folder, "marts.t")
+
+    with restored.read() as con:
+        assert con.execute("select id, changed_at from marts.t").fetchall() == [("a", START)]
+    with duckdb.connect(str(copy), read_only=True) as con:
+        assert con.execute("select changed_at from marts.t").fetchall() == [(START.replace(tzinfo=None),)]
 
 
 def build_in(warehouse: Warehouse, folder: Folder, name: str) -> None:

@@ -8,6 +8,7 @@ import duckdb
 from linkt_pipeline.config import PROJECT_ROOT
 from linkt_pipeline.models import ModelKey, build_model, describe_models, load_checks, load_models
 from linkt_pipeline.models.header import MACRO_KEYS, MODEL_KEYS
+from linkt_pipeline.warehouse.migration import migrate
 
 PAGE = (PROJECT_ROOT / "docs" / "models.md").read_text()
 
@@ -25,12 +26,13 @@ def test_the_worked_example(tmp_path: Path) -> None:
     assert {c.name for c in load_checks(tmp_path, graph)} == {"key", "spelling"}
 
     con = duckdb.connect()
-    con.execute("create schema linkt; create schema marts")
+    migrate(con)
+    con.execute("create schema marts")
     con.execute(
         "create table marts.companies as "
-        "select 'a' as entity_id, null::varchar as industry, 3 as signal_count, false as is_duplicate"
+        "select 'a' as entity_id, null::varchar as industry, 3::bigint as signal_count, false as is_duplicate"
     )
-    build_model(con, graph["marts.industries"])
+    assert list(build_model(con, graph["marts.industries"]).columns.values()) == ["VARCHAR", "BIGINT", "BIGINT"]
     assert con.execute("select * from marts.industries").fetchall() == [("unknown", 1, 3)]
 
 

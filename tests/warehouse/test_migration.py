@@ -6,7 +6,6 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from linkt_pipeline.api import RunStatus
 from linkt_pipeline.warehouse import migration
 from linkt_pipeline.warehouse.connection import Warehouse
 
@@ -84,18 +83,20 @@ def test_json_is_kept_with_zstd(second_version: Warehouse) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("sent", "state"),
-    [("COMPLETED", "COMPLETED"), ("CANCELLED", "CANCELED"), ("canceled", "CANCELED"), (" cancelling", "RUNNING"),
-     ("EXPLODED", None), ("UNKNOWN", None), (None, None)],
-)  # fmt: skip
-def test_runs_landed_before_get_the_state_their_word_means(second_version: Warehouse, sent: str, state: str) -> None:
-    path = second_version.path
+def test_builds_recorded_by_earlier_releases_are_kept_and_described(tmp_path: Path) -> None:
+    path = tmp_path / "linkt.duckdb"
     con = duckdb.connect()
-    con.execute(f"attach '{path}' as warehouse; use warehouse")
-    con.execute("insert into linkt.runs (run_id, status, fetched_at) values ('r', $1, $2)", [sent, NOW])
+    con.execute(f"attach '{path}' as warehouse; use warehouse; create schema linkt")
+    con.execute(
+        "create table linkt.model_builds "
+        "(model varchar, code_version varchar, built_at timestamptz, cursor varchar, rows bigint)"
+    )
+    con.execute("insert into linkt.model_builds values ('marts.people', 'v', now(), 'c', 7)")
     con.close()
 
-    with second_version.read() as migrated:
-        assert migrated.execute("select status, status_normalised from linkt.runs").fetchall() == [(sent, state)]
-    assert (None if (parsed := RunStatus.parse(sent)) is RunStatus.UNKNOWN else parsed) == state, "as landing does"
+    with Warehouse(path).write() as migrated:
+        assert migrated.execute("select model, rows, contents, problem from linkt.model_builds").fetchall() == [
+            ("marts.people", 7, None, None)
+        ]
+        undescribed = "from duckdb_columns() where table_name = 'model_builds' and comment is null"
+        assert migrated.execute(undescribed).fetchall() == []

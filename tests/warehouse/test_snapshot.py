@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -100,9 +101,7 @@ def test_the_warehouse_keeps_its_views(filled: Warehouse, published: Path) -> No
     publish_snapshot(filled, published)
 
     with filled.read() as con:
-        assert con.execute(
-            "select count(*) from duckdb_views() where not internal and schema_name <> 'linkt'"
-        ).fetchall() == [(2,)]
+        assert con.execute("select count(*) from duckdb_views() where not internal").fetchall() == [(2,)]
 
 
 def test_a_reader_of_the_old_file_keeps_it_and_new_ones_see_the_new(filled: Warehouse, published: Path) -> None:
@@ -241,6 +240,66 @@ def test_the_snapshot_is_read_only_and_a_stray_log_beside_it_is_removed(filled: 
 
     assert not stray.exists()
     assert not path.stat().st_mode & 0o222
+
+
+TYPES = {
+    "moment": ("timestamptz '2026-01-01 00:30:00+01'", "TIMESTAMP", datetime(2025, 12, 31, 23, 30)),
+    "moments": (
+        "[timestamptz '2026-01-01 00:30:00+01', null]",
+        "TIMESTAMP[]",
+        [datetime(2025, 12, 31, 23, 30), None],
+    ),
+    "summed": ("sum(1)", "BIGINT", 1),
+    "unsigned": ("7::ubigint", "BIGINT", 7),
+    "money": ("sum(1.5)", "DOUBLE", 1.5),
+    "price": ("1.5::decimal(9, 2)", "DECIMAL(9,2)", Decimal("1.50")),
+    "beyond_64_bits": ("sum(9223372036854775807) * 2", "VARCHAR", "18446744073709551614"),
+    "document": ("""'{"a": 1}'::json""", "JSON", '{"a": 1}'),
+    "documents": ("""['{"a": 1}'::json]""", "JSON[]", ['{"a": 1}']),
+    "identity": ("'5f0f0a8e-0000-4000-8000-000000000000'::uuid", "VARCHAR", "5f0f0a8e-0000-4000-8000-000000000000"),
+    "duration": ("interval 90 minutes", "VARCHAR", "01:30:00"),
+    "kind": ("'a'::enum('a', 'b')", "VARCHAR", "a"),
+}
+
+
+@pytest.mark.parametrize("relation", ["table", "view"])
+@pytest.mark.parametrize(("value", "data_type", "shown"), TYPES.values(), ids=TYPES)
+def test_types_are_published_as_every_tool_reads_them(
+    filled: Warehouse, published: Path, relation: str, value: str, data_type: str, shown: object
+) -> None:
+    with filled.write() as con:
+        con.execute(f"create {relation} marts.odd as select {value} as value")
+        con.execute("comment on column marts.odd.value is 'What it is.'")
+
+    path = publish_snapshot(filled, published).path
+
+    with duckdb.connect(str(path), read_only=True) as con:
+        (found,) = con.execute("select data_type, comment from duckdb_columns() where table_name = 'odd'").fetchall()
+        assert found == (data_type, "What it is.")
+        assert con.execute("select value from marts.odd").fetchall() == [(shown,)]
+    assert pl.read_parquet(published / "marts" / "odd.parquet")["value"].to_list() == [shown]
+    catalog = json.loads((published / "catalog.json").read_text())
+    (odd,) = [table for table in catalog["tables"] if table["name"] == "odd"]
+    assert odd["columns"] == [{"name": "value", "type": data_type, "description": "What it is."}]
+
+
+def test_landed_tables_are_published_as_they_are(filled: Warehouse, published: Path) -> None:
+    path = publish_snapshot(filled, published).path
+    query = "select table_name, column_name, data_type from duckdb_columns() where schema_name = 'linkt' order by all"
+    with filled.read() as con, duckdb.connect(str(path), read_only=True) as copy:
+        assert copy.execute(query).fetchall() == con.execute(query).fetchall()
+
+
+def test_descriptions_travel_in_parquet(filled: Warehouse, published: Path) -> None:
+    before = datetime.now(UTC)
+
+    publish_snapshot(filled, published)
+
+    metadata = pl.read_parquet_metadata(published / "marts" / "companies.parquet")
+    assert metadata["table"] == "marts.companies"
+    assert metadata["description"] == "One row per company. It's small."
+    assert json.loads(metadata["column_descriptions"]) == {"name": "As shown."}
+    assert before <= datetime.fromisoformat(metadata["as_of"]) <= datetime.now(UTC)
 
 
 def test_nothing_to_publish(warehouse: Warehouse, published: Path) -> None:
