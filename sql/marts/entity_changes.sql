@@ -85,18 +85,8 @@ compared as (
         * exclude (pair),
         pair.scope as scope,
         pair.field as field,
-        case when json_type(pair.old) = 'OBJECT'
-                and ((pair.old -> '$.value') is not null or (pair.old -> '$.display') is not null
-                    or (pair.old -> '$.references') is not null)
-                then nullif(pair.old -> '$.value', 'null')
-            else nullif(pair.old, 'null')
-        end as old_value,
-        case when json_type(pair.new) = 'OBJECT'
-                and ((pair.new -> '$.value') is not null or (pair.new -> '$.display') is not null
-                    or (pair.new -> '$.references') is not null)
-                then nullif(pair.new -> '$.value', 'null')
-            else nullif(pair.new, 'null')
-        end as new_value
+        nullif(linkt_value(pair.old), 'null') as old_value,
+        nullif(linkt_value(pair.new), 'null') as new_value
     from pairs
     where pair.old is distinct from pair.new
 )

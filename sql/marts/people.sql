@@ -61,14 +61,7 @@ with entities as (
                 '$.linkedin', '$.linkedin_url', '$.location', '$.company'
             ]
         ) as field,
-        list_transform(
-            field,
-            lambda f: case
-                when json_type(f) = 'OBJECT' and ((f -> '$.value') is not null or (f -> '$.display') is not null)
-                    then f -> '$.value'
-                else f
-            end
-        ) as value,
+        list_transform(field, lambda f: linkt_value(f)) as value,
         try_cast(entity.data as map(varchar, json)) as all_fields,
         -- A field named twice counts once: a map can't hold it twice. Rare, so only then worth the search.
         case when len(list_distinct(json_keys(entity.data))) = len(json_keys(entity.data)) then map_entries(all_fields)
@@ -86,12 +79,7 @@ with entities as (
             ),
             lambda e: {
                 'key': e.key,
-                'value': case
-                    when json_type(e.value) = 'OBJECT'
-                        and ((e.value -> '$.value') is not null or (e.value -> '$.display') is not null)
-                        then e.value -> '$.value'
-                    else e.value
-                end
+                'value': linkt_value(e.value)
             }
         ))) as attributes
     from staging.entities as entity

@@ -45,10 +45,7 @@ attributes as (
         fetched_at,
         entry.key as field,
         entry.value as attribute,
-        json_type(entry.value) = 'OBJECT' as is_object,
-        json_extract(
-            entry.value, ['$.value', '$.display', '$.references', '$.created_at', '$.updated_at']
-        ) as part
+        json_extract(entry.value, ['$.display', '$.references', '$.created_at', '$.updated_at']) as part
     from fields
 ),
 
@@ -59,18 +56,15 @@ values_and_references as (
         icp_id,
         fetched_at,
         field,
-        -- An object with none of an attribute's keys is a bare value.
-        case when is_object and (part[1] is not null or part[2] is not null or part[3] is not null) then part[1]
-            else attribute
-        end as value,
-        part[2] ->> '$' as display,
-        case json_type(part[3])
-            when 'ARRAY' then list_filter(from_json(part[3], '["VARCHAR"]'), lambda r: r is not null)
-            when 'VARCHAR' then [part[3] ->> '$']
+        linkt_value(attribute) as value,
+        part[1] ->> '$' as display,
+        case json_type(part[2])
+            when 'ARRAY' then list_filter(from_json(part[2], '["VARCHAR"]'), lambda r: r is not null)
+            when 'VARCHAR' then [part[2] ->> '$']
             else []
         end as "references",
-        try_cast(part[4] ->> '$' as timestamptz) as created_at,
-        try_cast(part[5] ->> '$' as timestamptz) as updated_at
+        try_cast(part[3] ->> '$' as timestamptz) as created_at,
+        try_cast(part[4] ->> '$' as timestamptz) as updated_at
     from attributes
 ),
 
