@@ -3,8 +3,9 @@
     python bench/generate_warehouse.py data/bench.duckdb --entities 1000000
 
 Half of the entities are companies, half people of those companies; each has five fields and one in five has a second
-version. There are as many signals as entities, and one run for a hundred entities. ``add_batch`` lands a batch the way
-a sync does: some new entities, some changed ones, some signals, one run.
+version; one company in fifty is a copy of another, some of them of a copy. There are as many signals as entities, of
+which one in ten names a person beside a company, and one run for a hundred entities. ``add_batch`` lands a batch the
+way a sync does: some new entities, some changed ones, some signals, one run.
 """
 
 import argparse
@@ -36,7 +37,9 @@ def fill(con: duckdb.DuckDBPyConnection, entities: int) -> None:
         """
     )
     add_entities(con, 0, entities, FIRST)
-    _add_versions(con, "entity_id in (select entity_id from linkt.entities where hash(entity_id) % 5 = 0)")
+    _add_versions(
+        con, "entity_id in (select entity_id from linkt.entities where right(entity_id, 1) in ('0', '5', 'a'))"
+    )
     add_signals(con, 0, entities, entities, FIRST)
     runs = max(entities // 100, 1)
     con.execute(
@@ -95,6 +98,9 @@ def add_entities(con: duckdb.DuckDBPyConnection, start: int, stop: int, at: floa
                 || '"}},"references":[]}}'
                 || ',"seniority":' || {_attribute("'Level ' || i % 9")} || '}}'
             end::json as data,
+            case when i % 100 in (2, 4) then
+                '{{"is_duplicate":true,"is_primary":false,"primary_entity_id":"' || {_id("i - 2", "'a'")} || '"}}'
+            end::json as duplicate_info,
             to_timestamp({at}) as created_at,
             to_timestamp({at} + i % 1000) as updated_at,
             to_timestamp({at} + 5000 + i * 0.001) as fetched_at,
@@ -105,7 +111,8 @@ def add_entities(con: duckdb.DuckDBPyConnection, start: int, stop: int, at: floa
     con.execute(
         f"""
         insert into linkt.entity_versions by name
-        select entity_id, content_hash, fetched_at, updated_at, sheet_id, icp_id, entity_type, parent_id, status, data
+        select entity_id, content_hash, fetched_at, updated_at, sheet_id, icp_id, entity_type, parent_id, status,
+            data, duplicate_info
         from linkt.entities where entity_id >= {_id(str(start), "'a'")} and entity_id < {_id(str(stop), "'a'")}
         """
     )
@@ -127,7 +134,8 @@ def _add_versions(con: duckdb.DuckDBPyConnection, condition: str) -> None:
     con.execute(
         f"""
         insert into linkt.entity_versions by name
-        select entity_id, content_hash, fetched_at, updated_at, sheet_id, icp_id, entity_type, parent_id, status, data
+        select entity_id, content_hash, fetched_at, updated_at, sheet_id, icp_id, entity_type, parent_id, status,
+            data, duplicate_info
         from linkt.entities where {condition}
         """
     )
@@ -146,7 +154,10 @@ def add_signals(con: duckdb.DuckDBPyConnection, start: int, stop: int, entities:
             (i % 100) / 100 as score,
             'Something happened, number ' || i as summary,
             ['https://news' || i % 200 || '.example/' || i] as "references",
-            [{_id(f"i * 7 % {entities} // 2 * 2", "'a'")}, {_id(f"i * 13 % {entities} // 2 * 2", "'a'")}] as entity_ids,
+            [
+                {_id(f"i * 7 % {entities} // 2 * 2", "'a'")},
+                {_id(f"i * 13 % {entities} // 2 * 2 + (i % 10 = 0)::integer", "'a'")}
+            ] as entity_ids,
             to_timestamp({at} + i) as created_at,
             to_timestamp({at} + i + 60) as fetched_at,
             md5('s-' || i) as content_hash
@@ -166,12 +177,12 @@ def add_batch(con: duckdb.DuckDBPyConnection, entities: int, size: int) -> None:
 
 
 def _id(number: str, letter: str) -> str:
-    """SQL for a 24-digit id that grows with ``number``."""
-    return f"printf('%08x', {FIRST} + ({number})) || {letter} || printf('%015x', {number})"
+    """SQL for an id as Linkt makes them, growing with ``number``: a time, what tells the kind, and a counter."""
+    return f"printf('%08x', {FIRST} + ({number})) || {letter} || '1f9c3d4e5' || printf('%06x', {number})"
 
 
 def _text_id(number: int, letter: str) -> str:
-    return f"'{FIRST + number:08x}{letter}{number:015x}'"
+    return f"'{FIRST + number:08x}{letter}1f9c3d4e5{number:06x}'"
 
 
 def _attribute(value: str) -> str:
