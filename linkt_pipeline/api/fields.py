@@ -1,6 +1,9 @@
-"""How single values of a body are read, leniently: what can't be read is None, never an error."""
+"""How single values of a body are read, leniently: what can't be read, or is out of bounds, is None, never an error.
 
-import math
+Every number from outside passes here. One that is absurd (a run of ten thousand years, 10**30 candidates) would
+overflow something later on: a duration, a column, a sum. The payload keeps it as it was sent.
+"""
+
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -26,8 +29,12 @@ def read_timestamp(value: object) -> datetime | None:
 
 Timestamp = Annotated[datetime | None, PlainValidator(read_timestamp)]
 JsonObject = Annotated[dict[str, Any], BeforeValidator(lambda value: {} if value is None else value)]
+Number = Annotated[float | None, PlainValidator(lambda value: number(value))]
 Texts = Annotated[list[str], BeforeValidator(lambda value: [] if value is None else value)]
 Id = Annotated[str, Field(min_length=1)]
+
+LARGEST_NUMBER = 1e12  # a million of them can be added up exactly
+LONGEST_RUN = 10 * 365 * 86_400.0  # seconds
 
 
 def part(container: object, key: str) -> object:
@@ -35,15 +42,20 @@ def part(container: object, key: str) -> object:
     return container.get(key) if isinstance(container, Mapping) else None
 
 
-def number(value: object) -> float | None:
-    """A finite number, also from its text; None for anything else."""
+def number(value: object, least: float = -LARGEST_NUMBER, most: float = LARGEST_NUMBER) -> float | None:
+    """A number within bounds, also from its text; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
         amount = float(value)
     except (ValueError, OverflowError):
         return None
-    return amount if math.isfinite(amount) else None
+    return amount if least <= amount <= most else None  # NaN is in no bounds
+
+
+def whole_number(value: object, least: int = 0, most: int = int(LARGEST_NUMBER)) -> int | None:
+    """A count within bounds; None for anything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most else None
 
 
 def as_text(value: object) -> str:

@@ -11,10 +11,23 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from linkt_pipeline.api.errors import MalformedBodyError
-from linkt_pipeline.api.fields import Id, JsonObject, Texts, Timestamp, as_text, number, part
+from linkt_pipeline.api.fields import (
+    LONGEST_RUN,
+    Id,
+    JsonObject,
+    Number,
+    Texts,
+    Timestamp,
+    as_text,
+    number,
+    part,
+    whole_number,
+)
 from linkt_pipeline.api.status import RunStatus
 
 T = TypeVar("T")
+
+_MOST_CREDITS = 1e9  # beyond it, or below zero, a total is no statement about a cost
 
 
 class WireModel(BaseModel):
@@ -73,22 +86,31 @@ class Run(WireModel):
 
     @property
     def total_credits(self) -> float | None:
-        """Credits spent, None when the run does not say."""
-        return number(part(self.output and self.output.credits, "total_credits"))
+        """Credits spent, None when the run does not say, or says something absurd."""
+        return number(part(self.output and self.output.credits, "total_credits"), least=0)
 
     @property
     def credit_breakdown(self) -> dict[str, float]:
-        """Credits by action type; entries that are no numbers are left out."""
+        """Credits by action type; entries that are no amounts are left out."""
         breakdown = part(self.output and self.output.credits, "breakdown")
         if not isinstance(breakdown, Mapping):
             return {}
-        amounts = ((str(action), number(credits)) for action, credits in breakdown.items())
+        amounts = ((str(action), number(credits, least=0)) for action, credits in breakdown.items())
         return {action: amount for action, amount in amounts if amount is not None}
 
     @property
+    def credits(self) -> float | None:
+        """What the run cost, as ``linkt.run_costs`` reads it: the total, else the sum of the breakdown, else None."""
+        total = self.total_credits
+        if total is not None and 0 <= total <= _MOST_CREDITS:
+            return total
+        items = [amount for amount in self.credit_breakdown.values() if abs(amount) <= _MOST_CREDITS]
+        return max(0.0, sum(items)) if items else None
+
+    @property
     def run_time_seconds(self) -> float | None:
-        """How long the run worked, in seconds."""
-        return number(self.output.run_time) if self.output else None
+        """How long the run worked, in seconds: up to ten years."""
+        return number(self.output.run_time, least=0, most=LONGEST_RUN) if self.output else None
 
     @property
     def output_version(self) -> str | None:
@@ -158,7 +180,7 @@ class Signal(WireModel):
     signal_type: str | None = None
     signal_display_name: str | None = None
     strength: str | None = None
-    score: float | None = None
+    score: Number = None
     summary: str | None = None
     references: Texts = Field(default_factory=list)
     entity_ids: Texts = Field(default_factory=list)
@@ -231,7 +253,7 @@ class RunQueue(WireModel):
         available = wire.get("queue_data_available")
         return {
             **wire,
-            "state_counts": {state: n for state, n in counts.items() if isinstance(n, int)},
+            "state_counts": {state: n for state, n in counts.items() if whole_number(n) is not None},
             "queue_data_available": True if available is None else available,
         }
 

@@ -5,7 +5,6 @@ So every header with ``ratelimit`` in its name is read, in the forms in use: ``X
 and the structured ``RateLimit-Policy: "default";q=300;w=60``.
 """
 
-import json
 import math
 import re
 import time
@@ -15,6 +14,9 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
+from linkt_pipeline.api.fields import number
+from linkt_pipeline.api.json_text import load_json
+
 _SCOPES = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0, "daily": 86400.0}
 _PAIR = re.compile(
     r"(?:^|[;,\s])(?P<name>limit|remaining|reset|q|r|t|w)\s*=\s*(?P<number>\d+(?:\.\d+)?)", re.IGNORECASE
@@ -23,6 +25,7 @@ _MEANING = {"limit": "limit", "q": "limit", "remaining": "remaining", "r": "rema
 _EPOCH = 1e9
 _EPOCH_MILLISECONDS = 1e12
 _LONGEST = 366 * 86400.0
+_BOUNDS = {"limit": (1.0, 1e9), "remaining": (0.0, 1e9), "reset": (0.0, _LONGEST), "window": (0.001, _LONGEST)}
 
 
 @dataclass(slots=True)
@@ -51,9 +54,9 @@ def read_limits(headers: Mapping[str, str]) -> list[LimitState]:
         lowered, value = name.lower(), headers[name]
         scope = next((word for word in _SCOPES if word in lowered), "")
         state = found.setdefault(scope, LimitState(window=_SCOPES.get(scope)))
-        for meaning, number in _numbers(lowered, value):
+        for meaning, amount in _numbers(lowered, value):
             if getattr(state, meaning) is None:
-                setattr(state, meaning, number)
+                setattr(state, meaning, amount)
     return list(found.values())
 
 
@@ -70,11 +73,17 @@ def _numbers(name: str, value: str) -> Iterator[tuple[str, float]]:
         seconds = read_wait(value)
         if seconds is not None:
             yield kind, seconds
-    elif kind is not None and (number := re.match(r"\s*(\d+(?:\.\d+)?)", value)):
-        yield kind, float(number[1])
+    elif kind is not None and (stated := re.match(r"\s*(\d+(?:\.\d+)?)", value)):
+        yield from _within_bounds(kind, stated[1])
     for pair in _PAIR.finditer(value):
-        meaning = _MEANING.get(pair["name"].lower(), "window")
-        yield meaning, float(pair["number"])
+        yield from _within_bounds(_MEANING.get(pair["name"].lower(), "window"), pair["number"])
+
+
+def _within_bounds(meaning: str, text: str) -> Iterator[tuple[str, float]]:
+    """A limit of half a request, or of 400 digits, is no limit at all."""
+    amount = number(text, *_BOUNDS[meaning])
+    if amount is not None:
+        yield meaning, amount
 
 
 def read_wait(value: str) -> float | None:
@@ -84,15 +93,15 @@ def read_wait(value: str) -> float | None:
         From zero to a year; None when the text means no time.
     """
     try:
-        number = float(value)
+        seconds = float(value)
     except ValueError:
         moment = _date(value)
         return None if moment is None else _bounded((moment - datetime.now(UTC)).total_seconds())
-    if not math.isfinite(number):
+    if not math.isfinite(seconds):
         return None
-    if number >= _EPOCH_MILLISECONDS:
-        number /= 1000
-    return _bounded(number - time.time() if number >= _EPOCH else number)
+    if seconds >= _EPOCH_MILLISECONDS:
+        seconds /= 1000
+    return _bounded(seconds - time.time() if seconds >= _EPOCH else seconds)
 
 
 def _bounded(seconds: float) -> float:
@@ -114,7 +123,7 @@ def read_retry_after(headers: Mapping[str, str], body: bytes = b"") -> timedelta
 
 def _from_body(body: bytes) -> float | None:
     try:
-        value = json.loads(body).get("retry_after")
+        value = load_json(body).get("retry_after")
     except (ValueError, AttributeError):
         return None
     return read_wait(str(value)) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
@@ -124,7 +133,7 @@ def _date(value: str) -> datetime | None:
     for read in (parsedate_to_datetime, datetime.fromisoformat):
         try:
             moment = read(value.strip())
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             continue
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     return None

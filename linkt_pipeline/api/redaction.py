@@ -9,6 +9,7 @@ from pydantic import SecretStr
 REDACTED = "[redacted]"
 EXCERPT_LENGTH = 500
 _KEY_LIKE = re.compile(r"\bsk-[A-Za-z0-9_-]{8,}")
+_URL_PASSWORD = re.compile(r"(?<=://)[^/\s@]+:[^/\s@]+(?=@)")
 
 
 class Redactor:
@@ -23,10 +24,10 @@ class Redactor:
         return "Redactor(...)"
 
     def clean(self, text: str) -> str:
-        """The text without the key."""
+        """The text without the key, and without the password of an address such as a proxy's."""
         for spelling in self._spellings:
             text = text.replace(spelling, REDACTED)
-        return _KEY_LIKE.sub(REDACTED, text)
+        return _KEY_LIKE.sub(REDACTED, _URL_PASSWORD.sub(REDACTED, text))
 
     def excerpt(self, body: bytes) -> str:
         """The first 500 characters of a body, cleaned before it is cut, so that no half of a key survives."""

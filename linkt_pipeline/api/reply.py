@@ -19,6 +19,7 @@ from linkt_pipeline.api.errors import (
     ServiceUnavailableError,
     UnexpectedRedirectError,
 )
+from linkt_pipeline.api.json_text import load_json
 from linkt_pipeline.api.ratelimit_headers import read_retry_after
 from linkt_pipeline.api.redaction import Redactor
 
@@ -75,8 +76,8 @@ def error_for(
 
 def _is_json_object(body: bytes) -> bool:
     try:
-        return isinstance(json.loads(body), dict)
-    except (ValueError, RecursionError):
+        return isinstance(load_json(body), dict)
+    except ValueError:
         return False
 
 
@@ -84,8 +85,8 @@ def readable(body: bytes) -> str:
     """What an error body says to a person: JSON in the known shapes, HTML without its tags, plain text."""
     text = body[:65536].decode("utf-8", "replace").strip()
     try:
-        said = _from_json(json.loads(text))
-    except (ValueError, RecursionError):
+        said = _from_json(load_json(text))
+    except ValueError:
         if "<" in text[:200]:
             text = re.sub(r"(?is)<(script|style)\b.*?</\1>|<title>.*?</title>(?=.*<h1)|<[^>]*>", " ", text)
             text = html.unescape(text)

@@ -1,10 +1,12 @@
 """One HTTP request, at most once on the wire, with every outcome named.
 
-httpx speaks through httpx-aiohttp. Two things are decided here rather than left to those libraries:
+httpx speaks through httpx-aiohttp. Three things are decided here rather than left to those libraries:
 
 * Which failures mean "nothing was sent". httpx-aiohttp reports a connection that the server closed *after* reading
   the request as ``httpx.ConnectTimeout``; taken at its word, a paid POST would be sent twice. So the aiohttp error
   underneath decides, from a list of those that can only occur before the first byte; all others count as lost.
+* Where the key goes: into the request itself, when it leaves. aiohttp copies the default headers of a session into the
+  CONNECT that asks a proxy for a tunnel, in clear text.
 * Which connection a POST uses: always a fresh one. A kept-alive connection may have been closed by the server in the
   meantime, and the POST that finds out is lost without need.
 """
@@ -112,7 +114,7 @@ class Transport:
         return f"Transport({self._base_url!r})"
 
     async def __aenter__(self) -> Self:
-        secure = self._base_url.startswith("https:")
+        secure = any(url.startswith("https:") for url in (self._base_url, self._proxy or ""))
         self._tls = httpx.create_ssl_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._slots = asyncio.Semaphore(self._max_connections)
         self._kept = self._session(force_close=False)
@@ -134,12 +136,16 @@ class Transport:
 
     def _session(self, *, force_close: bool) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=self._max_connections, ssl=self._tls, force_close=force_close)
-        # The key lives in the session's defaults only, so that no httpx.Request ever holds (or shows) it.
         return aiohttp.ClientSession(
-            connector=connector,
-            headers={"x-api-key": self._api_key.get_secret_value(), **_HEADERS},
-            cookie_jar=aiohttp.DummyCookieJar(),
+            connector=connector, middlewares=[self._authenticate], cookie_jar=aiohttp.DummyCookieJar()
         )
+
+    async def _authenticate(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Add the key to a request that leaves: no httpx.Request holds (or shows) it, and no proxy's CONNECT."""
+        request.headers["x-api-key"] = self._api_key.get_secret_value()
+        return await handler(request)
 
     def _http(self, session: aiohttp.ClientSession, connection: str) -> httpx.AsyncClient:
         return httpx.AsyncClient(
@@ -238,6 +244,7 @@ class Transport:
             method,
             URL(self._base_url + path, encoded=True),
             data=content,
+            headers=_HEADERS,
             allow_redirects=False,
             timeout=self._bulk_timeout,
             proxy=self._proxy,

@@ -3,13 +3,14 @@
 A body is parsed by pydantic's own JSON parser, with its numbers intact.
 """
 
-import json
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from linkt_pipeline.api.errors import MalformedBodyError
+from linkt_pipeline.api.fields import whole_number
+from linkt_pipeline.api.json_text import end_of_value, load_json
 from linkt_pipeline.api.models import Entity, Page, Run, Signal, WireModel
 
 M = TypeVar("M", bound=WireModel)
@@ -49,7 +50,7 @@ def parse_one(model: type[M], body: bytes) -> M:
     except UnicodeDecodeError as error:
         raise _malformed(model, body, f"not UTF-8 text: {error.reason} at byte {error.start}", truncated=True) from None
     try:
-        wire = _load(body)
+        wire = load_json(body)
     except ValueError as error:
         raise _malformed(model, body, f"not a complete JSON text ({error})", truncated=True) from None
     if not isinstance(wire, dict):
@@ -60,14 +61,15 @@ def parse_one(model: type[M], body: bytes) -> M:
 def parse_page(model: type[M], items_key: str, body: bytes, *, page: int, page_size: int) -> Page[M]:
     """Read one page of a list.
 
-    Each row keeps its own slice of the page's text, so its payload is untouched too.
+    Each row keeps its own slice of the page's text, so its payload is untouched too, and a row that can't be used (too
+    deep, a number that is none) is one malformed row.
 
     Raises:
         MalformedBodyError: the body is no complete JSON object, or has no list under ``items_key``.
     """
     try:
         envelope, rows = _split_page(body.decode(), items_key)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise _malformed(model, body, f"not a complete JSON object ({error})", truncated=True) from None
     if rows is None:
         raise _malformed(model, body, "a list was expected", field=items_key)
@@ -78,31 +80,31 @@ def parse_page(model: type[M], items_key: str, body: bytes, *, page: int, page_s
             items.append(parse_one(model, row.encode()))
         except MalformedBodyError as error:
             malformed.append(error)
-    total = envelope.get("total")
     return Page(
         items=items,
-        total=total if isinstance(total, int) and not isinstance(total, bool) else None,
-        page=_positive(envelope.get("page"), page),
-        page_size=_positive(envelope.get("page_size"), page_size),
+        total=_count(envelope.get("total"), least=0),
+        page=_count(envelope.get("page"), least=1) or page,
+        page_size=_count(envelope.get("page_size"), least=1) or page_size,
         malformed=tuple(malformed),
     )
 
 
-def _split_page(text: str, items_key: str) -> tuple[dict[str, Any], list[str] | None]:
-    """The keys around the list, and the text of each row, found by the C scanner's own end offsets."""
-    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
-    envelope: dict[str, Any] = {}
+def _split_page(text: str, items_key: str) -> tuple[dict[str, str], list[str] | None]:
+    """The text of each value around the list, and of each row in it."""
+    envelope: dict[str, str] = {}
     rows: list[str] | None = None
     at = _skip(text, _expect(text, 0, "{"))
     while text[at : at + 1] != "}":
-        key, at = decoder.raw_decode(text, at)
+        end = end_of_value(text, at)
+        key = load_json(text[at:end])
         if not isinstance(key, str):
-            raise ValueError(f"a key was expected before character {at}")
-        at = _skip(text, _expect(text, at, ":"))
+            raise ValueError(f"a key was expected at character {at}")
+        at = _skip(text, _expect(text, end, ":"))
         if key == items_key and text[at : at + 1] == "[":
-            rows, at = _slice_rows(decoder, text, at + 1)
+            rows, at = _slice_rows(text, at + 1)
         else:
-            envelope[key], at = decoder.raw_decode(text, at)
+            end = end_of_value(text, at)
+            envelope[key], at = text[at:end], end
         at = _skip(text, at)
         if text[at : at + 1] == ",":
             at = _skip(text, at + 1)
@@ -113,14 +115,14 @@ def _split_page(text: str, items_key: str) -> tuple[dict[str, Any], list[str] | 
     return envelope, rows
 
 
-def _slice_rows(decoder: json.JSONDecoder, text: str, at: int) -> tuple[list[str], int]:
+def _slice_rows(text: str, at: int) -> tuple[list[str], int]:
     rows: list[str] = []
     at = _skip(text, at)
     if text[at : at + 1] == "]":
         return rows, at + 1
     while True:
         start = _skip(text, at)
-        _, end = decoder.raw_decode(text, start)
+        end = end_of_value(text, start)
         rows.append(text[start:end])
         at = _skip(text, end)
         match text[at : at + 1]:
@@ -145,13 +147,13 @@ def _expect(text: str, at: int, character: str) -> int:
     return at + 1
 
 
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _load(body: bytes) -> Any:
-    """Half the time of ``validate_json``; integers of any size stay exact, NaN and Infinity are refused."""
-    return from_json(body, allow_inf_nan=False, cache_strings="keys")
+def _count(text: str | None, *, least: int) -> int | None:
+    """A count of the envelope; None for what can't be one."""
+    try:
+        count = whole_number(load_json(text or "null"))
+    except ValueError:
+        return None
+    return None if count is None or count < least else count
 
 
 def _validated(model: type[M], wire: dict[str, Any], body: bytes) -> M:
@@ -190,7 +192,3 @@ def _malformed(
         field=field,
         truncated=truncated,
     )
-
-
-def _positive(value: object, default: int) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else default

@@ -293,7 +293,7 @@ def _run_metadata(run: Run) -> dict[str, Any]:
     results = len(run.entities_created) + len(run.entities_updated) + len(run.signals_created)
     metadata = {
         "status": run.raw_status,
-        "credits": run.total_credits or 0.0,
+        "credits": run.credits or 0.0,
         "entities_created": len(run.entities_created),
         "entities_updated": len(run.entities_updated),
         "signals_created": len(run.signals_created),
@@ -306,7 +306,7 @@ def _run_metadata(run: Run) -> dict[str, Any]:
             figures_markdown(("action", "credits"), run.credit_breakdown)
         )
     if results:
-        metadata["credits_per_result"] = round((run.total_credits or 0.0) / results, 3)
+        metadata["credits_per_result"] = round((run.credits or 0.0) / results, 3)
         metadata["see_its_rows"] = dg.MetadataValue.md(_queries(run))
     return metadata
 

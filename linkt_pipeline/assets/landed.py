@@ -31,6 +31,8 @@ Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
 RUN_TABLES = {
     "runs": "**Free.** Every Linkt run that has ended, with its status and cost: those started here, and those that "
     "Linkt schedules or the dashboard started.",
+    "run_costs": "What each run cost, when and for which task: the one reading that the credit limit, `status` and the "
+    "marts share.",
     "run_credits": "Credits of each run by action type, as the run breaks them down. Failed runs cost credits as well.",
     "run_resources": "Every id that a run names, and what became of it: *pending*, *landed*, *missing* (Linkt answers "
     "404) or *rejected* (unusable, kept in `linkt.rejects`).",
@@ -245,8 +247,9 @@ def _results(
 _SHOWN = {
     "runs": (
         "newest_runs",
-        "select created_at, run_id, task_type, status, total_credits as credits, run_time_seconds as seconds, "
-        "error_kind from linkt.runs order by created_at desc nulls last limit 10",
+        "select created_at, run_id, task_type, coalesce(status_normalised, status) as status, credits, "
+        "run_time_seconds as seconds, error_kind "
+        "from linkt.runs join linkt.run_costs using (run_id) order by spent_at desc, run_id desc limit 10",
     ),
     "run_resources": (
         "by_state",

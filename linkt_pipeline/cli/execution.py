@@ -15,14 +15,15 @@ from linkt_pipeline.config import TaskSpec
 _LAST_EXECUTIONS = """
     select
         execution.task_key,
-        coalesce(run.status, execution.run_status, execution.state) as status,
-        run.total_credits,
+        coalesce(run.status_normalised, run.status, execution.run_status, execution.state) as status,
+        cost.credits,
         count(distinct named.resource_id) filter (named.resource_type = 'entity') as entities,
         count(distinct named.resource_id) filter (named.resource_type = 'signal') as signals,
         count(distinct named.resource_id) filter (named.state = 'landed') as landed,
         execution.run_id
     from linkt.executions as execution
     left join linkt.runs as run on execution.run_id = run.run_id
+    left join linkt.run_costs as cost on execution.run_id = cost.run_id
     left join linkt.run_resources as named on execution.run_id = named.run_id
     where execution.task_key in (select unnest($1))
         and coalesce(execution.finished_at, execution.intended_at) >= $2

@@ -1,6 +1,5 @@
 """What ``status`` knows, read under one short open of the warehouse."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +8,7 @@ import duckdb
 
 from linkt_pipeline.config import Settings, TaskSpec
 from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.credits import Spending, spending_by_task
 from linkt_pipeline.warehouse.published import published_at
 from linkt_pipeline.warehouse.queries import Settlement, malformed_ids, settlements
 from linkt_pipeline.warehouse.usage import UsageCount, usage_on
@@ -38,12 +38,25 @@ class RejectReason:
 
 @dataclass(frozen=True)
 class MonthlyCredits:
-    """What a task spent in this UTC month, and its ``monthly_credit_limit``."""
+    """What a task spent in this UTC month, and its ``monthly_credit_limit``.
+
+    Attributes:
+        task: the entry of tasks.yaml, else the name of the Linkt task. Entries of one Linkt task share what it spent.
+        credits: what its runs state that they cost.
+        runs: how many there are; runs that are still open included.
+        limit: of this entry.
+        estimated_credits: what runs are expected to cost that state nothing or are still open; they count as well.
+        estimated_runs: how many these are.
+        limit_reached: no new run is started this month.
+    """
 
     task: str
     credits: float
     runs: int
     limit: float | None
+    estimated_credits: float
+    estimated_runs: int
+    limit_reached: bool
 
 
 @dataclass(frozen=True)
@@ -148,38 +161,49 @@ def _reject_reasons(con: duckdb.DuckDBPyConnection) -> list[RejectReason]:
 
 
 def _credits(con: duckdb.DuckDBPyConnection, tasks: Mapping[str, TaskSpec], now: datetime) -> list[MonthlyCredits]:
-    month = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    shared = Counter(task.task_id for task in tasks.values())
-    # A run started elsewhere belongs to the entry of its Linkt task, unless several entries execute that task.
-    entries = {task.task_id: key for key, task in tasks.items() if shared[task.task_id] == 1}
+    """A row for each entry of tasks.yaml that spent something or has a limit, and for each other Linkt task."""
+    spent = spending_by_task(con, now)
+    entries = {task.task_id for task in tasks.values()}
+    # An entry that was pointed at another Linkt task leaves its name to the new one.
+    names = {task_id: name for task_id, name in _names_of_tasks(con).items() if name not in tasks}
+    rows = [
+        _monthly(key, spent.get(task.task_id, Spending()), task.monthly_credit_limit)
+        for key, task in tasks.items()
+        if task.task_id in spent or task.monthly_credit_limit is not None
+    ]
+    rows += [
+        _monthly(names.get(task_id, task_id) if task_id else "(no task)", spending, None)
+        for task_id, spending in spent.items()
+        if task_id not in entries
+    ]
+    return sorted(rows, key=lambda row: (-row.credits, row.task))
+
+
+def _monthly(name: str, spent: Spending, limit: float | None) -> MonthlyCredits:
+    return MonthlyCredits(
+        name,
+        spent.credits,
+        spent.runs,
+        limit,
+        spent.estimated_credits,
+        spent.estimated_runs,
+        limit_reached=limit is not None and spent.reaches(limit),
+    )
+
+
+def _names_of_tasks(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """What to call Linkt tasks that tasks.yaml does not have: as Linkt does, else as the entry that last ran one."""
     rows = con.execute(
         """
-        select
-            coalesce(execution.task_key, entry.task_key, task.name, run.task_id, '(no task)') as task,
-            coalesce(sum(run.total_credits), 0) as credits,
-            count(*) as runs
-        from linkt.runs as run
-        left join (
-            select run_id, min(task_key) as task_key from linkt.executions where run_id is not null group by run_id
-        ) as execution on run.run_id = execution.run_id
-        left join (
-            select unnest($2::varchar[]) as task_id, unnest($3::varchar[]) as task_key
-        ) as entry on run.task_id = entry.task_id
-        left join linkt.tasks as task on run.task_id = task.task_id
-        where run.created_at >= $1
-        group by 1
-        order by credits desc, task
-        """,
-        [month, list(entries), list(entries.values())],
+        select task_id, coalesce(task.name, started.task_key)
+        from linkt.tasks as task
+        full join (
+            select task_id, arg_max(task_key, intended_at) as task_key from linkt.executions group by task_id
+        ) as started using (task_id)
+        where coalesce(task.name, started.task_key) is not null
+        """
     ).fetchall()
-    spent = {task: (float(credits), int(runs)) for task, credits, runs in rows}
-    spent |= {
-        key: (0.0, 0) for key, task in tasks.items() if task.monthly_credit_limit is not None and key not in spent
-    }
-    return [
-        MonthlyCredits(name, credits, runs, tasks[name].monthly_credit_limit if name in tasks else None)
-        for name, (credits, runs) in spent.items()
-    ]
+    return dict(rows)
 
 
 def _last_sync(con: duckdb.DuckDBPyConnection) -> datetime | None:

@@ -82,16 +82,23 @@ def _print_credits(console: "Console", report: StatusReport) -> None:
         print_table(
             console,
             f"Credits in {report.as_of:%B %Y} (UTC)",
-            ("task", "credits", "runs", "monthly limit"),
-            ((row.task, row.credits, row.runs, _limit(row)) for row in report.credits_this_month),
-            right=("credits", "runs", "monthly limit"),
+            ("task", "credits", "estimated", "runs", "monthly limit"),
+            (
+                (row.task, row.credits, row.estimated_credits or None, row.runs, _limit(row))
+                for row in report.credits_this_month
+            ),
+            right=("credits", "estimated", "runs", "monthly limit"),
+        )
+    if any(row.estimated_runs for row in report.credits_this_month):
+        click.echo(
+            "estimated: runs that don't say what they cost or are still open, at the median of their task's runs"
         )
 
 
 def _limit(row: MonthlyCredits) -> str:
     if row.limit is None:
         return ""
-    return f"{row.limit:g}" + (" (reached)" if row.credits >= row.limit else "")
+    return f"{row.limit:g}" + (" (reached)" if row.limit_reached else "")
 
 
 def _print_usage(console: "Console", report: StatusReport) -> None:

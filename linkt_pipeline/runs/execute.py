@@ -110,7 +110,7 @@ async def _terminal_run(worker: Worker, task: TaskSpec, execution: Execution) ->
             run.id,
             run.raw_status,
             run_duration(run),
-            run.total_credits,
+            run.credits,
             len(run.entities_created),
             len(run.entities_updated),
             len(run.signals_created),
@@ -124,7 +124,7 @@ def failure_of(task: TaskSpec, run: Run) -> RunFailedError | None:
     """The error a terminal run stands for; ``None`` for a completed one."""
     if run.status is RunStatus.COMPLETED:
         return None
-    return RunFailedError(task.key, run.id, run.status.value, run.error, classify_error(run.error), run.total_credits)
+    return RunFailedError(task.key, run.id, run.status.value, run.error, classify_error(run.error), run.credits)
 
 
 def _worth_another_attempt(task: TaskSpec, execution: Execution, error: RunFailedError) -> bool:

@@ -16,7 +16,7 @@ from linkt_pipeline.warehouse.landing.content import content_hash, content_hashe
 
 
 def runs_frame(seen: Sequence[SeenRun]) -> pl.DataFrame:
-    """One row per run; ``status`` as sent, ``error_kind`` as classified."""
+    """One row per run; ``status`` as sent and as the state it means, ``error_kind`` as classified."""
     runs = [each.run for each in seen]
     return _frame(
         frames.RUNS_FRAME,
@@ -24,6 +24,7 @@ def runs_frame(seen: Sequence[SeenRun]) -> pl.DataFrame:
         [each.seen_at for each in seen],
         run_id=[run.id for run in runs],
         status=[run.raw_status for run in runs],
+        status_normalised=[None if run.status is RunStatus.UNKNOWN else run.status.value for run in runs],
         input=[_json(run.input) for run in runs],
         error_kind=[error_kind(run) for run in runs],
     )

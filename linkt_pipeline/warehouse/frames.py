@@ -22,6 +22,7 @@ RUNS_FRAME: FrameSchema = {
     "task_type": pl.String,
     "flow_run_id": pl.String,
     "status": pl.String,
+    "status_normalised": pl.String,
     "input": pl.String,  # JSON
     "output_version": pl.String,
     "total_credits": pl.Float64,

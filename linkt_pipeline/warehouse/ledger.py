@@ -26,6 +26,7 @@ import orjson
 
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.credits import Spending, spending_by_task
 from linkt_pipeline.warehouse.owner import Owner, describe_owner, owner_is_gone
 
 
@@ -122,7 +123,7 @@ class Ledger(Protocol):
         """Take over the open execution of this task, or write down a new one; see :class:`Claim`.
 
         Raises:
-            CreditLimitReachedError: nothing is open and this month's landed credits reached the limit.
+            CreditLimitReachedError: nothing is open and the Linkt task's credits of this month reached the limit.
         """
 
     def get(self, execution_id: str) -> Execution:
@@ -423,22 +424,18 @@ def _refuse_beyond_limit(con: duckdb.DuckDBPyConnection, intention: Intention, n
     limit = intention.monthly_credit_limit
     if limit is None:
         return
-    month = datetime(now.year, now.month, 1, tzinfo=UTC)
-    spent = con.execute(
-        """
-        select coalesce(sum(runs.total_credits), 0)
-        from linkt.runs as runs
-        left join linkt.executions as executions on executions.run_id = runs.run_id
-        where runs.created_at >= ?
-            and runs.task_id = ?
-            and coalesce(executions.task_key, ?) = ?
-        """,
-        [month, intention.task_id, intention.task_key, intention.task_key],
-    ).fetchall()[0][0]
-    if spent >= limit:
+    spent = spending_by_task(con, now).get(intention.task_id, Spending())
+    if spent.reaches(limit):
+        estimated = (
+            f" ({spent.estimated_credits:g} of them estimated: a run that is open or states no cost counts as the "
+            "median of the task's runs)"
+            if spent.estimated_runs
+            else ""
+        )
         raise CreditLimitReachedError(
-            f"task {intention.task_key}: {spent:g} of {limit:g} credits (monthly_credit_limit) are spent in "
-            f"{month:%B %Y}, so no new run is started; raise the limit in tasks.yaml or wait for the next month"
+            f"task {intention.task_key}: {spent.counted:g} of {limit:g} credits (monthly_credit_limit) are spent in "
+            f"{now:%B %Y}{estimated}, so no new run is started; raise the limit in tasks.yaml or wait for the next "
+            "month"
         )
 
 

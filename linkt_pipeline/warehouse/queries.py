@@ -106,20 +106,6 @@ def landed_run_payload(con: duckdb.DuckDBPyConnection, run_id: str) -> tuple[str
     return str(payload), fetched_at.astimezone(UTC)
 
 
-def monthly_credits(con: duckdb.DuckDBPyConnection, moment: datetime) -> dict[str, float]:
-    """Credits of landed runs created in the UTC month of ``moment``, by ``task_id`` (``""`` for runs without one)."""
-    rows = con.execute(
-        """
-        select coalesce(task_id, ''), coalesce(sum(total_credits), 0)
-        from linkt.runs
-        where date_trunc('month', created_at) = date_trunc('month', $1::timestamptz)
-        group by all
-        """,
-        [moment],
-    ).fetchall()
-    return dict(rows)
-
-
 def settlements(con: duckdb.DuckDBPyConnection) -> dict[str, Settlement]:
     """How many named ids are pending, landed, missing and rejected, by resource type."""
     rows = con.execute(
@@ -143,9 +129,9 @@ def malformed_ids(con: duckdb.DuckDBPyConnection) -> int:
 
 
 def runs_by_status(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Landed runs by status as Linkt sent it."""
+    """Landed runs by status, whatever its spelling."""
     rows = con.execute(
-        "select coalesce(status, 'UNKNOWN'), count(*) from linkt.runs group by all order by all"
+        "select coalesce(status_normalised, 'UNKNOWN'), count(*) from linkt.runs group by all order by all"
     ).fetchall()
     return dict(rows)
 

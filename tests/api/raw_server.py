@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
@@ -51,7 +52,7 @@ class RawServer:
 
 
 @asynccontextmanager
-async def serving(behaviour: Behaviour) -> AsyncIterator[RawServer]:
+async def serving(behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> AsyncIterator[RawServer]:
     server = RawServer()
     handlers: set[asyncio.Task[None]] = set()
 
@@ -69,8 +70,8 @@ async def serving(behaviour: Behaviour) -> AsyncIterator[RawServer]:
                 await writer.drain()
         writer.close()
 
-    listener = await asyncio.start_server(handle, "127.0.0.1", 0)
-    server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    listener = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
+    server.url = f"{'https' if tls else 'http'}://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     try:
         yield server
     finally:

@@ -419,3 +419,17 @@ def test_importing_the_client_brings_neither_dagster_nor_a_database():
 
 def test_the_key_is_a_secret_from_the_start():
     assert KEY not in repr(LinktClient("http://127.0.0.1:1", SecretStr(KEY)).__dict__)
+
+
+@pytest.mark.parametrize("depth", [150, 10_000])
+@pytest.mark.parametrize("status", [400, 404, 429, 500, 503])
+def test_an_error_body_nested_deeply_is_an_error_like_any_other(status, depth):
+    body = b'{"retry_after": 1, "detail": ' + b"[" * depth + b"]" * depth + b"}"
+
+    async def scene():
+        async with serving(always(answer(body, status))) as server, client_for(server) as client:
+            with pytest.raises(LinktApiError) as caught:
+                await client.get_run(ID)
+            return caught.value
+
+    assert asyncio.run(scene()).status == status

@@ -106,6 +106,32 @@ def test_no_state_was_added_without_deciding_whether_it_is_terminal():
     assert len(RunStatus) == 9
 
 
+ABSURD = [-1, 1e13, 1.7e18, 1e308, 10**30, "1e400", "NaN", "Infinity", "-5", True, [], {"a": 1}, "9" * 400]
+
+
+@pytest.mark.parametrize("value", ABSURD, ids=repr)
+def test_an_absurd_amount_is_none_and_stays_in_the_payload(value):
+    output = {"run_time": value, "credits": {"total_credits": value, "breakdown": {"search": value, "enrich": 2.5}}}
+    body = json.dumps({"id": "a", "output": output}).encode()
+
+    run = parse_one(Run, body)
+
+    assert (run.run_time_seconds, run.total_credits, run.credit_breakdown) == (None, None, {"enrich": 2.5})
+    assert run.payload == body.decode()
+
+
+@pytest.mark.parametrize("value", [*ABSURD, 1.5, "7"], ids=repr)
+def test_an_absurd_count_of_a_queue_is_left_out(value):
+    queue = parse_one(RunQueue, json.dumps({"state_counts": {"queued": 3, "completed": value}}).encode())
+
+    assert queue.state_counts == {"queued": 3}
+
+
+@pytest.mark.parametrize("value", [1e13, 10**30, "NaN", "inf", "1e400", {}, [1]], ids=repr)
+def test_an_absurd_score_is_none(value):
+    assert parse_one(Signal, json.dumps({"id": "a", "score": value}).encode()).score is None
+
+
 @pytest.mark.parametrize(
     ("wire", "expected"),
     [

@@ -25,6 +25,11 @@ from linkt_pipeline.api.ratelimit_headers import LimitState, read_limits, read_r
             [LimitState(60, None, None, 60), LimitState(1000, 0, None, 86400)],
         ),
         ({"X-RateLimit-Limit": "unlimited", "X-RateLimit-Reset": "soon"}, [LimitState()]),
+        ({"X-RateLimit-Limit": "0.5", "X-RateLimit-Remaining": "9" * 400}, [LimitState()]),
+        ({"X-RateLimit-Limit": "9" * 400, "X-RateLimit-Reset": "9" * 400}, [LimitState()]),
+        ({"RateLimit": "limit=0, remaining=-1, reset=" + "9" * 12}, [LimitState()]),
+        ({"RateLimit-Policy": '"default";q=100;w=0'}, [LimitState(100)]),
+        ({"RateLimit-Policy": '"default";q=100;w=' + "9" * 400}, [LimitState(100)]),
     ],
 )
 def test_limits_are_read_in_every_spelling(headers, expected):
@@ -51,6 +56,11 @@ def in_ten() -> datetime:
         ({}, b'{"error": "rate_limit_exceeded", "retry_after": 42}', 42),
         ({}, b'{"retry_after": null}', None),
         ({}, b"retry_after soon", None),
+        ({}, b'{"retry_after": ' + b"[" * 10_000 + b"]" * 10_000 + b"}", None),
+        ({}, b'{"retry_after": ' + b"9" * 5_000 + b"}", None),
+        ({}, b'{"retry_after": NaN}', None),
+        ({"retry-after": "9" * 400}, b"", None),
+        ({"retry-after": "Wed, 21 Oct 99999 07:28:00 GMT"}, b"", None),
         ({"retry-after": "soon"}, b"", None),
         ({"retry-after": "nan"}, b"", None),
         ({"retry-after": "inf"}, b"", None),

@@ -4,6 +4,7 @@ The clock is compressed: a window of one second stands for the minute.
 """
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
@@ -273,3 +274,19 @@ def test_requests_start_in_the_order_they_came():
         return order
 
     assert asyncio.run(scenario()) == list(range(25))
+
+
+@given(
+    st.sampled_from(["X-RateLimit-Limit", "RateLimit", "RateLimit-Policy", "x-ratelimit-remaining-day"]),
+    st.text(alphabet="0123456789.eE+-;=,w qlimitresaNn", max_size=40) | st.integers().map(str) | st.floats().map(str),
+)
+@settings(max_examples=300, deadline=None)
+def test_no_header_about_limits_can_break_the_pace(name, value):
+    throttle = Throttle()
+    started = asyncio.run(throttle.acquire())
+
+    throttle.observe(started, 200, {name: value})
+
+    assert throttle.limit is None or 1 <= throttle.limit <= 1e9
+    with contextlib.suppress(RateLimitedError):  # a pause that was ordered
+        assert 0 <= throttle._claim(timedelta(0)) < 600

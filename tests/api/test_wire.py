@@ -1,12 +1,14 @@
 """JSON bodies: what they hold stays as it is, and no row of a page is lost to a bad neighbour."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linkt_pipeline.api import Entity, MalformedBodyError, Signal, parse_entity
+from linkt_pipeline.api.json_text import end_of_value
 from linkt_pipeline.api.wire import parse_page
 
 json_values = st.recursive(
@@ -103,6 +105,55 @@ def test_a_bad_row_in_a_page_is_handed_over_beside_the_good_ones():
 
     assert [signal.id for signal in page.items] == ["a", "b"]
     assert [error.payload for error in page.malformed] == ['{"summary": "no id"}', "5"]
+
+
+UNUSABLE = {
+    "too deep": '{"id": "b", "x": ' + "[" * 10_000 + "]" * 10_000 + "}",
+    "too many digits": '{"id": "b", "x": ' + "9" * 5_000 + "}",
+    "NaN": '{"id": "b", "x": NaN}',
+    "lone surrogate": '{"id": "b", "x": "\\ud800"}',
+    "no value": '{"id": "b", "x": }',
+    "brackets that do not match": '{"id": "b", "x": [}}',
+    "an escaped quote": '{"summary": "\\"]}"}',
+}
+
+
+@pytest.mark.parametrize("row", UNUSABLE.values(), ids=UNUSABLE.keys())
+def test_a_row_that_is_no_json_hides_none_of_its_neighbours(row):
+    body = f'{{"signals": [{{"id": "a"}}, {row} , {{"id": "c"}}], "total": 3}}'.encode()
+
+    page = parse_page(Signal, "signals", body, page=1, page_size=4)
+
+    assert [signal.id for signal in page.items] == ["a", "c"]
+    assert [error.payload for error in page.malformed] == [row]
+
+
+@pytest.mark.parametrize("count", ["1e3", "-1", "10" * 40, "9" * 5_000, '"3"', "true", "NaN", "[[", "null"])
+def test_a_count_out_of_bounds_is_none(count):
+    count = "[" * 9_000 + "]" * 9_000 if count == "[[" else count
+    body = f'{{"total": {count}, "page": {count}, "page_size": {count}, "signals": [{{"id": "a"}}]}}'.encode()
+
+    page = parse_page(Signal, "signals", body, page=7, page_size=50)
+
+    assert (page.total, page.page, page.page_size, len(page.items)) == (None, 7, 50, 1)
+
+
+@given(json_values, st.text(alphabet=" \n,]}:"), st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_a_value_ends_where_json_says_it_ends(value, after, ascii_only):
+    text = json.dumps(value, ensure_ascii=ascii_only)
+
+    assert end_of_value(text + after, 0) == len(text)
+
+
+@pytest.mark.parametrize("text", ['"' + "\\" * 999_999, "[" * 1_000_000, '{"a":' * 200_000, '["' * 500_000])
+def test_a_long_text_without_an_end_is_seen_through_at_once(text):
+    started = time.monotonic()
+
+    with pytest.raises(ValueError, match=r"ends inside|expected"):
+        end_of_value(text, 0)
+
+    assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize(

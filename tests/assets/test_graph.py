@@ -9,7 +9,7 @@ from linkt_pipeline.warehouse.checks import landing_checks
 from tests.assets.deployment import Deployment
 
 LANDED = (
-    *("executions", "runs", "run_credits", "run_resources", "run_queue_counts"),
+    *("executions", "runs", "run_costs", "run_credits", "run_resources", "run_queue_counts"),
     *("entities", "entity_versions", "signals", "tasks", "icps", "sheets"),
 )
 

@@ -9,6 +9,8 @@ import pytest
 
 from linkt_pipeline.cli.main import run_command
 from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.ledger import CreditLimitReachedError, DuckDbLedger, Intention
+from linkt_pipeline.warehouse.owner import Owner
 
 NOW = datetime.now(UTC)
 TASKS = """\
@@ -42,15 +44,15 @@ def warehouse(folder: Path) -> Warehouse:
         con.execute(
             "insert into linkt.executions (execution_id, task_key, task_id, attempt, state, run_id, run_status, "
             "intended_at, started_at) values "
-            "('e1', 'search', 't1', 1, 'finished', 'r1', 'COMPLETED', $1, $1), "
-            "('e2', 'search', 't1', 1, 'started', 'r2', 'PAUSED', $2, $2), "
-            "('e3', 'weekly', 't2', 1, 'unknown', null, null, $2, null)",
+            "('e1', 'search', '6964b9b45a4d0beef1000031', 1, 'finished', 'r1', 'COMPLETED', $1, $1), "
+            "('e2', 'search', '6964b9b45a4d0beef1000031', 1, 'started', 'r2', 'PAUSED', $2, $2), "
+            "('e3', 'weekly', '6964ba2c5a4d0beef1000033', 1, 'unknown', null, null, $2, null)",
             [NOW, NOW - timedelta(minutes=5)],
         )
         con.execute(
             "insert into linkt.runs (run_id, task_id, status, total_credits, created_at, fetched_at) values "
-            "('r1', 't1', 'COMPLETED', 12.5, $1, $1), ('r9', 't9', 'FAILED', 1.5, $1, $1), "
-            "('r0', 't1', 'COMPLETED', 100, $2, $2)",
+            "('r1', '6964b9b45a4d0beef1000031', 'COMPLETED', 12.5, $1, $1), ('r9', 't9', 'FAILED', 1.5, $1, $1), "
+            "('r0', '6964b9b45a4d0beef1000031', 'COMPLETED', 100, $2, $2)",
             [NOW, NOW - timedelta(days=40)],
         )
         con.execute(
@@ -169,12 +171,57 @@ def test_only_what_can_be_asked_for_again_is_said_to_be(warehouse, capsys, state
 @pytest.mark.usefixtures("warehouse")
 def test_credits_are_those_of_this_month_beside_their_limit(capsys):
     spent = {row["task"]: row for row in report(capsys)["credits_this_month"]}
-    assert spent["search"]["credits"] == 12.5
-    assert spent["search"]["limit"] == 10
-    assert spent["weekly"]["credits"] == 0
+    assert spent["search"] == {
+        "task": "search",
+        "credits": 12.5,
+        "runs": 2,
+        "limit": 10,
+        "estimated_credits": 56.25,  # the open run, at the median of 12.5 and 100
+        "estimated_runs": 1,
+        "limit_reached": True,
+    }
+    assert (spent["weekly"]["credits"], spent["weekly"]["limit_reached"]) == (0, False)
     assert spent["t9"]["credits"] == 1.5
     run_command(["status"])
-    assert "10 (reached)" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "10 (reached)" in out
+    assert "56.2" in out
+    assert "estimated: runs that don't say what they cost" in out
+
+
+def test_entries_of_one_linkt_task_share_what_it_spent_and_the_start_sees_the_same(folder, warehouse, capsys):
+    shared = "6964c0005a4d0beef1000035"
+    (folder / "tasks.yaml").write_text(
+        "tasks:\n"
+        f"  narrow: {{task_id: {shared}, monthly_credit_limit: 10}}\n"
+        f"  wide: {{task_id: {shared}, parameters: {{num_results: 50}}, monthly_credit_limit: 40}}\n"
+    )
+    with warehouse.write() as con:
+        con.execute(
+            "insert into linkt.runs (run_id, task_id, total_credits, created_at, fetched_at) "
+            "values ('elsewhere', $1, 30, $2, $2)",
+            [shared, NOW],
+        )
+
+    shown = {row["task"]: row for row in report(capsys)["credits_this_month"]}
+
+    assert [(shown[key]["credits"], shown[key]["limit_reached"]) for key in ("narrow", "wide")] == [
+        (30, True),
+        (30, False),
+    ]
+    ledger, owner = DuckDbLedger(warehouse), Owner("test")
+    with pytest.raises(CreditLimitReachedError, match="30 of 10 credits"):
+        ledger.claim(Intention("narrow", shared, None, {}, monthly_credit_limit=10), owner)
+    assert ledger.claim(Intention("wide", shared, None, {}, monthly_credit_limit=40), owner).created
+
+
+def test_an_entry_that_is_pointed_at_another_linkt_task_begins_a_month_of_its_own(folder, warehouse, capsys):
+    (folder / "tasks.yaml").write_text(
+        "tasks:\n  search: {task_id: 6964c0005a4d0beef1000036, monthly_credit_limit: 10}\n"
+    )
+    shown = [(row["task"], row["credits"]) for row in report(capsys)["credits_this_month"]]
+    assert ("search", 0) in shown
+    assert ("6964b9b45a4d0beef1000031", 12.5) in shown
 
 
 @pytest.mark.usefixtures("warehouse")

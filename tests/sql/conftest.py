@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from linkt_pipeline.api import RunStatus
 from linkt_pipeline.config import PROJECT_ROOT
 from linkt_pipeline.models import (
     BuildResult,
@@ -61,7 +62,12 @@ class Bench:
         self.put("signals", signal_id=signal_id, content_hash=signal_id, **values)
 
     def run(self, run_id: str, resources: Mapping[tuple[str, str], list[str]] | None = None, **values: Any) -> None:
-        self.put("runs", **{"run_id": run_id, "status": "COMPLETED", "created_at": NOW, "updated_at": NOW, **values})
+        row = {"run_id": run_id, "status": "COMPLETED", "created_at": NOW, "updated_at": NOW, **values}
+        status = RunStatus.parse(row["status"])
+        row.setdefault("status_normalised", None if status is RunStatus.UNKNOWN else status.value)
+        if isinstance(row["created_at"], datetime):
+            row.setdefault("fetched_at", max(NOW, row["created_at"]) + timedelta(seconds=1))
+        self.put("runs", **row)
         for (resource_type, action), ids in (resources or {}).items():
             for position, resource_id in enumerate(ids):
                 self.put(

@@ -1,6 +1,6 @@
 """What runs cost and brought, and what signals say."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -131,9 +131,36 @@ def test_a_run_is_shown_under_the_best_name_there_is(bench: Bench) -> None:
         ("none-1", "Task none in Linkt", None, True),
         ("one-1", "mine", "mine", False),
         ("one-2", "mine", None, True),
-        ("two-1", "narrow", "narrow", False),
+        ("two-1", "Task two in Linkt", "narrow", False),
         ("two-3", "Task two in Linkt", None, True),
         ("unlisted-1", "unlisted", None, True),
+    ]
+
+
+def executed(bench: Bench, task_key: str, task_id: str, run_id: str, at: datetime = NOW) -> None:
+    bench.put(
+        "executions",
+        execution_id=f"{task_key}-{run_id}",
+        task_key=task_key,
+        task_id=task_id,
+        attempt=1,
+        state="finished",
+        run_id=run_id,
+        intended_at=at,
+    )
+
+
+def test_two_linkt_tasks_of_one_name_stay_two(bench: Bench) -> None:
+    for task_id in ("aaaaaaaaaaaaaaaaaa000001", "aaaaaaaaaaaaaaaaaa000002", "aaaaaaaaaaaaaaaaaa000003"):
+        bench.put("tasks", task_id=task_id, name="Search" if task_id[-1] != "3" else "Other")
+        bench.run(f"run of {task_id[-1]}", task_id=task_id, total_credits=1.0)
+    bench.run("legacy", task_type="Other", total_credits=1.0)
+    bench.build("staging.runs")
+    assert [row["task"] for row in bench.rows("select task from staging.runs order by run_id")] == [
+        "Other (no task)",
+        "Search (000001)",
+        "Search (000002)",
+        "Other",
     ]
 
 

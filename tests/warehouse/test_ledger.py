@@ -388,7 +388,6 @@ def test_no_new_run_once_the_months_credits_reach_the_limit(
     now = datetime.now(UTC)
     landed_run(warehouse, "r1", 45.5, now)
     landed_run(warehouse, "r2", 12.7, now)
-    landed_run(warehouse, "r3", None, now)
     landed_run(warehouse, "last-month", 1000.0, now.replace(day=1) - timedelta(days=1))
 
     if not refused:
@@ -408,15 +407,36 @@ def test_the_limit_does_not_keep_from_adopting_what_is_paid_already(
     assert ledger.claim(intention(monthly_credit_limit=1), owner).execution.execution_id == row.execution_id
 
 
-def test_credits_of_another_entry_with_the_same_linkt_task_do_not_count(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+@pytest.mark.parametrize("limit", [45, 46])
+def test_a_limit_counts_all_runs_of_its_linkt_task_whatever_entry_started_them(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, limit: float
 ) -> None:
+    """An entry that is renamed keeps its month, and two entries of one Linkt task share it."""
     other = ledger.claim(intention("other"), owner)
     ledger.mark_started(other.execution.execution_id, owner, run_id="r1", run_status=None)
     close(warehouse, other, owner)
     landed_run(warehouse, "r1", 45.5, datetime.now(UTC))
 
-    assert ledger.claim(intention("saas", monthly_credit_limit=45), owner).created
+    if limit > 45.5:
+        assert ledger.claim(intention("saas", monthly_credit_limit=limit), owner).created
+        return
+    with pytest.raises(CreditLimitReachedError, match=r"45\.5 of 45 credits"):
+        ledger.claim(intention("saas", monthly_credit_limit=limit), owner)
+
+
+def test_a_run_without_a_stated_cost_counts_as_the_median_and_the_refusal_says_so(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    now = datetime.now(UTC)
+    landed_run(warehouse, "r1", 10.0, now)
+    landed_run(warehouse, "r2", None, now)
+    landed_run(warehouse, "long ago", 14.0, now - timedelta(days=100))
+
+    assert ledger.claim(intention(monthly_credit_limit=22.1), owner).created
+    with warehouse.write() as con:
+        con.execute("update linkt.executions set state = 'refused'")
+    with pytest.raises(CreditLimitReachedError, match=r"22 of 22 credits .*\(12 of them estimated: a run that"):
+        ledger.claim(intention(monthly_credit_limit=22), owner)
 
 
 # --- adopting by hand

@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from linkt_pipeline.api import RunStatus
 from linkt_pipeline.warehouse import migration
 from linkt_pipeline.warehouse.connection import Warehouse
 
@@ -81,6 +82,23 @@ def test_json_is_kept_with_zstd(second_version: Warehouse) -> None:
     assert found == dict.fromkeys(
         [("entities", "data"), ("entities", "payload"), ("entity_versions", "data"), ("signals", "payload")], "ZSTD"
     )
+
+
+@pytest.mark.parametrize(
+    ("sent", "state"),
+    [("COMPLETED", "COMPLETED"), ("CANCELLED", "CANCELED"), ("canceled", "CANCELED"), (" cancelling", "RUNNING"),
+     ("EXPLODED", None), ("UNKNOWN", None), (None, None)],
+)  # fmt: skip
+def test_runs_landed_before_get_the_state_their_word_means(second_version: Warehouse, sent: str, state: str) -> None:
+    path = second_version.path
+    con = duckdb.connect()
+    con.execute(f"attach '{path}' as warehouse; use warehouse")
+    con.execute("insert into linkt.runs (run_id, status, fetched_at) values ('r', $1, $2)", [sent, NOW])
+    con.close()
+
+    with second_version.read() as migrated:
+        assert migrated.execute("select status, status_normalised from linkt.runs").fetchall() == [(sent, state)]
+    assert (None if (parsed := RunStatus.parse(sent)) is RunStatus.UNKNOWN else parsed) == state, "as landing does"
 
 
 def test_builds_recorded_by_earlier_releases_are_kept_and_described(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.frames import ICPS_FRAME, QUEUE_COUNTS_FRAME, SHEETS_FRAME, TASKS_FRAME
 from linkt_pipeline.warehouse.landing import LandingCounts, land_icps, land_queue_counts, land_sheets, land_tasks
 from linkt_pipeline.warehouse.migration import empty_warehouse
-from linkt_pipeline.warehouse.queries import monthly_credits, recent_rejects, row_counts, runs_by_status
+from linkt_pipeline.warehouse.queries import recent_rejects, row_counts, runs_by_status
 from linkt_pipeline.warehouse.state import read_state, write_state
 from linkt_pipeline.warehouse.usage import UsageCount, record_usage, requests_on, usage_on
-from tests.warehouse.deliveries import T0, at, fetch, land_run, reject, run
+from tests.warehouse.deliveries import at, fetch, land_run, reject, run
 
 DAY = date(2026, 4, 7)
 LANDERS = {
@@ -85,13 +85,12 @@ def test_state_is_replaced(warehouse: Warehouse) -> None:
 
 
 def test_what_status_shows(warehouse: Warehouse) -> None:
-    land_run(warehouse, run("r1", task_id="T", total_credits=1.5, created_at=T0), created=["e"])
-    land_run(warehouse, run("r2", task_id="T", total_credits=2.0, created_at=at(60)))
-    land_run(warehouse, {**run("r3", total_credits=9.0, created_at=at(60 * 24 * 40)), "status": "FAILED"})
+    land_run(warehouse, run("r1", status_normalised="COMPLETED"), created=["e"])
+    land_run(warehouse, run("r2", status_normalised="COMPLETED"))
+    land_run(warehouse, {**run("r3", status_normalised="FAILED"), "status": "failed"})
     reject(warehouse, "e", reason="cut off")
 
     with warehouse.read() as con:
-        assert monthly_credits(con, T0) == {"T": 3.5}
         assert runs_by_status(con) == {"COMPLETED": 2, "FAILED": 1}
         assert recent_rejects(con).select("resource_id", "run_id", "reason").rows() == [("e", "r1", "cut off")]
         assert row_counts(con)["run_resources"] == 1

@@ -10,12 +10,26 @@ from linkt_pipeline.warehouse.landing.rows import replace_rows
 from linkt_pipeline.warehouse.landing.staging import count, stage
 
 _JSON = ("input", "payload")
+_KEPT = (  # where a newer body says nothing
+    "task_id",
+    "icp_id",
+    "task_type",
+    "flow_run_id",
+    "input",
+    "output_version",
+    "total_credits",
+    "run_time_seconds",
+    "created_at",
+)
 
 
 def land_runs(
     con: duckdb.DuckDBPyConnection, runs: pl.DataFrame, credits: pl.DataFrame, resources: pl.DataFrame
 ) -> LandingCounts:
     """Merge runs; the one with the newer ``updated_at`` wins, then the one fetched later.
+
+    What the newer body leaves out is kept: Linkt shows some runs without their output later on, and what they cost and
+    named stays true.
 
     Args:
         con: a transaction.
@@ -29,8 +43,9 @@ def land_runs(
     stage(con, "delivered_runs", runs, RUNS_FRAME)
     stage(con, "delivered_credits", credits, RUN_CREDITS_FRAME)
     stage(con, "delivered_resources", resources, RUN_RESOURCES_FRAME)
+    kept = ", ".join(f"coalesce(newest.{name}, stored.{name}) as {name}" for name in _KEPT)
     con.execute(
-        """
+        f"""
         create or replace temp table newest_runs as
         with newest as (
             select * from delivered_runs
@@ -38,7 +53,7 @@ def land_runs(
                 partition by run_id order by updated_at desc nulls last, fetched_at desc, payload desc
             ) = 1
         )
-        select newest.*,
+        select newest.* replace ({kept}),
             stored.rowid as stored_row,
             stored_row is null as is_new,
             coalesce(newest.updated_at, '-infinity') >= coalesce(stored.updated_at, '-infinity') as is_current,
@@ -47,7 +62,7 @@ def land_runs(
                 or (newest.payload is distinct from stored.payload::varchar and newest.fetched_at > stored.fetched_at)
             )) as is_changed
         from newest left join linkt.runs as stored on stored.run_id = newest.run_id
-        """
+        """  # noqa: S608
     )
     con.execute("create or replace temp table changed_runs as select * from newest_runs where is_changed")
     columns = list(RUNS_FRAME)
@@ -62,7 +77,7 @@ def land_runs(
 
 
 def _replace_credits(con: duckdb.DuckDBPyConnection) -> None:
-    """A run's breakdown is one set: action types that a newer delivery lacks are gone."""
+    """A run's breakdown is one set: a newer one replaces it whole, action types that it lacks are gone."""
     con.execute(
         """
         create or replace temp table newest_credits as
@@ -72,7 +87,7 @@ def _replace_credits(con: duckdb.DuckDBPyConnection) -> None:
         group by all
         """
     )
-    con.execute("delete from linkt.run_credits where run_id in (select run_id from changed_runs where not is_new)")
+    con.execute("delete from linkt.run_credits where run_id in (select run_id from newest_credits)")
     con.execute("insert into linkt.run_credits (run_id, action_type, credits) from newest_credits")
 
 

@@ -1,0 +1,62 @@
+"""What runs spent in a month: read by the credit limit, by ``status`` and by whoever warns of either.
+
+What a run cost, when, and for which task is decided in one place, the view ``linkt.run_costs``.
+
+A month's credits belong to a *Linkt task*, whatever its entry in tasks.yaml is called. An entry that is renamed keeps
+its month, and entries that share one Linkt task share its month: each compares all of it with its own limit.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import duckdb
+
+
+@dataclass(frozen=True)
+class Spending:
+    """Credits of some runs.
+
+    Attributes:
+        credits: what the runs state that they cost.
+        runs: how many there are; runs that are still open included.
+        estimated_credits: what those are expected to cost that state nothing, or are still open.
+        estimated_runs: how many these are.
+    """
+
+    credits: float = 0.0
+    runs: int = 0
+    estimated_credits: float = 0.0
+    estimated_runs: int = 0
+
+    @property
+    def counted(self) -> float:
+        """What a limit is compared with."""
+        return self.credits + self.estimated_credits
+
+    def reaches(self, limit: float) -> bool:
+        """Whether a limit leaves nothing for another run."""
+        return self.counted >= limit
+
+
+def month_of(moment: datetime) -> tuple[datetime, datetime]:
+    """The first moment of the UTC month of ``moment``, and the first one after it."""
+    now = moment.astimezone(UTC)
+    first = datetime(now.year, now.month, 1, tzinfo=UTC)
+    following = datetime(now.year + now.month // 12, now.month % 12 + 1, 1, tzinfo=UTC)
+    return first, following
+
+
+def spending_by_task(con: duckdb.DuckDBPyConnection, moment: datetime) -> Mapping[str | None, Spending]:
+    """What each Linkt task spent in the UTC month of ``moment``, by its id; None stands for runs of no known task."""
+    rows = con.execute(
+        """
+        select task_id, coalesce(sum(credits), 0), count(*), coalesce(sum(estimated_credits), 0),
+            count(estimated_credits)
+        from linkt.run_costs
+        where spent_at >= $1 and spent_at < $2
+        group by task_id
+        """,
+        list(month_of(moment)),
+    ).fetchall()
+    return {task_id: Spending(*figures) for task_id, *figures in rows}
