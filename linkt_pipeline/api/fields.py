@@ -33,7 +33,8 @@ Number = Annotated[float | None, PlainValidator(lambda value: number(value))]
 Texts = Annotated[list[str], BeforeValidator(lambda value: [] if value is None else value)]
 Id = Annotated[str, Field(min_length=1)]
 
-LARGEST_NUMBER = 1e12  # a million of them can be added up exactly
+LARGEST_NUMBER = 1e12
+LARGEST_COST = 1e9  # credits of one run, as in linkt.run_costs
 LONGEST_RUN = 10 * 365 * 86_400.0  # seconds
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from linkt_pipeline.api.errors import MalformedBodyError
 from linkt_pipeline.api.fields import (
+    LARGEST_COST,
     LONGEST_RUN,
     Id,
     JsonObject,
@@ -87,7 +88,7 @@ class Run(WireModel):
     @property
     def total_credits(self) -> float | None:
         """Credits spent, None when the run does not say, or says something absurd."""
-        return number(part(self.output and self.output.credits, "total_credits"), least=0)
+        return number(part(self.output and self.output.credits, "total_credits"), least=0, most=LARGEST_COST)
 
     @property
     def credit_breakdown(self) -> dict[str, float]:
@@ -95,7 +96,11 @@ class Run(WireModel):
         breakdown = part(self.output and self.output.credits, "breakdown")
         if not isinstance(breakdown, Mapping):
             return {}
-        amounts = ((str(action), number(credits, least=0)) for action, credits in breakdown.items())
+        # A refund is below zero.
+        amounts = (
+            (str(action), number(credits, least=-LARGEST_COST, most=LARGEST_COST))
+            for action, credits in breakdown.items()
+        )
         return {action: amount for action, amount in amounts if amount is not None}
 
     @property
