@@ -48,6 +48,7 @@ def fill(con: duckdb.DuckDBPyConnection, entities: int) -> None:
         select {_id("i", "'e'")} as run_id, {_id(f"i % {icps}", "'d'")} as task_id,
             {_id(f"i % {icps}", "'c'")} as icp_id,
             'search' as task_type, case when i % 20 = 0 then 'FAILED' else 'COMPLETED' end as status,
+            status as status_normalised,
             '{{"parameters":{{}}}}'::json as input, 105.5 as total_credits, 1000.0 + i % 5000 as run_time_seconds,
             to_timestamp({FIRST} + i * 600) as created_at, to_timestamp({FIRST} + i * 600 + 3000) as updated_at,
             to_timestamp({FIRST} + i * 600 + 3001) as fetched_at

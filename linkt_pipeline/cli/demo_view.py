@@ -76,7 +76,7 @@ _FINDINGS = (
         ("runs", "new", "updated", "signals", "credits"),
         """
         select task, count(*), sum(entities_created)::bigint, sum(entities_updated)::bigint,
-            sum(signals_created)::bigint, sum(total_credits)
+            sum(signals_created)::bigint, sum(credits)
         from marts.run_history group by task order by task
         """,
     ),

@@ -65,10 +65,11 @@ order by all
 
 RUNS = """
 select
-    task, created_at, run_time_seconds, expected_high_seconds, entities_created, entities_updated, signals_created
+    coalesce(task_key, task) as task, spent_at as created_at, run_time_seconds,
+    expected_high_seconds, entities_created, entities_updated, signals_created
 from marts.run_history
 where is_success is not null
-order by created_at desc nulls last, run_id desc
+order by spent_at desc, run_id desc
 limit $rows
 """
 
@@ -83,7 +84,7 @@ order by all
 TASKS = """
 select
     task, task_type, runs, success_rate, entities_created, entities_updated, signals_created, total_credits,
-    credits_per_entity, credits_per_signal, discard_rate, median_run_time_seconds
+    credits_per_entity_all_in, credits_per_signal_all_in, discard_rate, median_run_time_seconds
 from marts.task_efficiency
 order by total_credits desc nulls last, task
 limit $rows
@@ -127,10 +128,12 @@ limit $rows
 """
 
 FAILURES = """
-select created_at, task, status, failure_kind, error, total_credits, run_id
+select
+    spent_at as created_at, coalesce(task_key, task) as task, status_normalised as status, failure_kind, error, credits,
+    run_id
 from marts.run_history
 where not is_success
-order by created_at desc nulls last, run_id desc
+order by spent_at desc, run_id desc
 limit $rows
 """
 

@@ -1,23 +1,27 @@
--- description: The daily credits sum to what the runs report, to a hundredth of a credit.
+-- description: The daily credits of each task sum to what its runs cost, to a hundred-thousandth of a credit.
 -- model: marts.credits_daily
 -- severity: error
-with reported as (
+with cost as (
     select
-        run.run_id,
-        coalesce(run.total_credits, sum(item.credits), 0) as credits
-    from staging.runs as run
-    left join staging.run_credits as item on run.run_id = item.run_id
-    group by run.run_id, run.total_credits
+        task,
+        fsum(credits) as credits
+    from staging.runs
+    where credits is not null
+    group by task
 ),
 
-sums as (
+shown as (
     select
-        (select coalesce(sum(credits), 0) from marts.credits_daily) as shown,
-        (select coalesce(sum(credits), 0) from reported) as reported
+        task,
+        fsum(credits) as credits
+    from marts.credits_daily
+    group by task
 )
 
 select
-    shown,
-    reported
-from sums
-where abs(shown - reported) > 0.01 + 0.006 * (select count(*) from staging.runs)
+    task,
+    shown.credits as shown,
+    cost.credits as cost
+from cost
+full join shown using (task)
+where abs(coalesce(shown.credits, 0) - coalesce(cost.credits, 0)) > 0.00001

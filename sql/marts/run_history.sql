@@ -2,20 +2,24 @@
 -- grain: one row per run.
 -- materialized: table
 -- unique: run_id
--- not_null: run_id, task, entities_created, entities_updated, signals_created
+-- not_null: run_id, task, spent_at, entities_created, entities_updated, signals_created
 -- column run_id: Linkt's id of the run.
--- column task: Name to show for its task.
+-- column task_id: Linkt's id of the task; empty on legacy runs that nothing says more of.
+-- column task: Name to show for its task; one a task, see staging.task_names.
 -- column task_key: Entry of tasks.yaml that started it; empty for runs started elsewhere.
 -- column started_elsewhere: True if this deployment did not start it.
 -- column task_type: search, ingest, signal or profile; empty on legacy runs.
 -- column icp_id: ICP of the run.
 -- column icp_name: Name of that ICP.
--- column status: Status as landed.
+-- column status: Status as sent.
+-- column status_normalised: The one of Linkt's eight states that the status means, whatever its spelling.
 -- column is_success: True for COMPLETED, false for other final statuses.
 -- column failure_kind: Kind of failure: rate_limit, invalid_configuration, sheet_capacity, timeout, provider_error, other;
 --   canceled or crashed where there is no error text.
 -- column error: Error text as sent.
--- column created_at: When the run was made.
+-- column created_at: When the run was made, as sent.
+-- column spent_at: When it was made; where Linkt's time is missing or can't be, the best time there is. The day and month
+--   of its credits.
 -- column ended_at: When a finished run last changed, which is about when it ended.
 -- column run_time_seconds: Working time that Linkt reports.
 -- column wall_seconds: Seconds from made to ended.
@@ -24,13 +28,15 @@
 -- column duration_verdict: shorter, as documented, or longer; empty if nothing is documented.
 -- column entities_created: Entities the run names as created.
 -- column entities_updated: Entities it names as updated.
+-- column entities_touched: Entities it names, created or updated, each counted once.
 -- column signals_created: Signals it names.
 -- column results: Created entities, updated entities and signals together.
 -- column results_landed: How many of those are landed.
 -- column results_open: How many are still pending.
 -- column results_lost: How many are missing in Linkt or were rejected.
--- column total_credits: Credits spent; empty if Linkt did not say.
--- column credits_per_result: Credits for each created entity or signal; empty if there is none.
+-- column credits: What the run cost: the total, else the sum of the breakdown; empty if Linkt says neither.
+-- column total_credits: The same, under its older name.
+-- column credits_per_result: Credits by results, updated entities included; empty without a result.
 -- column candidates_discarded: Candidates that Linkt looked at and dropped; empty if the queue was never read.
 -- column fetched_at: When this deployment last saw a change of the run.
 with yields as (
@@ -38,6 +44,7 @@ with yields as (
         run_id,
         count(*) filter (where resource_type = 'entity' and action = 'created') as entities_created,
         count(*) filter (where resource_type = 'entity' and action = 'updated') as entities_updated,
+        count(distinct resource_id) filter (where resource_type = 'entity') as entities_touched,
         count(*) filter (where resource_type = 'signal') as signals_created,
         count(resource_id) as results,
         count(*) filter (where state = 'landed') as results_landed,
@@ -60,6 +67,7 @@ runs as (
         run.*,
         coalesce(yields.entities_created, 0) as entities_created,
         coalesce(yields.entities_updated, 0) as entities_updated,
+        coalesce(yields.entities_touched, 0) as entities_touched,
         coalesce(yields.signals_created, 0) as signals_created,
         coalesce(yields.results, 0) as results,
         coalesce(yields.results_landed, 0) as results_landed,
@@ -90,6 +98,7 @@ durations as (
 
 select
     run_id,
+    task_id,
     task,
     task_key,
     started_elsewhere,
@@ -97,12 +106,17 @@ select
     icp_id,
     icp_name,
     status,
+    status_normalised,
     is_success,
     case when not is_success
-            then coalesce(error_kind, case status when 'CANCELED' then 'canceled' when 'CRASHED' then 'crashed' else 'other' end)
+            then coalesce(
+                error_kind,
+                case status_normalised when 'CANCELED' then 'canceled' when 'CRASHED' then 'crashed' else 'other' end
+            )
     end as failure_kind,
     error,
     created_at,
+    spent_at,
     ended_at,
     run_time_seconds,
     wall_seconds,
@@ -117,13 +131,15 @@ select
     end as duration_verdict,
     entities_created,
     entities_updated,
+    entities_touched,
     signals_created,
     results,
     results_landed,
     results_open,
     results_lost,
-    total_credits,
-    total_credits / nullif(entities_created + signals_created, 0) as credits_per_result,
+    credits,
+    credits as total_credits,
+    credits / nullif(results, 0) as credits_per_result,
     candidates_discarded,
     fetched_at
 from durations

@@ -6,9 +6,9 @@
 -- references: run_id -> staging.runs.run_id
 -- column run_id: The run.
 -- column action_type: Kind of action as Linkt names it; an open set (search_company, enrich_person, ...).
--- column credits: Credits spent on it; fractions are normal.
+-- column credits: Credits spent on it; fractions are normal. Empty where what was sent can't be a number of credits.
 select
     run_id,
     action_type,
-    credits
+    case when credits between -1e9 and 1e9 then credits end as credits
 from linkt.run_credits

@@ -126,7 +126,8 @@ def test_page_stays_small_however_much_there_is(publish):
             from range(60) r(i);
             insert into linkt.runs by name
             select 'r' || i as run_id, 't' || i % 60 as task_id, 'search' as task_type,
-                case when i % 3 = 0 then 'FAILED' else 'COMPLETED' end as status, repeat('x', 20000) as error,
+                case when i % 3 = 0 then 'FAILED' else 'COMPLETED' end as status, status as status_normalised,
+                repeat('x', 20000) as error,
                 1.0 as total_credits, 60.0 as run_time_seconds, now() - to_days((i % 400)::int) as created_at,
                 now() as updated_at, now() as fetched_at
             from range(2000) r(i);

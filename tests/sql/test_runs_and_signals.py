@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from .conftest import NOW, Bench
+from linkt_pipeline.models import load_checks, run_check
+
+from .conftest import NOW, SQL_DIR, Bench
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,7 @@ def test_yield_and_cost_of_a_run(bench: Bench) -> None:
         "select entities_created, entities_updated, signals_created, results_landed, results_lost, credits_per_result, "
         "candidates_discarded from marts.run_history"
     )
-    assert tuple(row.values()) == (2, 1, 1, 3, 1, 2.0, None)
+    assert tuple(row.values()) == (2, 1, 1, 3, 1, 1.5, None)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +92,9 @@ def test_yield_and_cost_of_a_run(bench: Bench) -> None:
         ({"status": "FAILED"}, "other"),
         ({"status": "CANCELED"}, "canceled"),
         ({"status": "CRASHED"}, "crashed"),
+        ({"status": "CANCELLED"}, "canceled"),
+        ({"status": "canceled"}, "canceled"),
+        ({"status": "completed"}, None),
         ({"status": "COMPLETED"}, None),
         ({"status": "SOMETHING_NEW"}, None),
     ],
@@ -164,10 +169,78 @@ def test_two_linkt_tasks_of_one_name_stay_two(bench: Bench) -> None:
     ]
 
 
+def run_sums(bench: Bench) -> tuple[Any, ...]:
+    """The credits of each of the three marts that show them."""
+    return tuple(
+        bench.row(f"select round(sum({column}), 6) as credits from marts.{mart}")["credits"]
+        for mart, column in (
+            ("run_history", "credits"),
+            ("run_history", "total_credits"),
+            ("task_efficiency", "total_credits"),
+            ("credits_daily", "credits"),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "breakdown", "cost"),
+    [
+        ({"total_credits": None}, {"a": 10.0, "b": 5.0}, 15.0),
+        ({"total_credits": 8.0, "status": "CANCELLED"}, {"a": 8.0}, 8.0),
+        ({"total_credits": 8.0, "status": "canceled"}, {}, 8.0),
+        ({"total_credits": 8.0, "status": "completed"}, {"a": 9.5}, 8.0),
+        ({"total_credits": -3.0}, {"a": 2.0}, 2.0),
+        ({"total_credits": 5.0, "task_id": None}, {}, 5.0),
+        ({"total_credits": 5.0, "created_at": None}, {}, 5.0),
+        ({"total_credits": 5.0, "created_at": "9999-12-31"}, {}, 5.0),
+        ({"total_credits": 5.0}, {"a": 1e308, "b": float("inf"), "c": 1.0}, 5.0),
+    ],
+)
+def test_every_mart_has_the_same_credits(
+    bench: Bench, values: dict[str, Any], breakdown: dict[str, float], cost: float
+) -> None:
+    bench.run("other", task_id="t", total_credits=1.25)
+    bench.run("r", **{"task_id": "t", **values})
+    for action_type, credits in breakdown.items():
+        bench.put("run_credits", run_id="r", action_type=action_type, credits=credits)
+    bench.build()
+    assert run_sums(bench) == (cost + 1.25,) * 4
+    checks = [check for check in load_checks(SQL_DIR, bench.graph) if check.name == "credits_add_up"]
+    assert [run_check(bench.con, check).passed for check in checks] == [True]
+
+
+def test_a_small_remainder_of_many_runs_is_not_lost(bench: Bench) -> None:
+    bench.con.execute(
+        """
+        insert into linkt.runs by name
+        select 'r' || i as run_id, 't' as task_id, 'COMPLETED' as status, 'COMPLETED' as status_normalised,
+            1.004 as total_credits, $1 as created_at, $1 as fetched_at
+        from range(1000) r(i)
+        """,
+        [NOW],
+    )
+    bench.con.execute("insert into linkt.run_credits select 'r' || i, 'search', 1.0 from range(1000) r(i)")
+    bench.build("marts.credits_daily")
+    (check,) = [check for check in load_checks(SQL_DIR, bench.graph) if check.name == "credits_add_up"]
+    found = bench.rows("select action_type, round(credits, 9) as credits from marts.credits_daily order by 1")
+    assert [tuple(row.values()) for row in found] == [("(not itemised)", 4.0), ("search", 1000.0)]
+    assert run_check(bench.con, check).passed
+    bench.con.execute("update marts.credits_daily set credits = credits + 0.00002 where action_type = 'search'")
+    assert not run_check(bench.con, check).passed, "however many runs there are"
+
+
+def test_a_breakdown_that_adds_up_leaves_no_remainder(bench: Bench) -> None:
+    bench.run("r", total_credits=0.3)
+    for action_type, credits in (("a", 0.1), ("b", 0.2)):
+        bench.put("run_credits", run_id="r", action_type=action_type, credits=credits)
+    bench.build("marts.credits_daily")
+    assert [row["action_type"] for row in bench.rows("from marts.credits_daily order by action_type")] == ["a", "b"]
+
+
 def test_credits_by_day_add_up_even_where_the_breakdown_does_not(bench: Bench) -> None:
     bench.run("a", total_credits=10.0)
     bench.run("b", total_credits=None)
-    bench.run("c", total_credits=2.5, created_at=None)
+    bench.run("c", total_credits=2.5, created_at=None, fetched_at=NOW + timedelta(days=1))
     bench.put("run_credits", run_id="a", action_type="search_company", credits=7.3)
     bench.put("run_credits", run_id="b", action_type="enrich", credits=1.2)
     bench.build("marts.credits_daily")
@@ -178,8 +251,52 @@ def test_credits_by_day_add_up_even_where_the_breakdown_does_not(bench: Bench) -
         ("2026-04-12", "(not itemised)", 2.7),
         ("2026-04-12", "enrich", 1.2),
         ("2026-04-12", "search_company", 7.3),
-        (None, "(not itemised)", 2.5),
+        ("2026-04-13", "(not itemised)", 2.5),
     ]
+
+
+BY_TASK = (
+    "select task_id, task, sum(credits) as credits from marts.credits_daily group by all order by task_id, task",
+    "select task_id, task, total_credits as credits from marts.task_efficiency order by task_id, task",
+    "select task_id, task, sum(credits) as credits from marts.run_history group by all order by task_id, task",
+)
+
+
+def shown_by_task(bench: Bench) -> list[tuple[Any, ...]]:
+    bench.build("marts.credits_daily", "marts.task_efficiency", "marts.run_history")
+    daily, efficiency, history = ([tuple(row.values()) for row in bench.rows(sql)] for sql in BY_TASK)
+    assert daily == efficiency == history
+    return daily
+
+
+def test_two_tasks_of_one_name_are_two_rows(bench: Bench) -> None:
+    for task_id, credits in (("t-one", 1.0), ("t-two", 2.0)):
+        bench.put("tasks", task_id=task_id, name="Search")
+        bench.run(f"run of {task_id}", task_id=task_id, total_credits=credits)
+    assert shown_by_task(bench) == [("t-one", "Search (t-one)", 1.0), ("t-two", "Search (t-two)", 2.0)]
+
+
+def test_a_renamed_task_stays_one_row(bench: Bench) -> None:
+    bench.run("r1", task_id="t", total_credits=1.0)
+    bench.run("r2", task_id="t", total_credits=2.0)
+    bench.put("tasks", task_id="t", name="Old name")
+    assert shown_by_task(bench) == [("t", "Old name", 3.0)]
+    bench.con.execute("update linkt.tasks set name = 'New name'")
+    assert shown_by_task(bench) == [("t", "New name", 3.0)]
+    executed(bench, "old_entry", "t", "r1")
+    executed(bench, "new_entry", "t", "r2", NOW + timedelta(days=1))
+    assert shown_by_task(bench) == [("t", "New name", 3.0)]
+
+
+def test_a_second_entry_for_a_task_moves_no_past_credits(bench: Bench) -> None:
+    bench.put("tasks", task_id="t", name="Search in Linkt")
+    bench.run("own", task_id="t", total_credits=1.0)
+    bench.run("elsewhere", task_id="t", total_credits=2.0)
+    executed(bench, "mine", "t", "own")
+    assert [(task_id, credits) for task_id, _, credits in shown_by_task(bench)] == [("t", 3.0)]
+    bench.run("second", task_id="t", total_credits=4.0)
+    executed(bench, "second", "t", "second", NOW + timedelta(days=1))
+    assert [(task_id, credits) for task_id, _, credits in shown_by_task(bench)] == [("t", 7.0)]
 
 
 def test_task_efficiency(bench: Bench) -> None:
@@ -198,6 +315,42 @@ def test_task_efficiency(bench: Bench) -> None:
         ("search", 2, 0.5, 6.0, 1.0, 2.5, None, 0.25),
         ("signal", 1, 1.0, 12.3, None, None, 12.3, None),
     ]
+
+
+RATIOS = (
+    "credits_per_entity, credits_per_entity_all_in, credits_per_touched_entity, credits_per_signal, "
+    "credits_per_signal_all_in, credits_per_result, update_only_runs, update_only_credits, credits_per_update, "
+    "empty_runs, empty_run_credits, unknown_cost_runs, credits_per_run"
+)
+
+
+def ratios(bench: Bench) -> tuple[Any, ...]:
+    bench.build("marts.task_efficiency")
+    return tuple(bench.row(f"select {RATIOS} from marts.task_efficiency").values())
+
+
+def test_an_all_in_ratio_has_every_run_in_it(bench: Bench) -> None:
+    created, updated = ("entity", "created"), ("entity", "updated")
+    bench.run("creates", {created: ["e1", "e2"]}, total_credits=2.0)
+    bench.run("both", {created: ["e3", "e4"], updated: ["e1"]}, total_credits=4.0)
+    bench.run("updates", {updated: ["e1", "e2", "e3"]}, total_credits=6.0)
+    bench.run("empty", total_credits=3.0)
+    bench.run("failed", total_credits=1.0, status="FAILED")
+    bench.run("unknown", {created: ["e5"]}, total_credits=None)
+    assert ratios(bench) == (1.5, 4.0, 2.0, None, None, 2.0, 1, 6.0, 2.0, 2, 4.0, 1, 16.0 / 5)
+
+
+def test_a_run_with_entities_and_signals_is_not_counted_twice(bench: Bench) -> None:
+    bench.run("r", {("entity", "created"): ["e1", "e2", "e3"], ("signal", "created"): ["s1"]}, total_credits=8.0)
+    bench.run("empty", total_credits=4.0)
+    assert ratios(bench) == (2.0, 3.0, 3.0, 2.0, 3.0, 3.0, 0, None, None, 1, 4.0, 0, 6.0)
+
+
+def test_an_entity_that_a_run_creates_and_updates_is_touched_once(bench: Bench) -> None:
+    bench.run("r", {("entity", "created"): ["e1"], ("entity", "updated"): ["e1"]}, total_credits=3.0)
+    bench.build("marts.task_efficiency")
+    row = bench.row("select entities_touched, credits_per_touched_entity from marts.task_efficiency")
+    assert tuple(row.values()) == (1, 3.0)
 
 
 def test_changes_are_told_field_by_field(bench: Bench) -> None:
