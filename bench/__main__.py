@@ -19,6 +19,7 @@ SECTIONS: dict[str, tuple[str, str]] = {
     "throughput": ("bench.throughput", "run"),
     "requests": ("bench.request_counts", "run"),
     "rate": ("bench.rate", "run"),
+    "limiter": ("bench.limiter", "run"),
     "landing": ("bench.landing", "run"),
     "models": ("bench.model_builds", "run"),
     "waiting": ("bench.waiting", "section"),

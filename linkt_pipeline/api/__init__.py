@@ -1,7 +1,7 @@
 """Linkt over HTTP: client, models, errors, throttle. Knows no Dagster and no database."""
 
 from linkt_pipeline.api.body import DEFAULT_MAX_BODY
-from linkt_pipeline.api.client import LinktClient
+from linkt_pipeline.api.client import DEFAULT_RETRY_FOR, LinktClient
 from linkt_pipeline.api.errors import (
     AuthenticationError,
     BodyTooLargeError,
@@ -44,6 +44,7 @@ from linkt_pipeline.api.wire import parse_entity, parse_run, parse_signal
 
 __all__ = [
     "DEFAULT_MAX_BODY",
+    "DEFAULT_RETRY_FOR",
     "DEFAULT_TIMEOUTS",
     "AuthenticationError",
     "BodyTooLargeError",

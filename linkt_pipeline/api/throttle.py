@@ -1,24 +1,26 @@
 """One limiter for every request of the process.
 
-It starts from what the settings say, learns from what the server says (any header with ``ratelimit`` in its name,
-429, Retry-After), and is built so that its own pace never provokes a 429: a request's place becomes free one window
-after its *answer* came, whichever kind of window, fixed or sliding, the server counts in.
+What the settings and the headers of answers say (any header with ``ratelimit`` in its name, Retry-After) is a hard cap,
+and the limiter is built so that its own pace never provokes a 429: a request's place becomes free one window after its
+*answer* came, whichever kind of window, fixed or sliding, the server counts in. Where nothing is said,
+:mod:`~linkt_pipeline.api.limit_search` finds out.
 """
 
 import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from math import ceil
 from weakref import WeakKeyDictionary
 
 from linkt_pipeline.api.errors import RateLimitedError
+from linkt_pipeline.api.limit_search import LimitSearch
 from linkt_pipeline.api.ratelimit_headers import read_limits
 
 MINUTE = timedelta(minutes=1)
-Budget = Callable[[], Awaitable[None]]
+Gate = Callable[[], float]
+"""Reserves a place of a budget kept elsewhere. Returns 0, or the seconds after which to ask again; may raise."""
 
 # The server counts a request somewhere between its start and its answer; this share of a window is the most that is
 # given away for not knowing when.
@@ -26,11 +28,12 @@ _SLACK = 0.1
 _MARGIN = 0.003
 # Up to this share of a window may go out in one burst, so that small jobs don't crawl; the rest is paced evenly.
 _BURST = 0.5
+_SMALL_BURST = 1 / 60  # after a burst was refused, for so many windows
+_SMALL_BURST_WINDOWS = 10
+_LOOK = 0.005  # seconds between two looks for an answer on the ramp; it comes within a round trip
+_RAMP_ENDS = 64
 # A limit over a longer window is a day's budget: it is spent freely and then waited for, not paced.
 _LONGEST_PACED_SECONDS = 600.0
-# A 429 after fewer requests tells of somebody else's use of the window, not of the limit.
-_FEWEST_TO_LEARN_FROM = 10
-_CLEAN_WINDOWS_BEFORE_RAISE = 10
 
 
 class Throttle:
@@ -39,8 +42,9 @@ class Throttle:
     Args:
         requests_per_minute: the plan's limit if it is known beforehand; honoured from the first request.
         window: what the limit counts in; a minute by the vendor's documentation.
-        budget: awaited before each request; may raise to refuse it (a daily budget kept elsewhere).
-        on_limit: told about each pause the server orders.
+        gate: asked last, when nothing else stands between a request and the wire; may raise to refuse it.
+        on_limit: is called with each pause the server orders.
+        clock: seconds, monotonic.
     """
 
     def __init__(
@@ -48,32 +52,39 @@ class Throttle:
         requests_per_minute: int | None = None,
         *,
         window: timedelta = MINUTE,
-        budget: Budget | None = None,
+        gate: Gate | None = None,
         on_limit: Callable[[timedelta], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._declared = requests_per_minute
-        self._limit = requests_per_minute
-        self._learned_at: float | None = None
+        self._said = requests_per_minute  # by the settings or by the server
+        self._search = LimitSearch()
         self._window = window.total_seconds()
-        self._budget = budget
+        self._gate = gate
         self._on_limit = on_limit
+        self._clock = clock
         self._in_flight = 0
         self._frees: deque[float] = deque(maxlen=20_000)  # when each answered request leaves the window
         self._next_start = 0.0
-        self._paused_since = self._paused_until = 0.0
+        self._paused_since = self._paused_until = float("-inf")
         self._strikes = 0
+        # After a pause that a 429 caused, one request at first, then twice as many with each round trip.
+        self._ramp: int | None = None
+        self._out_on_the_ramp = 0
+        self._small_burst_until = float("-inf")
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
         self._guard = threading.Lock()
 
     @property
     def limit(self) -> int | None:
         """Requests per window in force, None while none is known."""
-        return self._limit
+        found = self._search.in_force
+        return min(self._said, found) if self._said and found else self._said or found
 
     @property
     def paused_for(self) -> timedelta:
         """What is left of the pause the server ordered."""
-        return timedelta(seconds=max(0.0, self._paused_until - time.monotonic()))
+        return timedelta(seconds=max(0.0, self._paused_until - self._clock()))
 
     async def acquire(self, *, patience: timedelta | None = None) -> float:
         """Wait for this request's turn. Each call must be followed by one :meth:`observe`.
@@ -87,14 +98,12 @@ class Throttle:
         Raises:
             RateLimitedError: the pause outlasts the patience. Nothing was sent.
         """
-        if self._budget is not None:
-            await self._budget()
         if not self._claim_freely():
             # Only the first in line sleeps on the clock; the others wait for the line, in order.
             async with self._turn():
                 while (delay := self._claim(patience)) > 0:  # noqa: ASYNC110 - the wait is known, nothing is polled
                     await asyncio.sleep(delay)
-        return time.monotonic()
+        return self._clock()
 
     def observe(
         self,
@@ -111,30 +120,26 @@ class Throttle:
             headers: the answer's headers.
             retry_after: how long the server asks to wait.
         """
-        now = time.monotonic()
+        now = self._clock()
         with self._guard:
             self._in_flight -= 1
             self._forget(now)
+            after_pause = started >= self._paused_since
+            self._out_on_the_ramp -= after_pause and self._out_on_the_ramp > 0
             if status != 429:
                 self._frees.append(min(now, started + _SLACK * self._window) + (1 + _MARGIN) * self._window)
-            for seen in read_limits(headers) if headers else ():
-                paced = (seen.window or self._window) <= _LONGEST_PACED_SECONDS
-                if seen.limit and paced and (seen.reset or 0) <= _LONGEST_PACED_SECONDS:
-                    self._adopt(int(seen.limit), seen.window)
-                if seen.remaining == 0 and seen.reset and not self._expects_none_left(paced):
-                    self._pause(now, seen.reset)
+            self._read(now, headers)
             if status == 429:
-                self._strike(now, started, retry_after)
-            elif status is not None and started >= self._paused_since:
-                self._strikes = 0
-                self._raise_learned(now)
-            elif self._learned_at == self._paused_since and self._limit:
-                self._limit = max(self._limit, len(self._frees))  # answers that overlapped with the first 429
+                self._strike(now, after_pause, retry_after)
+            elif not after_pause:
+                self._search.overlapped(now, len(self._frees), refused=False)
+            elif status is not None:
+                self._accept(now)
 
     def pause(self, duration: timedelta) -> None:
         """Let no request start for this long."""
         with self._guard:
-            self._pause(time.monotonic(), duration.total_seconds())
+            self._pause(self._clock(), duration.total_seconds())
 
     def _turn(self) -> asyncio.Lock:
         loop = asyncio.get_running_loop()
@@ -143,7 +148,7 @@ class Throttle:
 
     def _claim_freely(self) -> bool:
         with self._guard:
-            if self._limit is not None or self._paused_until:
+            if self.limit is not None or self._gate is not None or self._paused_until > float("-inf"):
                 return False
             self._in_flight += 1
             return True
@@ -151,14 +156,20 @@ class Throttle:
     def _claim(self, patience: timedelta | None) -> float:
         """Take a place and return 0, or return the seconds after which to ask again."""
         with self._guard:
-            now = time.monotonic()
+            now = self._clock()
             if (pause := self._paused_until - now) > 0:
                 if patience is not None and pause > patience.total_seconds():
                     raise _paused(pause)
                 return pause
-            if self._limit is not None and (delay := self._delay(now, self._limit)) > 0:
+            if self._ramp is not None and self._out_on_the_ramp >= self._ramp:
+                return _LOOK
+            limit = self.limit
+            if limit is not None and (delay := self._delay(now, limit)) > 0:
+                return delay
+            if self._gate is not None and (delay := self._gate()) > 0:
                 return delay
             self._in_flight += 1
+            self._out_on_the_ramp += self._ramp is not None
             return 0.0
 
     def _delay(self, now: float, limit: int) -> float:
@@ -167,7 +178,8 @@ class Throttle:
         interval = self._window / limit
         if used >= limit:
             return max(self._frees[0] - now, 0.001) if self._frees else interval
-        if used < limit * _BURST:
+        dense = now >= self._small_burst_until and not self._search.is_unsure
+        if used < limit * (_BURST if dense else _SMALL_BURST):
             self._next_start = now
             return 0.0
         if self._next_start > now:
@@ -180,44 +192,40 @@ class Throttle:
         while self._frees and self._frees[0] <= now:
             self._frees.popleft()
 
-    def _adopt(self, limit: int, window: float | None) -> None:
-        self._limit = min(limit, self._declared) if self._declared else limit
-        self._learned_at = None
-        if window:
-            self._window = window
+    def _read(self, now: float, headers: Mapping[str, str] | None) -> None:
+        """Take over what an answer says about limits."""
+        for seen in read_limits(headers) if headers else ():
+            paced = (seen.window or self._window) <= _LONGEST_PACED_SECONDS
+            if seen.limit and paced and (seen.reset or 0) <= _LONGEST_PACED_SECONDS:
+                self._said = min(int(seen.limit), self._declared) if self._declared else int(seen.limit)
+                self._window = seen.window or self._window
+            if seen.remaining == 0 and seen.reset and not self._expects_none_left(paced):
+                self._pause(now, seen.reset)
 
     def _expects_none_left(self, paced: bool) -> bool:
         """At full pace the last place is always taken; only somebody else's use of the budget is news."""
-        return paced and self._limit is not None and len(self._frees) + self._in_flight > 0.8 * self._limit
+        limit = self.limit
+        return paced and limit is not None and len(self._frees) + self._in_flight > 0.8 * limit
 
-    def _strike(self, now: float, started: float, retry_after: timedelta | None) -> None:
-        left_before_the_pause = started < self._paused_since
-        backoff = min(self._window, self._window / 60 * 2**self._strikes)
-        seconds = backoff if retry_after is None else retry_after.total_seconds()
-        if left_before_the_pause:
-            if retry_after is not None:
-                self._pause(now, seconds)
+    def _strike(self, now: float, after_pause: bool, retry_after: timedelta | None) -> None:
+        asked = None if retry_after is None else retry_after.total_seconds()
+        if not after_pause:  # it left before the refusal that caused the pause, and tells nothing more
+            if asked is not None:
+                self._pause(now, asked)
+            self._search.overlapped(now, len(self._frees), refused=True)
             return
-        # Within a window of the previous strike the count is a remainder and says nothing about the limit.
-        telling = self._strikes == 0 or now - self._paused_since > self._window
         self._strikes += 1
-        self._paused_since = now
-        self._pause(now, seconds)
-        short = seconds <= 2 * self._window  # a longer wait speaks of the day's budget, not of the minute's
-        counted = len(self._frees)
-        guessed = self._limit is None or self._learned_at is not None
-        if short and guessed and telling and counted >= _FEWEST_TO_LEARN_FROM:
-            self._limit = counted if self._limit is None else min(self._limit, counted)
-            self._learned_at = now
+        self._paused_since, self._ramp, self._out_on_the_ramp = now, 1, 0
+        self._pause(now, self._search.refused(now, len(self._frees), asked, self._window))
 
-    def _raise_learned(self, now: float) -> None:
-        """A limit guessed from a 429 may be too low (others shared the window), so it is tried upwards, slowly."""
-        clean_since = self._learned_at
-        if clean_since is None or self._limit is None:
-            return
-        if now - clean_since > _CLEAN_WINDOWS_BEFORE_RAISE * self._window:
-            self._limit = ceil(self._limit * 1.1)
-            self._learned_at = now
+    def _accept(self, now: float) -> None:
+        limit = self.limit
+        if self._strikes == 1 and limit and len(self._frees) < limit * _BURST:
+            self._small_burst_until = now + _SMALL_BURST_WINDOWS * self._window  # too dense, not too many
+        self._strikes = 0
+        if self._ramp is not None:
+            self._ramp = self._ramp + 1 if self._ramp < _RAMP_ENDS else None
+        self._search.accepted(now, len(self._frees), self._window)
 
     def _pause(self, now: float, seconds: float) -> None:
         if now + seconds <= self._paused_until:

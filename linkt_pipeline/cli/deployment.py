@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,7 +11,6 @@ import click
 
 from linkt_pipeline.cli.errors import NoTasksError, UnknownTaskError
 from linkt_pipeline.config import Settings, TaskSpec, load_settings, load_tasks
-from linkt_pipeline.errors import LinktPipelineError
 
 if TYPE_CHECKING:
     from linkt_pipeline.api import LinktClient
@@ -112,27 +111,19 @@ class Deployment:
 
     @asynccontextmanager
     async def _client(self) -> "AsyncIterator[LinktClient]":
-        from linkt_pipeline.api import LinktClient, Throttle
-        from linkt_pipeline.runs.connection import UsageMeter
+        from linkt_pipeline.runs.connection import connect
 
         base_url, key = self._address()
-        meter = UsageMeter(self.warehouse, self.settings.daily_request_limit)
-        throttle = Throttle(self.settings.requests_per_minute, budget=meter.require_budget)
-        if self.settings.daily_request_limit is not None:
-            await asyncio.to_thread(meter.flush)  # what other processes used of the day
-        try:
-            async with LinktClient(
-                base_url,
-                key,
-                throttle=throttle,
-                retry_for=PATIENCE,
-                on_request=meter.count,
-                max_body=self.settings.max_body,
-            ) as client:
-                yield client
-        finally:
-            with suppress(LinktPipelineError):
-                await asyncio.to_thread(meter.flush)
+        async with connect(
+            base_url,
+            key,
+            self.warehouse,
+            requests_per_minute=self.settings.requests_per_minute,
+            daily_request_limit=self.settings.daily_request_limit,
+            max_body=self.settings.max_body,
+            retry_for=PATIENCE,
+        ) as client:
+            yield client
 
     def _address(self) -> tuple[str, Any]:
         from pydantic import SecretStr

@@ -4,14 +4,13 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 from pydantic import SecretStr
 
-from linkt_pipeline.api import DEFAULT_MAX_BODY, LinktClient, RequestRecord, Throttle
+from linkt_pipeline.api import DEFAULT_MAX_BODY, DEFAULT_RETRY_FOR, LinktClient, RequestRecord, Throttle
 from linkt_pipeline.errors import LinktPipelineError
-from linkt_pipeline.runs.errors import DailyLimitReachedError
-from linkt_pipeline.runs.pace import SharedPace
+from linkt_pipeline.runs.request_budget import RequestBudget
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.usage import UsageCount, record_usage, requests_on
 
@@ -19,42 +18,20 @@ _FLUSH_EVERY = timedelta(seconds=15)
 
 
 class UsageMeter:
-    """Counts requests per endpoint and day, and knows how many the day has left.
+    """Counts requests per endpoint and day; in memory at first, written every few seconds."""
 
-    Counts are kept in memory and written every few seconds, so that several processes of one machine share the
-    day's budget to within one interval.
-    """
-
-    def __init__(self, warehouse: Warehouse, daily_limit: int | None) -> None:
+    def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
-        self._daily_limit = daily_limit
         self._unwritten: Counter[tuple[date, str, bool]] = Counter()
-        self._written_today = 0
 
     def count(self, record: RequestRecord) -> None:
         """Take one request into account (its time is in UTC)."""
         failed = record.status is None or record.status >= 400
         self._unwritten[record.at.date(), record.endpoint, failed] += 1
 
-    async def require_budget(self) -> None:
-        """Called before every request.
-
-        Raises:
-            DailyLimitReachedError: the day's requests are used up.
-        """
-        if self._daily_limit is None:
-            return
-        today = datetime.now(UTC).date()
-        used = self._written_today + sum(n for (day, _, _), n in self._unwritten.items() if day == today)
-        if used >= self._daily_limit:
-            raise DailyLimitReachedError(
-                f"{used} API requests were made on {today} (UTC) and LINKT_DAILY_REQUEST_LIMIT is {self._daily_limit}; "
-                "what is fetched is landed, the rest stays pending. Go on tomorrow, or raise the limit"
-            )
-
     def flush(self) -> None:
-        """Write what was counted and learn what other processes used; with neither to do, nothing is opened."""
-        if not self._unwritten and self._daily_limit is None:
+        """Write what was counted; with nothing to write, nothing is opened."""
+        if not self._unwritten:
             return
         unwritten, self._unwritten = self._unwritten, Counter()
         rows: dict[tuple[date, str], UsageCount] = {}
@@ -64,7 +41,6 @@ class UsageMeter:
         try:
             with self._warehouse.write() as con:
                 record_usage(con, list(rows.values()))
-                self._written_today = requests_on(con, datetime.now(UTC).date())
         except LinktPipelineError:
             self._unwritten.update(unwritten)
             raise
@@ -86,8 +62,9 @@ async def connect(
     requests_per_minute: int | None = None,
     daily_request_limit: int | None = None,
     max_body: int = DEFAULT_MAX_BODY,
+    retry_for: timedelta | None = DEFAULT_RETRY_FOR,
 ) -> AsyncIterator[LinktClient]:
-    """A client whose requests are paced and counted.
+    """A client whose requests are paced and counted. Everything that asks the API gets its client here.
 
     Args:
         base_url: scheme and host of the API.
@@ -95,24 +72,26 @@ async def connect(
         warehouse: keeps ``linkt.api_usage``.
         requests_per_minute: the plan's limit if known, kept across processes; otherwise it is learned from answers.
         daily_request_limit: requests per UTC day that are not exceeded, counted across processes.
-        max_body: largest body read, in bytes, unpacked.
+        max_body: decompressed bytes of an answer beyond which it is not read on.
+        retry_for: see :class:`~linkt_pipeline.api.LinktClient`.
     """
-    meter = UsageMeter(warehouse, daily_request_limit)
-    if daily_request_limit is not None:
-        await asyncio.to_thread(meter.flush)
-    pace = SharedPace(warehouse.path.with_name("requests.window"), requests_per_minute) if requests_per_minute else None
 
-    async def budget() -> None:
-        await meter.require_budget()
-        if pace is not None:
-            await pace.take()
+    def recorded_on(day: date) -> int:
+        with warehouse.read() as con:
+            return requests_on(con, day)
 
-    is_limited = daily_request_limit is not None or pace is not None
-    throttle = Throttle(requests_per_minute, budget=budget if is_limited else None)
+    meter = UsageMeter(warehouse)
+    budget = RequestBudget(
+        warehouse.path.with_name("requests.window"),
+        per_window=requests_per_minute,
+        per_day=daily_request_limit,
+        used_on=recorded_on,
+    )
+    throttle = Throttle(requests_per_minute, gate=budget.reserve if budget.is_limited else None)
     flusher = asyncio.create_task(meter.flush_regularly())
     try:
         async with LinktClient(
-            base_url, api_key, throttle=throttle, on_request=meter.count, max_body=max_body
+            base_url, api_key, throttle=throttle, max_body=max_body, retry_for=retry_for, on_request=meter.count
         ) as client:
             yield client
     finally:

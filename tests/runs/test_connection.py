@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from linkt_pipeline.api import Throttle
 from linkt_pipeline.runs.connection import connect
 from linkt_pipeline.runs.errors import DailyLimitReachedError
-from linkt_pipeline.runs.pace import SharedPace
+from linkt_pipeline.runs.request_budget import RequestBudget
 from linkt_pipeline.sandbox import Sandbox, running_sandbox
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.usage import requests_on, usage_on
@@ -52,14 +53,13 @@ def test_the_daily_limit_counts_what_other_processes_used(tmp_path: Path) -> Non
 
 def test_requests_per_minute_hold_for_all_processes_together(tmp_path: Path) -> None:
     script = (
-        "import asyncio, sys, time; from datetime import timedelta; from pathlib import Path\n"
-        "from linkt_pipeline.runs.pace import SharedPace\n"
-        "pace = SharedPace(Path(sys.argv[1]), 20, timedelta(seconds=1))\n"
-        "async def main():\n"
-        "    end = time.time() + 3\n"
-        "    while time.time() < end:\n"
-        "        await pace.take(); print(time.time(), flush=True)\n"
-        "asyncio.run(main())\n"
+        "import sys, time; from datetime import timedelta; from pathlib import Path\n"
+        "from linkt_pipeline.runs.request_budget import RequestBudget\n"
+        "budget = RequestBudget(Path(sys.argv[1]), per_window=20, window=timedelta(seconds=1))\n"
+        "end = time.time() + 3\n"
+        "while time.time() < end:\n"
+        "    wait = budget.reserve()\n"
+        "    time.sleep(wait) if wait else print(time.time(), flush=True)\n"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "requests.window")]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
@@ -73,8 +73,44 @@ def test_requests_per_minute_hold_for_all_processes_together(tmp_path: Path) -> 
 def test_a_torn_or_future_window_file_delays_nobody(tmp_path: Path) -> None:
     path = tmp_path / "requests.window"
     path.write_bytes(b"\x01\x02\x03")
-    pace = SharedPace(path, 2, timedelta(seconds=30))
+    budget = RequestBudget(path, per_window=2, window=timedelta(seconds=30))
     started = time.monotonic()
-    asyncio.run(pace.take())
-    asyncio.run(pace.take())
+    assert budget.reserve() == 0
+    assert budget.reserve() == 0
     assert time.monotonic() - started < 5
+
+
+def test_what_is_on_its_way_counts_towards_the_day(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path / "linkt.duckdb")
+
+    async def read_at_once(sandbox: Sandbox) -> list[object]:
+        async with connect(sandbox.url, SecretStr(sandbox.api_key), warehouse, daily_request_limit=10) as client:
+            return await asyncio.gather(*(client.get_task(TASK) for _ in range(32)), return_exceptions=True)
+
+    with running_sandbox() as sandbox:
+        answers = asyncio.run(read_at_once(sandbox))
+        assert sum(isinstance(answer, DailyLimitReachedError) for answer in answers) == 22
+        with warehouse.read() as con:
+            assert requests_on(con, today().date()) == 10
+        with pytest.raises(DailyLimitReachedError):
+            asyncio.run(read_tasks(sandbox, warehouse, 1, daily_request_limit=10))
+
+
+def test_a_pause_that_the_server_orders_uses_no_places_up(tmp_path: Path) -> None:
+    """Two limiters of one budget sit a pause out; none of their requests was counted before it left."""
+    window = timedelta(seconds=2)
+
+    def limiter() -> Throttle:
+        budget = RequestBudget(tmp_path / "requests.window", per_window=10, window=window)
+        return Throttle(10, window=window, gate=budget.reserve)
+
+    async def scenario() -> list[float]:
+        limiters = [limiter(), limiter()]
+        for each in limiters:
+            each.pause(window * 1.2)
+        began = time.monotonic()
+        return sorted(at - began for at in await asyncio.gather(*(x.acquire() for x in limiters for _ in range(10))))
+
+    starts = asyncio.run(scenario())
+    assert starts[0] >= 2.3
+    assert max(sum(1 for other in starts if at <= other < at + 2) for at in starts) <= 10

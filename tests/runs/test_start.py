@@ -484,12 +484,12 @@ def test_a_days_budget_that_is_used_up_refuses_without_a_request(scene: Scene) -
     class BudgetUsedUpError(LinktPipelineError):
         pass
 
-    async def refuse() -> None:
+    def refuse() -> float:
         raise BudgetUsedUpError("no requests left today")
 
     async def work() -> None:
         async with scene.worker() as worker:
-            worker.client.throttle._budget = refuse
+            worker.client.throttle._gate = refuse
             await start_or_adopt(worker, search())
 
     with pytest.raises(NotStartedError, match="nothing was spent: no requests left today"):
