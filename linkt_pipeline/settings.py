@@ -8,10 +8,11 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from linkt_pipeline.errors import ConfigError
 
@@ -22,6 +23,8 @@ SANDBOX_TASKS_FILE = Path(__file__).resolve().parent / "sandbox" / "tasks.yaml"
 
 # Dagster writes the folder unquoted into the address of its SQLite files: all after "?" is lost, "%20" becomes a blank.
 _PART_OF_AN_ADDRESS = re.compile(r"\?|%[0-9A-Fa-f]{2}")
+
+_HOST = re.compile(r"(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 
 
 class Settings(BaseSettings):
@@ -39,6 +42,7 @@ class Settings(BaseSettings):
     requests_per_minute: int | None = Field(default=None, ge=1)
     daily_request_limit: int | None = Field(default=None, ge=1)
     max_body_mb: float = Field(default=8, gt=0, le=64)
+    ui_hosts: Annotated[tuple[str, ...], NoDecode] = ()
 
     @field_validator("base_url")
     @classmethod
@@ -55,6 +59,20 @@ class Settings(BaseSettings):
         if url.userinfo or url.path.strip("/") or re.search(r"[\s?#%]", str(url)):
             raise ValueError(expected)
         return str(url).rstrip("/")
+
+    @field_validator("ui_hosts", mode="before")
+    @classmethod
+    def _ui_hosts_are_names(cls, given: object) -> object:
+        if not isinstance(given, str):
+            return given
+        hosts = tuple(host.strip().lower() for host in given.split(",") if host.strip())
+        for host in hosts:
+            if not _HOST.fullmatch(host) or urlsplit(f"//{host}").hostname is None:
+                raise ValueError(
+                    f"{host!r} is not a host such as dagster.example.com or dagster.example.com:8443 (several are set "
+                    "apart by commas)"
+                )
+        return hosts
 
     @field_validator("data_dir", "tasks_file")
     @classmethod

@@ -246,3 +246,15 @@ def test_a_base_url_is_checked_by_what_will_use_it(monkeypatch: pytest.MonkeyPat
 def test_a_base_url_keeps_no_slash_at_its_end(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("LINKT_BASE_URL", url)
     assert load_settings().base_url == url.rstrip("/")
+
+
+def test_hosts_of_the_ui_are_names_set_apart_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINKT_UI_HOSTS", "Dagster.example.com, tunnel.example.com:8443,")
+    assert load_settings().ui_hosts == ("dagster.example.com", "tunnel.example.com:8443")
+
+
+@pytest.mark.parametrize("host", ["*", "https://dagster.example.com", "dagster.example.com/ui", "a b", "*.example.com"])
+def test_what_is_no_host_of_the_ui_is_refused(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("LINKT_UI_HOSTS", host)
+    with pytest.raises(ConfigError, match=r"LINKT_UI_HOSTS: .* is not a host such as"):
+        load_settings()

@@ -45,6 +45,16 @@ class PortTakenError(ConfigError):
     """Another program listens on the port."""
 
 
+class UnguardedUiError(LinktPipelineError):
+    """Dagster's web server answers to every name, so it would obey any web page."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this version of Dagster starts its web server in a way that linkt-pipeline can't guard, so any web page "
+            "in your browser could start paid runs; it was stopped. Install the Dagster that requirements.lock names"
+        )
+
+
 class DiskError(LinktPipelineError):
     """The disk is full, read-only or failing, as the operating system or Dagster's own SQLite files say.
 

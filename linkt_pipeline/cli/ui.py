@@ -14,7 +14,7 @@ from types import FrameType
 import click
 
 from linkt_pipeline.cli.deployment import Deployment
-from linkt_pipeline.cli.errors import PortTakenError
+from linkt_pipeline.cli.errors import PortTakenError, UnguardedUiError
 from linkt_pipeline.config import PROJECT_ROOT
 
 _HOST = "127.0.0.1"
@@ -22,6 +22,8 @@ _DEFAULT_PORT = 3000
 _PORTS_TRIED = 20
 _START_SECONDS = 120.0
 _STOP_SECONDS = 90.0
+_ANSWER_SECONDS = 30.0
+_FORBIDDEN = 403
 
 
 @click.command("ui")
@@ -29,7 +31,8 @@ _STOP_SECONDS = 90.0
 def ui(port: int | None) -> int:
     """Start Dagster's web UI and daemon with this deployment's instance; Ctrl-C stops both.
 
-    It shows the runs of the command as well. Reachable from this machine only: Dagster's UI has no login.
+    It shows the runs of the command as well. Reachable from this machine only, because Dagster's UI has no login, and
+    closed to web pages of other sites. Behind a proxy with a login of its own: LINKT_UI_HOSTS, see docs/deploy.md.
 
     \b
     Examples:
@@ -56,6 +59,7 @@ def ui(port: int | None) -> int:
     signal.signal(signal.SIGTERM, _stopping(dagster))
     try:
         if _wait_until_ready(url, dagster):
+            require_guard(url, dagster)
             click.echo(f"Dagster UI: {url}  (Ctrl-C stops it)")
         code = dagster.wait()
     except KeyboardInterrupt:
@@ -67,7 +71,7 @@ def ui(port: int | None) -> int:
 def _command(port: int) -> list[str]:
     workspace = str(PROJECT_ROOT / "workspace.yaml")
     options = ["-w", workspace, "-h", _HOST, "-p", str(port), "--log-level", "warning"]
-    return [sys.executable, "-W", "ignore", "-m", "dagster", "dev", *options]
+    return [sys.executable, "-W", "ignore", "-m", "linkt_pipeline.cli.dagster_dev", *options]
 
 
 def _environment() -> dict[str, str]:
@@ -101,6 +105,20 @@ def _wait_until_ready(url: str, dagster: subprocess.Popen[bytes]) -> bool:
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
     return False
+
+
+def require_guard(url: str, dagster: subprocess.Popen[bytes]) -> None:
+    """Stop a server that answers to a name that is not its own: any web page could spend credits through it."""
+    asked = urllib.request.Request(f"{url}/server_info", headers={"host": "another-name.invalid"})  # noqa: S310 see above
+    try:
+        with urllib.request.urlopen(asked, timeout=_ANSWER_SECONDS):  # noqa: S310
+            pass
+    except urllib.error.HTTPError as refused:
+        if refused.code == _FORBIDDEN:
+            return
+    dagster.send_signal(signal.SIGINT)
+    dagster.wait(timeout=_STOP_SECONDS)
+    raise UnguardedUiError
 
 
 def _stopping(dagster: subprocess.Popen[bytes]) -> Callable[[int, FrameType | None], None]:

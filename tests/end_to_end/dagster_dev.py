@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from linkt_pipeline.config import PROJECT_ROOT
 _START_SECONDS = 90
 _RUN_SECONDS = 90
 _LOCATION = {"repositoryLocationName": "linkt_pipeline", "repositoryName": "__repository__"}
+GUARDED = ("linkt_pipeline.cli.dagster_dev",)
+UNGUARDED = ("dagster", "dev")
 ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
 
 
@@ -113,13 +115,16 @@ _PAID = ["linkt", "executions"]
 
 
 @contextmanager
-def dagster_dev(folder: Path, environment: Mapping[str, str], home: Path | None = None) -> Iterator[DagsterDev]:
+def dagster_dev(
+    folder: Path, environment: Mapping[str, str], home: Path | None = None, *, command: Sequence[str] = GUARDED
+) -> Iterator[DagsterDev]:
     """Start ``dagster dev`` as ``linkt-pipeline ui`` does, and end its whole group on the way out.
 
     Args:
         folder: working directory; receives the log.
         environment: added to this process's own.
         home: the instance's folder, if it is not the data folder (in sandbox mode it is a folder below).
+        command: arguments of Python that start it.
     """
     home = home or Path(environment["LINKT_DATA_DIR"])
     home.mkdir(parents=True, exist_ok=True)
@@ -130,7 +135,7 @@ def dagster_dev(folder: Path, environment: Mapping[str, str], home: Path | None 
     url = f"http://127.0.0.1:{port}"
     log = (folder / "dagster.log").open("wb")
     process = subprocess.Popen(
-        [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT_ROOT / "workspace.yaml"), "-p", str(port)],
+        [sys.executable, "-m", *command, "-w", str(PROJECT_ROOT / "workspace.yaml"), "-p", str(port)],
         cwd=folder,
         env={**os.environ, **environment, "DAGSTER_HOME": str(home), "PYTHONUNBUFFERED": "1"},
         stdout=log,
