@@ -287,7 +287,10 @@ def test_types_are_published_as_every_tool_reads_them(
 
 def test_landed_tables_are_published_as_they_are(filled: Warehouse, published: Path) -> None:
     path = publish_snapshot(filled, published).path
-    query = "select table_name, column_name, data_type from duckdb_columns() where schema_name = 'linkt' order by all"
+    query = (
+        "select table_name, column_name, data_type from duckdb_columns() "
+        "where schema_name = 'linkt' and table_name <> 'run_costs' order by all"  # a view, computed as models are
+    )
     with filled.read() as con, duckdb.connect(str(path), read_only=True) as copy:
         assert copy.execute(query).fetchall() == con.execute(query).fetchall()
 
