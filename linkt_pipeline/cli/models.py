@@ -33,6 +33,7 @@ def models(check: bool, markdown: bool) -> int:
         render_markdown,
         try_describe,
         warehouse_sources,
+        warn_of_hashes,
     )
     from linkt_pipeline.warehouse.catalog import read_catalog
     from linkt_pipeline.warehouse.migration import empty_warehouse
@@ -51,6 +52,8 @@ def models(check: bool, markdown: bool) -> int:
     _, problems = try_describe(graph)
     for problem in problems.values():
         click.echo(f"error: {problem}", err=True)
+    for warning in warn_of_hashes(PROJECT_ROOT / "sql"):
+        click.echo(f"warning: {warning}", err=True)
     if problems:
         return 2
     click.echo(f"{len(graph.models)} models and {len(checks)} checks are fine; nothing was run")

@@ -3,6 +3,7 @@
 from linkt_pipeline.models.build import BuildMode, BuildResult, build_model, prepare_builds
 from linkt_pipeline.models.checks import Check, CheckResult, load_checks, run_check
 from linkt_pipeline.models.columns import describe_models, try_describe, warehouse_sources
+from linkt_pipeline.models.digests import warn_of_hashes
 from linkt_pipeline.models.errors import ModelBuildError, ModelError, ModelFileError
 from linkt_pipeline.models.graph import ModelGraph, load_models
 from linkt_pipeline.models.inputs import LandedTables
@@ -44,4 +45,5 @@ __all__ = [
     "run_check",
     "try_describe",
     "warehouse_sources",
+    "warn_of_hashes",
 ]

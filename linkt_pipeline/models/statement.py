@@ -83,6 +83,17 @@ def functions_used(con: duckdb.DuckDBPyConnection, path: Path, text: str, names:
     return tuple(sorted(called.intersection(names)))
 
 
+def function_lines(con: duckdb.DuckDBPyConnection, text: str, name: str) -> list[int]:
+    """The lines on which ``text`` calls the function, from 1; none where the parser refuses the text."""
+    row = con.execute("select json_serialize_sql($1)", [text]).fetchone()
+    data = text.encode()
+    return sorted(
+        data.count(b"\n", 0, node.get("query_location") or 0) + 1
+        for node in _nodes(json.loads(row[0]) if row else {})
+        if node.get("type") == "FUNCTION" and node["function_name"].lower() == name
+    )
+
+
 def normalise(sql: str) -> str:
     """The text without comments and with every run of white space as one blank; quoted text is left alone."""
     return _QUOTED_OR_LAYOUT.sub(lambda match: match[1] or " ", sql).strip().rstrip(";").strip()

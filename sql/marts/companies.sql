@@ -263,8 +263,9 @@ select
     company.first_seen_at,
     company.updated_at,
     company.fetched_at,
-    hash(company.fetched_at, icp.name, people.people_count, signals.signal_count, signals.latest_signal_at)
-        as content_version
+    md5(json_array(
+        epoch_us(company.fetched_at), icp.name, people.people_count, signals.signal_count, epoch_us(signals.latest_signal_at)
+    )::varchar) as content_version
 from ends as company
 left join staging.icps as icp on company.icp_id = icp.icp_id
 left join people on company.entity_id = people.entity_id

@@ -144,7 +144,7 @@ select
     person.first_seen_at,
     person.updated_at,
     person.fetched_at,
-    hash(person.fetched_at, icp.name, company.content_version) as content_version
+    md5(json_array(epoch_us(person.fetched_at), icp.name, company.content_version)::varchar) as content_version
 from fields as person
 left join marts.companies as company on person.company_id = company.entity_id
 left join staging.icps as icp on person.icp_id = icp.icp_id

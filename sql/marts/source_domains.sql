@@ -11,10 +11,9 @@
 -- column signal_count: Signals that name it.
 -- column last_seen_at: When the newest entity or signal that names it was landed.
 with mentions as (
-    -- Grouping by a short hash is quicker than by a text; at this scale no two entities share one.
     select
         domain,
-        hash(entity_id) as entity,
+        entity_id,
         any_value(is_company) as is_company,
         count(field) as fact_count,
         max(fetched_at) as last_seen_at
@@ -27,15 +26,15 @@ with mentions as (
             unnest(reference_domains) as domain
         from staging.entity_attributes
     )
-    group by domain, entity
+    group by domain, entity_id
 ),
 
 by_entity as (
     select
         domain,
         sum(fact_count)::bigint as fact_count,
-        count(entity) as entity_count,
-        count(entity) filter (is_company) as company_count,
+        count(entity_id) as entity_count,
+        count(entity_id) filter (is_company) as company_count,
         max(last_seen_at) as last_seen_at
     from mentions
     group by domain

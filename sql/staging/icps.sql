@@ -14,6 +14,6 @@ select
     name,
     description,
     entity_targets,
-    coalesce(json_array_length(entity_targets), 0) as target_count,
+    coalesce(json_array_length(entity_targets), 0)::bigint as target_count,
     fetched_at
 from linkt.icps

@@ -140,6 +140,18 @@ def test_a_company_knows_its_people_and_signals(bench: Bench) -> None:
     assert row["latest_signal_at"].isoformat().startswith("2026-04-01")
 
 
+def test_an_icp_by_another_name_reaches_its_companies_and_people(bench: Bench) -> None:
+    """The two names have one ``hash()``."""
+    bench.put("icps", icp_id="icp", name="SaaS 200 EMEA Q4")
+    bench.entity("c", {"name": "Acme"})
+    bench.entity("p", {"name": "Ann"}, entity_type="person")
+    bench.build("marts.companies", "marts.people")
+    bench.con.execute("update linkt.icps set name = 'SaaS 209 EMEA Q9'")
+    bench.build("marts.companies", "marts.people")
+    for table in ("companies", "people"):
+        assert bench.row(f"select icp_name from marts.{table}")["icp_name"] == "SaaS 209 EMEA Q9"
+
+
 def test_a_person_has_the_company_where_it_is_landed(bench: Bench) -> None:
     bench.entity("c", {"name": "Acme", "website": "acme.example", "employees": "51-200"})
     bench.entity("in", {"full_name": "Ann", "job_title": {"value": "CEO"}}, entity_type="person", parent_id="c")

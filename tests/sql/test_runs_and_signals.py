@@ -408,6 +408,18 @@ def test_source_domains(bench: Bench) -> None:
     assert [tuple(row.values()) for row in found] == [("news.example", 3, 2, 1, 2, 1), ("other.example", 0, 0, 0, 0, 1)]
 
 
+def test_a_domain_counts_each_entity_once_though_ids_are_in_sequence(bench: Bench) -> None:
+    ids = [f"{0x6B076177 + n:08x}af241bf2dc{n:06x}" for n in range(2000)]
+    bench.con.execute(
+        "insert into linkt.entities by name select unnest($1) as entity_id, 'company' as entity_type, $2 as data, "
+        "'h' as content_hash, current_timestamp as fetched_at",
+        [ids, '{"linkedin": {"value": "x", "references": ["https://social.example/x"]}}'],
+    )
+    bench.build("marts.source_domains")
+    row = bench.row("select domain, fact_count, entity_count, company_count from marts.source_domains")
+    assert tuple(row.values()) == ("social.example", 2000, 2000, 2000)
+
+
 def test_freshness_tells_what_is_still_on_its_way(bench: Bench) -> None:
     bench.entity("c", {}, updated_at=NOW)
     bench.run("r", {("entity", "created"): ["c", "d", "e"]})
