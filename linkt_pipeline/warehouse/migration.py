@@ -51,7 +51,7 @@ def schema_version(con: duckdb.DuckDBPyConnection) -> int:
 
 
 def needs_migration(con: duckdb.DuckDBPyConnection, path: Path) -> bool:
-    """Whether the file is behind this code.
+    """Whether the file is behind this code, or a published copy that was put in a warehouse's place.
 
     Raises:
         NewerWarehouseError: it is ahead.
@@ -62,7 +62,7 @@ def needs_migration(con: duckdb.DuckDBPyConnection, path: Path) -> bool:
             f"{path} has schema version {found}, written by a newer linkt-pipeline; this one knows versions up to "
             f"{latest_version()}. Upgrade linkt-pipeline, or choose another LINKT_DATA_DIR"
         )
-    return found < latest_version()
+    return found < latest_version() or bool(_frozen_views(con))
 
 
 def migrate(con: duckdb.DuckDBPyConnection) -> None:
@@ -71,17 +71,40 @@ def migrate(con: duckdb.DuckDBPyConnection) -> None:
     for migration in migrations():
         if migration.version <= before:
             continue
-        con.execute("begin transaction")
-        try:
+        with _transaction(con):
             con.execute(migration.sql)
             con.execute(
                 "insert into linkt.schema_migrations (version, name, applied_at) values (?, ?, current_timestamp)",
                 [migration.version, migration.name],
             )
-            con.execute("commit")
-        except BaseException:
-            con.execute("rollback")
-            raise
+    for view in _frozen_views(con):
+        with _transaction(con):
+            con.execute(f"drop table linkt.{view}")
+            con.execute(next(migration.sql for migration in migrations() if migration.name == _VIEWS[view]))
+
+
+_VIEWS = {"run_costs": "run_costs"}  # by the name of the migration that makes them, and nothing else
+
+
+def _frozen_views(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Views that are tables in this file, as in a published copy: their rows would stay those of that day for ever."""
+    rows = con.execute(
+        "select table_name from duckdb_tables() "
+        "where database_name = current_database() and schema_name = 'linkt' and table_name in (select unnest($1))",
+        [list(_VIEWS)],
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
+@contextmanager
+def _transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    con.execute("begin transaction")
+    try:
+        yield
+        con.execute("commit")
+    except BaseException:
+        con.execute("rollback")
+        raise
 
 
 @contextmanager

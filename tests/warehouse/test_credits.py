@@ -1,6 +1,8 @@
 """What a run cost, when and for which task: ``linkt.run_costs``, and the months that limits are made of."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -13,6 +15,7 @@ from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.credits import Spending, month_of, spending_by_task
 from linkt_pipeline.warehouse.ledger import CreditLimitReachedError, DuckDbLedger, Intention
 from linkt_pipeline.warehouse.owner import Owner
+from linkt_pipeline.warehouse.snapshot import publish_snapshot
 from tests.warehouse.deliveries import fetch
 
 TASK = "6964b9b45a4d0beef1000031"
@@ -225,3 +228,14 @@ def test_a_status_is_landed_as_sent_and_as_the_state_it_means(
 ) -> None:
     land(warehouse, body(status=raw))
     assert fetch(warehouse, "select status, status_normalised from linkt.runs") == [(raw, state)]
+
+
+def test_a_published_copy_in_the_warehouses_place_goes_on_counting(warehouse: Warehouse, tmp_path: Path) -> None:
+    land(warehouse, body())
+    copy = Warehouse(tmp_path / "restored.duckdb")
+    shutil.copyfile(publish_snapshot(warehouse, tmp_path / "published").path, copy.path)
+    assert spent(copy).credits == 15.0
+
+    land(copy, body(id=run_id(NOW, 2)))
+
+    assert spent(copy) == Spending(credits=30.0, runs=2)
