@@ -11,7 +11,8 @@ class LinktPipelineError(Exception):
     """Something went wrong that the user can understand and act upon.
 
     Attributes:
-        exit_code: what the command exits with: 1 = a run or load failed, 2 = wrong usage or configuration.
+        exit_code: what the command exits with: 1 = a run or load failed, 2 = wrong usage or configuration,
+            3 = a paid run's rows are not all landed and published.
     """
 
     exit_code: ClassVar[int] = 1

@@ -3,9 +3,10 @@
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -14,10 +15,12 @@ import dagster as dg
 from pydantic import Field, ValidationError
 
 from linkt_pipeline.api import Run
+from linkt_pipeline.assets.askers import asker_of, is_of_command, tick_of
 from linkt_pipeline.assets.checks import check_result, check_spec
 from linkt_pipeline.assets.metadata import KINDS, OWNERS, asset_key, landed_metadata
 from linkt_pipeline.assets.previews import figures_markdown
 from linkt_pipeline.assets.resources import LinktResource, WarehouseResource
+from linkt_pipeline.assets.snapshot import SNAPSHOT
 from linkt_pipeline.config import TaskSpec
 from linkt_pipeline.models import Check, ModelKey, run_check
 from linkt_pipeline.runs.difference import differences
@@ -36,7 +39,8 @@ _DESCRIPTION = """\
 **Costs credits.** Executes the Linkt task of each selected partition and waits until its run has ended.
 
 Nothing is bought twice: a run that is still going, from an earlier attempt, another process or a lost reply, is
-adopted instead. Every attempt is a row of `linkt.executions`. *Terminate* in the UI cancels the Linkt run; a process
+adopted instead, and so is one that has ended but whose rows a killed or failed materialization did not get published.
+Every attempt is a row of `linkt.executions`. *Terminate* in the UI cancels the Linkt run; a process
 that is shut down leaves it running, and the next materialization adopts it.
 
 One partition per entry of tasks.yaml. Select several and launch them as one run: they wait side by side. What the
@@ -66,6 +70,11 @@ class ExecutionConfig(dg.Config):
         default=None,
         description="An interrupt and the Linkt run: auto (Terminate cancels, shutdown leaves), cancel, leave.",
     )
+    again: bool = Field(
+        default=False,
+        description="Costs credits: start a new run even if the rows of the last one are not published yet. A run that "
+        "is still going is adopted all the same.",
+    )
 
     def applied_to(self, task: TaskSpec) -> TaskSpec:
         """The task with these overrides.
@@ -94,6 +103,7 @@ def build_executions(
     observer: Observer | None = None,
     *,
     sandbox_dir: Path | None = None,
+    entries: Collection[str] | None = None,
 ) -> dg.AssetsDefinition:
     """The asset ``linkt/executions``.
 
@@ -103,7 +113,9 @@ def build_executions(
         checks: checks on any table; those on ``linkt.executions`` are run with the asset.
         observer: told every event besides the log.
         sandbox_dir: in sandbox mode, the folder that receives its rows.
+        entries: every name in tasks.yaml; default: those of ``tasks``.
     """
+    names = frozenset(tasks if entries is None else entries)
     own = [check for check in checks if check.model == _TABLE]
 
     # No retry policy: under one, Dagster turns an interrupt into a retry, which would be one more chance to buy.
@@ -123,18 +135,19 @@ def build_executions(
         context: dg.AssetExecutionContext, config: ExecutionConfig, linkt: LinktResource, warehouse: WarehouseResource
     ) -> Iterator[dg.MaterializeResult[None]]:
         selected = [config.applied_to(tasks[key]) for key in _selected_partitions(context)]
-        step = _Step(context, linkt, warehouse, selected, observer)
+        not_before = datetime.now(UTC) if config.again else tick_of(context.run)
+        step = _Step(context, linkt, warehouse, selected, observer, names, not_before)
         outcomes = step.run()
         try:
             _record(context, outcomes)
         except dg.Failure:
-            step.hand_on()
+            step.deliver(outcomes)
             raise
         with warehouse.warehouse.read() as con:
             found = [check_result(run_check(con, check)) for check in own]
         yield dg.MaterializeResult(check_results=found)
         # Only now is the materialization recorded: a step that fails before has not used its runs up.
-        step.hand_on()
+        step.deliver(outcomes)
 
     return executions
 
@@ -161,6 +174,8 @@ class _Step:
     warehouse: WarehouseResource
     tasks: Sequence[TaskSpec]
     observer: Observer | None
+    entries: frozenset[str]
+    not_before: datetime | None
 
     def run(self) -> list[Outcome]:
         self.worker: Worker | None = None
@@ -179,17 +194,36 @@ class _Step:
                 raise dg.DagsterExecutionInterruptedError from None
             raise
 
-    def hand_on(self) -> None:
-        """The outcomes are recorded; the next materialization starts new runs."""
-        if self.worker is not None:
-            asyncio.run(self.worker.release_leases())
+    def deliver(self, outcomes: Sequence[Outcome]) -> None:
+        """The outcomes are recorded. Those that this Dagster run goes on to publish are delivered by the snapshot.
+
+        Where some task failed, nothing is published in this Dagster run. The failure is an answer by itself; what the
+        others found is still to be published, unless nobody asked for that.
+        """
+        if is_of_command(self.context.run):
+            return
+        publishes = any(key.path[-2:] == SNAPSHOT.path for key in self.context.job_def.asset_layer.selected_asset_keys)
+        answered = [
+            outcome.execution.execution_id
+            for outcome in outcomes
+            if outcome.execution and (outcome.error is not None or not publishes)
+        ]
+        if answered and self.worker is not None:
+            asyncio.run(self.worker.deliver(answered))
 
     async def _execute(self) -> list[Outcome]:
-        warehouse = self.warehouse.warehouse
+        warehouse, run = self.warehouse.warehouse, self.context.run
         with _handling_signals(self._interruption_of(asyncio.current_task())):
             async with self.linkt.client(warehouse) as client:
                 self.worker = Worker(
-                    client, warehouse, DuckDbLedger(warehouse), self._report, dagster_run_id=self.context.run.run_id
+                    client,
+                    warehouse,
+                    DuckDbLedger(warehouse),
+                    self._report,
+                    dagster_run_id=run.run_id,
+                    asker=asker_of(run),
+                    not_before=self.not_before,
+                    entries=self.entries,
                 )
                 return await execute_tasks(self.worker, self.tasks, delivers=False)
 

@@ -1,7 +1,7 @@
 """Everything of a deployment as one set of Dagster definitions."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import dagster as dg
 
@@ -25,7 +25,11 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 
 def build_definitions(
-    settings: Settings, tasks: Mapping[str, TaskSpec], *, observer: Observer | None = None
+    settings: Settings,
+    tasks: Mapping[str, TaskSpec],
+    *,
+    observer: Observer | None = None,
+    entries: Collection[str] | None = None,
 ) -> dg.Definitions:
     """The code location.
 
@@ -33,6 +37,7 @@ def build_definitions(
         settings: the environment.
         tasks: the entries of tasks.yaml.
         observer: told what happens besides Dagster's log, such as the command's live display.
+        entries: every name in tasks.yaml, where ``tasks`` are only some of them.
 
     Raises:
         ModelFileError: a file of sql/ can't be used.
@@ -49,7 +54,12 @@ def build_definitions(
         dg.Definitions(
             assets=[
                 build_executions(
-                    tasks, landed[ModelKey("linkt", "executions")], checks, observer, sandbox_dir=sandbox_dir
+                    tasks,
+                    landed[ModelKey("linkt", "executions")],
+                    checks,
+                    observer,
+                    sandbox_dir=sandbox_dir,
+                    entries=entries,
                 ),
                 *build_landed_assets(landed, checks, observer),
                 build_models_asset(graph, describe_models(graph), checks),

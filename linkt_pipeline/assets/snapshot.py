@@ -4,11 +4,13 @@ from pathlib import Path
 
 import dagster as dg
 
+from linkt_pipeline.assets.askers import asker_of
 from linkt_pipeline.assets.metadata import FOLLOWS, KINDS, OWNERS, WEEKLY, asset_key
 from linkt_pipeline.assets.models import POOL
 from linkt_pipeline.assets.previews import figures_markdown
 from linkt_pipeline.assets.resources import WarehouseResource
 from linkt_pipeline.models import ModelGraph
+from linkt_pipeline.warehouse.outcomes import complete_outcomes, deliver_published
 from linkt_pipeline.warehouse.snapshot import publish_snapshot
 
 SNAPSHOT = dg.AssetKey(["published", "snapshot"])
@@ -53,7 +55,10 @@ def build_snapshot(graph: ModelGraph, published_dir: Path) -> dg.AssetsDefinitio
         automation_condition=FOLLOWS,
     )
     def snapshot(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
-        published = publish_snapshot(warehouse.warehouse, published_dir)
+        store = warehouse.warehouse
+        complete = complete_outcomes(store)
+        published = publish_snapshot(store, published_dir)
+        deliver_published(store, asker_of(context.run), complete, published.as_of)
         context.log.info(f"published {published.path} ({published.bytes / 1e6:.1f} MB) in {published.seconds:.2f} s")
         return dg.MaterializeResult(
             metadata={

@@ -7,7 +7,7 @@ names are those of the command line and not those of tasks.yaml.
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,7 @@ from dagster._core.events import RunFailureReason
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.utils import make_new_run_id
 
+from linkt_pipeline.assets.askers import ASKED_BY_TAG
 from linkt_pipeline.assets.location import build_definitions
 from linkt_pipeline.cli.errors import DUCKDB_INTERRUPTED
 from linkt_pipeline.cli.event_log import with_prepared_event_log
@@ -87,6 +88,8 @@ def run_job(
     on_step: Callable[[str, bool], None] = lambda step, started: None,
     partitions: bool = False,
     run_config: Mapping[str, Any] | None = None,
+    entries: Collection[str] | None = None,
+    asked_by: str | None = None,
 ) -> JobResult:
     """Execute a job and wait for its end. The instance must have been prepared.
 
@@ -98,6 +101,8 @@ def run_job(
         on_step: told when a step of the Dagster run starts and ends.
         partitions: the job has partitions; all of ``tasks`` are executed.
         run_config: of the job's ops.
+        entries: every name in tasks.yaml; default: those of ``tasks``.
+        asked_by: the command that is to have the outcomes of paid steps, and publishes them whatever happens.
 
     Raises:
         KeyboardInterrupt: SIGINT or SIGTERM came; the Dagster run is recorded as interrupted.
@@ -107,13 +112,13 @@ def run_job(
     with open_instance(settings) as instance:
         release_dead_runs(instance)
         instance.add_event_listener(run_id, _step_listener(on_step))
-        definitions = build_definitions(settings, tasks, observer=observer)
+        definitions = build_definitions(settings, tasks, observer=observer, entries=entries)
         try:
             result = definitions.resolve_job_def(job_name).execute_in_process(
                 instance=instance,
                 run_id=run_id,
                 raise_on_error=False,
-                tags=_tags(tasks, partitions),
+                tags=_tags(tasks, partitions, asked_by),
                 run_config={**_QUIET, **(run_config or {})},
             )
         except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
@@ -168,8 +173,13 @@ def _quiet_dagster() -> None:
     logging.getLogger("sqlalchemy").setLevel(logging.CRITICAL + 1)
 
 
-def _tags(tasks: Mapping[str, TaskSpec], partitions: bool) -> dict[str, str]:
-    tags = {_PROCESS_TAG: Owner.this_process().name, _REPOSITORY_TAG: _REPOSITORY, "linkt/started_by": "command"}
+def _tags(tasks: Mapping[str, TaskSpec], partitions: bool, asked_by: str | None) -> dict[str, str]:
+    asker = {ASKED_BY_TAG: asked_by} if asked_by else {}
+    tags = asker | {
+        _PROCESS_TAG: Owner.this_process().name,
+        _REPOSITORY_TAG: _REPOSITORY,
+        "linkt/started_by": "command",
+    }
     if partitions:
         names = list(tasks)
         tags |= {"dagster/asset_partition_range_start": names[0], "dagster/asset_partition_range_end": names[-1]}

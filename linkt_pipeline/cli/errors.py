@@ -41,6 +41,26 @@ class QueryError(LinktPipelineError):
     exit_code: ClassVar[int] = 2
 
 
+class PaidButUnfinishedError(LinktPipelineError):
+    """Runs were paid for and ended, but a free step after them failed: not a reason to buy again.
+
+    Args:
+        tasks: whose outcomes are owed.
+        why: what failed, where that was not printed yet.
+    """
+
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, tasks: Iterable[str], why: LinktPipelineError | None = None) -> None:
+        names = " ".join(dict.fromkeys(tasks))
+        super().__init__(
+            (f"{why}\n" if why else "")
+            + f"paid, but not all landed and published: the last run of {names}. Mend what failed and repeat the same "
+            f"command: it finishes this and buys nothing. To buy a new run all the same: "
+            f"linkt-pipeline run --again {names}"
+        )
+
+
 class PortTakenError(ConfigError):
     """Another program listens on the port."""
 

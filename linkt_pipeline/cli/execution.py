@@ -1,16 +1,21 @@
 """Execute tasks through Dagster and say how it went: the body of ``run`` and of ``demo``."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
 
 import click
 
 from linkt_pipeline.cli.dagster_run import JobResult, run_job
 from linkt_pipeline.cli.deployment import Deployment
+from linkt_pipeline.cli.errors import PaidButUnfinishedError, disk_error
 from linkt_pipeline.cli.output import make_console, print_table
 from linkt_pipeline.cli.progress import showing_progress
 from linkt_pipeline.config import TaskSpec
+from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.warehouse.outcomes import owed_outcomes
+from linkt_pipeline.warehouse.owner import Owner
 
 _LAST_EXECUTIONS = """
     select
@@ -26,49 +31,89 @@ _LAST_EXECUTIONS = """
     left join linkt.run_costs as cost on execution.run_id = cost.run_id
     left join linkt.run_resources as named on execution.run_id = named.run_id
     where execution.task_key in (select unnest($1))
-        and coalesce(execution.finished_at, execution.intended_at) >= $2
+        and (
+            coalesce(execution.finished_at, execution.intended_at) >= $2
+            or execution.execution_id in (select unnest($3::varchar[]))
+        )
     group by all
     order by min(execution.intended_at)
 """
 
 
-def execute(deployment: Deployment, tasks: Mapping[str, TaskSpec]) -> int:
+def execute(deployment: Deployment, tasks: Mapping[str, TaskSpec], *, again: bool = False) -> int:
     """Execute the tasks of a prepared deployment, land and publish; print what failed, then a line a task.
+
+    Args:
+        deployment: whose tasks they are.
+        tasks: what to execute.
+        again: start new runs even where the outcome of the last one is owed.
 
     Returns:
         The exit code: 0, or 1 if a task or a load failed.
+
+    Raises:
+        PaidButUnfinishedError: runs ended that are paid, and a free step after them failed.
     """
     began = datetime.now(UTC)
+    command = Owner.this_process().name
+    owed = [] if again else _owed(deployment, tasks)
+    try:
+        succeeded = _execute_and_publish(deployment, tasks, command, again)
+    except Exception as error:
+        why = error if isinstance(error, LinktPipelineError) else disk_error(error, deployment.settings.root)
+        if why is not None and (unfinished := _owed_to(deployment, tasks, command)):
+            raise PaidButUnfinishedError(unfinished, why) from error
+        raise
+    try:
+        print_outcome(deployment, tasks, began, [execution_id for execution_id, *_ in owed])
+    except LinktPipelineError as error:  # the work is done: a failure to show it is no reason to repeat the command
+        click.echo(f"error: what became of each task can't be shown: {error}", err=True)
+    if unfinished := _owed_to(deployment, tasks, command):
+        raise PaidButUnfinishedError(unfinished)
+    return 0 if succeeded else 1
+
+
+def _execute_and_publish(deployment: Deployment, tasks: Mapping[str, TaskSpec], command: str, again: bool) -> bool:
     with showing_progress(list(tasks)) as progress:
-        result = run_job(
-            deployment.settings,
-            tasks,
-            "execute_and_publish",
-            observer=progress,
-            on_step=progress.on_step,
-            partitions=True,
+        job = partial(
+            run_job, deployment.settings, tasks, observer=progress, on_step=progress.on_step, asked_by=command
         )
-        rest = _sync(deployment, tasks, progress) if _paid_step_failed(result) else None
+        result = job(
+            job_name="execute_and_publish",
+            partitions=True,
+            entries=list(deployment.tasks),
+            run_config={"ops": {"linkt__executions": {"config": {"again": again}}}},
+        )
+        # The free steps were skipped, although there may be something for them to settle.
+        rest = job(job_name="sync_and_publish") if _paid_step_failed(result) else None
     report_failures(result)
     if rest is not None:
         report_failures(rest)
-    print_outcome(deployment, tasks, began)
-    return 0 if result.succeeded else 1
+    return result.succeeded
 
 
 def _paid_step_failed(result: JobResult) -> bool:
-    """Whether the free steps were skipped, although there may be something for them to settle."""
     return any(failure.step.endswith("executions") for failure in result.failures)
 
 
-def _sync(deployment: Deployment, tasks: Mapping[str, TaskSpec], progress: Any) -> JobResult:
-    return run_job(deployment.settings, tasks, "sync_and_publish", observer=progress, on_step=progress.on_step)
-
-
-def print_outcome(deployment: Deployment, tasks: Mapping[str, TaskSpec], began: datetime) -> None:
-    """One line per task: status, credits, counts, and the id to look it up by."""
+def _owed(deployment: Deployment, tasks: Collection[str]) -> list[tuple[str, str, str | None]]:
     with deployment.warehouse.read() as con:
-        rows = con.execute(_LAST_EXECUTIONS, [list(tasks), began]).fetchall()
+        return owed_outcomes(con, tasks)
+
+
+def _owed_to(deployment: Deployment, tasks: Collection[str], command: str) -> list[str]:
+    """Tasks whose outcome this command asked for and did not get to the end of."""
+    with suppress(LinktPipelineError):  # whatever keeps the warehouse shut has been or is being reported
+        return [task for _, task, asked_by in _owed(deployment, tasks) if asked_by == command]
+    return []
+
+
+def print_outcome(
+    deployment: Deployment, tasks: Mapping[str, TaskSpec], began: datetime, owed: Collection[str]
+) -> None:
+    """One line per execution that ended since, or whose outcome was owed: status, credits, counts, Linkt's run id."""
+    with deployment.warehouse.read() as con:
+        rows = con.execute(_LAST_EXECUTIONS, [list(tasks), began, list(owed)]).fetchall()
     console = make_console()
     print_table(
         console,

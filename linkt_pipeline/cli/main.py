@@ -79,7 +79,8 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Settings come from the environment or a .env file: LINKT_API_KEY, LINKT_DATA_DIR, LINKT_TASKS_FILE, "
-    "LINKT_BASE_URL. Exit codes: 0 done, 1 a run or a load failed, 2 wrong usage or configuration.",
+    "LINKT_BASE_URL. Exit codes: 0 done, 1 a run or a load failed, 2 wrong usage or configuration, 3 paid runs "
+    "whose rows are not all landed and published (the same command finishes that and buys nothing).",
 )
 @click.version_option(__version__, prog_name="linkt-pipeline")
 def cli() -> None:
@@ -108,7 +109,8 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Returns:
-        The exit code: 0 done, 1 a run or load failed, 2 wrong usage or configuration, 130 interrupted.
+        The exit code: 0 done, 1 a run or load failed, 2 wrong usage or configuration, 3 paid runs whose rows are not
+        all landed and published, 130 interrupted.
     """
     sys.unraisablehook = _interrupt_again
     try:

@@ -8,11 +8,16 @@ from linkt_pipeline.cli.deployment import Deployment
 @click.command("run")
 @click.argument("names", nargs=-1, metavar="TASK...")
 @click.option("--all", "every", is_flag=True, help="Execute every task of tasks.yaml.")
-def run(names: tuple[str, ...], every: bool) -> int:
+@click.option("--again", is_flag=True, help="Buy a new run even if the last one's rows are not published yet.")
+def run(names: tuple[str, ...], every: bool, again: bool) -> int:
     """Execute tasks of tasks.yaml, wait for them, land and publish what they find.
 
     Costs credits. A run that is still going from an earlier attempt is adopted instead of buying another. Ctrl-C
-    leaves the Linkt runs going; the next `run` waits for them again.
+    leaves the Linkt runs going; the next `run` waits for them again. A run that ended is used up when its rows are
+    landed and published: until then the same command finishes that and buys nothing.
+
+    Exit codes: 0 done; 1 a run failed or could not be started; 2 wrong usage or configuration; 3 the runs are paid and
+    ended, but not everything they found is landed and published. After 3, repeat the command: it buys nothing.
 
     \b
     Examples:
@@ -29,4 +34,4 @@ def run(names: tuple[str, ...], every: bool) -> int:
 
     from linkt_pipeline.cli.execution import execute
 
-    return execute(deployment, tasks)
+    return execute(deployment, tasks, again=again)

@@ -48,9 +48,9 @@ async def execute_tasks(worker: Worker, tasks: Sequence[TaskSpec], *, delivers: 
     Args:
         worker: who executes.
         tasks: what to execute.
-        delivers: returning the outcomes hands them on. Otherwise the caller calls
-            :meth:`~linkt_pipeline.runs.worker.Worker.release_leases` once they are recorded; a caller that fails before
-            has used no run up, and the next start of the task gets it.
+        delivers: returning the outcomes is all that was asked for. Otherwise the caller calls
+            :func:`~linkt_pipeline.warehouse.outcomes.deliver` once the rest is done; a caller that fails before has
+            used no run up, and the next start of the task gets it.
 
     Returns:
         One outcome per task, in the order given. The failure of one never ends the wait for another.

@@ -60,7 +60,7 @@ async def settle_interrupted(
         )
     except (TimeoutError, LinktPipelineError) as error:
         worker.warn("interrupt", f"not everything could be settled: {str(error) or 'out of time'}")
-    await worker.release_leases(delivered=False)
+    await worker.release_leases()
     return cancelled
 
 
@@ -107,7 +107,7 @@ async def _land_once_terminal(worker: Worker, execution: Execution, run_id: str)
             if seen.run.status.is_terminal:
                 current = await worker.call(worker.ledger.get, execution.execution_id)
                 await land_finished_run(worker, current, seen)
-                if seen.run.status is RunStatus.CANCELED:  # one that ended otherwise after all is still to be handed on
-                    await worker.call(worker.ledger.mark_delivered, execution.execution_id, worker.owner)
+                if seen.run.status is RunStatus.CANCELED:  # the outcome of one that ended otherwise is still owed
+                    await worker.deliver([execution.execution_id])
                 return
         await asyncio.sleep(_LOOK_EVERY.total_seconds())

@@ -30,6 +30,7 @@ async def land_finished_run(worker: Worker, execution: Execution, seen: SeenRun)
                 run_status=run.raw_status,
                 error_kind=error_kind(run),
                 error=run.error,
+                asked_by=worker.asked_by,
             )
             landing.land_runs(con, runs_frame([seen]), run_credits_frame([run]), run_resources_frame([run]))
 

@@ -6,6 +6,7 @@ window.
 """
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
@@ -27,7 +28,14 @@ from linkt_pipeline.runs.errors import NotStartedError, StartRefusedError, Unrea
 from linkt_pipeline.runs.events import RunAdopted, RunStarted
 from linkt_pipeline.runs.reconcile import find_started_run
 from linkt_pipeline.runs.worker import Worker
-from linkt_pipeline.warehouse.ledger import Claim, Execution, ExecutionState, Intention, LeaseLostError
+from linkt_pipeline.warehouse.ledger import (
+    Claim,
+    Execution,
+    ExecutionState,
+    Intention,
+    LeaseLostError,
+    RunTakenError,
+)
 from linkt_pipeline.warehouse.owner import describe_owner
 
 _LONGEST_PAUSE = timedelta(minutes=1)
@@ -62,6 +70,9 @@ async def start_or_adopt(
         dagster_run_id=worker.dagster_run_id,
         monthly_credit_limit=task.monthly_credit_limit,
         after=after,
+        not_before=worker.not_before,
+        asked_by=worker.asked_by,
+        entries=worker.entries,
     )
     lost = 0
     while lost < _LOST_STARTS:
@@ -90,30 +101,36 @@ async def start_or_adopt(
 async def _act_on(worker: Worker, task: TaskSpec, claim: Claim) -> Execution | None:
     execution = claim.execution
     if not claim.owned:
-        return await _follow(worker, execution)
+        return await _follow(worker, task, execution)
     if claim.created:
         return await _send(worker, task, execution)
     if execution.state in (ExecutionState.STARTED, ExecutionState.FINISHED):
-        worker.report(RunAdopted(task.key, str(execution.run_id), "its earlier wait was interrupted"))
+        worker.report(RunAdopted(task.key, str(execution.run_id), _why_adopted(execution)))
         return execution
     worker.warn(task.key, "an earlier start was interrupted before its reply; looking for its run")
     last_sent = min(execution.lease_until or execution.intended_at, datetime.now(UTC))
     return await _settle(worker, task, execution, last_sent, execution.last_error or "interrupted before its reply")
 
 
-async def _follow(worker: Worker, execution: Execution) -> Execution | None:
+def _why_adopted(execution: Execution) -> str:
+    if execution.state is ExecutionState.STARTED:
+        return "its earlier wait was interrupted"
+    return "it has ended, and whoever asked for it did not get to the end of landing and publishing its rows"
+
+
+async def _follow(worker: Worker, task: TaskSpec, execution: Execution) -> Execution | None:
     """Another live process acts for this task: watch its row until it is done or its lease is free."""
     row = execution
     if row.state.is_open:
         leader = describe_owner(row.lease_owner)
-        worker.note(row.task_key, f"another process ({leader}) is working on this task; following it")
+        worker.note(task.key, f"another process ({leader}) is working on this task; following it")
     while row.state.is_open:
         await asyncio.sleep(worker.timing.follow.total_seconds())
-        row = await worker.call_when_free(row.task_key, worker.ledger.get, execution.execution_id)
+        row = await worker.call_when_free(task.key, worker.ledger.get, execution.execution_id)
         if row.state.is_open and worker.ledger.is_free(row):
             return None
     if row.state is ExecutionState.FINISHED:
-        worker.report(RunAdopted(row.task_key, str(row.run_id), "another process waited for it"))
+        worker.report(RunAdopted(task.key, str(row.run_id), "another process waited for it"))
     return row
 
 
@@ -125,7 +142,8 @@ async def _send(worker: Worker, task: TaskSpec, execution: Execution) -> Executi
     doubtful = False
     while True:
         if doubtful and (run := await _look_once(worker, execution, give_up_at)):
-            return await _adopt_found(worker, task, execution, run)
+            with suppress(RunTakenError):  # by another start that looked as well: it was not this one's
+                return await _adopt_found(worker, task, execution, run)
         try:
             answer = await worker.client.execute_task(
                 task.task_id,
@@ -149,16 +167,17 @@ async def _send(worker: Worker, task: TaskSpec, execution: Execution) -> Executi
             await _close_unstarted(worker, execution, error, doubtful)
             raise StartRefusedError(f"task {task.key}: Linkt refused to start it: {error}") from None
         except LinktApiError as error:
-            await worker.call(worker.ledger.mark_unknown, execution.execution_id, worker.owner, error=str(error))
-            worker.warn(task.key, f"the reply to the start was lost ({error}); looking for the run")
-            return await _settle(worker, task, execution, datetime.now(UTC), str(error))
+            return await _look_for(worker, task, execution, f"the reply to the start was lost ({error})")
         except LeaseLostError:
             raise
         except LinktPipelineError as error:  # stopped before the request left: the day's request budget is used up
             cost = await _close_unstarted(worker, execution, error, doubtful)
             raise NotStartedError(f"task {task.key}: {cost}: {error}") from None
         else:
-            started = await _remember(worker, task, execution, answer.run_id, answer.status)
+            try:
+                started = await _remember(worker, task, execution, answer.run_id, answer.status)
+            except RunTakenError as error:
+                return await _look_for(worker, task, execution, f"the reply to the start names another's run ({error})")
             worker.report(RunStarted(task.key, answer.run_id, execution.attempt))
             return started
 
@@ -172,16 +191,23 @@ async def _give_up(
     raise UnreachableError(message) if isinstance(error, RequestNotSentError) else NotStartedError(message)
 
 
+async def _look_for(worker: Worker, task: TaskSpec, execution: Execution, cause: str) -> Execution | None:
+    """The reply says nothing that can be used about the run it may have started."""
+    await worker.call(worker.ledger.mark_unknown, execution.execution_id, worker.owner, error=cause)
+    worker.warn(task.key, f"{cause}; looking for the run")
+    return await _settle(worker, task, execution, datetime.now(UTC), cause)
+
+
 async def _settle(
     worker: Worker, task: TaskSpec, execution: Execution, last_sent: datetime, cause: str
 ) -> Execution | None:
     """Find the run that an unclear start left behind; ``None`` when there is none and a new one may be bought."""
-    run = await find_started_run(worker, execution, last_sent)
-    if run is None:
-        await _close(worker, execution, ExecutionState.LOST, f"no run of this request is in Linkt's list: {cause}")
-        worker.note(task.key, "Linkt has no run for the earlier start, so it never began; starting again")
-        return None
-    return await _adopt_found(worker, task, execution, run)
+    while run := await find_started_run(worker, execution, last_sent):
+        with suppress(RunTakenError):  # by another start that looked at the same moment; the next look leaves it out
+            return await _adopt_found(worker, task, execution, run)
+    await _close(worker, execution, ExecutionState.LOST, f"no run of this request is in Linkt's list: {cause}")
+    worker.note(task.key, "Linkt has no run for the earlier start, so it never began; starting again")
+    return None
 
 
 async def _look_once(worker: Worker, execution: Execution, give_up_at: datetime) -> Run | None:
@@ -211,6 +237,8 @@ async def _remember(worker: Worker, task: TaskSpec, execution: Execution, run_id
             return await worker.call(
                 worker.ledger.mark_started, execution.execution_id, worker.owner, run_id=run_id, run_status=status
             )
+        except RunTakenError:
+            raise
         except LeaseLostError:
             worker.warn(task.key, f"run {run_id} was started, but another process has taken this task over meanwhile")
             raise

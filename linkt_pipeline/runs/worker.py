@@ -1,7 +1,7 @@
 """One process's share of the work: its client, its ledger, and the leases that let it act."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +13,7 @@ from linkt_pipeline.runs.events import Event, Note, Report
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.errors import WarehouseBusyError
 from linkt_pipeline.warehouse.ledger import DuckDbLedger, Execution, LeaseLostError
+from linkt_pipeline.warehouse.outcomes import deliver
 from linkt_pipeline.warehouse.owner import Owner
 
 P = ParamSpec("P")
@@ -47,7 +48,13 @@ def _ignore(event: Event) -> None:
 
 @dataclass
 class Worker:
-    """What every step of the protocol needs. Use :meth:`holding_leases` around any use of the ledger."""
+    """What every step of the protocol needs. Use :meth:`holding_leases` around any use of the ledger.
+
+    Attributes:
+        asker: the command or Dagster run that is to have the outcomes; default: this worker.
+        not_before: see :class:`~linkt_pipeline.warehouse.ledger.Intention`.
+        entries: the names in tasks.yaml; see there.
+    """
 
     client: LinktClient
     warehouse: Warehouse
@@ -56,8 +63,16 @@ class Worker:
     timing: Timing = field(default_factory=Timing)
     owner: Owner = field(default_factory=Owner.this_process)
     dagster_run_id: str | None = None
+    asker: str | None = None
+    not_before: datetime | None = None
+    entries: frozenset[str] | None = None
     _renewed_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     _renewed: frozenset[str] = frozenset()
+
+    @property
+    def asked_by(self) -> str:
+        """Who is to have the outcomes."""
+        return self.asker or self.owner.name
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run something that blocks on the warehouse without stopping the other waits."""
@@ -105,31 +120,40 @@ class Worker:
         An interrupt skips the giving up: the handler for it still needs the leases.
 
         Args:
-            delivers: leaving in order means that the outcomes have reached whoever asked for them.
+            delivers: leaving in order means that whoever asked for the outcomes has all that was asked for.
         """
         keeper = asyncio.create_task(self._keep_leases())
         try:
             yield
         except Exception:
-            await self.release_leases(delivered=False)
+            await self.release_leases()
             raise
         else:
-            await self.release_leases(delivered=delivers)
+            await self.release_leases()
+            if delivers:
+                await self.deliver()
         finally:
             keeper.cancel()
             with suppress(asyncio.CancelledError):
                 await keeper
 
-    async def release_leases(self, *, delivered: bool = True) -> None:
-        """Give every lease up. Where that fails they expire by themselves, so it never hides what happened before.
-
-        Args:
-            delivered: see :meth:`linkt_pipeline.warehouse.ledger.Ledger.release`.
-        """
+    async def release_leases(self) -> None:
+        """Give every lease up. Where that fails they expire by themselves, so it never hides what happened before."""
         try:
-            await self.call(self.ledger.release, self.owner, delivered=delivered)
+            await self.call(self.ledger.release, self.owner)
         except LinktPipelineError as error:
             self.warn("ledger", f"leases could not be given up and expire within {self.ledger.lease}: {error}")
+
+    async def deliver(self, execution_ids: Collection[str] | None = None) -> None:
+        """Whoever asked has all that was asked for. Where that can't be written down, the next start gets it once more.
+
+        Args:
+            execution_ids: of these executions; default: all that were asked for.
+        """
+        try:
+            await self.call(deliver, self.warehouse, self.asked_by, execution_ids)
+        except LinktPipelineError as error:
+            self.warn("ledger", f"an outcome is not noted as delivered, so the next start gets it again: {error}")
 
     async def _keep_leases(self) -> None:
         while True:

@@ -7,8 +7,11 @@ the same task.
 
 A row is *owned* through a lease. Its owner alone may send the request, wait, and land the run. The lease is
 renewed while the owner lives and can be taken over once it expires or its process is gone, so that a killed
-worker leaves neither an orphan nor a deadlock. A finished row stays owned until its owner has handed the outcome
-on: a process that dies in between, with other tasks still running, has not used its run up, and the next claim gets it.
+worker leaves neither an orphan nor a deadlock. The outcome of a finished row is owed until whoever asked for it has
+all of it (see outcomes.py): the next claim of its task gets it and buys nothing.
+
+A row belongs to its entry of tasks.yaml by name, and to an entry that has been renamed by its request: the Linkt task,
+the ICP and the parameters. Two entries with one request stay two, and each buys its own run.
 
 :class:`Ledger` is the interface; :class:`DuckDbLedger` keeps it in the warehouse. The whole of ``claim`` is
 one transaction under the file's exclusive lock: two processes that start a task at one moment get one row.
@@ -16,7 +19,7 @@ one transaction under the file's exclusive lock: two processes that start a task
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
@@ -25,8 +28,10 @@ import duckdb
 import orjson
 
 from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.warehouse.checks import CheckSeverity, landing_checks
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.credits import Spending, spending_by_task
+from linkt_pipeline.warehouse.outcomes import ask_for, is_owed, owe
 from linkt_pipeline.warehouse.owner import Owner, describe_owner, owner_is_gone
 
 
@@ -53,6 +58,14 @@ class LeaseLostError(LinktPipelineError):
     """Another process took this execution over; this one must not act on it any more."""
 
 
+class RunTakenError(LinktPipelineError):
+    """A run was to be written down that another execution stands for already: one run is one row."""
+
+
+class BooksDisagreeError(LinktPipelineError):
+    """An error-level check of the landed tables fails, so nothing that a new run finds could be published."""
+
+
 class CreditLimitReachedError(LinktPipelineError):
     """``monthly_credit_limit`` of a task is used up, so no new run is started."""
 
@@ -64,6 +77,11 @@ class Intention:
     Attributes:
         after: an execution intended at this moment was seen to end without giving what is wanted. Whoever else saw
             that may have bought the next run already; one that has even finished since then is used, not bought again.
+        not_before: outcomes of executions that were intended before this moment answer an earlier question; one that is
+            still open is adopted all the same.
+        asked_by: the command or Dagster run that is to have the outcome; default: the owner of the claim.
+        entries: the names in tasks.yaml. An open row under any other name and with the very request of this entry is
+            its own: it was renamed. ``None``: nobody knows, so only the name counts.
     """
 
     task_key: str
@@ -74,6 +92,9 @@ class Intention:
     dagster_run_id: str | None = None
     monthly_credit_limit: float | None = None
     after: datetime | None = None
+    not_before: datetime | None = None
+    asked_by: str | None = None
+    entries: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +126,7 @@ class Claim:
 
     Attributes:
         execution: the row in question.
-        execution.state: an open state, or ``finished``: its run has ended and nobody was told yet.
+        execution.state: an open state, or ``finished``: its run has ended, and its outcome is owed.
         created: this call wrote it; nothing has been sent for it yet.
         owned: the caller holds the lease and may act; otherwise another live process does, or (a row that is not
             open any more) somebody has bought and finished this already.
@@ -124,13 +145,18 @@ class Ledger(Protocol):
 
         Raises:
             CreditLimitReachedError: nothing is open and the Linkt task's credits of this month reached the limit.
+            BooksDisagreeError: nothing is open and an error-level check fails.
         """
 
     def get(self, execution_id: str) -> Execution:
         """One row as it is now."""
 
     def mark_started(self, execution_id: str, owner: Owner, *, run_id: str, run_status: str | None) -> Execution:
-        """A run exists: remember its id before anything else happens."""
+        """A run exists: remember its id before anything else happens.
+
+        Raises:
+            RunTakenError: another row has this run. Decided in the transaction that would write the id.
+        """
 
     def mark_unknown(self, execution_id: str, owner: Owner, *, error: str) -> Execution:
         """The reply was lost; only reconciliation may decide what happened."""
@@ -144,17 +170,8 @@ class Ledger(Protocol):
     def renew(self, owner: Owner) -> frozenset[str]:
         """Extend every lease of this owner; returns the open executions it still owns."""
 
-    def release(self, owner: Owner, *, delivered: bool = True) -> None:
-        """Give up every lease of this owner, so that the next process need not wait for them to expire.
-
-        Args:
-            owner: who held them.
-            delivered: the outcomes of its finished executions have reached whoever asked for them; otherwise the next
-                claim of their tasks gets them instead of buying again.
-        """
-
-    def mark_delivered(self, execution_id: str, owner: Owner) -> None:
-        """The outcome of this finished execution is known to whoever wanted it; the next claim buys anew."""
+    def release(self, owner: Owner) -> None:
+        """Give up every lease of this owner, so that the next process need not wait for them to expire."""
 
     def is_free(self, row: Execution) -> bool:
         """Whether nobody holds a live lease on a row."""
@@ -177,47 +194,37 @@ class DuckDbLedger:
         """See :meth:`Ledger.claim`."""
         with self._warehouse.write() as con:
             now = _now()  # not before the file is ours: the order of rows is the order of claims
-            found = _select(con, f"task_key = ? and {_OPEN} order by intended_at limit 1", [intention.task_key])
-            if found:
-                return self._take_over(con, found[0], owner, now)
-            if intention.after is not None:
-                newer = _select(
-                    con,
-                    "task_key = ? and state = 'finished' and intended_at > ? order by intended_at desc limit 1",
-                    [intention.task_key, intention.after],
-                )
-                if newer:
-                    return Claim(newer[0], created=False, owned=False)
-            if undelivered := self._undelivered(con, intention, owner, now):
-                return self._take_over(con, undelivered, owner, now)
+            if found := _rows_of(con, intention, f"{_OPEN} order by intended_at"):
+                return self._take_over(con, found[0], intention, owner, now)
+            finished = _rows_of(con, intention, "state = 'finished' order by intended_at desc")[:1]
+            if intention.after is not None and finished and finished[0].intended_at > intention.after:
+                return Claim(finished[0], created=False, owned=False)
+            if finished and self._is_owed(con, finished[0], intention, now):
+                ask_for(con, finished[0].execution_id, intention.asked_by or owner.name)
+                return Claim(finished[0], created=False, owned=True)
             _refuse_beyond_limit(con, intention, now)
+            _refuse_on_failing_checks(con, intention)
             execution_id = _insert(con, intention, now, {"lease_owner": owner.name, "lease_until": now + self.lease})
             return Claim(_select(con, "execution_id = ?", [execution_id])[0], created=True, owned=True)
 
-    def _undelivered(
-        self, con: duckdb.DuckDBPyConnection, intention: Intention, owner: Owner, now: datetime
-    ) -> Execution | None:
-        """The task's latest run, if it ended lately and the process that waited for it went before it could say so."""
-        latest = _select(
-            con,
-            "task_key = ? and state = 'finished' order by intended_at desc limit 1",
-            [intention.task_key],
-        )
-        for row in latest:
-            seen = intention.after is not None and row.intended_at <= intention.after
-            recent = row.finished_at is not None and row.finished_at > now - _UNDELIVERED_FOR
-            if row.lease_owner not in (None, owner.name) and recent and not seen and self.is_free(row):
-                return row
-        return None
+    def _is_owed(self, con: duckdb.DuckDBPyConnection, row: Execution, intention: Intention, now: datetime) -> bool:
+        """Whether the task's latest run is the answer to this question."""
+        seen = intention.after is not None and row.intended_at <= intention.after
+        earlier = intention.not_before is not None and row.intended_at < intention.not_before
+        return not seen and not earlier and is_owed(con, row.execution_id, row.finished_at, now)
 
-    def _take_over(self, con: duckdb.DuckDBPyConnection, row: Execution, owner: Owner, now: datetime) -> Claim:
-        if row.lease_owner != owner.name and not self.is_free(row):
+    def _take_over(
+        self, con: duckdb.DuckDBPyConnection, row: Execution, intention: Intention, owner: Owner, now: datetime
+    ) -> Claim:
+        # Under another name it is another task's work to this very process, too.
+        mine = row.lease_owner == owner.name and row.task_key == intention.task_key
+        if not mine and not self.is_free(row):
             return Claim(row, created=False, owned=False)
         con.execute(
-            "update linkt.executions set lease_owner = ?, lease_until = ? where execution_id = ?",
-            [owner.name, now + self.lease, row.execution_id],
+            "update linkt.executions set task_key = ?, lease_owner = ?, lease_until = ? where execution_id = ?",
+            [intention.task_key, owner.name, now + self.lease, row.execution_id],
         )
-        return Claim(row, created=False, owned=True)
+        return Claim(replace(row, task_key=intention.task_key), created=False, owned=True)
 
     def get(self, execution_id: str) -> Execution:
         """See :meth:`Ledger.get`."""
@@ -226,11 +233,14 @@ class DuckDbLedger:
 
     def mark_started(self, execution_id: str, owner: Owner, *, run_id: str, run_status: str | None) -> Execution:
         """See :meth:`Ledger.mark_started`."""
-        return self._update(
-            execution_id,
-            owner,
-            {"state": ExecutionState.STARTED, "run_id": run_id, "run_status": run_status, "started_at": _now()},
-        )
+        values = {"state": ExecutionState.STARTED, "run_id": run_id, "run_status": run_status, "started_at": _now()}
+        with self._warehouse.write() as con:
+            if taken := _select(con, "run_id = ? and execution_id <> ?", [run_id, execution_id]):
+                raise RunTakenError(
+                    f"run {run_id} belongs to execution {taken[0].execution_id} of task {taken[0].task_key} already"
+                )
+            _assign(con, execution_id, owner, values)
+            return _select(con, "execution_id = ?", [execution_id])[0]
 
     def mark_unknown(self, execution_id: str, owner: Owner, *, error: str) -> Execution:
         """See :meth:`Ledger.mark_unknown`."""
@@ -258,24 +268,18 @@ class DuckDbLedger:
             ).fetchall()
         return frozenset(row[0] for row in rows)
 
-    def release(self, owner: Owner, *, delivered: bool = True) -> None:
+    def release(self, owner: Owner) -> None:
         """See :meth:`Ledger.release`."""
         # lease_until stays, as the last moment at which this owner can have sent a request: whoever takes an unclear
         # row over searches for its run up to then.
         with self._warehouse.write() as con:
             con.execute(
                 """
-                update linkt.executions set
-                    lease_owner = case when state = 'finished' and not ? then lease_owner end,
-                    lease_until = least(lease_until, ?)
+                update linkt.executions set lease_owner = null, lease_until = least(lease_until, ?)
                 where lease_owner = ?
                 """,
-                [delivered, _now(), owner.name],
+                [_now(), owner.name],
             )
-
-    def mark_delivered(self, execution_id: str, owner: Owner) -> None:
-        """See :meth:`Ledger.mark_delivered`."""
-        self._update(execution_id, owner, {"lease_owner": None})
 
     def is_free(self, row: Execution) -> bool:
         """See :meth:`Ledger.is_free`."""
@@ -314,13 +318,7 @@ class DuckDbLedger:
                     f"run {run_id} already belongs to execution {taken[0].execution_id} of task {taken[0].task_key} "
                     f"({taken[0].state}); nothing to adopt"
                 )
-            found = _select(con, f"task_key = ? and {_OPEN} order by intended_at limit 1", [intention.task_key])
-            if found and not self._take_over(con, found[0], Owner("adopt"), now).owned:
-                holder = describe_owner(found[0].lease_owner)
-                raise LinktPipelineError(
-                    f"another process ({holder}) is working on task {intention.task_key}; stop it first, then adopt "
-                    "again"
-                )
+            found = self._open_row_at_rest(con, intention, now)
             if found and found[0].state is ExecutionState.STARTED:
                 raise LinktPipelineError(
                     f"task {intention.task_key} is already waiting for run {found[0].run_id}; "
@@ -333,6 +331,45 @@ class DuckDbLedger:
                 [run_id, now, execution_id],
             )
             return _select(con, "execution_id = ?", [execution_id])[0]
+
+    def deny(self, intention: Intention) -> Execution:
+        """Decide by hand that no run came of an unclear start (``linkt-pipeline adopt --none``).
+
+        Raises:
+            LinktPipelineError: a live process is working on the task, or it has no unclear start.
+        """
+        with self._warehouse.write() as con:
+            found = self._open_row_at_rest(con, intention, _now())
+            if not found or found[0].state is ExecutionState.STARTED:
+                raise LinktPipelineError(
+                    f"task {intention.task_key} has no start whose reply was lost, so there is nothing to decide"
+                )
+            con.execute(
+                "update linkt.executions set state = 'lost', finished_at = ?, lease_owner = null, "
+                "last_error = 'a person said that no run came of it' where execution_id = ?",
+                [_now(), found[0].execution_id],
+            )
+            return _select(con, "execution_id = ?", [found[0].execution_id])[0]
+
+    def _open_row_at_rest(self, con: duckdb.DuckDBPyConnection, intention: Intention, now: datetime) -> list[Execution]:
+        """The open row of a task, taken from nobody: a person decides about it."""
+        found = _rows_of(con, intention, f"{_OPEN} order by intended_at")[:1]
+        if found and not self._take_over(con, found[0], intention, Owner("adopt"), now).owned:
+            raise LinktPipelineError(
+                f"another process ({describe_owner(found[0].lease_owner)}) is working on task {intention.task_key}; "
+                "stop it first, then adopt again"
+            )
+        return found
+
+    def rivals(self, execution: Execution, since: datetime) -> Sequence[Execution]:
+        """Other starts of the same Linkt task since a moment that have no run: their reply is awaited or was lost."""
+        with self._warehouse.read() as con:
+            return _select(
+                con,
+                "task_id = ? and execution_id <> ? and run_id is null and intended_at >= ? "
+                "and state in ('intended', 'unknown', 'lost') order by intended_at",
+                [execution.task_id, execution.execution_id, since],
+            )
 
     def _update(self, execution_id: str, owner: Owner, values: Mapping[str, Any]) -> Execution:
         with self._warehouse.write() as con:
@@ -348,13 +385,17 @@ def finish(
     run_status: str,
     error_kind: str | None,
     error: str | None,
+    asked_by: str | None = None,
 ) -> None:
     """Close an execution whose run is terminal, inside the transaction that lands that run.
+
+    Its outcome is owed from now on, to ``asked_by`` (default: the owner).
 
     Raises:
         LeaseLostError: another process took the execution over; the transaction must not be committed.
     """
     _assign(con, execution_id, owner, _end(run_status, error_kind, error))
+    owe(con, execution_id, asked_by or owner.name)
 
 
 def finish_unattended(
@@ -381,12 +422,13 @@ def finish_unattended(
     for row in _select(con, "run_id = ? and state = 'started'", [run_id]):
         if not _is_free(row):
             continue
-        holder = row.lease_owner or _NOBODY
-        values = _end(run_status, error_kind, error) | {"lease_owner": None if delivered else holder}
+        values = _end(run_status, error_kind, error) | {"lease_owner": None}
         con.execute(
             f"update linkt.executions set {_assignments(values)} where execution_id = ?",  # noqa: S608
             [*values.values(), row.execution_id],
         )
+        if not delivered:
+            owe(con, row.execution_id, None)
 
 
 def _end(run_status: str, error_kind: str | None, error: str | None) -> dict[str, Any]:
@@ -440,8 +482,6 @@ def _refuse_beyond_limit(con: duckdb.DuckDBPyConnection, intention: Intention, n
 
 
 _OPEN = "state in ('intended', 'unknown', 'started')"
-_UNDELIVERED_FOR = timedelta(hours=24)  # after it, whoever asks wants news, not what a crash left behind
-_NOBODY = "nobody"  # holds the outcome of a run that ended while nobody waited for it
 _COLUMNS = tuple(Execution.__dataclass_fields__)
 
 
@@ -466,6 +506,36 @@ def _insert(
         list(row.values()),
     )
     return str(row["execution_id"])
+
+
+def _rows_of(con: duckdb.DuckDBPyConnection, intention: Intention, condition: str) -> list[Execution]:
+    """Rows of a task: those under its name or, if there are none, those of the name it had before."""
+    if own := _select(con, f"task_key = ? and {condition}", [intention.task_key]):
+        return own
+    if intention.entries is None:
+        return []
+    parameters = orjson.loads(orjson.dumps(dict(intention.parameters)))
+    return [
+        row
+        for row in _select(
+            con,
+            f"task_id = ? and icp_id is not distinct from ? and {condition}",
+            [intention.task_id, intention.icp_id],
+        )
+        if row.task_key not in intention.entries and row.parameters == parameters
+    ]
+
+
+def _refuse_on_failing_checks(con: duckdb.DuckDBPyConnection, intention: Intention) -> None:
+    for check in landing_checks():
+        if check.severity is not CheckSeverity.ERROR:
+            continue
+        if offending := len(con.execute(check.sql).fetchmany(100)):
+            raise BooksDisagreeError(
+                f"task {intention.task_key}: check {check.name} of linkt.{check.table} fails ({offending} rows), so "
+                "nothing that a new run finds could be published, and none is started. `linkt-pipeline ui` shows the "
+                "rows, docs/operations.md what to do about them"
+            )
 
 
 def _select(con: duckdb.DuckDBPyConnection, condition: str, parameters: Sequence[Any]) -> list[Execution]:

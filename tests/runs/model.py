@@ -175,6 +175,6 @@ class MortalWorker(Worker):
         self.fuse.burn()
         await asyncio.sleep(0)
         result = function(*args, **kwargs)
-        if getattr(function, "__name__", "") != "release":  # by then the outcome has been handed on
+        if getattr(function, "__name__", "") not in ("release", "deliver"):  # by then whoever asked has the outcome
             self.fuse.burn()
         return result

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 
 import duckdb
 import pytest
@@ -14,6 +13,7 @@ from linkt_pipeline.runs.execute import execute_tasks
 from linkt_pipeline.runs.start import start_or_adopt
 from linkt_pipeline.sandbox.catalog import SEARCH_TASK
 from linkt_pipeline.warehouse.ledger import DuckDbLedger, Execution, LeaseLostError
+from linkt_pipeline.warehouse.outcomes import owe
 
 from .scene import Scene, run, search
 
@@ -154,8 +154,9 @@ def test_a_request_that_is_stopped_at_the_last_moment_gives_its_place_back(scene
 def test_the_outcome_of_a_landed_run_is_read_from_the_warehouse(scene: Scene, fault: str) -> None:
     """Asked of the API it could fail, and a failure that is told would use the run up."""
     (before,) = scene.execute(search())
+    (bought,) = scene.rows()
     with scene.warehouse.write() as con:
-        con.execute("update linkt.executions set lease_owner = 'elsewhere/1/2/3', lease_until = ?", [datetime.now(UTC)])
+        owe(con, bought.execution_id, "elsewhere/1/2/3")
     scene.sandbox.inject(fault)
 
     (outcome,) = scene.execute(search())

@@ -320,6 +320,30 @@ def test_a_connection_that_breaks_is_looked_up_before_anything_is_sent_again(sce
     assert scene.sandbox.world.requests.count("list_runs") >= 2  # more than one look: lists may lag
 
 
+def test_a_reply_with_the_run_of_another_execution_is_looked_up(scene: Scene) -> None:
+    """A cache or a gateway answers with what it said to somebody else: one run is one row."""
+    first = start(scene, key="first")
+    assert isinstance(first, Execution)
+    body = f'{{"run_id": "{first.run_id}", "status": "SCHEDULED"}}'.encode()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        await writer.drain()
+
+    async def work() -> Execution:
+        async with in_front_of(scene, answer) as url, scene.worker(url=url) as worker:
+            return await start_or_adopt(worker, search(key="second"))
+
+    second = run(work())
+
+    assert second.run_id != first.run_id
+    assert scene.states() == ["started", "lost", "started"]
+    assert sorted(row.run_id for row in scene.rows() if row.run_id) == sorted(scene.sandbox.world.runs)
+    assert "names another's run" in scene.texts
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_refused_and_the_key_does_not_travel(scene: Scene, status: int) -> None:
     async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

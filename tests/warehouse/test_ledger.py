@@ -20,8 +20,10 @@ from linkt_pipeline.warehouse.ledger import (
     ExecutionState,
     Intention,
     LeaseLostError,
+    RunTakenError,
     finish,
 )
+from linkt_pipeline.warehouse.outcomes import complete_outcomes, deliver, deliver_published
 from linkt_pipeline.warehouse.owner import Owner, describe_owner, owner_is_gone
 
 TASK_ID = "6964b9b45a4d0beef1000031"
@@ -110,6 +112,7 @@ def test_after_a_closed_row_a_new_one_is_written(ledger: DuckDbLedger, owner: Ow
 def test_after_a_finished_run_a_new_one_may_be_bought(ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner) -> None:
     first = ledger.claim(intention(), owner)
     close(warehouse, first, owner)
+    deliver(warehouse, owner.name)
 
     assert ledger.claim(intention(), owner).created
 
@@ -291,11 +294,11 @@ def test_a_note_of_nothing_is_fine(ledger: DuckDbLedger, owner: Owner) -> None:
 def test_the_runs_of_a_task_that_some_row_stands_for(ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner) -> None:
     first = ledger.claim(intention(), owner)
     ledger.mark_started(first.execution.execution_id, owner, run_id="r1", run_status=None)
-    close(warehouse, first, owner)
-    second = ledger.claim(intention(), owner).execution
+    second = ledger.claim(intention("again"), owner).execution
     ledger.mark_started(second.execution_id, owner, run_id="r2", run_status=None)
     other = ledger.claim(intention("other", task_id="f" * 24), owner).execution
     ledger.mark_started(other.execution_id, owner, run_id="r3", run_status=None)
+    close(warehouse, first, owner)
 
     assert ledger.owned_run_ids(TASK_ID) == {"r1", "r2"}
 
@@ -316,7 +319,7 @@ def test_a_finished_run_whose_process_died_before_it_could_say_so_is_given_to_th
     assert (claim.created, claim.owned) == (False, True)
     assert claim.execution.execution_id == ended.execution.execution_id
     assert claim.execution.state is ExecutionState.FINISHED
-    ledger.release(owner)
+    deliver(warehouse, owner.name)
     assert ledger.claim(intention(), Owner.this_process()).created
 
 
@@ -326,38 +329,84 @@ def test_a_finished_run_is_kept_for_the_next_when_its_process_was_interrupted(
     ended = ledger.claim(intention(), owner)
     close(warehouse, ended, owner)
 
-    ledger.release(owner, delivered=False)
+    ledger.release(owner)
 
     claim = ledger.claim(intention(), Owner.this_process())
     assert claim.execution.execution_id == ended.execution.execution_id
 
 
-def test_a_finished_run_that_was_handed_on_is_not_given_to_another(
+def test_a_finished_run_that_was_delivered_is_not_given_to_another(
     ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
 ) -> None:
     close(warehouse, ledger.claim(intention(), owner), owner)
     ledger.release(owner)
+    deliver(warehouse, owner.name)
 
     assert ledger.claim(intention(), Owner.this_process()).created
 
 
-def test_while_its_process_lives_a_finished_run_belongs_to_it(
+def test_until_its_rows_are_published_everybody_who_asks_gets_a_finished_run(
     ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
 ) -> None:
-    close(warehouse, ledger.claim(intention(), owner), owner)
+    """Whether or not the process that bought it lives: a second command finishes what the first one is at."""
+    bought = ledger.claim(intention(), owner).execution
+    close(warehouse, Claim(bought, True, True), owner)
+    late = Owner.this_process()
 
-    assert ledger.claim(intention(), Owner.this_process()).created
+    claim = ledger.claim(intention(), late)
+
+    assert (claim.created, claim.owned, claim.execution.execution_id) == (False, True, bought.execution_id)
+    deliver_published(warehouse, owner.name, complete_outcomes(warehouse), datetime.now(UTC))
+    assert not ledger.claim(intention(), late).created, "the first one is not who asked last"
+    deliver_published(warehouse, late.name, complete_outcomes(warehouse), datetime.now(UTC))
+    assert ledger.claim(intention(), late).created
 
 
-def test_a_finished_run_of_days_ago_is_no_answer_to_todays_question(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+@pytest.mark.parametrize(("published", "bought"), [(False, False), (True, True)])
+def test_a_finished_run_of_days_ago_is_the_answer_only_while_its_rows_are_not_published(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, published: bool, bought: bool
 ) -> None:
     gone = dead_owner()
     close(warehouse, ledger.claim(intention(), gone), gone)
+    if published:  # by a sync that somebody else started
+        deliver_published(warehouse, "a sync", complete_outcomes(warehouse), datetime.now(UTC))
+        assert not ledger.claim(intention(), owner).created
     with warehouse.write() as con:
         con.execute("update linkt.executions set finished_at = finished_at - interval 2 days")
 
-    assert ledger.claim(intention(), owner).created
+    assert ledger.claim(intention(), owner).created is bought
+
+
+def test_an_outcome_with_an_id_that_is_still_to_be_fetched_is_not_complete(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    bought = ledger.claim(intention(), owner)
+    ledger.mark_started(bought.execution.execution_id, owner, run_id="r1", run_status=None)
+    close(warehouse, bought, owner)
+    with warehouse.write() as con:
+        con.execute(
+            "insert into linkt.run_resources (run_id, resource_type, action, resource_id, position, state) "
+            "values ('r1', 'entity', 'created', 'e1', 0, 'landed'), ('r1', 'signal', 'created', 's1', 0, 'pending')"
+        )
+
+    assert complete_outcomes(warehouse) == []
+    with warehouse.write() as con:
+        con.execute("update linkt.run_resources set state = 'missing' where resource_id = 's1'")
+    assert complete_outcomes(warehouse) == [bought.execution.execution_id]
+
+
+def test_a_question_asked_later_is_not_answered_with_what_was_bought_before_it(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    """A tick of a schedule, or a person who says so; an open row is adopted all the same."""
+    close(warehouse, ledger.claim(intention(), owner), owner)
+    now = datetime.now(UTC)
+
+    bought = ledger.claim(intention(not_before=now), owner)
+
+    assert bought.created
+    again = ledger.claim(intention(not_before=datetime.now(UTC)), owner)
+    assert again.execution.execution_id == bought.execution.execution_id
 
 
 def test_the_retry_of_a_failed_run_does_not_get_that_run_again(
@@ -551,3 +600,94 @@ def test_threads_that_start_one_task_at_one_moment_get_one_row(ledger: DuckDbLed
     assert sum(claim.created for claim in claims) == 1
     assert sum(claim.owned for claim in claims) == 1
     assert len(ledger.open_executions()) == 1
+
+
+# --- one run, one row
+
+
+def test_a_run_that_another_row_has_is_not_written_into_a_second_one(ledger: DuckDbLedger, owner: Owner) -> None:
+    first = ledger.claim(intention("a"), owner).execution
+    second = ledger.claim(intention("b"), owner).execution
+    ledger.mark_started(first.execution_id, owner, run_id="r1", run_status=None)
+    ledger.mark_started(first.execution_id, owner, run_id="r1", run_status="RUNNING")  # its own, once more
+
+    with pytest.raises(RunTakenError, match=f"run r1 belongs to execution {first.execution_id} of task a"):
+        ledger.mark_started(second.execution_id, owner, run_id="r1", run_status=None)
+
+    assert ledger.get(second.execution_id) == second
+
+
+def test_of_two_that_want_one_run_at_a_time_one_gets_it(warehouse: Warehouse) -> None:
+    owners = [Owner.this_process() for _ in range(8)]
+    ledger = DuckDbLedger(warehouse, lease=LONG)
+    rows = [ledger.claim(intention(f"task{i}"), owner).execution for i, owner in enumerate(owners)]
+
+    def start(i: int) -> bool:
+        try:
+            ledger.mark_started(rows[i].execution_id, owners[i], run_id="r1", run_status=None)
+        except RunTakenError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(start, range(8))) == [False] * 7 + [True]
+
+
+# --- a task under another name
+
+
+def renamed(**changes: Any) -> Intention:
+    return intention("companies", entries=frozenset({"companies", "b"}), **changes)
+
+
+@pytest.mark.parametrize("state", ["intended", "unknown", "started", "finished"])
+def test_a_renamed_task_takes_the_row_of_its_old_name(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, state: str
+) -> None:
+    before = dead_owner()
+    row = ledger.claim(intention(), before).execution
+    if state == "unknown":
+        ledger.mark_unknown(row.execution_id, before, error="no reply")
+    elif state != "intended":
+        ledger.mark_started(row.execution_id, before, run_id="r1", run_status=None)
+    if state == "finished":
+        close(warehouse, Claim(row, True, True), before)
+
+    claim = ledger.claim(renamed(), owner)
+
+    assert (claim.created, claim.owned, claim.execution.execution_id) == (False, True, row.execution_id)
+    if state != "finished":
+        assert [open_row.task_key for open_row in ledger.open_executions()] == ["companies"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"parameters": {"n": 2}}, {"icp_id": "6964b8105a4d0beef1000011"}, {"task_id": "f" * 24}],
+    ids=["other parameters", "another ICP", "another Linkt task"],
+)
+def test_a_row_with_another_request_is_not_that_of_a_renamed_task(
+    ledger: DuckDbLedger, owner: Owner, changes: dict[str, Any]
+) -> None:
+    ledger.claim(intention(), dead_owner())
+
+    assert ledger.claim(renamed(**changes), owner).created
+
+
+def test_two_entries_with_one_request_stay_two(ledger: DuckDbLedger, owner: Owner) -> None:
+    ledger.claim(intention("b"), dead_owner())
+
+    assert ledger.claim(renamed(), owner).created
+
+
+def test_a_living_process_that_still_has_the_old_name_is_followed(ledger: DuckDbLedger, owner: Owner) -> None:
+    held = ledger.claim(intention(), Owner.this_process()).execution
+
+    claim = ledger.claim(renamed(), owner)
+
+    assert (claim.created, claim.owned, claim.execution.execution_id) == (False, False, held.execution_id)
+
+
+def test_the_key_order_of_parameters_makes_no_other_request(ledger: DuckDbLedger, owner: Owner) -> None:
+    row = ledger.claim(intention(parameters={"a": 1, "b": [1]}), dead_owner()).execution
+
+    assert ledger.claim(renamed(parameters={"b": [1], "a": 1}), owner).execution.execution_id == row.execution_id

@@ -118,3 +118,42 @@ def test_builds_recorded_by_earlier_releases_are_kept_and_described(tmp_path: Pa
         ]
         undescribed = "from duckdb_columns() where table_name = 'model_builds' and comment is null"
         assert migrated.execute(undescribed).fetchall() == []
+
+
+def test_one_run_in_two_rows_is_repaired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Earlier releases could adopt the run of another task's start: the row that asked for it keeps it."""
+    path = tmp_path / "linkt.duckdb"
+    con = duckdb.connect()
+    con.execute(f"attach '{path}' as warehouse; use warehouse; set TimeZone = 'UTC'")
+    with monkeypatch.context() as patch:
+        known = migration.migrations()
+        (repair,) = [step for step in known if step.name == "undelivered"]
+        patch.setattr(migration, "migrations", lambda: known[: known.index(repair)])
+        migration.migrate(con)
+    con.execute(
+        """
+        insert into linkt.executions
+            (execution_id, task_key, task_id, parameters, attempt, state, run_id, intended_at, finished_at, lease_owner)
+        values
+            ('a', 'all', 't', '{}', 1, 'finished', 'r1', '2026-11-02', '2026-11-02', 'somebody'),
+            ('b', 'some', 't', '{"n":25}', 1, 'finished', 'r1', '2026-11-03', '2026-11-03', null),
+            ('c', 'own', 't', '{}', 1, 'finished', 'r2', '2026-11-03', '2026-11-03', 'somebody');
+        insert into linkt.runs (run_id, input, fetched_at) values
+            ('r1', '{"icp_id":"i","parameters":{"n":25}}', '2026-11-03'), ('r2', null, '2026-11-03')
+        """
+    )
+    con.close()
+
+    with Warehouse(path).read() as con:
+        rows = con.execute(
+            "select execution_id, state, run_id, lease_owner, last_error from linkt.executions order by 1"
+        ).fetchall()
+        owed = con.execute("select execution_id, asked_by from linkt.undelivered").fetchall()
+
+    said = "run r1 belongs to execution b; no run was found for this one"
+    assert rows == [
+        ("a", "lost", None, None, said),
+        ("b", "finished", "r1", None, None),
+        ("c", "finished", "r2", None, None),
+    ]
+    assert owed == [("c", "somebody")]

@@ -1,0 +1,100 @@
+"""When a paid outcome is used up in Dagster: once all that was asked for together with it is done."""
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from linkt_pipeline.config import PROJECT_ROOT
+from tests.assets.deployment import Deployment, failures
+
+
+@pytest.fixture
+def own_sql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of sql/ that a test may change."""
+    folder = tmp_path / "sql"
+    shutil.copytree(PROJECT_ROOT / "sql", folder)
+    monkeypatch.setattr("linkt_pipeline.assets.location.SQL_DIR", folder)
+    return folder
+
+
+def paid(deployment: Deployment, **options: object) -> dg.ExecuteInProcessResult:
+    return deployment.run("execute_and_publish", partitions=("search",), **options)  # type: ignore[arg-type]
+
+
+def test_a_job_whose_model_fails_has_used_nothing_up(deployment: Deployment, own_sql: Path) -> None:
+    model = own_sql / "marts" / "run_history.sql"
+    good = model.read_text()
+    model.write_text(good.replace("\nselect\n", "\nselect\n    error('a fault put in by a test') as fault,\n"))
+    for _ in range(2):
+        assert set(failures(paid(deployment))) == {"sql_models"}
+    assert deployment.sandbox.run_count() == 1
+    model.write_text(good)
+
+    assert paid(deployment).success
+    assert deployment.sandbox.run_count() == 1
+    assert deployment.published_rows("select count(*) from linkt.runs") == [(1,)]
+    assert paid(deployment).success
+    assert deployment.sandbox.run_count() == 2
+
+
+def test_the_paid_asset_alone_is_used_up_when_it_is_recorded(deployment: Deployment) -> None:
+    """Nobody asked for more in this Dagster run; what is downstream follows by itself."""
+    for _ in range(2):
+        assert paid(deployment, assets=["linkt/executions"]).success
+
+    assert deployment.sandbox.run_count() == 2
+
+
+def test_when_one_of_several_fails_the_next_job_repeats_that_one_alone(deployment: Deployment) -> None:
+    deployment.sandbox.inject("failed_run=provider_error@execute:6964ba2c5a4d0beef1000033")
+    assert not deployment.run("execute_and_publish", partitions=("search", "news")).success
+
+    assert deployment.run("execute_and_publish", partitions=("search", "news")).success
+
+    bought = deployment.rows("select task_key, count(*) from linkt.executions group by all order by all")
+    assert bought == [("fair", 1), ("news", 2), ("search", 1)]
+
+
+def test_a_tick_of_a_schedule_is_a_question_of_its_own(deployment: Deployment, own_sql: Path) -> None:
+    """A broken model must not end the purchases of a schedule; a repetition of its Dagster run buys nothing."""
+    model = own_sql / "marts" / "run_history.sql"
+    model.write_text(model.read_text().replace("\nselect\n", "\nselect\n    error('put in by a test') as fault,\n"))
+
+    def tick(moment: datetime) -> None:
+        deployment.definitions.resolve_job_def("execute_and_publish").execute_in_process(
+            instance=deployment.instance,
+            raise_on_error=False,
+            partition_key="search",
+            tags={".dagster/scheduled_execution_time": moment.isoformat()},
+        )
+
+    monday = datetime.now(UTC)
+    tick(monday)
+    tick(monday)
+    assert deployment.sandbox.run_count() == 1
+    tick(datetime.now(UTC) + timedelta(milliseconds=1))
+    assert deployment.sandbox.run_count() == 2
+
+
+def test_run_config_buys_again_on_purpose(deployment: Deployment, own_sql: Path) -> None:
+    model = own_sql / "marts" / "run_history.sql"
+    model.write_text(model.read_text().replace("\nselect\n", "\nselect\n    error('put in by a test') as fault,\n"))
+    paid(deployment)
+
+    paid(deployment, config={"linkt__executions": {"again": True}})
+
+    assert deployment.sandbox.run_count() == 2
+
+
+def test_nothing_is_bought_while_a_check_fails_that_would_keep_it_from_being_published(deployment: Deployment) -> None:
+    assert paid(deployment).success
+    with deployment.warehouse.write() as con:
+        con.execute("insert into linkt.executions from linkt.executions")
+
+    told = failures(paid(deployment))["linkt__executions"]
+
+    assert "check executions_key of linkt.executions fails" in told
+    assert deployment.sandbox.run_count() == 1
