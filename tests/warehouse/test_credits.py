@@ -211,6 +211,26 @@ def test_a_later_body_that_says_less_erases_neither_credits_nor_names(warehouse:
     assert fetch(warehouse, "select resource_id from linkt.run_resources") == [("6964b9b45a4d0beef2000001",)]
 
 
+@pytest.mark.parametrize(
+    ("first", "later", "expected"),
+    [
+        ({"breakdown": {"a": 10, "b": 5}}, {"breakdown": {"a": 11}}, {"a": 11.0, "b": 5.0}),
+        ({"total_credits": 15, "breakdown": {"a": 10, "b": 5}}, {"breakdown": {"a": 10}}, {"a": 10.0, "b": 5.0}),
+        ({"breakdown": {"a": 10, "b": 5}}, {"total_credits": 10, "breakdown": {"a": 10}}, {"a": 10.0}),
+    ],
+    ids=["a part", "a part beside a known total", "the whole"],
+)
+def test_a_breakdown_without_a_total_may_be_a_part(
+    warehouse: Warehouse, first: dict[str, Any], later: dict[str, Any], expected: dict[str, float]
+) -> None:
+    land(warehouse, body(output=output(**first)))
+    after = NOW + timedelta(hours=2)
+    land(warehouse, body(output=output(**later), updated_at=after.isoformat()), seen_at=after)
+
+    assert dict(fetch(warehouse, "select action_type, credits from linkt.run_credits")) == expected
+    assert fetch(warehouse, "select credits from linkt.run_costs") == [(sum(expected.values()),)]
+
+
 def test_a_later_body_that_says_more_is_believed(warehouse: Warehouse) -> None:
     land(warehouse, body(output=None))
     after = NOW + timedelta(hours=2)

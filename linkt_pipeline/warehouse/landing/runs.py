@@ -54,6 +54,7 @@ def land_runs(
             ) = 1
         )
         select newest.* replace ({kept}),
+            newest.total_credits is not null as states_total,
             stored.rowid as stored_row,
             stored_row is null as is_new,
             coalesce(newest.updated_at, '-infinity') >= coalesce(stored.updated_at, '-infinity') as is_current,
@@ -77,18 +78,26 @@ def land_runs(
 
 
 def _replace_credits(con: duckdb.DuckDBPyConnection) -> None:
-    """A run's breakdown is one set: a newer one replaces it whole, action types that it lacks are gone."""
+    """A breakdown beside a total is one set and replaces the last one whole; without a total it may be a part of it."""
     con.execute(
         """
         create or replace temp table newest_credits as
-        select run_id, action_type, max(credits) as credits
-        from delivered_credits semi join changed_runs using (run_id)
+        select run_id, action_type, max(credits) as credits, any_value(states_total) as is_whole
+        from delivered_credits join changed_runs using (run_id)
         where action_type is not null
         group by all
         """
     )
-    con.execute("delete from linkt.run_credits where run_id in (select run_id from newest_credits)")
-    con.execute("insert into linkt.run_credits (run_id, action_type, credits) from newest_credits")
+    con.execute(
+        """
+        delete from linkt.run_credits as stored using newest_credits as newest
+        where stored.run_id = newest.run_id and (newest.is_whole or stored.action_type = newest.action_type)
+        """
+    )
+    con.execute(
+        "insert into linkt.run_credits (run_id, action_type, credits) "
+        "select run_id, action_type, credits from newest_credits"
+    )
 
 
 def _name_resources(con: duckdb.DuckDBPyConnection) -> int:
