@@ -18,8 +18,11 @@ class ForeignRunError(ConfigError):
 
 @click.command("adopt")
 @click.argument("task_name", metavar="TASK")
-@click.argument("run_id")
-def adopt(task_name: str, run_id: str) -> None:
+@click.argument("run_id", required=False)
+@click.option(
+    "--none", "no_run", is_flag=True, help="No run came of the start whose reply was lost; the next run buys."
+)
+def adopt(task_name: str, run_id: str | None, no_run: bool) -> None:
     """Say by hand which Linkt run a task is waiting for.
 
     Needed when the reply to a start was lost and several runs could be the one it started: nothing is started for
@@ -28,9 +31,22 @@ def adopt(task_name: str, run_id: str) -> None:
     \b
     Example:
       linkt-pipeline adopt enterprise_saas_search 6964b9b45a4d0beef1000031
+      linkt-pipeline adopt enterprise_saas_search --none
     """  # noqa: D301
     deployment = Deployment.from_environment()
     task = deployment.select_tasks([task_name])[task_name]
+    if no_run == bool(run_id):
+        raise click.UsageError("name the run, or give --none")
+
+    from linkt_pipeline.warehouse.ledger import DuckDbLedger, Intention
+
+    ledger = DuckDbLedger(deployment.warehouse)
+    intention = Intention(task.key, task.task_id, task.icp_id, task.parameters, entries=frozenset(deployment.tasks))
+    if run_id is None:
+        closed = ledger.deny(intention)
+        click.echo(f"execution {closed.execution_id} of {task_name} is closed: no run came of it")
+        click.echo(f"buy one with: linkt-pipeline run {task_name}")
+        return
 
     async def ask(client: "LinktClient") -> "Run":
         return await look_up_run(client, run_id)
@@ -42,9 +58,6 @@ def adopt(task_name: str, run_id: str) -> None:
             "adopt it for the entry with that task_id"
         )
 
-    from linkt_pipeline.warehouse.ledger import DuckDbLedger, Intention
-
-    intention = Intention(task.key, task.task_id, task.icp_id, task.parameters)
-    execution = DuckDbLedger(deployment.warehouse).adopt(intention, run.id)
+    execution = ledger.adopt(intention, run.id)
     click.echo(f"task {task_name} has adopted run {run.id} ({run.raw_status}) as execution {execution.execution_id}")
     click.echo(f"wait for it and land it with: linkt-pipeline run {task_name} (buys nothing)")

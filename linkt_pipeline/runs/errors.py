@@ -49,16 +49,21 @@ class StartRefusedError(NotStartedError):
 
 
 class AmbiguousRunsError(ExecutionError):
-    """A reply was lost, and more than one run could be the one it was about."""
+    """A reply was lost, and more than one run, or one that another start may have made, could be the one."""
 
     def __init__(self, task_key: str, candidates: Sequence[str]) -> None:
         listed = "\n".join(f"  {candidate}" for candidate in candidates)
         super().__init__(
-            f"task {task_key}: the reply to a start was lost and {len(candidates)} runs could be the one it started:\n"
+            f"task {task_key}: the reply to a start was lost and {_counted(candidates)} could be the one it started:\n"
             f"{listed}\n"
-            f"Choose one with: linkt-pipeline adopt {task_key} RUN_ID. Nothing is started until then."
+            f"Choose one with: linkt-pipeline adopt {task_key} RUN_ID, or say that it is none of them with: "
+            f"linkt-pipeline adopt {task_key} --none. Nothing is started until then."
         )
         self.candidates = tuple(candidates)
+
+
+def _counted(candidates: Sequence[str]) -> str:
+    return "1 run, which another start may have made," if len(candidates) == 1 else f"{len(candidates)} runs"
 
 
 class StillRunningError(ExecutionError):

@@ -5,8 +5,9 @@ does not know yet, that carries the same input, and that was created when the re
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -37,7 +38,8 @@ async def find_started_run(
 
     Raises:
         IncompleteListError: no run that is shown carries the same input, and it may be among those that are not.
-        AmbiguousRunsError: several runs fit, and guessing could leave a paid run unwatched.
+        AmbiguousRunsError: several runs fit, or one that another start may have made, and guessing could leave a paid
+            run unwatched.
     """
     window = worker.timing.settle if window is None else window
     clock = asyncio.get_running_loop().time
@@ -46,7 +48,7 @@ async def find_started_run(
     while True:
         looked_at = clock()
         try:
-            candidates = await _candidates(worker, execution, last_sent)
+            found = await _candidates(worker, execution, last_sent)
         except IncompleteListError as error:
             if looked_at >= settled_at:
                 raise IncompleteListError(
@@ -54,21 +56,37 @@ async def find_started_run(
                     f"not show ({error}), so nothing is started. Run it again later, or name the run with: "
                     f"linkt-pipeline adopt {execution.task_key} RUN_ID"
                 ) from None
-            candidates = []
-        if len(candidates) > 1:
+            found = _Found()
+        # What another start may have made is left for that one to take while there is time.
+        candidates = [*found.own, *found.doubtful]
+        if len(found.own) > 1 or (found.doubtful and looked_at >= settled_at):
             several = AmbiguousRunsError(execution.task_key, [_describe(run) for run in candidates])
             await worker.call(worker.ledger.mark_unknown, execution.execution_id, worker.owner, error=str(several))
             raise several
-        if candidates:
-            return candidates[0]
+        if found.own and not found.doubtful:
+            return found.own[0]
         if looked_at >= settled_at:
             return None
         await asyncio.sleep(max(0, min(pause, settled_at - clock())))
         pause *= 2
 
 
-async def _candidates(worker: Worker, execution: Execution, last_sent: datetime) -> list[Run]:
+@dataclass
+class _Found:
+    """Runs that fit equally well.
+
+    Attributes:
+        own: no other start that is looked for fits them as well.
+        doubtful: another start may have made them.
+    """
+
+    own: list[Run] = field(default_factory=list)
+    doubtful: list[Run] = field(default_factory=list)
+
+
+async def _candidates(worker: Worker, execution: Execution, last_sent: datetime) -> _Found:
     skew = worker.timing.clock_skew
+    rivals = await worker.call(worker.ledger.rivals, execution, execution.intended_at - skew)
     known = await worker.call(worker.ledger.owned_run_ids, execution.task_id)
     fits: dict[Fit, list[Run]] = {fit: [] for fit in Fit}
     runs = worker.client.list_runs(task_id=execution.task_id, created_after=execution.intended_at - skew, whole=True)
@@ -84,7 +102,23 @@ async def _candidates(worker: Worker, execution: Execution, last_sent: datetime)
     except IncompleteListError:
         if not fits[Fit.SAME]:  # a run with the very input is the one, whatever else the list does not show
             raise
-    return fits[Fit.SAME] or fits[Fit.POSSIBLE]
+    same = _shared_out(execution, Fit.SAME, fits[Fit.SAME], rivals)
+    return same if same.own or same.doubtful else _shared_out(execution, Fit.POSSIBLE, fits[Fit.POSSIBLE], rivals)
+
+
+def _shared_out(execution: Execution, fit: "Fit", runs: Sequence[Run], rivals: Sequence[Execution]) -> _Found:
+    """Runs that fit this start so well, less those that fit another start of the same Linkt task better."""
+    request = (execution.icp_id, execution.parameters)
+    others = [rival for rival in rivals if (rival.icp_id, rival.parameters) != request]
+    found = _Found()
+    for run in runs:
+        theirs = {fit_of(rival, run) for rival in others}
+        if fit is Fit.POSSIBLE and Fit.SAME in theirs:
+            continue
+        # Any run of the task has what a request without parameters asks for, so that shows nothing.
+        says_more = fit is Fit.POSSIBLE and not execution.parameters and bool(_given(run))
+        (found.doubtful if fit in theirs or says_more else found.own).append(run)
+    return found
 
 
 class Fit(Enum):
@@ -99,13 +133,20 @@ def fit_of(execution: Execution, run: Run) -> Fit:
     """Compare a run's input with a request; only what contradicts the request rules a run out."""
     if execution.icp_id and run.icp_id and run.icp_id != execution.icp_id:
         return Fit.DIFFERENT
-    given = (run.input or {}).get("parameters", run.input)
-    if not run.input or not isinstance(given, Mapping):
+    given = _given(run)
+    if given is None:
         return Fit.POSSIBLE
-    given = {key: value for key, value in given.items() if key != "icp_id"}
     if given == dict(execution.parameters):
         return Fit.SAME
     return Fit.DIFFERENT if _contradicts(given, execution.parameters) else Fit.POSSIBLE
+
+
+def _given(run: Run) -> dict[str, object] | None:
+    """The parameters that a run says it was started with, if it does."""
+    given = (run.input or {}).get("parameters", run.input)
+    if not run.input or not isinstance(given, Mapping):
+        return None
+    return {key: value for key, value in given.items() if key != "icp_id"}
 
 
 def _contradicts(given: object, asked: object) -> bool:

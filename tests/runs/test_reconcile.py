@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from linkt_pipeline.api import IncompleteListError, LinktClient, MalformedBodyError, Page, Run
+from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.errors import AmbiguousRunsError
 from linkt_pipeline.runs.reconcile import Fit, find_started_run, fit_of
 from linkt_pipeline.runs.start import start_or_adopt
@@ -323,6 +324,71 @@ def two_that_fit(scene: Scene) -> tuple[RunRecord, RunRecord]:
     assert isinstance(outcome.error, AmbiguousRunsError)
     (own,) = (record for record in scene.sandbox.world.runs.values() if record.id != other.id)
     return own, other
+
+
+# --- whose run is it
+
+
+def both_replies_lost(scene: Scene, *, made: tuple[bool, bool]) -> tuple[Any, Any]:
+    """Two entries of one Linkt task, A without parameters and B with, whose processes died before the replies."""
+    gone = Owner("elsewhere/1/2/3")
+    for key, parameters, exists in (("a", {}, made[0]), ("b", {"num_results": 2}, made[1])):
+        task = search(key=key, parameters=parameters)
+        wanted = Intention(key, task.task_id, task.icp_id, task.parameters)
+        row = scene.ledger.claim(wanted, gone).execution
+        scene.ledger.mark_unknown(row.execution_id, gone, error="no reply")
+        if exists:
+            started_elsewhere(scene, parameters=parameters)
+    scene.ledger.release(gone)
+    return search(key="a", parameters={}), search(key="b")
+
+
+@pytest.mark.parametrize("made", [(True, True), (False, True), (True, False), (False, False)])
+def test_of_two_starts_of_one_task_each_gets_its_own_run(scene: Scene, made: tuple[bool, bool]) -> None:
+    a, b = both_replies_lost(scene, made=made)
+
+    outcomes = scene.execute(a, b)
+
+    assert all(outcome.succeeded for outcome in outcomes)
+    assert scene.sandbox.run_count() == 2
+    rows = {row.task_key: row for row in scene.rows() if row.run_id}
+    inputs = {record.id: dict(record.input).get("parameters") for record in scene.sandbox.world.runs.values()}
+    assert {key: inputs[str(row.run_id)] or {} for key, row in rows.items()} == {"a": {}, "b": {"num_results": 2}}
+
+
+def test_a_request_without_parameters_asks_before_it_takes_a_run_that_has_some(scene: Scene) -> None:
+    """Such a run may be anybody's; and Linkt may have added defaults."""
+    theirs = started_elsewhere(scene, parameters={"num_results": 25})
+    scene.sandbox.inject("http_500@execute")
+    task = search(parameters={})
+
+    (outcome,) = scene.execute(task)
+
+    assert isinstance(outcome.error, AmbiguousRunsError)
+    assert outcome.error.candidates[0].startswith(theirs.id)
+    assert "linkt-pipeline adopt saas --none" in str(outcome.error)
+    scene.ledger.deny(Intention(task.key, task.task_id, task.icp_id, task.parameters))
+    assert scene.execute(task)[0].succeeded
+    assert len(bought(scene, theirs)) == 1
+
+
+def test_a_run_that_fits_two_starts_equally_well_is_asked_about(scene: Scene) -> None:
+    scene.sandbox.inject("http_500@execute*2")
+    started_elsewhere(scene, parameters={"num_results": 2, "city": "Lyon", "language": "en"})
+
+    outcomes = scene.execute(
+        search(key="a", parameters={"num_results": 2}), search(key="b", parameters={"num_results": 2, "city": "Lyon"})
+    )
+
+    assert [type(outcome.error) for outcome in outcomes] == [AmbiguousRunsError] * 2
+    assert scene.sandbox.run_count() == 1
+
+
+def test_a_run_that_is_there_can_be_denied_only_while_it_is_unclear(scene: Scene) -> None:
+    scene.execute(search())
+
+    with pytest.raises(LinktPipelineError, match="no start whose reply was lost"):
+        scene.ledger.deny(intention())
 
 
 def test_several_that_fit_stop_with_a_list_and_the_command(scene: Scene) -> None:
