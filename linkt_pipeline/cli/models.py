@@ -9,20 +9,22 @@ from linkt_pipeline.config import PROJECT_ROOT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from linkt_pipeline.models import Columns, ModelKey
+    from linkt_pipeline.models import Columns, ModelGraph, ModelKey
     from linkt_pipeline.warehouse.catalog import CatalogTable
 
 
 @click.command("models")
 @click.option("--check", is_flag=True, help="Check every model's SQL and header against the tables; run none.")
+@click.option("--test", is_flag=True, help="Run the cases written beside macros and models, in memory.")
 @click.option("--markdown", is_flag=True, help="Print a reference of all tables and columns, as in docs/tables.md.")
-def models(check: bool, markdown: bool) -> int:
+def models(check: bool, test: bool, markdown: bool) -> int:
     """Show the SQL models of sql/ in build order, with how each is kept and what it reads.
 
     \b
     Examples:
       linkt-pipeline models
       linkt-pipeline models --check       after editing a file of sql/
+      linkt-pipeline models --test        rows in and rows out, from *.cases.csv and *.cases.yaml
       linkt-pipeline models --markdown > docs/tables.md
     """  # noqa: D301
     from linkt_pipeline.models import (
@@ -45,6 +47,8 @@ def models(check: bool, markdown: bool) -> int:
     if markdown:
         click.echo(_reference(landed, render_markdown(graph, _as_published(describe_models(graph)))), nl=False)
         return 0
+    if test:
+        return _test(graph)
     if not check:
         click.echo(render_graph(graph))
         return 0
@@ -64,6 +68,20 @@ def _as_published(described: "Mapping[ModelKey, Columns]") -> "dict[ModelKey, Co
     from linkt_pipeline.warehouse.published_types import published_type
 
     return {key: {name: published_type(kind) for name, kind in columns.items()} for key, columns in described.items()}
+
+
+def _test(graph: "ModelGraph") -> int:
+    """Each file of cases on a line, what came out otherwise below it. Returns 1 if anything did."""
+    from linkt_pipeline.models import run_cases
+
+    found = list(run_cases(PROJECT_ROOT / "sql", graph))
+    for result in found:
+        for failure in result.failures:
+            click.echo(f"error: {failure}", err=True)
+    cases = sum(result.cases for result in found)
+    failed = sum(result.failed for result in found)
+    click.echo(f"{cases - failed} of {cases} cases in {len(found)} files come out as written")
+    return 1 if failed else 0
 
 
 _INTRODUCTION = """\

@@ -1,6 +1,7 @@
 """SQL models: read from files, put in order, built, checked and explained."""
 
 from linkt_pipeline.models.build import BuildMode, BuildResult, build_model, prepare_builds
+from linkt_pipeline.models.cases import CaseResult, run_cases
 from linkt_pipeline.models.checks import Check, CheckResult, load_checks, run_check
 from linkt_pipeline.models.columns import describe_models, try_describe, warehouse_sources
 from linkt_pipeline.models.digests import warn_of_hashes
@@ -18,6 +19,7 @@ __all__ = [
     "SEEDS_FOLDER",
     "BuildMode",
     "BuildResult",
+    "CaseResult",
     "Check",
     "CheckResult",
     "Columns",
@@ -42,6 +44,7 @@ __all__ = [
     "prepare_builds",
     "render_graph",
     "render_markdown",
+    "run_cases",
     "run_check",
     "try_describe",
     "warehouse_sources",

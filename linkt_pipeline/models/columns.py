@@ -51,10 +51,9 @@ def describe_models(graph: ModelGraph) -> dict[ModelKey, Columns]:
 @lru_cache(maxsize=4)
 def try_describe(graph: ModelGraph) -> tuple[dict[ModelKey, Columns], dict[ModelKey, ModelFileError]]:
     """As :func:`describe_models`, with the problems collected; children of a bad model are left out of both."""
-    con = duckdb.connect()
+    con = open_scratch(graph)
     try:
         _create_sources(con, graph.sources)
-        create_macros(con, graph.macros.values())
         described: dict[ModelKey, Columns] = {}
         problems: dict[ModelKey, ModelFileError] = {}
         for key, model in graph.models.items():
@@ -73,6 +72,21 @@ def try_describe(graph: ModelGraph) -> tuple[dict[ModelKey, Columns], dict[Model
         return described, problems
     finally:
         con.close()
+
+
+def open_scratch(graph: ModelGraph) -> duckdb.DuckDBPyConnection:
+    """A database in memory that has the macros and nothing else; for the caller to close.
+
+    Raises:
+        ModelFileError: DuckDB refuses a macro.
+    """
+    con = duckdb.connect()
+    try:
+        create_macros(con, graph.macros.values())
+    except BaseException:
+        con.close()
+        raise
+    return con
 
 
 def file_error(model: SqlModel, error: duckdb.Error) -> ModelFileError:
