@@ -33,7 +33,7 @@ from linkt_pipeline.api.models import (
     Task,
     WireModel,
 )
-from linkt_pipeline.api.pagination import read_in_parts, walk_pages
+from linkt_pipeline.api.pagination import OnMalformed, read_in_parts, walk_pages
 from linkt_pipeline.api.retries import cancel_may_be_retried, read_may_be_retried, with_retries
 from linkt_pipeline.api.throttle import Throttle
 from linkt_pipeline.api.transport import DEFAULT_TIMEOUTS, Reply, RequestRecord, Transport
@@ -240,25 +240,35 @@ class LinktClient:
         """One task."""
         return await self._get_one(Task, "/v1/task/{task_id}", None, task_id=check_id(task_id, kind="task"))
 
-    def list_tasks(self, **filters: Unpack[TaskFilters]) -> AsyncIterator[Task]:
+    def list_tasks(
+        self, *, on_malformed: OnMalformed | None = None, **filters: Unpack[TaskFilters]
+    ) -> AsyncIterator[Task]:
         """Every task of the organization."""
-        return walk_pages(lambda page: self._get_page(Task, "/v1/task", "tasks", page, filters))
+        return walk_pages(
+            lambda page: self._get_page(Task, "/v1/task", "tasks", page, filters), on_malformed=on_malformed
+        )
 
     async def get_icp(self, icp_id: str) -> Icp:
         """One ideal customer profile."""
         return await self._get_one(Icp, "/v1/icp/{icp_id}", None, icp_id=check_id(icp_id, kind="ICP"))
 
-    def list_icps(self, **filters: Unpack[PageFilters]) -> AsyncIterator[Icp]:
+    def list_icps(
+        self, *, on_malformed: OnMalformed | None = None, **filters: Unpack[PageFilters]
+    ) -> AsyncIterator[Icp]:
         """Every ideal customer profile of the organization."""
-        return walk_pages(lambda page: self._get_page(Icp, "/v1/icp", "icps", page, filters))
+        return walk_pages(lambda page: self._get_page(Icp, "/v1/icp", "icps", page, filters), on_malformed=on_malformed)
 
     async def get_sheet(self, sheet_id: str) -> Sheet:
         """One sheet."""
         return await self._get_one(Sheet, "/v1/sheet/{sheet_id}", None, sheet_id=check_id(sheet_id, kind="sheet"))
 
-    def list_sheets(self, **filters: Unpack[SheetFilters]) -> AsyncIterator[Sheet]:
+    def list_sheets(
+        self, *, on_malformed: OnMalformed | None = None, **filters: Unpack[SheetFilters]
+    ) -> AsyncIterator[Sheet]:
         """Every sheet of the organization, or of one ICP."""
-        return walk_pages(lambda page: self._get_page(Sheet, "/v1/sheet", "sheets", page, filters))
+        return walk_pages(
+            lambda page: self._get_page(Sheet, "/v1/sheet", "sheets", page, filters), on_malformed=on_malformed
+        )
 
     async def _get_one(
         self, model: type[M], route: str, attempts: int | None, query: Mapping[str, object] | None = None, **ids: str

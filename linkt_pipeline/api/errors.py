@@ -11,9 +11,13 @@ block, so that no transport error (which may carry request headers) hangs on to 
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from hashlib import blake2b
 from typing import ClassVar
 
+from linkt_pipeline.api.json_text import find_id
 from linkt_pipeline.errors import LinktPipelineError
+
+NAMELESS = "unreadable-"  # begins the name of what can't be read and shows no id
 
 
 class LinktApiError(LinktPipelineError):
@@ -86,6 +90,17 @@ class MalformedBodyError(LinktApiError):
         self.reason = reason
         self.field = field
         self.truncated = truncated
+
+    @property
+    def object_id(self) -> str | None:
+        """The id that the body seems to be about, as far as can be told."""
+        return find_id(self.payload)
+
+    @property
+    def subject(self) -> str:
+        """Under which name the body is kept: its :attr:`object_id`, else one made of its text."""
+        digest = blake2b(self.payload.encode("utf-8", "replace"), digest_size=8).hexdigest()
+        return self.object_id or f"{NAMELESS}{digest}"
 
     def placed(self, method: str, path: str, status: int, clean: Callable[[str], str]) -> "MalformedBodyError":
         """The same error, knowing the request it answers, with every text cleaned."""

@@ -9,6 +9,8 @@ from pydantic_core import from_json
 _TO_BRACKET = re.compile(r"""[^"\[\]{}]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"\[\]{}]*+)*+([\[\]{}])""", re.DOTALL)
 _SCALAR = re.compile(r"""\"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^\s"\[\]{},:]++""", re.DOTALL)
 
+_NAMED_ID = re.compile(r'"id"\s*+:\s*+"([A-Za-z0-9_-]{1,64})"')
+
 
 def load_json(text: str | bytes) -> Any:
     """Parse a JSON text; integers of up to 4,300 digits stay exact.
@@ -39,3 +41,9 @@ def end_of_value(text: str, at: int) -> int:
         if depth == 0:
             return at
     raise ValueError(f"the text ends inside of a value, at character {at}")
+
+
+def find_id(text: str) -> str | None:
+    """The first thing in a text that looks like the id of an object; the text may be broken or cut."""
+    found = _NAMED_ID.search(text)
+    return found[1] if found else None

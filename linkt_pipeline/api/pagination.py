@@ -19,6 +19,8 @@ class HasId(Protocol):
 
 R = TypeVar("R", bound=HasId)
 T = TypeVar("T")
+OnMalformed = Callable[[MalformedBodyError], None]
+"""Told about each row of a list that can't be read."""
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +28,7 @@ _log = logging.getLogger(__name__)
 async def walk_pages(
     fetch: Callable[[int], Awaitable[Page[R]]],
     *,
-    on_malformed: Callable[[MalformedBodyError], None] | None = None,
+    on_malformed: OnMalformed | None = None,
     whole: bool = False,
 ) -> AsyncIterator[R]:
     """Every row once, in the order of the pages.

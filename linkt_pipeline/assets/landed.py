@@ -54,6 +54,7 @@ class CollectConfig(dg.Config):
         description="Go back to runs updated since this date (ISO 8601, UTC). Default: where the last collection "
         "stopped, or 30 days on the first one.",
     )
+    retry_rejected: bool = Field(default=False, description="Ask again for runs that were rejected before.")
 
     def moment(self) -> datetime | None:
         """The date as an aware time.
@@ -128,19 +129,28 @@ def _runs(sources: Landed, checks: list[Check]) -> dg.AssetsDefinition:
     ) -> Results:
         async def collect() -> Collected:
             async with linkt.client(store) as client:
-                return await collect_runs(client, store, since=config.moment(), log=context.log.info)
+                return await collect_runs(
+                    client,
+                    store,
+                    since=config.moment(),
+                    retry_rejected=config.retry_rejected,
+                    log=context.log.info,
+                )
 
         store = warehouse.warehouse
         collected = asyncio.run(collect())
         context.log.info(
             f"{len(collected.landed)} runs landed, {len(collected.unfinished)} still going, {len(collected.gone)} gone"
         )
+        for run_id in collected.rejected:
+            context.log.warning(f"run {run_id} can't be used; what arrived is kept in linkt.rejects with the reason")
         for failure in collected.failures:
             context.log.warning(f"a run can't be read for now and is looked at again next time: {failure}")
         own_metadata = {
             "landed": len(collected.landed),
             "unfinished": len(collected.unfinished),
             "gone": len(collected.gone),
+            "rejected": len(collected.rejected),
         }
         yield from _results(store, RUN_TABLES, own, {"runs": own_metadata})
 
@@ -223,6 +233,10 @@ def _reference(sources: Landed, checks: list[Check]) -> dg.AssetsDefinition:
         store = warehouse.warehouse
         counts = asyncio.run(refresh())
         context.log.info(f"{counts.tasks} tasks, {counts.icps} ICPs and {counts.sheets} sheets are known")
+        for failure in counts.failures:
+            context.log.warning(f"a list can't be read for now, what it said before stays: {failure}")
+        if counts.rejected:
+            context.log.warning(f"{counts.rejected} of the rows can't be used; they are kept in linkt.rejects")
         yield from _results(store, REFERENCE_TABLES, own, {})
 
     return reference_data

@@ -16,11 +16,17 @@ if TYPE_CHECKING:
 def cancel(run_id: str) -> None:
     """Cancel a Linkt run. What it found and spent until then is landed by whoever waits for it, or by `sync`.
 
+    A run that has ended and can't be landed is given up: its task may start another one.
+
     \b
     Example:
       linkt-pipeline cancel 6964b9b45a4d0beef1000031
     """  # noqa: D301
     deployment = Deployment.from_environment()
+    if (task := _give_up(deployment, run_id)) is not None:
+        click.echo(f"run {run_id} can't be landed and is given up; what arrived of it stays in linkt.rejects")
+        click.echo(f"`linkt-pipeline run {task}` starts a new run, which costs credits")
+        return
 
     async def stop(client: "LinktClient") -> "tuple[Run, Run | None]":
         before = await look_up_run(client, run_id)
@@ -35,3 +41,13 @@ def cancel(run_id: str) -> None:
         return
     click.echo(f"run {run_id}: {before.raw_status} -> {after.raw_status}")
     click.echo("`linkt-pipeline sync` lands what it found and spent, unless a `run` is waiting for it")
+
+
+def _give_up(deployment: Deployment, run_id: str) -> str | None:
+    """The task whose execution of this run is closed now; None where the run is no reject."""
+    from linkt_pipeline.warehouse.ledger import DuckDbLedger
+
+    if not deployment.warehouse.path.exists():
+        return None
+    given_up = DuckDbLedger(deployment.warehouse).give_up(run_id)
+    return given_up.task_key if given_up else None

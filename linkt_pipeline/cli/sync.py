@@ -53,8 +53,7 @@ def sync(since: datetime | None, retry_missing: bool) -> int:
 
     fetch = {"config": {"retry_missing": retry_missing}}
     ops: dict[str, object] = {"entities": fetch, "signals": fetch}
-    if since is not None:
-        ops["runs"] = {"config": {"since": since.isoformat()}}
+    ops["runs"] = {"config": {"retry_rejected": retry_missing} | ({"since": since.isoformat()} if since else {})}
     with showing_progress([]) as progress:
         result = run_job(
             deployment.settings,

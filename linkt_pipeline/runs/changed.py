@@ -10,8 +10,9 @@ by page numbers, again and again until nothing new comes.
 from collections.abc import AsyncIterator, Iterable
 from datetime import datetime, timedelta
 
-from linkt_pipeline.api import LinktClient, Page, Run
+from linkt_pipeline.api import LinktClient, MalformedBodyError, Page, Run
 from linkt_pipeline.api.filters import RunFilters
+from linkt_pipeline.api.pagination import walk_pages
 
 _EDGE = timedelta(seconds=1)  # whether updated_after includes its own moment is not documented
 
@@ -25,10 +26,12 @@ class ChangedRuns:
 
     Attributes:
         reached: every run that changed up to this moment has been given; None while that can't be said.
+        unreadable: rows of the list that can't be read, by their text; such a run can still be readable by itself.
     """
 
     def __init__(self, client: LinktClient, after: datetime) -> None:
         self.reached: datetime | None = None
+        self.unreadable: dict[str, MalformedBodyError] = {}
         self._client = client
         self._start = after
         self._in_order = True
@@ -42,7 +45,7 @@ class ChangedRuns:
         while not self._in_order:
             self.reached = None
             given = len(self._given)
-            async for listed in self._client.list_runs(**_since(self._start)):
+            async for listed in walk_pages(self._page_of_all, on_malformed=self._note_unreadable):
                 for run in self._fresh([listed]):
                     yield run
             self._in_order = len(self._given) == given
@@ -59,12 +62,20 @@ class ChangedRuns:
             if stretch.after > self._start:
                 self.reached = stretch.after
             stretch.add(page)
+            for error in page.malformed:
+                self._note_unreadable(error)
             fresh = self._fresh(page.items)
             for run in fresh:
                 yield run
             if stretch.is_whole or not page.items or (not fresh and stretch.pages > 1):
                 return
             stretch = stretch.next() or stretch
+
+    async def _page_of_all(self, page: int) -> Page[Run]:
+        return await self._client.list_runs_page(page, **_since(self._start))
+
+    def _note_unreadable(self, error: MalformedBodyError) -> None:
+        self.unreadable[error.payload] = error
 
     def _fresh(self, runs: Iterable[Run]) -> list[Run]:
         """Those of them that were not given before; they are now."""

@@ -107,6 +107,17 @@ class RunNotVisibleError(ExecutionError):
         )
 
 
+class RunNotLandedError(ExecutionError):
+    """A run has ended, but what Linkt sends of it can't be stored. Its ledger row stays open, so nothing is bought."""
+
+    def __init__(self, task_key: str, run_id: str, reason: str) -> None:
+        super().__init__(
+            f"task {task_key}: run {run_id} can't be landed: {reason}. What arrived is kept in linkt.rejects, and the "
+            f"task starts no other run until this one is landed (`linkt-pipeline run {task_key}` tries again, at no "
+            f"cost) or given up (`linkt-pipeline cancel {run_id}`)"
+        )
+
+
 class RunFailedError(ExecutionError):
     """The run ended as anything but COMPLETED. It is landed with whatever it spent and named."""
 

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any
 
-import orjson
 import polars as pl
 
 from linkt_pipeline.api import Entity, Icp, Run, RunStatus, Sheet, Signal, Task
@@ -25,7 +24,6 @@ def runs_frame(seen: Sequence[SeenRun]) -> pl.DataFrame:
         run_id=[run.id for run in runs],
         status=[run.raw_status for run in runs],
         status_normalised=[None if run.status is RunStatus.UNKNOWN else run.status.value for run in runs],
-        input=[_json(run.input) for run in runs],
         error_kind=[error_kind(run) for run in runs],
     )
 
@@ -101,15 +99,12 @@ def tasks_frame(tasks: Sequence[Task], fetched_at: datetime) -> pl.DataFrame:
         tasks,
         [fetched_at] * len(tasks),
         task_id=[task.id for task in tasks],
-        task_config=[_json(task.task_config) for task in tasks],
     )
 
 
 def icps_frame(icps: Sequence[Icp], fetched_at: datetime) -> pl.DataFrame:
     """One row per ideal customer profile."""
-    targets = [_json((icp.model_extra or {}).get("entity_targets")) for icp in icps]
-    moments = [fetched_at] * len(icps)
-    return _frame(frames.ICPS_FRAME, icps, moments, icp_id=[icp.id for icp in icps], entity_targets=targets)
+    return _frame(frames.ICPS_FRAME, icps, [fetched_at] * len(icps), icp_id=[icp.id for icp in icps])
 
 
 def sheets_frame(sheets: Sequence[Sheet], fetched_at: datetime) -> pl.DataFrame:
@@ -119,7 +114,6 @@ def sheets_frame(sheets: Sequence[Sheet], fetched_at: datetime) -> pl.DataFrame:
         sheets,
         [fetched_at] * len(sheets),
         sheet_id=[sheet.id for sheet in sheets],
-        entity_schema=[_json(sheet.entity_schema) for sheet in sheets],
     )
 
 
@@ -158,7 +152,3 @@ def _series(name: str, values: Sequence[Any], kind: frames.ColumnType) -> pl.Ser
     # Given the moments themselves, polars takes six times as long, with Python's lock held.
     ticks = [None if moment is None else (moment - _EPOCH) // _TICK for moment in values]
     return pl.Series(name, ticks, pl.Int64).cast(kind)
-
-
-def _json(value: Any) -> str | None:
-    return None if value is None else orjson.dumps(value).decode()

@@ -3,8 +3,18 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from linkt_pipeline.api import Run, RunStatus, parse_run
-from linkt_pipeline.runs.frames import error_kind, queue_frame, run_credits_frame, run_resources_frame, runs_frame
+import duckdb
+
+from linkt_pipeline.api import MalformedBodyError, Run, RunStatus, parse_run
+from linkt_pipeline.runs.errors import RunNotLandedError
+from linkt_pipeline.runs.frames import (
+    error_kind,
+    queue_frame,
+    rejects_frame,
+    run_credits_frame,
+    run_resources_frame,
+    runs_frame,
+)
 from linkt_pipeline.runs.seen import SeenRun
 from linkt_pipeline.runs.worker import Worker
 from linkt_pipeline.warehouse import landing
@@ -18,11 +28,14 @@ async def land_finished_run(worker: Worker, execution: Execution, seen: SeenRun)
 
     Raises:
         LeaseLostError: another process took the execution over and lands it instead.
+        RunNotLandedError: DuckDB can't store the run. It is kept as a reject, and its row stays open.
     """
     run = seen.run
 
-    def land() -> None:
+    def land() -> bool:
         with worker.warehouse.write() as con:
+            if _land(con, [seen]):
+                return False
             finish(
                 con,
                 execution.execution_id,
@@ -32,20 +45,24 @@ async def land_finished_run(worker: Worker, execution: Execution, seen: SeenRun)
                 error=run.error,
                 asked_by=worker.asked_by,
             )
-            landing.land_runs(con, runs_frame([seen]), run_credits_frame([run]), run_resources_frame([run]))
+            return True
 
-    await worker.call(land)
+    if not await worker.call(land):
+        raise RunNotLandedError(execution.task_key, run.id, "its JSON is none that DuckDB accepts")
 
 
-def land_runs(warehouse: Warehouse, seen: Sequence[SeenRun]) -> None:
+def land_runs(warehouse: Warehouse, seen: Sequence[SeenRun]) -> frozenset[str]:
     """Land terminal runs, however they were started, in one transaction.
 
     An execution of ours that no living process waits for any more is closed with its run. The next start of its task
     is handed the outcome; unless somebody cancelled the run, who knows it and wants a new one then.
+
+    Returns:
+        The runs that DuckDB can't store: they are kept as rejects, and an execution of theirs stays open.
     """
-    runs = [each.run for each in seen]
     with warehouse.write() as con:
-        for run in runs:
+        unstorable = _land(con, seen)
+        for run in (each.run for each in seen if each.run.id not in unstorable):
             finish_unattended(
                 con,
                 run.id,
@@ -54,7 +71,20 @@ def land_runs(warehouse: Warehouse, seen: Sequence[SeenRun]) -> None:
                 error=run.error,
                 delivered=run.status is RunStatus.CANCELED,
             )
-        landing.land_runs(con, runs_frame(seen), run_credits_frame(runs), run_resources_frame(runs))
+    return unstorable
+
+
+def _land(con: duckdb.DuckDBPyConnection, seen: Sequence[SeenRun]) -> frozenset[str]:
+    runs = [each.run for each in seen]
+    counts = landing.land_runs(con, runs_frame(seen), run_credits_frame(runs), run_resources_frame(runs))
+    return frozenset(counts.unstorable)
+
+
+def keep_unusable_runs(warehouse: Warehouse, unusable: Sequence[tuple[str, MalformedBodyError]]) -> None:
+    """Keep what arrived of runs and can't be used, with the reason, as rejects. A later success clears them."""
+    rejects = [(run_id, error.reason, error.payload) for run_id, error in unusable]
+    with warehouse.write() as con:
+        landing.land_rejects(con, rejects_frame("run", rejects, datetime.now(UTC)))
 
 
 def landed_run(warehouse: Warehouse, run_id: str) -> SeenRun:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from linkt_pipeline.api import (
     AuthenticationError,
+    BodyTooLargeError,
     InvalidIdError,
     LinktApiError,
     NotFoundError,
@@ -16,9 +17,15 @@ from linkt_pipeline.api import (
 )
 from linkt_pipeline.config import TaskSpec
 from linkt_pipeline.errors import LinktPipelineError
-from linkt_pipeline.runs.errors import DailyLimitReachedError, RunGoneError, RunNotVisibleError, StillRunningError
+from linkt_pipeline.runs.errors import (
+    DailyLimitReachedError,
+    RunGoneError,
+    RunNotLandedError,
+    RunNotVisibleError,
+    StillRunningError,
+)
 from linkt_pipeline.runs.events import RunProgress
-from linkt_pipeline.runs.land import land_queue
+from linkt_pipeline.runs.land import keep_unusable_runs, land_queue
 from linkt_pipeline.runs.polling import PollSchedule
 from linkt_pipeline.runs.seen import SeenRun, see_run
 from linkt_pipeline.runs.worker import Worker
@@ -54,6 +61,7 @@ async def wait_for_run(worker: Worker, task: TaskSpec, execution: Execution) -> 
         RunGoneError: the run answers 404 for longer than a lagging replica explains, and its task does not.
         RunNotVisibleError: run and task both answer 404; the run stays adoptable.
         AuthenticationError, PermissionDeniedError: the key no longer works; the run stays adoptable.
+        RunNotLandedError: the run is larger than what is read; it stays adoptable.
         LeaseLostError: another process took the execution over.
     """
     return await _Wait(worker, task, execution).until_terminal()
@@ -81,6 +89,9 @@ class _Wait:
                 raise
             except NotFoundError:
                 await self._on_missing()
+            except BodyTooLargeError as error:  # another look brings no less
+                await self.worker.call(keep_unusable_runs, self.worker.warehouse, [(self.run_id, error)])
+                raise RunNotLandedError(self.task.key, self.run_id, error.reason) from None
             except DailyLimitReachedError as error:
                 pause = max(pause, _UNTIL_TOMORROW_BY)
                 self._on_failure(error)

@@ -1,8 +1,10 @@
 """The shape of every frame that can be landed: explicit, never inferred from a payload.
 
-Times are aware and in UTC; columns marked JSON hold JSON text. A frame may have its columns in any order and more of
-them. ``fetched_at`` is a moment of the request, never that of landing: for entities and signals when it was sent,
-because a row can't be newer than that; for runs when its reply was there, because what a run names can't be older.
+Times are aware and in UTC; columns marked JSON hold JSON text. JSON columns that a payload holds (``input``, ``data``,
+``entity_schema``...) are in no frame: DuckDB cuts them out of the payload, so that no number in them is re-encoded. A
+frame may have its columns in any order and more of them. ``fetched_at`` is a moment of the request, never that of
+landing: for entities and signals when it was sent, because a row can't be newer than that; for runs when its reply was
+there, because what a run names can't be older.
 """
 
 from collections.abc import Mapping
@@ -23,7 +25,6 @@ RUNS_FRAME: FrameSchema = {
     "flow_run_id": pl.String,
     "status": pl.String,
     "status_normalised": pl.String,
-    "input": pl.String,  # JSON
     "output_version": pl.String,
     "total_credits": pl.Float64,
     "run_time_seconds": pl.Float64,
@@ -45,7 +46,6 @@ RUN_RESOURCES_FRAME: FrameSchema = {
     "position": pl.Int32,  # index in the run's list
 }
 
-# `data` and `duplicate_info` are cut out of the payload by DuckDB, so that no number in them is ever re-encoded.
 ENTITIES_FRAME: FrameSchema = {
     "entity_id": pl.String,
     "sheet_id": pl.String,
@@ -92,7 +92,6 @@ TASKS_FRAME: FrameSchema = {
     "deployment_name": pl.String,
     "icp_id": pl.String,
     "prompt": pl.String,
-    "task_config": pl.String,  # JSON
     "created_at": UTC,
     "updated_at": UTC,
     "fetched_at": UTC,
@@ -104,7 +103,6 @@ ICPS_FRAME: FrameSchema = {
     "name": pl.String,
     "description": pl.String,
     "mode": pl.String,
-    "entity_targets": pl.String,  # JSON
     "created_at": UTC,
     "updated_at": UTC,
     "fetched_at": UTC,
@@ -117,7 +115,6 @@ SHEETS_FRAME: FrameSchema = {
     "description": pl.String,
     "icp_id": pl.String,
     "entity_type": pl.String,
-    "entity_schema": pl.String,  # JSON
     "created_at": UTC,
     "updated_at": UTC,
     "fetched_at": UTC,

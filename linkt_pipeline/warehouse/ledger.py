@@ -371,6 +371,30 @@ class DuckDbLedger:
                 [execution.task_id, execution.execution_id, since],
             )
 
+    def give_up(self, run_id: str) -> Execution | None:
+        """Close the open execution of a run that is kept as a reject (``linkt-pipeline cancel``).
+
+        The next start of its task buys a new run.
+
+        Returns:
+            The closed row; None where the run is no reject, or no open execution waits for it, or a process does.
+        """
+        with self._warehouse.write() as con:
+            rows = _select(
+                con,
+                "run_id = ? and state = 'started' "
+                "and run_id in (select resource_id from linkt.rejects where resource_type = 'run')",
+                [run_id],
+            )
+            if not rows or not _is_free(rows[0]):
+                return None
+            con.execute(
+                "update linkt.executions set state = 'finished', finished_at = ?, lease_owner = null, "
+                "lease_until = null where execution_id = ?",
+                [_now(), rows[0].execution_id],
+            )
+            return rows[0]
+
     def _update(self, execution_id: str, owner: Owner, values: Mapping[str, Any]) -> Execution:
         with self._warehouse.write() as con:
             _assign(con, execution_id, owner, values)

@@ -55,12 +55,13 @@ def pending_resources(con: duckdb.DuckDBPyConnection, resource_type: str, limit:
 
 
 def unlanded_run_ids(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """Runs of finished executions that are not in ``linkt.runs``, oldest first."""
+    """Runs of finished executions that are neither in ``linkt.runs`` nor rejected, oldest first."""
     rows = con.execute(
         """
         select execution.run_id
         from linkt.executions as execution
         anti join linkt.runs as runs on runs.run_id = execution.run_id
+        anti join linkt.rejects as kept on kept.resource_type = 'run' and kept.resource_id = execution.run_id
         where execution.run_id is not null and execution.state = 'finished'
         group by execution.run_id
         order by min(execution.intended_at)
@@ -96,6 +97,19 @@ def landed_run_versions(con: duckdb.DuckDBPyConnection, run_ids: Collection[str]
         "select run_id, updated_at from linkt.runs where run_id in (select unnest($1::varchar[]))", [list(run_ids)]
     ).fetchall()
     return {run_id: updated_at.astimezone(UTC) if updated_at else None for run_id, updated_at in rows}
+
+
+def rejected_runs(con: duckdb.DuckDBPyConnection, run_ids: Collection[str] | None = None) -> dict[str, datetime]:
+    """When each of the rejected runs was read, of all of them or of ``run_ids``."""
+    rows = con.execute(
+        """
+        select resource_id, received_at from linkt.rejects
+        where resource_type = 'run' and ($1 is null or resource_id in (select unnest($1::varchar[])))
+        order by received_at, resource_id
+        """,
+        [None if run_ids is None else list(run_ids)],
+    ).fetchall()
+    return {run_id: received_at.astimezone(UTC) for run_id, received_at in rows}
 
 
 def landed_run_payload(con: duckdb.DuckDBPyConnection, run_id: str) -> tuple[str, datetime]:

@@ -189,7 +189,7 @@ def test_an_older_run_arriving_late_changes_nothing(warehouse: Warehouse) -> Non
 
 
 def test_a_run_of_nulls_lands(warehouse: Warehouse) -> None:
-    land_run(warehouse, {**run("r", updated=None), "status": None, "payload": None})
+    land_run(warehouse, {**run("r", updated=None), "status": None, "payload": "{}"})
 
     with warehouse.read() as con:
         assert landed_run_versions(con, ["r", "unknown"]) == {"r": None}

@@ -45,10 +45,9 @@ def test_the_newest_name_is_kept(warehouse: Warehouse, table: str) -> None:
         row = {
             key: "x",
             "name": name,
-            json_column: '{"deep":[1]}',
             "updated_at": at(updated),
             "fetched_at": at(fetched),
-            "payload": f'{{"name":"{name}"}}',
+            "payload": f'{{"name":"{name}","{json_column}":{{"deep":[1]}}}}',
         }
         with warehouse.write() as con:
             return land(con, pl.DataFrame([row, row], schema=schema))

@@ -13,6 +13,7 @@ class LandingCounts:
         unchanged: ids of which nothing had to be written.
         versions: rows appended to the history; entities only.
         rejected: ids that DuckDB can't store (their payload is no JSON it accepts), or malformed ids a run names.
+        unstorable: of runs and reference data, the ids that DuckDB can't store; the others of the batch landed.
     """
 
     inserted: int = 0
@@ -20,6 +21,7 @@ class LandingCounts:
     unchanged: int = 0
     versions: int = 0
     rejected: int = 0
+    unstorable: tuple[str, ...] = ()
 
     def __add__(self, other: "LandingCounts") -> "LandingCounts":
         return LandingCounts(
@@ -28,4 +30,5 @@ class LandingCounts:
             self.unchanged + other.unchanged,
             self.versions + other.versions,
             self.rejected + other.rejected,
+            self.unstorable + other.unstorable,
         )

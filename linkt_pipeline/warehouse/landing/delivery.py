@@ -1,4 +1,6 @@
-"""What arrived of entities or signals, staged for merging: fingerprinted, numbered, its payload as JSON."""
+"""What arrived, staged for merging: numbered, its payload as JSON, and what DuckDB can't store of it set aside."""
+
+from collections.abc import Mapping
 
 import duckdb
 import polars as pl
@@ -12,22 +14,33 @@ from linkt_pipeline.warehouse.landing.staging import stage
 DELIVERED = "select * replace (try_cast(payload as json) as payload) from staged_frame"
 
 
+def cut_from_payload(columns: Mapping[str, str]) -> str:
+    """A delivery with JSON columns cut out of the payload's own text, so that no number in them is re-encoded.
+
+    Args:
+        columns: name of the column and path inside of the payload.
+    """
+    paths = ", ".join(f"'{path}'" for path in columns.values())
+    parts = ", ".join(f"nullif(parts[{n}], 'null') as {name}" for n, name in enumerate(columns, 1))
+    return f"select * exclude (parts), {parts} from (select *, json_extract(payload, [{paths}]) as parts from ({DELIVERED}))"  # noqa: S608, E501
+
+
 def stage_delivery(
     con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame, schema: FrameSchema, select: str = DELIVERED
 ) -> pl.DataFrame:
-    """Stage entities or signals, each with its number in column ``delivery``.
+    """Stage rows with a payload, each with its number in column ``delivery``.
 
     Args:
         con: a transaction.
         table: name of the temporary table.
-        frame: rows with ``payload`` and ``fetched_at``; without ``content_hash``, it is computed here.
+        frame: rows with ``payload`` and ``fetched_at``; a missing ``content_hash`` is computed here.
         schema: names and types of the columns, besides ``delivery``.
         select: what the table gets.
 
     Returns:
         What was staged, its payloads as text.
     """
-    if "content_hash" not in frame.columns:
+    if "content_hash" in schema and "content_hash" not in frame.columns:
         frame = frame.with_columns(content_hashes(frame["payload"]))
     frame = frame.with_row_index("delivery")
     stage(con, table, frame, {**schema, "delivery": pl.Int64}, select=select)
@@ -36,18 +49,18 @@ def stage_delivery(
 
 def set_aside_unstorable(
     con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame, resource_type: str, key: str
-) -> int:
+) -> list[str]:
     """Move what DuckDB does not accept as JSON from a staged delivery to the rejects.
 
     Args:
         con: the transaction in which it was staged.
         table: name of the temporary table.
         frame: what was staged.
-        resource_type: ``entity`` or ``signal``.
+        resource_type: ``entity``, ``signal``, ``run``...
         key: name of the id column.
 
     Returns:
-        How many ids are rejects now.
+        The ids that are rejects now, each once.
     """
     refused = con.execute(f"delete from {table} where payload is null returning delivery").fetchall()  # noqa: S608
     unstorable = frame[[delivery for (delivery,) in refused]].select(
@@ -58,4 +71,4 @@ def set_aside_unstorable(
         pl.col("fetched_at").alias("received_at"),
     )
     land_rejects(con, unstorable)
-    return unstorable["resource_id"].n_unique()
+    return unstorable["resource_id"].unique().to_list()

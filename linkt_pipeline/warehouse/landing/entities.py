@@ -10,7 +10,7 @@ import polars as pl
 
 from linkt_pipeline.warehouse.frames import ENTITIES_FRAME
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
-from linkt_pipeline.warehouse.landing.delivery import DELIVERED, set_aside_unstorable, stage_delivery
+from linkt_pipeline.warehouse.landing.delivery import cut_from_payload, set_aside_unstorable, stage_delivery
 from linkt_pipeline.warehouse.landing.resources import UNSETTLED, settle_landed
 from linkt_pipeline.warehouse.landing.rows import replace_rows, stored_rows
 from linkt_pipeline.warehouse.landing.versions import append_versions
@@ -18,10 +18,7 @@ from linkt_pipeline.warehouse.landing.versions import append_versions
 _KEPT = {**ENTITIES_FRAME, "content_hash": pl.String}
 
 # Payloads stay where they were staged: carried along they cost more than the merge.
-_DELIVERED = f"""
-select * exclude (parts), parts[1] as data, nullif(parts[2], 'null') as duplicate_info
-from (select *, json_extract(payload, ['$.data', '$.duplicate_info']) as parts from ({DELIVERED}))
-"""  # noqa: S608
+_DELIVERED = cut_from_payload({"data": "$.data", "duplicate_info": "$.duplicate_info"})
 
 # For each delivery: is it the row to store now, is it a version that the history lacks, and which row does it replace.
 # A delivery that is older than the stored row can't tell what the history lacks from that row alone.
@@ -92,7 +89,9 @@ def land_entities(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landin
         return LandingCounts()
     staged = stage_delivery(con, "delivered", frame, _KEPT, _DELIVERED)
     ((delivered, inserted, updated, storable, some_late, some_unasked),) = con.execute(_DECIDED + _SUMMARY).fetchall()
-    rejected = set_aside_unstorable(con, "delivered", staged, "entity", "entity_id") if storable < len(staged) else 0
+    rejected = 0
+    if storable < len(staged):
+        rejected = len(set_aside_unstorable(con, "delivered", staged, "entity", "entity_id"))
     versions = append_versions(con, some_late=some_late, some_unasked=some_unasked)
     if inserted or updated:
         columns = [*_KEPT, "data", "duplicate_info"]

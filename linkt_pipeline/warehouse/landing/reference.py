@@ -1,5 +1,7 @@
 """Lands reference data (names to show instead of ids) and the last queue counts seen of a run."""
 
+from dataclasses import dataclass
+
 import duckdb
 import polars as pl
 
@@ -11,57 +13,84 @@ from linkt_pipeline.warehouse.frames import (
     FrameSchema,
 )
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
+from linkt_pipeline.warehouse.landing.delivery import cut_from_payload, set_aside_unstorable, stage_delivery
+from linkt_pipeline.warehouse.landing.resources import forget_rejects
 from linkt_pipeline.warehouse.landing.rows import replace_rows
 from linkt_pipeline.warehouse.landing.staging import count, stage
 
-_JSON = ("payload", "task_config", "entity_targets", "entity_schema")
+
+@dataclass(frozen=True)
+class _Kind:
+    """One table of reference data.
+
+    Attributes:
+        resource_type: as in ``rejects.resource_type``.
+        table: name in schema ``linkt``.
+        key: its id column.
+        schema: what is delivered.
+        cut: JSON column that is cut out of the payload, at the same name.
+    """
+
+    resource_type: str
+    table: str
+    key: str
+    schema: FrameSchema
+    cut: str
+
+
+_TASKS = _Kind("task", "tasks", "task_id", TASKS_FRAME, "task_config")
+_ICPS = _Kind("icp", "icps", "icp_id", ICPS_FRAME, "entity_targets")
+_SHEETS = _Kind("sheet", "sheets", "sheet_id", SHEETS_FRAME, "entity_schema")
 
 
 def land_tasks(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> LandingCounts:
     """Merge tasks (:data:`~linkt_pipeline.warehouse.frames.TASKS_FRAME`); newer wins."""
-    return _land(con, "linkt.tasks", "task_id", frame, TASKS_FRAME)
+    return _land(con, _TASKS, frame)
 
 
 def land_icps(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> LandingCounts:
     """Merge ICPs (:data:`~linkt_pipeline.warehouse.frames.ICPS_FRAME`); newer wins."""
-    return _land(con, "linkt.icps", "icp_id", frame, ICPS_FRAME)
+    return _land(con, _ICPS, frame)
 
 
 def land_sheets(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> LandingCounts:
     """Merge sheets (:data:`~linkt_pipeline.warehouse.frames.SHEETS_FRAME`); newer wins."""
-    return _land(con, "linkt.sheets", "sheet_id", frame, SHEETS_FRAME)
+    return _land(con, _SHEETS, frame)
 
 
-def _land(
-    con: duckdb.DuckDBPyConnection, table: str, key: str, frame: pl.DataFrame, schema: FrameSchema
-) -> LandingCounts:
-    stage(con, "delivered_reference", frame, schema)
+def _land(con: duckdb.DuckDBPyConnection, kind: _Kind, frame: pl.DataFrame) -> LandingCounts:
+    if frame.is_empty():
+        return LandingCounts()
+    select = cut_from_payload({kind.cut: f"$.{kind.cut}"})
+    staged = stage_delivery(con, "delivered_reference", frame, kind.schema, select)
+    unstorable = set_aside_unstorable(con, "delivered_reference", staged, kind.resource_type, kind.key)
     con.execute(
         f"""
+        create or replace temp table newest_reference as
+        select * exclude (delivery) from delivered_reference
+        qualify row_number() over (
+            partition by {kind.key} order by updated_at desc nulls last, fetched_at desc, payload desc
+        ) = 1;
+
         create or replace temp table changed_reference as
-        with newest as (
-            select * from delivered_reference
-            qualify row_number() over (
-                partition by {key} order by updated_at desc nulls last, fetched_at desc, payload desc
-            ) = 1
-        )
         select newest.*, stored.rowid as stored_row, stored_row is null as is_new
-        from newest left join {table} as stored on stored.{key} = newest.{key}
+        from newest_reference as newest left join linkt.{kind.table} as stored on stored.{kind.key} = newest.{kind.key}
         where is_new
             or coalesce(newest.updated_at, '-infinity') > coalesce(stored.updated_at, '-infinity')
             or (
                 newest.updated_at is not distinct from stored.updated_at
                 and newest.fetched_at > stored.fetched_at
-                and newest.payload is distinct from stored.payload::varchar
+                and newest.payload::varchar is distinct from stored.payload::varchar
             )
         """  # noqa: S608
     )
-    select = [f"{name}::json" if name in _JSON else name for name in schema]
-    replace_rows(con, table, "changed_reference", list(schema), select)
+    columns = [*kind.schema, kind.cut]
+    replace_rows(con, f"linkt.{kind.table}", "changed_reference", columns, columns)
+    forget_rejects(con, kind.resource_type, "newest_reference", kind.key)
     inserted = count(con, "select count(*) from changed_reference where is_new")
     updated = count(con, "select count(*) from changed_reference where not is_new")
-    total = count(con, f"select count(distinct {key}) from delivered_reference")  # noqa: S608
-    return LandingCounts(inserted, updated, total - inserted - updated)
+    total = count(con, "select count(*) from newest_reference")
+    return LandingCounts(inserted, updated, total - inserted - updated, unstorable=tuple(unstorable))
 
 
 def land_queue_counts(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> None:

@@ -1,7 +1,8 @@
 """The books about ids: which a run named, and what became of each.
 
 A row of ``linkt.run_resources`` is *pending* until a request sent after the run was read settles it: *landed*,
-*missing* (404) or *rejected* (kept in ``linkt.rejects`` with its payload). A request sent before can't speak for it,
+*missing* (404) or *rejected* (kept in ``linkt.rejects`` with its payload, as are runs and reference data that can't
+be stored). A request sent before can't speak for it,
 because the run may have changed the row since.
 """
 
@@ -65,10 +66,10 @@ def settle_rejected(con: duckdb.DuckDBPyConnection, rejected: str) -> int:
     con.execute(
         f"""
         create or replace temp table newest_rejects as
-        select r.*, (
+        select r.*, case when resource_type = 'run' then resource_id else (
             select max_by(named.run_id, (named.named_at, named.run_id)) from linkt.run_resources as named
             where named.resource_type = r.resource_type and named.resource_id = r.resource_id
-        ) as run_id
+        ) end as run_id
         from {rejected} as r
         qualify row_number() over (partition by resource_type, resource_id order by received_at desc, reason desc) = 1
         """  # noqa: S608
@@ -97,6 +98,29 @@ def settle_rejected(con: duckdb.DuckDBPyConnection, rejected: str) -> int:
             and coalesce(named.named_at, '-infinity') <= newest_rejects.received_at
         """,
     )
+
+
+def forget_rejects(con: duckdb.DuckDBPyConnection, resource_type: str, landed: str, key: str) -> None:
+    """Rows that landed now, from a request that was not sent before, are rejects no more.
+
+    Args:
+        con: the transaction that lands them.
+        resource_type: ``run``, ``task``, ``icp`` or ``sheet``.
+        landed: a table of what landed, with its id column ``key`` and ``fetched_at``.
+        key: name of that id column.
+    """
+    con.execute(
+        f"""
+        delete from linkt.rejects as kept using {landed} as landed
+        where kept.resource_type = {literal(resource_type)} and kept.resource_id = landed.{key}
+            and kept.received_at <= landed.fetched_at
+        """  # noqa: S608
+    )
+
+
+def clear_rejects(con: duckdb.DuckDBPyConnection, resource_type: str) -> None:
+    """Forget all rejects of a type whose list is read whole each time."""
+    con.execute("delete from linkt.rejects where resource_type = $1", [resource_type])
 
 
 def mark_missing(con: duckdb.DuckDBPyConnection, resource_type: str, ids: Sequence[str], at: datetime) -> int:

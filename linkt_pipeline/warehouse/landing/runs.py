@@ -5,11 +5,11 @@ import polars as pl
 
 from linkt_pipeline.warehouse.frames import RUN_CREDITS_FRAME, RUN_RESOURCES_FRAME, RUNS_FRAME
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
-from linkt_pipeline.warehouse.landing.resources import WELL_FORMED_ID, settle_rejected
+from linkt_pipeline.warehouse.landing.delivery import cut_from_payload, set_aside_unstorable, stage_delivery
+from linkt_pipeline.warehouse.landing.resources import WELL_FORMED_ID, forget_rejects, settle_rejected
 from linkt_pipeline.warehouse.landing.rows import replace_rows
 from linkt_pipeline.warehouse.landing.staging import count, stage
 
-_JSON = ("input", "payload")
 _KEPT = (  # where a newer body says nothing
     "task_id",
     "icp_id",
@@ -38,9 +38,13 @@ def land_runs(
         resources: :data:`~linkt_pipeline.warehouse.frames.RUN_RESOURCES_FRAME`, every id each run names.
 
     Returns:
-        Counts of runs; ``rejected`` counts malformed ids among the named ones, rejected at once.
+        Counts of runs; ``rejected`` counts malformed ids among the named ones, rejected at once, and ``unstorable``
+        has the runs that are rejects themselves: nothing of theirs is landed.
     """
-    stage(con, "delivered_runs", runs, RUNS_FRAME)
+    if runs.is_empty():
+        return LandingCounts()
+    staged = stage_delivery(con, "delivered_runs", runs, RUNS_FRAME, cut_from_payload({"input": "$.input"}))
+    unstorable = set_aside_unstorable(con, "delivered_runs", staged, "run", "run_id")
     stage(con, "delivered_credits", credits, RUN_CREDITS_FRAME)
     stage(con, "delivered_resources", resources, RUN_RESOURCES_FRAME)
     kept = ", ".join(f"coalesce(newest.{name}, stored.{name}) as {name}" for name in _KEPT)
@@ -48,7 +52,7 @@ def land_runs(
         f"""
         create or replace temp table newest_runs as
         with newest as (
-            select * from delivered_runs
+            select * exclude (delivery) from delivered_runs
             qualify row_number() over (
                 partition by run_id order by updated_at desc nulls last, fetched_at desc, payload desc
             ) = 1
@@ -60,21 +64,24 @@ def land_runs(
             coalesce(newest.updated_at, '-infinity') >= coalesce(stored.updated_at, '-infinity') as is_current,
             is_new or (is_current and (
                 newest.updated_at is distinct from stored.updated_at
-                or (newest.payload is distinct from stored.payload::varchar and newest.fetched_at > stored.fetched_at)
+                or (
+                    newest.payload::varchar is distinct from stored.payload::varchar
+                    and newest.fetched_at > stored.fetched_at
+                )
             )) as is_changed
         from newest left join linkt.runs as stored on stored.run_id = newest.run_id
         """  # noqa: S608
     )
     con.execute("create or replace temp table changed_runs as select * from newest_runs where is_changed")
-    columns = list(RUNS_FRAME)
-    select = [f"{name}::json" if name in _JSON else name for name in columns]
-    replace_rows(con, "linkt.runs", "changed_runs", columns, select)
+    columns = [*RUNS_FRAME, "input"]
+    replace_rows(con, "linkt.runs", "changed_runs", columns, columns)
+    forget_rejects(con, "run", "newest_runs", "run_id")
     _replace_credits(con)
     rejected = _name_resources(con)
     inserted = count(con, "select count(*) from changed_runs where is_new")
     updated = count(con, "select count(*) from changed_runs where not is_new")
     total = count(con, "select count(*) from newest_runs")
-    return LandingCounts(inserted, updated, total - inserted - updated, rejected=rejected)
+    return LandingCounts(inserted, updated, total - inserted - updated, rejected=rejected, unstorable=tuple(unstorable))
 
 
 def _replace_credits(con: duckdb.DuckDBPyConnection) -> None:

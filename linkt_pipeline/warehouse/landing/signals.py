@@ -52,7 +52,7 @@ def land_signals(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landing
     ).fetchall()
     rejected = 0
     if storable < len(staged):
-        rejected = set_aside_unstorable(con, "delivered_signals", staged, "signal", "signal_id")
+        rejected = len(set_aside_unstorable(con, "delivered_signals", staged, "signal", "signal_id"))
     if inserted or updated:
         columns = list(_KEPT)
         select = [f'"{name}"' for name in columns]
