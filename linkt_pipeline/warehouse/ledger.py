@@ -63,7 +63,7 @@ class RunTakenError(LinktPipelineError):
 
 
 class BooksDisagreeError(LinktPipelineError):
-    """An error-level check of the landed tables fails, so nothing that a new run finds could be published."""
+    """An error-level check of the ledger fails, so nothing that a new run finds could be published."""
 
 
 class CreditLimitReachedError(LinktPipelineError):
@@ -145,7 +145,7 @@ class Ledger(Protocol):
 
         Raises:
             CreditLimitReachedError: nothing is open and the Linkt task's credits of this month reached the limit.
-            BooksDisagreeError: nothing is open and an error-level check fails.
+            BooksDisagreeError: nothing is open and an error-level check of the ledger fails.
         """
 
     def get(self, execution_id: str) -> Execution:
@@ -506,6 +506,7 @@ def _refuse_beyond_limit(con: duckdb.DuckDBPyConnection, intention: Intention, n
 
 
 _OPEN = "state in ('intended', 'unknown', 'started')"
+_OWN_TABLES = frozenset({"executions", "undelivered"})
 _COLUMNS = tuple(Execution.__dataclass_fields__)
 
 
@@ -551,8 +552,10 @@ def _rows_of(con: duckdb.DuckDBPyConnection, intention: Intention, condition: st
 
 
 def _refuse_on_failing_checks(con: duckdb.DuckDBPyConnection, intention: Intention) -> None:
+    # The ledger's own alone: those of a million entities take seconds, for which nobody else would get the file. If one
+    # of them fails, the run is owed, and repeating the command buys no further one.
     for check in landing_checks():
-        if check.severity is not CheckSeverity.ERROR:
+        if check.severity is not CheckSeverity.ERROR or check.table not in _OWN_TABLES:
             continue
         if offending := len(con.execute(check.sql).fetchmany(100)):
             raise BooksDisagreeError(
