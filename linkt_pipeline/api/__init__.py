@@ -23,7 +23,7 @@ from linkt_pipeline.api.errors import (
     ServiceUnavailableError,
     UnexpectedRedirectError,
 )
-from linkt_pipeline.api.ids import check_id
+from linkt_pipeline.api.ids import check_id, is_id, made_at, same_id
 from linkt_pipeline.api.models import (
     Entity,
     EntityCounts,
@@ -37,6 +37,7 @@ from linkt_pipeline.api.models import (
     Signal,
     Task,
 )
+from linkt_pipeline.api.start_reply import StartReply, is_worth_repeating, read_start_reply
 from linkt_pipeline.api.status import RunStatus
 from linkt_pipeline.api.throttle import Throttle
 from linkt_pipeline.api.transport import DEFAULT_TIMEOUTS, RequestRecord
@@ -77,11 +78,17 @@ __all__ = [
     "ServiceUnavailableError",
     "Sheet",
     "Signal",
+    "StartReply",
     "Task",
     "Throttle",
     "UnexpectedRedirectError",
     "check_id",
+    "is_id",
+    "is_worth_repeating",
+    "made_at",
     "parse_entity",
     "parse_run",
     "parse_signal",
+    "read_start_reply",
+    "same_id",
 ]

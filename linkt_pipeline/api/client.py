@@ -9,7 +9,7 @@ import httpx
 from pydantic import SecretStr
 
 from linkt_pipeline.api.body import DEFAULT_MAX_BODY
-from linkt_pipeline.api.errors import MalformedBodyError
+from linkt_pipeline.api.errors import InvalidIdError, MalformedBodyError
 from linkt_pipeline.api.filters import (
     EntityFilters,
     OneOrMany,
@@ -19,7 +19,7 @@ from linkt_pipeline.api.filters import (
     SignalFilters,
     TaskFilters,
 )
-from linkt_pipeline.api.ids import check_id
+from linkt_pipeline.api.ids import check_id, same_id
 from linkt_pipeline.api.models import (
     Entity,
     EntityCounts,
@@ -100,6 +100,11 @@ class LinktClient:
     ) -> None:
         await self._transport.__aexit__(kind, error, trace)
 
+    @property
+    def clock_offset(self) -> timedelta:
+        """How far Linkt's clock is ahead of ours, by its last answer; zero while unknown."""
+        return self._transport.clock_offset
+
     async def execute_task(
         self,
         task_id: str,
@@ -117,12 +122,8 @@ class LinktClient:
             before_send: called when the request's turn has come, right before it leaves; may raise to stop it.
 
         Raises:
-            RequestNotSentError: no run was started.
-            RateLimitedError: no run was started (429, or a pause in force that outlasts ``retry_for``).
-            ServiceUnavailableError: no run was started (503).
-            RefusedError: no run was started, and this request never will start one.
-            LinktApiError: any other, above all ReplyLostError, ServerError and MalformedBodyError: a run may have been
-                started.
+            LinktApiError: no run id came back. Whether a run may have been started all the same is what
+                :func:`~linkt_pipeline.api.start_reply.read_start_reply` says.
         """
         check_id(task_id, kind="task")
         body: dict[str, Any] = {"parameters": dict(parameters)}
@@ -136,7 +137,8 @@ class LinktClient:
             ids={"task_id": task_id},
             before_send=before_send,
         )
-        return self._parsed(Execution, reply)
+        execution = self._parsed(Execution, reply)
+        return self._placed(reply, lambda: _with_usable_id(execution, reply.body))
 
     async def cancel_run(self, run_id: str) -> None:
         """Cancel a run; repeated only while it is certain that nothing was cancelled yet."""
@@ -156,7 +158,7 @@ class LinktClient:
             MalformedBodyError: among others, the answer is about another run (a cache in between mixed them up).
         """
         run = await self._get_one(Run, "/v1/run/{run_id}", attempts, run_id=check_id(run_id, kind="run"))
-        if run.id != run_id:
+        if not same_id(run.id, run_id):
             raise MalformedBodyError(
                 f"GET /v1/run/{run_id}: the answer speaks of run {run.id!r} instead",
                 payload=self._transport.redactor.clean(run.payload),
@@ -322,6 +324,21 @@ class LinktClient:
         except MalformedBodyError as error:
             failure = error
         raise failure.placed(reply.method, reply.path, reply.status, self._transport.redactor.clean)
+
+
+def _with_usable_id(execution: Execution, body: bytes) -> Execution:
+    try:
+        check_id(execution.run_id, kind="run")
+    except InvalidIdError as error:
+        reason = f"its run_id {error}"
+    else:
+        return execution
+    raise MalformedBodyError(
+        f"the API started a run and named it badly: {reason}",
+        payload=body.decode("utf-8", "replace"),
+        reason=reason,
+        field="run_id",
+    )
 
 
 def _refuse_cut_body(body: bytes) -> bytes:

@@ -1,8 +1,7 @@
 """Everything that can go wrong between here and the Linkt API, as one tree.
 
-The tree answers the one question that money hangs on: did the server do the work? ``RequestNotSentError``: no.
-``RefusedError``, ``RateLimitedError``, ``ServiceUnavailableError``: the server says no. Everything else, above all
-``ReplyLostError``: nobody knows.
+The tree says what came back. What it means for a start request, which costs money, is decided in
+:mod:`~linkt_pipeline.api.start_reply`.
 
 No message, attribute or exception chain of these errors holds the API key: they are raised outside of any ``except``
 block, so that no transport error (which may carry request headers) hangs on to them, and every text passes
@@ -177,7 +176,25 @@ class ServerError(LinktApiError):
 
 
 class RefusedError(LinktApiError):
-    """A 4xx: the server looked at the request and said no. Sending it unchanged gives the same answer."""
+    """A 4xx. As a rule sending the request unchanged gives the same answer.
+
+    Attributes:
+        by_application: the body is a JSON object, as Linkt's application sends it. A gateway, proxy or load balancer
+            on the way answers with HTML, text or nothing, and does not know what happened behind it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        by_application: bool = False,
+        method: str = "",
+        path: str = "",
+        status: int | None = None,
+        body_excerpt: str = "",
+    ) -> None:
+        super().__init__(message, method=method, path=path, status=status, body_excerpt=body_excerpt)
+        self.by_application = by_application
 
 
 class InvalidRequestError(RefusedError):

@@ -15,6 +15,7 @@ from linkt_pipeline.api.errors import (
     PermissionDeniedError,
     RateLimitedError,
     RefusedError,
+    ReplyLostError,
     ServerError,
     ServiceUnavailableError,
     UnexpectedRedirectError,
@@ -50,6 +51,11 @@ def error_for(
         said = said[: _LONGEST_READABLE - 1] + "…"
     known = {"method": method, "path": redactor.clean(path), "status": status, "body_excerpt": redactor.excerpt(body)}
 
+    if status < 200:
+        return ReplyLostError(
+            f"{method} {known['path']}: {phrase}, an answer that is none: what comes after it can't be read.",
+            **known,  # type: ignore[arg-type]
+        )
     if status < 400:
         location = redactor.clean(headers.get("location", "nowhere"))
         return UnexpectedRedirectError(
@@ -58,19 +64,22 @@ def error_for(
             **known,  # type: ignore[arg-type]
         )
     kind: type[LinktApiError] = ServerError
+    by_application = _is_json_object(body)
     if status == 429:
         kind = RateLimitedError
     elif status == 503:
         kind = ServiceUnavailableError
     elif status < 500:
         kind = REFUSALS.get(status, RefusedError)
-        if kind is NotFoundError and not _is_json_object(body):
+        if kind is NotFoundError and not by_application:
             kind = ForeignNotFoundError
     message = f"{method} {known['path']}: {phrase}: {said or 'no explanation was sent'}"
     if kind in _NEXT_STEP:
         message = f"{message.rstrip('.')}. {_NEXT_STEP[kind]}"
     if kind in (RateLimitedError, ServiceUnavailableError):
         return kind(message, retry_after=read_retry_after(headers, body), **known)  # type: ignore[arg-type]
+    if issubclass(kind, RefusedError):
+        return kind(message, by_application=by_application, **known)  # type: ignore[arg-type]
     return kind(message, **known)  # type: ignore[arg-type]
 
 

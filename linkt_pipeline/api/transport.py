@@ -18,6 +18,7 @@ import time
 from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -39,6 +40,7 @@ from linkt_pipeline.api.reply import error_for
 from linkt_pipeline.api.throttle import Throttle
 
 _KEPT_OF_LARGE_BODIES = 4096
+_LARGEST_CLOCK_OFFSET = timedelta(days=1)  # a header that says more is wrong, or a cache's
 DEFAULT_TIMEOUTS = httpx.Timeout(connect=5.0, read=60.0, write=30.0, pool=60.0)
 
 _log = logging.getLogger(__name__)
@@ -109,6 +111,7 @@ class Transport:
         # No answer, however slowly it drips in, outlives the sum of the four timeouts.
         self._deadline = sum(t for t in timeouts.as_dict().values() if t is not None) or None
         self._proxy = proxy_for(self._base_url)
+        self._dated: tuple[str, datetime] | None = None  # the last header Date, and when it came
 
     def __repr__(self) -> str:
         return f"Transport({self._base_url!r})"
@@ -211,6 +214,8 @@ class Transport:
             finally:
                 retry_after = read_retry_after(headers, answer.content) if status in (429, 503) else None
                 self._throttle.observe(started, status, headers, retry_after)
+                if date := headers.get("date"):
+                    self._dated = date, datetime.now(UTC)
                 self._report(RequestRecord(f"{method} {route}", status, at, time.monotonic() - started))
         # Outside of the except block: the transport's own error, which may know the headers, is not chained.
         if failure is None and status is not None:
@@ -220,6 +225,18 @@ class Transport:
             failure = failure or self._too_large(method, path, status, answer)
         assert failure is not None  # noqa: S101
         raise failure
+
+    @property
+    def clock_offset(self) -> timedelta:
+        """How far the server's clock is ahead of ours, by its last answer; zero while unknown."""
+        if self._dated is None:
+            return timedelta(0)
+        date, received_at = self._dated
+        try:
+            offset = parsedate_to_datetime(date).astimezone(UTC) - received_at
+        except (ValueError, OverflowError):
+            return timedelta(0)
+        return offset if abs(offset) <= _LARGEST_CLOCK_OFFSET else timedelta(0)
 
     def _report(self, record: RequestRecord) -> None:
         if self._on_request is None:

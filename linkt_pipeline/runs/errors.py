@@ -49,7 +49,7 @@ class StartRefusedError(NotStartedError):
 
 
 class AmbiguousRunsError(ExecutionError):
-    """A reply was lost, and more than one run, or one that another start may have made, could be the one."""
+    """A reply was lost, and which run it was about is not certain."""
 
     def __init__(self, task_key: str, candidates: Sequence[str]) -> None:
         listed = "\n".join(f"  {candidate}" for candidate in candidates)
@@ -63,7 +63,7 @@ class AmbiguousRunsError(ExecutionError):
 
 
 def _counted(candidates: Sequence[str]) -> str:
-    return "1 run, which another start may have made," if len(candidates) == 1 else f"{len(candidates)} runs"
+    return "1 run, which may be another start's," if len(candidates) == 1 else f"{len(candidates)} runs"
 
 
 class StillRunningError(ExecutionError):

@@ -1,26 +1,41 @@
-"""After a lost reply: which run, if any, did that request start?
+"""After an unclear reply: which run, if any, did that request start?
 
 There is no idempotency key to ask for, so the list of the task's runs is searched for one that the ledger
-does not know yet, that carries the same input, and that was created when the request can have arrived.
+does not know yet, that carries the same input, and that was created when the request can have arrived. The filters
+of the list save requests and prove nothing: each run that comes back is compared here.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import Enum
 
-from linkt_pipeline.api import IncompleteListError, NotFoundError, Run
+from linkt_pipeline.api import (
+    IncompleteListError,
+    LinktApiError,
+    NotFoundError,
+    Run,
+    is_id,
+    made_at,
+    same_id,
+)
 from linkt_pipeline.runs.errors import AmbiguousRunsError
+from linkt_pipeline.runs.fit import Fit, fit_of, given_parameters
 from linkt_pipeline.runs.worker import Worker
 from linkt_pipeline.warehouse.ledger import Execution
 
-_FIRST_PAUSE = 1 / 30  # of the window; doubles with every look
+_FIRST_PAUSE = 1 / 30  # of the settle window; doubles with every look
 
 
 async def find_started_run(
-    worker: Worker, execution: Execution, last_sent: datetime, *, window: timedelta | None = None
+    worker: Worker,
+    execution: Execution,
+    last_sent: datetime,
+    *,
+    window: timedelta | None = None,
+    patience: timedelta = timedelta(0),
+    by_request: bool = True,
 ) -> Run | None:
     """Look for the run of an unclear start, several times, because lists may lag behind.
 
@@ -31,32 +46,38 @@ async def find_started_run(
         worker: who asks.
         execution: the row whose request may or may not have started a run.
         last_sent: the latest moment at which the request can have left.
-        window: how long to look; default: the settle window. After zero there was one look.
+        window: how long to look; default: the settle window.
+        patience: how long an outage of the list is outwaited.
+        by_request: whether a run of this request counts; otherwise only the run that the row names.
 
     Returns:
         The one run that fits, or ``None`` once the window has passed and the whole list, read after it, has none.
 
     Raises:
         IncompleteListError: no run that is shown carries the same input, and it may be among those that are not.
-        AmbiguousRunsError: several runs fit, or one that another start may have made, and guessing could leave a paid
-            run unwatched.
+        AmbiguousRunsError: several runs fit, or one that may be another start's or a stranger's. Guessing could leave a
+            paid run unwatched.
+        LinktApiError: the list can't be read.
     """
     window = worker.timing.settle if window is None else window
     clock = asyncio.get_running_loop().time
     settled_at = clock() + window.total_seconds()
-    pause = window.total_seconds() * _FIRST_PAUSE
+    give_up_at = settled_at + patience.total_seconds()
+    pause = worker.timing.settle.total_seconds() * _FIRST_PAUSE
     while True:
         looked_at = clock()
         try:
-            found = await _candidates(worker, execution, last_sent)
+            found = await _look(worker, execution, last_sent, by_request=by_request)
         except IncompleteListError as error:
             if looked_at >= settled_at:
-                raise IncompleteListError(
-                    f"task {execution.task_key}: the run of an earlier start may be among those that Linkt's list does "
-                    f"not show ({error}), so nothing is started. Run it again later, or name the run with: "
-                    f"linkt-pipeline adopt {execution.task_key} RUN_ID"
-                ) from None
+                raise _hidden(execution, error) from None
             found = _Found()
+        except LinktApiError as error:
+            wait = max(getattr(error, "retry_after", None) or timedelta(0), worker.timing.resend).total_seconds()
+            if not error.retriable or clock() + wait > give_up_at:
+                raise
+            await asyncio.sleep(wait)
+            continue
         # What another start may have made is left for that one to take while there is time.
         candidates = [*found.own, *found.doubtful]
         if len(found.own) > 1 or (found.doubtful and looked_at >= settled_at):
@@ -71,42 +92,113 @@ async def find_started_run(
         pause *= 2
 
 
+def _hidden(execution: Execution, error: IncompleteListError) -> IncompleteListError:
+    return IncompleteListError(
+        f"task {execution.task_key}: the run of an earlier start may be among those that Linkt's list does "
+        f"not show ({error}), so nothing is started. Run it again later, or name the run with: "
+        f"linkt-pipeline adopt {execution.task_key} RUN_ID"
+    )
+
+
 @dataclass
 class _Found:
-    """Runs that fit equally well.
+    """What one reading of the list has shown.
 
     Attributes:
-        own: no other start that is looked for fits them as well.
-        doubtful: another start may have made them.
+        own: runs that this start may have made.
+        doubtful: those that another start may have made, or that do not say of which task or time they are.
     """
 
     own: list[Run] = field(default_factory=list)
     doubtful: list[Run] = field(default_factory=list)
 
 
-async def _candidates(worker: Worker, execution: Execution, last_sent: datetime) -> _Found:
-    skew = worker.timing.clock_skew
-    rivals = await worker.call(worker.ledger.rivals, execution, execution.intended_at - skew)
+@dataclass
+class _Listed:
+    """The runs of a list by what they are to an execution.
+
+    Attributes:
+        execution: whose run is looked for.
+        bounds: what its run must be of.
+        named: the run that the row names, as the list spells its id.
+        fits: runs of this task and time, by how well they fit the request.
+        unsure: those that fit, and do not say of which task or time they are.
+        unusable: ids of those that fit, and can't be asked for.
+    """
+
+    execution: Execution
+    bounds: "_Bounds"
+    named: list[Run] = field(default_factory=list)
+    fits: dict[Fit, list[Run]] = field(default_factory=lambda: {fit: [] for fit in Fit})
+    unsure: list[Run] = field(default_factory=list)
+    unusable: list[str] = field(default_factory=list)
+
+    def add(self, run: Run) -> None:
+        """Put a run where it belongs."""
+        fit = fit_of(self.execution, run)
+        if fit is Fit.DIFFERENT or not self.bounds.allow(run):
+            return
+        if not is_id(run.id):
+            self.unusable.append(run.id)
+        elif run.task_id is None or not self.bounds.allow_time_of_id(run):
+            self.unsure.append(run)
+        else:
+            self.fits[fit].append(run)
+
+    def shared_out(self, rivals: Sequence[Execution]) -> _Found:
+        """What is left when other starts of the same Linkt task have their share."""
+        if self.named:
+            return _Found(own=self.named)
+        for fit in (Fit.SAME, Fit.POSSIBLE):
+            found = _shared_out(self.execution, fit, self.fits[fit], rivals)
+            if found.own or found.doubtful:
+                return found
+        return _Found(doubtful=self.unsure)
+
+
+@dataclass(frozen=True)
+class _Bounds:
+    """What a run must be of: the task, and the time at which the request can have arrived, by Linkt's clock."""
+
+    task_id: str
+    since: datetime
+    until: datetime
+
+    def allow(self, run: Run) -> bool:
+        """Whether nothing that the run says of itself rules it out; a list may ignore the filters it was given."""
+        if run.task_id is not None and not same_id(run.task_id, self.task_id):
+            return False
+        return run.created_at is None or self.since <= run.created_at <= self.until
+
+    def allow_time_of_id(self, run: Run) -> bool:
+        """Whether the time in the run's id agrees, where the run gives none itself."""
+        made = made_at(run.id) if run.created_at is None else None
+        return made is None or self.since <= made <= self.until
+
+
+async def _look(worker: Worker, execution: Execution, last_sent: datetime, *, by_request: bool) -> _Found:
+    bounds = _time_bounds(worker, execution, last_sent)
+    rivals = await worker.call(worker.ledger.rivals, execution, bounds.since)
     known = await worker.call(worker.ledger.owned_run_ids, execution.task_id)
-    fits: dict[Fit, list[Run]] = {fit: [] for fit in Fit}
-    runs = worker.client.list_runs(task_id=execution.task_id, created_after=execution.intended_at - skew, whole=True)
+    others, folded = known - {execution.run_id}, {run_id.casefold() for run_id in known}
+    listed_since = _since_named(execution, bounds.since)
+    seen = _Listed(execution, bounds)
     try:
-        async for listed in runs:
-            if listed.id in known or (listed.created_at and listed.created_at > last_sent + skew):
-                continue
-            run = listed
-            if not listed.input:
-                with suppress(NotFoundError):  # the list and the single read may be answered by different replicas
-                    run = await worker.client.get_run(listed.id)
-            fits[fit_of(execution, run)].append(run)
+        async for listed in worker.client.list_runs(task_id=execution.task_id, created_after=listed_since, whole=True):
+            if is_id(listed.id) and same_id(listed.id, execution.run_id) and listed.id not in others:
+                seen.named.append(listed)
+            elif by_request and listed.id.casefold() not in folded and bounds.allow(listed):
+                seen.add(await _with_input(worker, listed))
+        if seen.unusable:
+            raise IncompleteListError(f"a run of the task has the id {seen.unusable[0]!r}, which can't be asked for")
     except IncompleteListError:
-        if not fits[Fit.SAME]:  # a run with the very input is the one, whatever else the list does not show
+        # The very run, or one with the very input, is the one, whatever else the list does not show.
+        if not seen.named and not seen.fits[Fit.SAME]:
             raise
-    same = _shared_out(execution, Fit.SAME, fits[Fit.SAME], rivals)
-    return same if same.own or same.doubtful else _shared_out(execution, Fit.POSSIBLE, fits[Fit.POSSIBLE], rivals)
+    return seen.shared_out(rivals)
 
 
-def _shared_out(execution: Execution, fit: "Fit", runs: Sequence[Run], rivals: Sequence[Execution]) -> _Found:
+def _shared_out(execution: Execution, fit: Fit, runs: Sequence[Run], rivals: Sequence[Execution]) -> _Found:
     """Runs that fit this start so well, less those that fit another start of the same Linkt task better."""
     request = (execution.icp_id, execution.parameters)
     others = [rival for rival in rivals if (rival.icp_id, rival.parameters) != request]
@@ -116,44 +208,33 @@ def _shared_out(execution: Execution, fit: "Fit", runs: Sequence[Run], rivals: S
         if fit is Fit.POSSIBLE and Fit.SAME in theirs:
             continue
         # Any run of the task has what a request without parameters asks for, so that shows nothing.
-        says_more = fit is Fit.POSSIBLE and not execution.parameters and bool(_given(run))
+        says_more = fit is Fit.POSSIBLE and not execution.parameters and bool(given_parameters(run))
         (found.doubtful if fit in theirs or says_more else found.own).append(run)
     return found
 
 
-class Fit(Enum):
-    """How well a run matches the request of a ledger row."""
-
-    SAME = "same"
-    POSSIBLE = "possible"  # says less, or more, than was asked: Linkt may add defaults
-    DIFFERENT = "different"
-
-
-def fit_of(execution: Execution, run: Run) -> Fit:
-    """Compare a run's input with a request; only what contradicts the request rules a run out."""
-    if execution.icp_id and run.icp_id and run.icp_id != execution.icp_id:
-        return Fit.DIFFERENT
-    given = _given(run)
-    if given is None:
-        return Fit.POSSIBLE
-    if given == dict(execution.parameters):
-        return Fit.SAME
-    return Fit.DIFFERENT if _contradicts(given, execution.parameters) else Fit.POSSIBLE
+async def _with_input(worker: Worker, listed: Run) -> Run:
+    if (listed.input and listed.task_id is not None) or not is_id(listed.id):
+        return listed
+    with suppress(NotFoundError):  # the list and the single read may be answered by different replicas
+        return await worker.client.get_run(listed.id)
+    return listed
 
 
-def _given(run: Run) -> dict[str, object] | None:
-    """The parameters that a run says it was started with, if it does."""
-    given = (run.input or {}).get("parameters", run.input)
-    if not run.input or not isinstance(given, Mapping):
-        return None
-    return {key: value for key, value in given.items() if key != "icp_id"}
+def _time_bounds(worker: Worker, execution: Execution, last_sent: datetime) -> _Bounds:
+    # The row holds the time of the machine that wrote it. Linkt's clock may differ from it, and so may the clock of
+    # this machine by now: the bounds hold by either.
+    first, last = execution.intended_at, max(execution.intended_at, last_sent)
+    ahead, skew = worker.client.clock_offset, worker.timing.clock_skew
+    return _Bounds(execution.task_id, min(first, first + ahead) - skew, max(last, last + ahead) + skew)
 
 
-def _contradicts(given: object, asked: object) -> bool:
-    """Whether a value can't have come of what was asked; added defaults and numbers shown as text can."""
-    if isinstance(given, Mapping) and isinstance(asked, Mapping):
-        return any(key in given and _contradicts(given[key], value) for key, value in asked.items())
-    return given != asked and str(given).casefold() != str(asked).casefold()
+def _since_named(execution: Execution, since: datetime) -> datetime | None:
+    """A run that was adopted by hand is older than its row."""
+    if execution.run_id is None:
+        return since
+    made = made_at(execution.run_id)
+    return made and min(since, made - timedelta(minutes=1))
 
 
 def _describe(run: Run) -> str:

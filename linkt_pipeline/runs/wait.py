@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NoReturn
 
 from linkt_pipeline.api import (
     AuthenticationError,
@@ -27,9 +28,10 @@ from linkt_pipeline.runs.errors import (
 from linkt_pipeline.runs.events import RunProgress
 from linkt_pipeline.runs.land import keep_unusable_runs, land_queue
 from linkt_pipeline.runs.polling import PollSchedule
+from linkt_pipeline.runs.reconcile import find_started_run
 from linkt_pipeline.runs.seen import SeenRun, see_run
 from linkt_pipeline.runs.worker import Worker
-from linkt_pipeline.warehouse.ledger import Execution, ExecutionState, LeaseLostError
+from linkt_pipeline.warehouse.ledger import Execution, ExecutionState, LeaseLostError, RunTakenError
 
 _UNTIL_TOMORROW_BY = timedelta(minutes=10)  # the day's own request limit is used up: look again every ten minutes
 
@@ -58,7 +60,9 @@ async def wait_for_run(worker: Worker, task: TaskSpec, execution: Execution) -> 
 
     Raises:
         StillRunningError: ``max_wait`` passed; the run goes on and stays adoptable.
-        RunGoneError: the run answers 404 for longer than a lagging replica explains, and its task does not.
+        RunGoneError: the run answers 404 for longer than a lagging replica explains, its task does not, and the list
+            of runs, searched over the settle window, has it not.
+        AmbiguousRunsError: it was never seen, and several runs in the list could be the one.
         RunNotVisibleError: run and task both answer 404; the run stays adoptable.
         AuthenticationError, PermissionDeniedError: the key no longer works; the run stays adoptable.
         RunNotLandedError: the run is larger than what is read; it stays adoptable.
@@ -77,7 +81,8 @@ class _Wait:
         self.shown: tuple[str, dict[str, int]] | None = None
         self.queue: dict[str, int] = {}
         self.queue_due_at = self.begun_at + self.schedule.base * 2
-        self.missing_since: datetime | None = None
+        self.missing_since: float | None = None  # on the monotonic clock: a wall clock that is set ends no wait
+        self.was_seen = False
         self.failing = False
 
     async def until_terminal(self) -> Waited:
@@ -99,7 +104,8 @@ class _Wait:
                 pause = max(pause, getattr(error, "retry_after", None) or timedelta(0))
                 self._on_failure(error)
             else:
-                self.missing_since, self.failing = None, False
+                self.missing_since, self.was_seen, self.failing = None, True, False
+                await self._take_id(seen.run)
                 await self._on_seen(seen.run)
                 if seen.run.status.is_terminal:
                     return Waited(seen, self.queue)
@@ -121,18 +127,49 @@ class _Wait:
         self.failing = True
 
     async def _on_missing(self) -> None:
-        now = datetime.now(UTC)
-        self.missing_since = self.missing_since or now
-        if now - self.missing_since < self.worker.timing.gone:
+        now = asyncio.get_running_loop().time()
+        self.missing_since = now if self.missing_since is None else self.missing_since
+        if now - self.missing_since < self.worker.timing.gone.total_seconds():
             return
         try:
             await self.worker.client.get_task(self.task.task_id)
+            listed = await self._look_in_list()
         except NotFoundError:
             # The key of another organization sees neither. Closing the row now would buy the run again later.
             raise RunNotVisibleError(self.task.key, self.run_id, self.task.task_id) from None
         except (LinktApiError, DailyLimitReachedError) as error:
             self._on_failure(error)
             return
+        if listed is None:
+            await self._close_gone()
+        self.missing_since = None
+        self.worker.warn(
+            self.task.key,
+            f"run {self.run_id} answers 404, but Linkt's list shows {listed.id} {listed.raw_status}; still waiting",
+        )
+        with suppress(RunTakenError):  # by another start that looked as well: it was not this one's
+            await self._take_id(listed)
+
+    async def _look_in_list(self) -> Run | None:
+        """The run as the list shows it; one that was never seen may go by another id than the reply gave it."""
+        sent_by = max(filter(None, [self.execution.intended_at, self.execution.started_at, self.execution.lease_until]))
+        return await find_started_run(self.worker, self.execution, sent_by, by_request=not self.was_seen)
+
+    async def _take_id(self, run: Run) -> None:
+        """From now on the run goes by the id that Linkt gives it, so that the ledger and the landed run agree."""
+        if run.id == self.run_id:
+            return
+        self.execution = await self.worker.call_when_free(
+            self.task.key,
+            self.worker.ledger.mark_started,
+            self.execution.execution_id,
+            self.worker.owner,
+            run_id=run.id,
+            run_status=run.raw_status,
+        )
+        self.run_id = run.id
+
+    async def _close_gone(self) -> NoReturn:
         gone = RunGoneError(self.task.key, self.run_id)
         await self.worker.call(
             self.worker.ledger.mark_closed,

@@ -19,6 +19,8 @@ from linkt_pipeline.warehouse.owner import Owner
 P = ParamSpec("P")
 T = TypeVar("T")
 
+LONGEST_PAUSE = timedelta(minutes=1)  # between two attempts at the same thing
+
 
 @dataclass(frozen=True)
 class Timing:

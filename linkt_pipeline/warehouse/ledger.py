@@ -17,6 +17,7 @@ the ICP and the parameters. Two entries with one request stay two, and each buys
 one transaction under the file's exclusive lock: two processes that start a task at one moment get one row.
 """
 
+import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.warehouse.checks import CheckSeverity, landing_checks
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.credits import Spending, spending_by_task
+from linkt_pipeline.warehouse.landing.resources import WELL_FORMED_ID
 from linkt_pipeline.warehouse.outcomes import ask_for, is_owed, owe
 from linkt_pipeline.warehouse.owner import Owner, describe_owner, owner_is_gone
 
@@ -576,6 +578,9 @@ def _select(con: duckdb.DuckDBPyConnection, condition: str, parameters: Sequence
 def _execution(row: dict[str, Any]) -> Execution:
     row["parameters"] = orjson.loads(row["parameters"] or "{}")
     row["state"] = ExecutionState(row["state"])
+    if row["state"] is ExecutionState.STARTED and not re.fullmatch(WELL_FORMED_ID, row["run_id"] or ""):
+        # Written by a version that believed any reply. Nobody can ask for such a run, so its reply was an unclear one.
+        row |= {"state": ExecutionState.UNKNOWN, "run_id": None, "last_error": f"not a run id: {row['run_id']!r}"}
     return Execution(**{name: _in_utc(value) for name, value in row.items()})
 
 

@@ -62,29 +62,31 @@ def unlanded_run_ids(con: duckdb.DuckDBPyConnection) -> list[str]:
         from linkt.executions as execution
         anti join linkt.runs as runs on runs.run_id = execution.run_id
         anti join linkt.rejects as kept on kept.resource_type = 'run' and kept.resource_id = execution.run_id
-        where execution.run_id is not null and execution.state = 'finished'
+        where regexp_full_match(execution.run_id, ?) and execution.state = 'finished'
         group by execution.run_id
         order by min(execution.intended_at)
-        """
+        """,
+        [WELL_FORMED_ID],
     ).fetchall()
     return [row[0] for row in rows]
 
 
 def known_run_ids(con: duckdb.DuckDBPyConnection, limit: int) -> list[str]:
-    """Runs that were seen before, landed or in the ledger; the newest first."""
+    """Runs that were seen before, landed or in the ledger, and that can be asked for; the newest first."""
     rows = con.execute(
         """
         select run_id
         from (
             select run_id, coalesce(created_at, fetched_at) as since from linkt.runs
             union all
-            select run_id, intended_at from linkt.executions where run_id is not null
+            select run_id, intended_at from linkt.executions
         )
+        where regexp_full_match(run_id, ?)
         group by run_id
         order by max(since) desc
         limit ?
         """,
-        [limit],
+        [WELL_FORMED_ID, limit],
     ).fetchall()
     return [row[0] for row in rows]
 

@@ -178,6 +178,7 @@ def test_a_failure_before_the_first_byte_says_that_nothing_was_sent(kind, call):
 
 
 STATUSES = {
+    101: ReplyLostError,
     301: UnexpectedRedirectError,
     302: UnexpectedRedirectError,
     303: UnexpectedRedirectError,
@@ -244,6 +245,8 @@ UNREADABLE = {
     "without run_id": b'{"id": "69d4c7925c41d0beef002a1c"}',
     "run_id null": b'{"run_id": null}',
     "run_id number": b'{"run_id": 7}',
+    "run_id blank": b'{"run_id": " "}',
+    "run_id a path": b'{"run_id": "../task/x"}',
     "not utf-8": b'{"run_id": "\xff\xfe"}',
 }
 

@@ -17,12 +17,14 @@ import orjson
 from linkt_pipeline.api import (
     Execution,
     MalformedBodyError,
+    RateLimitedError,
     ReplyLostError,
     RequestNotSentError,
     Run,
     RunQueue,
     ServerError,
     ServiceUnavailableError,
+    UnexpectedRedirectError,
 )
 from linkt_pipeline.runs.worker import Worker
 from linkt_pipeline.warehouse.connection import Warehouse
@@ -39,9 +41,12 @@ ANSWERS: dict[str, tuple[bool, Callable[[], Exception] | None]] = {
     "lost reply": (True, lambda: ReplyLostError("no answer")),
     "500 after the work": (True, lambda: ServerError("500")),
     "503 after the work": (True, lambda: ServiceUnavailableError("503")),
+    "429 after the work": (True, lambda: RateLimitedError("429", status=429)),
+    "redirect after the work": (True, lambda: UnexpectedRedirectError("303", status=303)),
     "unreadable": (True, lambda: MalformedBodyError("?", payload="{", reason="cut")),
     "not sent": (False, lambda: RequestNotSentError("refused")),
     "503": (False, lambda: ServiceUnavailableError("503")),
+    "429": (False, lambda: RateLimitedError("429", status=429)),
     "dropped before the work": (False, lambda: ReplyLostError("no answer")),
     "500 before the work": (False, lambda: ServerError("500")),
 }
@@ -122,6 +127,7 @@ class ModelClient:
 
     def __init__(self, api: ModelApi, fuse: Fuse) -> None:
         self._api, self._fuse = api, fuse
+        self.clock_offset = timedelta(0)
 
     async def execute_task(
         self, task_id: str, *, icp_id: str | None, parameters: Mapping[str, Any], before_send: Callable[[], None]

@@ -25,7 +25,7 @@ TIMING = Timing(
     settle=LAG * 3,
     follow=timedelta(milliseconds=1),
     unreachable=timedelta(seconds=5),
-    resend=LAG * 1.5,  # a 503 is looked up once, after this pause: so far, and no farther, may a list lag then
+    resend=timedelta(milliseconds=1),
 )
 ATTEMPTS = 2
 TASK = search(

@@ -12,13 +12,17 @@ import pytest
 from linkt_pipeline.api import IncompleteListError, LinktClient, MalformedBodyError, Page, Run
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.errors import AmbiguousRunsError
-from linkt_pipeline.runs.reconcile import Fit, find_started_run, fit_of
+from linkt_pipeline.runs.execute import Outcome, execute_tasks
+from linkt_pipeline.runs.fit import Fit, fit_of
+from linkt_pipeline.runs.reconcile import find_started_run
 from linkt_pipeline.runs.start import start_or_adopt
 from linkt_pipeline.sandbox.catalog import FAIR, INGEST_TASK
 from linkt_pipeline.sandbox.records import RunRecord
 from linkt_pipeline.warehouse.ledger import Execution, ExecutionState, Intention
 from linkt_pipeline.warehouse.owner import Owner
+from tests.api.raw_server import Request, answer
 
+from .front import Forward, changed, first_start, in_front
 from .scene import TIMING, Scene, run, search
 
 
@@ -312,6 +316,87 @@ def test_the_window_of_a_takeover_begins_with_its_first_look(scene: Scene) -> No
 
     assert (started.execution_id, started.run_id) == (left.execution_id, run_id)
     assert scene.posts() == 0
+
+
+# --- a list that ignores its filters, or says too little
+
+
+def execute_behind(scene: Scene, change: Callable[[dict[str, Any]], object], *, works: bool) -> Outcome:
+    """Execute a task whose first reply is lost, by a list that ignores every filter and whose runs are changed."""
+    start_rule = first_start(answer(b"", 502), works=works)
+
+    async def rule(request: Request, forward: Forward) -> bytes:
+        if not request.path.startswith("/v1/run"):
+            return await start_rule(request, forward)
+        reply = await forward(request.path)
+        return changed(reply, lambda body: [change(row) for row in _rows(body)])
+
+    async def work() -> Outcome:
+        async with in_front(scene, rule) as server, scene.worker(url=server.url) as worker:
+            return (await execute_tasks(worker, [search()]))[0]
+
+    return run(work())
+
+
+def _rows(body: dict[str, Any]) -> list[dict[str, Any]]:
+    for row in body.get("runs", []):
+        row["listed"] = True
+    return body.get("runs", [body])
+
+
+def unchanged(row: dict[str, Any]) -> None:
+    """As the sandbox shows it."""
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_strangers_run_in_the_list_is_not_taken(scene: Scene, works: bool) -> None:
+    strangers = [
+        started_elsewhere(scene, task_id=INGEST_TASK),
+        started_elsewhere(scene, task_id=INGEST_TASK, icp_id=FAIR, parameters={}),
+        started_elsewhere(scene, ago=3600),
+    ]
+
+    outcome = execute_behind(scene, unchanged, works=works)
+
+    assert outcome.succeeded, outcome.error
+    assert bought(scene, *strangers) == {outcome.run.id if outcome.run else None}
+
+
+def test_a_list_that_leaves_the_task_out_is_completed_by_the_single_read(scene: Scene) -> None:
+    stranger = started_elsewhere(scene, task_id=INGEST_TASK)
+
+    def leave_out(row: dict[str, Any]) -> None:
+        if "listed" in row:
+            row["task_id"] = None
+
+    outcome = execute_behind(scene, leave_out, works=True)
+
+    assert outcome.succeeded, outcome.error
+    assert bought(scene, stranger) == {outcome.run.id if outcome.run else None}
+
+
+@pytest.mark.parametrize(
+    "unsaid", [{"task_id": None}, {"created_at": None}], ids=["no task", "no time, and an id of another time"]
+)
+def test_a_run_that_may_be_a_strangers_is_for_a_person_to_decide(scene: Scene, unsaid: dict[str, None]) -> None:
+    """Taking it could wait for a stranger's run; starting another could pay twice."""
+    ago = 3600.0 if "created_at" in unsaid else 0.0
+    stranger = started_elsewhere(scene, ago=ago, **({} if ago else {"task_id": INGEST_TASK}))
+
+    outcome = execute_behind(scene, lambda row: row.update(unsaid), works=False)
+
+    assert isinstance(outcome.error, AmbiguousRunsError)
+    assert "1 run, which may be another start's" in str(outcome.error)
+    assert stranger.id in str(outcome.error)
+    assert (scene.states(), scene.posts()) == (["unknown"], 0)
+
+
+def test_a_run_of_ours_whose_id_can_not_be_used_stops_with_the_reason(scene: Scene) -> None:
+    outcome = execute_behind(scene, lambda row: row.update(id="../task/x"), works=True)
+
+    assert isinstance(outcome.error, IncompleteListError)
+    assert "'../task/x'" in str(outcome.error)
+    assert (scene.states(), scene.posts()) == (["unknown"], 1)
 
 
 # --- several that fit

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,14 +15,16 @@ from linkt_pipeline.api import AuthenticationError, InvalidIdError, RunStatus
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.errors import RunGoneError, StillRunningError
 from linkt_pipeline.runs.events import RunProgress
-from linkt_pipeline.runs.execute import execute_tasks
+from linkt_pipeline.runs.execute import Outcome, execute_tasks
 from linkt_pipeline.runs.polling import PollSchedule
 from linkt_pipeline.runs.start import start_or_adopt
 from linkt_pipeline.runs.wait import Waited, wait_for_run
 from linkt_pipeline.runs.worker import Worker
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.ledger import Execution, ExecutionState, LeaseLostError
+from tests.api.raw_server import Request
 
+from .front import Forward, Rule, changed, in_front, is_start
 from .scene import Scene, run, search, until
 
 LONG_RUN = timedelta(minutes=163)  # the longest search on record
@@ -266,10 +269,16 @@ def test_a_run_cancelled_elsewhere_is_recognised_and_landed(scene: Scene) -> Non
     assert scene.rows()[0].error_kind is None
 
 
+def delete_runs(scene: Scene) -> None:
+    for run_id in list(scene.sandbox.world.runs):
+        scene.sandbox.world.own.remove("run", run_id)
+
+
 def test_a_run_that_is_gone_for_good_closes_its_row(scene: Scene) -> None:
     with pytest.raises(RunGoneError, match=r"no longer exists.*materialize again"):
-        wait(scene, "missing@get_run*0")
+        wait(scene, "missing@get_run*0", during=lambda _: delete_runs(scene))
     assert scene.states() == ["lost"]
+    assert scene.sandbox.world.requests.count("list_runs") >= 2
 
     scene.sandbox.world.faults.clear()
     (outcome,) = scene.execute(search())
@@ -282,6 +291,85 @@ def test_a_run_that_a_lagging_replica_does_not_know_yet_is_waited_for(scene: Sce
     waited = wait(scene, "missing@get_run*3")
 
     assert waited.run.status is RunStatus.COMPLETED
+
+
+# --- 404 to the single read, while the list knows better
+
+
+@pytest.mark.parametrize("seen_before", [True, False])
+def test_a_run_that_the_list_shows_is_waited_for(scene: Scene, seen_before: bool) -> None:
+    scene.sandbox.inject("run_life=3")
+    scene.sandbox.inject("missing@get_run*25" + "+2" * seen_before)
+    scene.sandbox.inject("lagging_list=0.2")
+
+    (outcome,) = scene.execute(search())
+
+    assert outcome.succeeded
+    assert "answers 404, but Linkt's list shows" in scene.texts
+    assert (scene.posts(), scene.states()) == (1, ["finished"])
+
+
+def execute_behind(scene: Scene, rule: Rule, **changes: Any) -> Outcome:
+    async def work() -> Outcome:
+        async with in_front(scene, rule) as server, scene.worker(url=server.url) as worker:
+            (outcome,) = await execute_tasks(worker, [search(**changes)])
+            return outcome
+
+    return run(work())
+
+
+def naming(rename: Callable[[str], str], *, reads_any_case: bool = False) -> Rule:
+    """The reply to a start calls its run differently than all other endpoints do."""
+
+    async def rule(request: Request, forward: Forward) -> bytes:
+        if is_start(request):
+            return changed(await forward(), lambda body: body.update(run_id=rename(body["run_id"])))
+        return await forward(request.target.lower() if reads_any_case else None)
+
+    return rule
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [naming(str.upper), naming(str.upper, reads_any_case=True), naming(lambda _: "f" * 24), naming(lambda _: "flow-1")],
+    ids=["upper case", "upper case, read as any", "another id", "an id of another scheme"],
+)
+def test_the_ledger_takes_the_id_by_which_linkt_shows_the_run(scene: Scene, rule: Rule) -> None:
+    outcome = execute_behind(scene, rule)
+
+    assert outcome.succeeded, outcome.error
+    (run_id,) = scene.sandbox.world.runs
+    assert [row.run_id for row in scene.rows()] == [run_id]
+    assert scene.query("select run_id from linkt.runs") == [(run_id,)]
+
+
+def test_a_run_that_was_seen_and_deleted_is_not_replaced_by_one_that_looks_like_it(scene: Scene) -> None:
+    task = search()
+    scene.sandbox.inject("run_life=3*0")
+
+    async def rule(request: Request, forward: Forward) -> bytes:
+        reply = await forward()
+        if request.path.startswith("/v1/run/") and not looked:
+            looked.append(request.path)
+            delete_runs(scene)
+            scene.sandbox.world.execute(task.task_id, task.icp_id, dict(task.parameters))
+        return reply
+
+    looked: list[str] = []
+    outcome = execute_behind(scene, rule)
+
+    assert isinstance(outcome.error, RunGoneError)
+    assert scene.states() == ["lost"]
+
+
+def test_a_list_that_can_not_be_read_closes_nothing(scene: Scene) -> None:
+    scene.sandbox.inject("missing@get_run*0")
+    scene.sandbox.inject("http_403@list_runs*0")
+
+    (outcome,) = scene.execute(search(max_wait="1500ms"))
+
+    assert isinstance(outcome.error, StillRunningError)
+    assert scene.states() == ["started"]
 
 
 @pytest.mark.parametrize("status", [401, 403])
