@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from linkt_pipeline.assets.metadata import asset_key
+from linkt_pipeline.assets.metadata import asset_key, bounded
 from linkt_pipeline.assets.previews import rows_markdown
 from linkt_pipeline.models import Check, CheckResult, Severity
 
@@ -21,20 +21,16 @@ def check_spec(check: Check) -> dg.AssetCheckSpec:
 
 def check_result(result: CheckResult) -> dg.AssetCheckResult:
     """What a check found, with the first offenders as a table."""
+    offenders = {}
+    if not result.passed:
+        offenders["first_offenders"] = dg.MetadataValue.md(rows_markdown(result.columns, result.sample))
     return dg.AssetCheckResult(
         asset_key=asset_key(result.check.model),
         check_name=result.check.name,
         passed=result.passed,
         severity=_SEVERITY[result.check.severity],
         description=None if result.passed else f"{result.offending} offending rows",
-        metadata={
-            "offending_rows": result.offending,
-            **(
-                {}
-                if result.passed
-                else {"first_offenders": dg.MetadataValue.md(rows_markdown(result.columns, result.sample))}
-            ),
-        },
+        metadata=bounded({"offending_rows": result.offending, **offenders}),
     )
 
 

@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 from linkt_pipeline.api import Run
 from linkt_pipeline.assets.askers import asker_of, is_of_command, tick_of
 from linkt_pipeline.assets.checks import check_result, check_spec
-from linkt_pipeline.assets.metadata import KINDS, OWNERS, asset_key, landed_metadata
+from linkt_pipeline.assets.metadata import KINDS, OWNERS, asset_key, bounded, bounded_text, landed_metadata
 from linkt_pipeline.assets.previews import figures_markdown
 from linkt_pipeline.assets.resources import LinktResource, WarehouseResource
 from linkt_pipeline.assets.snapshot import SNAPSHOT
@@ -294,7 +294,7 @@ def _record(context: dg.AssetExecutionContext, outcomes: Sequence[Outcome]) -> N
                 dg.AssetMaterialization(EXECUTIONS, partition=outcome.task.key, metadata=_metadata(outcome))
             )
     raise dg.Failure(
-        description="\n".join(str(outcome.error) for outcome in failed),
+        description=bounded_text("\n".join(str(outcome.error) for outcome in failed)),
         metadata={
             f"{outcome.task.key}/{name}": value for outcome in failed for name, value in _metadata(outcome).items()
         },
@@ -319,7 +319,7 @@ def _metadata(outcome: Outcome) -> dict[str, Any]:
         metadata["queue"] = dg.MetadataValue.md(figures_markdown(("state", "candidates"), outcome.queue))
     if outcome.error:
         metadata["error"] = str(outcome.error)
-    return metadata
+    return bounded(metadata)
 
 
 def _run_metadata(run: Run) -> dict[str, Any]:

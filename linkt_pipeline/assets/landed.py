@@ -14,7 +14,16 @@ from pydantic import Field
 
 from linkt_pipeline.assets.checks import check_result, check_spec
 from linkt_pipeline.assets.executions import EXECUTIONS
-from linkt_pipeline.assets.metadata import FOLLOWS, KINDS, OWNERS, Landed, asset_key, count_rows, landed_metadata
+from linkt_pipeline.assets.metadata import (
+    FOLLOWS,
+    KINDS,
+    OWNERS,
+    Landed,
+    asset_key,
+    bounded,
+    count_rows,
+    landed_metadata,
+)
 from linkt_pipeline.assets.models import POOL
 from linkt_pipeline.assets.previews import rows_markdown
 from linkt_pipeline.assets.resources import LinktResource, WarehouseResource
@@ -253,7 +262,7 @@ def _results(
         key = ModelKey("linkt", table)
         yield dg.MaterializeResult(
             asset_key=asset_key(key),
-            metadata={"dagster/row_count": rows[table], **metadata.get(table, {}), **shown[table]},
+            metadata=bounded({"dagster/row_count": rows[table], **metadata.get(table, {}), **shown[table]}),
             check_results=[check_result(each) for each in found if each.check.model == key],
         )
 

@@ -75,6 +75,38 @@ def _schema(
     )
 
 
+LARGEST_TEXT = 256 * 2**10
+"""Characters of one piece of metadata. Dagster keeps every one it is given, in its history, for ever."""
+
+
+def bounded(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata of a materialization or check, with every text cut that is too long to be kept for ever.
+
+    All that assets hand to Dagster about data passes here: how long a text gets is up to whoever wrote the data.
+    """
+    return {name: _bounded_value(value) for name, value in metadata.items()}
+
+
+def _bounded_value(value: Any) -> Any:
+    match value:
+        case str():
+            return bounded_text(value)
+        case dg.MarkdownMetadataValue(md_str=text) if text is not None and len(text) > LARGEST_TEXT:
+            if text.startswith("!["):  # half of a drawing shows nothing
+                return dg.MetadataValue.md(f"*A drawing of {len(text):,} characters is too large to be shown here.*")
+            return dg.MetadataValue.md(bounded_text(text))
+        case dg.TextMetadataValue(text=text) if text is not None:
+            return dg.MetadataValue.text(bounded_text(text))
+    return value
+
+
+def bounded_text(text: str) -> str:
+    """A text as it is, or its beginning and how much was cut."""
+    if len(text) <= LARGEST_TEXT:
+        return text
+    return f"{text[:LARGEST_TEXT]}\n\n… {len(text) - LARGEST_TEXT:,} more characters are not shown."
+
+
 def count_rows(con: duckdb.DuckDBPyConnection, table: str) -> int:
     """Rows of one table; its name comes from the code, never from data."""
     return int(con.execute(f"select count(*) from {table}").fetchall()[0][0])  # noqa: S608

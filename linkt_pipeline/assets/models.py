@@ -10,7 +10,16 @@ from pydantic import Field
 
 from linkt_pipeline.assets.charts import chart_of
 from linkt_pipeline.assets.checks import check_result, check_spec, unusable_check_result
-from linkt_pipeline.assets.metadata import FOLLOWS, KINDS, OWNERS, WEEKLY, asset_key, model_metadata, model_schema
+from linkt_pipeline.assets.metadata import (
+    FOLLOWS,
+    KINDS,
+    OWNERS,
+    WEEKLY,
+    asset_key,
+    bounded,
+    model_metadata,
+    model_schema,
+)
 from linkt_pipeline.assets.previews import preview_markdown
 from linkt_pipeline.assets.resources import WarehouseResource
 from linkt_pipeline.models import (
@@ -169,7 +178,7 @@ def _build_all(
                 context.log.info(f"{model.key}: {result.mode}, {told}")
             yield dg.MaterializeResult(
                 asset_key=asset_key(model.key),
-                metadata={**shown, **_metadata(model, result), **_lineage_metadata(lineages.lineage(model))},
+                metadata=bounded({**shown, **_metadata(model, result), **_lineage_metadata(lineages.lineage(model))}),
             )
 
 

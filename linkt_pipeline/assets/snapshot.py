@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 
 from linkt_pipeline.assets.askers import asker_of
-from linkt_pipeline.assets.metadata import FOLLOWS, KINDS, OWNERS, WEEKLY, asset_key
+from linkt_pipeline.assets.metadata import FOLLOWS, KINDS, OWNERS, WEEKLY, asset_key, bounded
 from linkt_pipeline.assets.models import POOL
 from linkt_pipeline.assets.previews import figures_markdown
 from linkt_pipeline.assets.resources import WarehouseResource
@@ -61,18 +61,20 @@ def build_snapshot(graph: ModelGraph, published_dir: Path) -> dg.AssetsDefinitio
         deliver_published(store, asker_of(context.run), complete, published.as_of)
         context.log.info(f"published {published.path} ({published.bytes / 1e6:.1f} MB) in {published.seconds:.2f} s")
         return dg.MaterializeResult(
-            metadata={
-                "path": dg.MetadataValue.path(str(published.path)),
-                "as_of": dg.MetadataValue.timestamp(published.as_of),
-                "tables": published.tables,
-                "rows": sum(published.rows.values()),
-                "dagster/size_bytes": published.bytes,
-                "parquet_mb": round(published.parquet_bytes / 1e6, 2),
-                "seconds": round(published.seconds, 2),
-                "writers_waited_seconds": round(published.locked_seconds, 3),
-                "how_to_read": dg.MetadataValue.md(_HOW_TO_READ.format(path=str(published.path))),
-                "rows_by_table": dg.MetadataValue.md(figures_markdown(("table", "rows"), published.rows)),
-            }
+            metadata=bounded(
+                {
+                    "path": dg.MetadataValue.path(str(published.path)),
+                    "as_of": dg.MetadataValue.timestamp(published.as_of),
+                    "tables": published.tables,
+                    "rows": sum(published.rows.values()),
+                    "dagster/size_bytes": published.bytes,
+                    "parquet_mb": round(published.parquet_bytes / 1e6, 2),
+                    "seconds": round(published.seconds, 2),
+                    "writers_waited_seconds": round(published.locked_seconds, 3),
+                    "how_to_read": dg.MetadataValue.md(_HOW_TO_READ.format(path=str(published.path))),
+                    "rows_by_table": dg.MetadataValue.md(figures_markdown(("table", "rows"), published.rows)),
+                }
+            )
         )
 
     return snapshot

@@ -5,12 +5,14 @@ from datetime import date, datetime, timedelta
 
 from linkt_pipeline.report.chart import BarChart, Series, pivot
 from linkt_pipeline.report.data import Row
+from linkt_pipeline.report.span import within_span
 
 _DAYS_AT_MOST = 21  # a longer span is drawn by week
 
 
 def credits_over_time(credits: Sequence[tuple[date, str, float]], as_of: date) -> BarChart:
     """Credits by day or week and task, without gaps in time."""
+    credits, not_drawn = within_span(credits, as_of)
     label, categories, heading = _time_axis([day for day, _, _ in credits], as_of)
     cells: dict[tuple[str, str], float] = {}
     for day, task, amount in credits:
@@ -18,7 +20,7 @@ def credits_over_time(credits: Sequence[tuple[date, str, float]], as_of: date) -
         cells[key] = cells.get(key, 0) + amount
     return BarChart(
         title=f"Credits by {'week' if heading == 'Week of' else 'day'} and task",
-        note="By the time a run was made (UTC).",
+        note=f"By the time a run was made (UTC).{not_drawn}",
         unit="credits",
         heading=heading,
         categories=categories,
@@ -82,12 +84,13 @@ def durations_by_run(runs: Sequence[Row]) -> BarChart:
 
 def signals_over_time(signals: Sequence[tuple[date, str, int]], as_of: date) -> BarChart:
     """Signals by week and type, without gaps in time."""
+    signals, not_drawn = within_span(signals, as_of)
     weeks = _every_week([week for week, _, _ in signals], as_of)
     categories = tuple(map(_day_label, weeks))
     cells = {(_day_label(week), label): float(count) for week, label, count in signals}
     return BarChart(
         title="Signals by week and type",
-        note="By the time Linkt noticed them, which is not when they happened.",
+        note=f"By the time Linkt noticed them, which is not when they happened.{not_drawn}",
         unit="signals",
         heading="Week of",
         categories=categories,

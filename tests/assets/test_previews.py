@@ -1,10 +1,14 @@
 """Rows as markdown: what comes from the web is shown as text and nothing else."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
+import dagster as dg
 import duckdb
 import pytest
 
+from linkt_pipeline.assets.metadata import LARGEST_TEXT, bounded
 from linkt_pipeline.assets.previews import figures_markdown, preview_markdown, readable_columns, rows_markdown
 
 CELLS = {
@@ -45,3 +49,20 @@ def test_figures_are_sorted_by_size() -> None:
         "| b | 3 |",
         "| a | 1.5 |",
     ]
+
+
+@pytest.mark.parametrize("make", [str, dg.MetadataValue.md, dg.MetadataValue.text])
+def test_no_text_of_any_length_gets_into_the_history_whole(make: Callable[[str], Any]) -> None:
+    kept = bounded({"usual": make("x" * LARGEST_TEXT), "long": make("x" * 5_000_000), "number": 5})
+
+    shown = {name: getattr(value, "value", value) for name, value in kept.items()}
+    assert shown["usual"] == "x" * LARGEST_TEXT
+    assert len(shown["long"]) < LARGEST_TEXT + 100
+    assert shown["long"].endswith(f"… {5_000_000 - LARGEST_TEXT:,} more characters are not shown.")
+    assert shown["number"] == 5
+
+
+def test_a_drawing_that_is_too_large_is_left_out_whole() -> None:
+    kept = bounded({"chart": dg.MetadataValue.md("![Credits](data:image/svg+xml;base64," + "A" * 500_000 + ")")})
+
+    assert kept["chart"].value == "*A drawing of 500,038 characters is too large to be shown here.*"

@@ -119,6 +119,21 @@ def test_weeks_cross_the_year():
     assert chart.series[0].values == (1.0, 0, 2.0)
 
 
+@pytest.mark.parametrize("odd", [date(9999, 12, 27), date(1, 1, 1), date(2026, 4, 9), date(2024, 12, 30)])
+def test_one_date_that_can_not_be_leaves_the_axis_as_it_is_and_is_told(odd):
+    as_of, usual = date(2026, 4, 5), (date(2026, 4, 1), "a", 2)
+
+    for draw in (credits_over_time, signals_over_time):
+        chart = draw([usual, (odd, "b", 3)], as_of)
+        assert chart.categories == draw([usual], as_of).categories
+        assert [series.name for series in chart.series] == ["a"]
+        assert chart.note.endswith(f" Not drawn: 3 with a time that can't be, such as {odd}.")
+
+
+def test_a_clock_that_is_ahead_hides_nothing():
+    assert credits_over_time([(date(2026, 4, 6), "a", 2.0)], date(2026, 4, 5)).categories == ("6 Apr",)
+
+
 def test_small_series_are_summed_up_as_other():
     cells = {("c", f"s{n}"): float(n) for n in range(1, 11)}
     series = pivot(cells, ["c"], most=4)

@@ -65,8 +65,8 @@ class Bench:
         row = {"run_id": run_id, "status": "COMPLETED", "created_at": NOW, "updated_at": NOW, **values}
         status = RunStatus.parse(row["status"])
         row.setdefault("status_normalised", None if status is RunStatus.UNKNOWN else status.value)
-        if isinstance(row["created_at"], datetime):
-            row.setdefault("fetched_at", max(NOW, row["created_at"]) + timedelta(seconds=1))
+        if "fetched_at" not in row and isinstance(row["created_at"], datetime):
+            row["fetched_at"] = max(NOW, row["created_at"]) + timedelta(seconds=1)
         self.put("runs", **row)
         for (resource_type, action), ids in (resources or {}).items():
             for position, resource_id in enumerate(ids):
