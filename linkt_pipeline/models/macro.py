@@ -5,6 +5,7 @@ They live in the warehouse's schema ``main``, because only there DuckDB finds th
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import duckdb
@@ -94,7 +95,7 @@ def create_macros(con: duckdb.DuckDBPyConnection, macros: Iterable[Macro]) -> in
     """
     wanted = {macro.name: macro for macro in macros}
     present = _definitions(con)
-    defined = _define_apart(wanted.values())
+    defined = _define_apart(tuple((macro.path, macro.create) for macro in wanted.values()))
     changed = [macro for name, macro in wanted.items() if present.get(name) != defined[name]]
     for macro in changed:
         con.execute(macro.create)
@@ -104,15 +105,16 @@ def create_macros(con: duckdb.DuckDBPyConnection, macros: Iterable[Macro]) -> in
     return len(changed) + len(stale)
 
 
-def _define_apart(macros: Iterable[Macro]) -> dict[str, tuple[str, str]]:
+@lru_cache(maxsize=4)
+def _define_apart(statements: tuple[tuple[Path, str], ...]) -> dict[str, tuple[str, str]]:
     """The definitions as the engine will keep them, found in a database of their own."""
     scratch = duckdb.connect()
     try:
-        for macro in macros:
+        for path, create in statements:
             try:
-                scratch.execute(macro.create)
+                scratch.execute(create)
             except duckdb.Error as error:
-                raise ModelFileError(macro.path, 1, str(error).partition("\n")[0]) from None
+                raise ModelFileError(path, 1, str(error).partition("\n")[0]) from None
         return _definitions(scratch)
     finally:
         scratch.close()

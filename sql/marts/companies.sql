@@ -9,20 +9,24 @@
 -- column entity_id: Linkt's id of the company.
 -- column name: Name.
 -- column website: Web address as sent.
--- column domain: Domain of the website, lower case, without "www."; good for joining to a CRM.
+-- column domain: Domain of the website in one spelling (linkt_domain); good for joining to a CRM. Empty for a page on a host
+--   that many companies share, such as linkedin.com (seeds.shared_hosts).
 -- column linkedin_url: Address of its LinkedIn page.
--- column industry: Industry as sent.
--- column headquarters: Headquarters as readable text.
+-- column industry: Industry as sent, several as "Software, Fintech".
+-- column primary_industry: The first of them.
+-- column headquarters: Headquarters as readable text, else the location.
 -- column city: City of the headquarters, if Linkt split it.
 -- column state: State or region of the headquarters, spelt as sent ("OH" and "Ohio" both occur).
 -- column country: Country of the headquarters.
 -- column employees: Head count as sent: "200", "51-200", "1,000+".
--- column employees_low: Lower end of the head count; empty for "up to".
--- column employees_high: Upper end; empty for "1,000+".
+-- column employees_low: Lower end of the head count; empty for "up to", and where the text can't be surely read.
+-- column employees_high: Upper end; empty for "1,000+", and where the text can't be surely read.
+-- column employees_reading: How it was read: exact, about, range, at_least, at_most, unsure (then both ends are empty).
 -- column revenue: Revenue as sent: "$50M", "$10M-$20M", or the amount of an object.
--- column revenue_low: Lower end in units of the currency.
--- column revenue_high: Upper end in units of the currency.
--- column revenue_currency: USD, EUR or GBP by its sign, or the currency stated; empty if neither.
+-- column revenue_low: Lower end in units of the currency; empty for "up to", and where the text can't be surely read.
+-- column revenue_high: Upper end in units of the currency; empty for "over", and where the text can't be surely read.
+-- column revenue_currency: ISO code of the currency that is stated by a sign, a code or a name; empty if none is.
+-- column revenue_reading: How it was read: exact, about, range, at_least, at_most, unsure (then both ends are empty).
 -- column status: Label given in Linkt, as sent and not interpreted.
 -- column comments: Comments made in Linkt.
 -- column is_duplicate: True if Linkt calls it a copy of another entity; leave these out when counting companies.
@@ -87,106 +91,40 @@ with entities as (
 fields as (
     select
         * exclude (field, value, all_fields, entries),
-        coalesce(nullif(trim(value[1] ->> '$'), ''), nullif(trim(value[2] ->> '$'), '')) as name,
-        nullif(trim(coalesce(value[3] ->> '$.url', value[3] ->> '$')), '') as website,
-        coalesce(
-            nullif(trim(coalesce(value[4] ->> '$.url', value[4] ->> '$')), ''),
-            nullif(trim(coalesce(value[5] ->> '$.url', value[5] ->> '$')), '')
-        ) as linkedin_url,
-        nullif(trim(value[6] ->> '$'), '') as industry,
-        case when json_type(value[7]) in ('OBJECT', 'VARCHAR') then value[7] else value[8] end as place,
-        case when json_type(value[7]) in ('OBJECT', 'VARCHAR') then nullif(trim(field[7] ->> '$.display'), '')
-            else nullif(trim(field[8] ->> '$.display'), '')
-        end as place_display,
-        coalesce(
-            case when json_type(value[9]) = 'OBJECT'
-                    then coalesce(
-                        value[9] ->> '$.amount', value[9] ->> '$.count',
-                        (value[9] ->> '$.min') || '-' || (value[9] ->> '$.max'), field[9] ->> '$.display'
-                    )
-                else nullif(trim(value[9] ->> '$'), '')
-            end,
-            nullif(trim(value[10] ->> '$'), '')
-        ) as employees,
-        case when json_type(value[11]) = 'OBJECT'
-                then coalesce(
-                    value[11] ->> '$.amount',
-                    (value[11] ->> '$.min') || '-' || (value[11] ->> '$.max'), field[11] ->> '$.display'
-                )
-            else nullif(trim(value[11] ->> '$'), '')
-        end as revenue,
-        case when json_type(value[11]) = 'OBJECT' then upper(value[11] ->> '$.currency') end as stated_currency
+        coalesce(linkt_text(value[1]), linkt_text(value[2])) as name,
+        linkt_url(value[3]) as website,
+        linkt_domain(linkt_url(value[3])) as host,
+        coalesce(linkt_url(value[4]), linkt_url(value[5])) as linkedin_url,
+        linkt_text(value[6]) as industry,
+        linkt_items(value[6])[1] as primary_industry,
+        linkt_place(value[7]) as headquarters,
+        case when json_type(value[7]) in ('OBJECT', 'VARCHAR', 'ARRAY') then linkt_place_text(field[7] ->> '$.display') end
+            as headquarters_display,
+        linkt_place(value[8]) as location,
+        case when json_type(value[8]) in ('OBJECT', 'VARCHAR', 'ARRAY') then linkt_place_text(field[8] ->> '$.display') end
+            as location_display,
+        -- An object of a form unknown here still has what Linkt displays.
+        case when linkt_said(value[9]) is not null then value[9]
+            when json_type(value[9]) = 'OBJECT' and (field[9] ->> '$.display') <> '' then field[9] -> '$.display'
+            else value[10]
+        end as employees,
+        case when linkt_said(value[11]) is null and json_type(value[11]) = 'OBJECT' then field[11] -> '$.display'
+            else value[11]
+        end as revenue
     from entities
 ),
 
--- "1,000+", "51 - 200", "$10M-$20M (2024)": thousands signs and remarks go, numbers and their units stay.
-numbers as (
+parsed as (
     select
-        *,
-        case when not regexp_full_match(employees, '\d{1,3}(\.\d{3})+') then try_cast(employees as double) end
-            as employees_plain,
-        regexp_replace(lower(employees), '\([^)]*\)', '', 'g') as employees_remark_free,
-        regexp_replace(
-            regexp_replace(employees_remark_free, '(\d)[,. ''](\d{3})', '\1\2', 'g'),
-            '(\d)[,. ''](\d{3})', '\1\2', 'g'
-        ) as employees_text,
-        try_cast(revenue as double) as revenue_plain,
-        regexp_replace(lower(revenue), '\([^)]*\)', '', 'g') as revenue_remark_free,
-        -- Twice, because neighbouring groups share a digit: 1,250,000.
-        regexp_replace(
-            regexp_replace(revenue_remark_free, '(\d)[, ''](\d{3})', '\1\2', 'g'),
-            '(\d)[, ''](\d{3})', '\1\2', 'g'
-        ) as revenue_text
+        * exclude (headquarters, headquarters_display, location, location_display, employees, revenue),
+        -- An empty headquarters must not hide a filled location.
+        case when coalesce(headquarters_display, headquarters.text) is not null then headquarters else location end as place,
+        coalesce(headquarters_display, headquarters.text, location_display, location.text) as place_text,
+        linkt_said(employees) as employees_said,
+        linkt_range(employees) as employees,
+        linkt_said(revenue) as revenue_said,
+        linkt_amount(revenue) as revenue
     from fields
-),
-
-amounts as (
-    select
-        *,
-        list_transform(
-            list_zip(
-                regexp_extract_all(employees_text, '(\d+(?:\.\d+)?)\s*(thousand|million|billion|trillion|mio|mrd|mn|bn|[kmbt]\b|)', 1),
-                regexp_extract_all(employees_text, '(\d+(?:\.\d+)?)\s*(thousand|million|billion|trillion|mio|mrd|mn|bn|[kmbt]\b|)', 2)
-            ),
-            lambda n: {
-                'amount': try_cast(n[1] as double),
-                'unit': case when n[2] = '' then null when n[2] in ('k', 'thousand') then 1e3 when n[2][1] = 'm' then 1e6
-                    when n[2][1] = 'b' then 1e9 else 1e12 end
-            }
-        ) as employee_numbers,
-        list_transform(
-            list_zip(
-                regexp_extract_all(revenue_text, '(\d+(?:\.\d+)?)\s*(thousand|million|billion|trillion|mio|mrd|mn|bn|[kmbt]\b|)', 1),
-                regexp_extract_all(revenue_text, '(\d+(?:\.\d+)?)\s*(thousand|million|billion|trillion|mio|mrd|mn|bn|[kmbt]\b|)', 2)
-            ),
-            lambda n: {
-                'amount': try_cast(n[1] as double),
-                'unit': case when n[2] = '' then null when n[2] in ('k', 'thousand') then 1e3 when n[2] = 'mrd' then 1e9
-                    when n[2][1] = 'm' then 1e6 when n[2][1] = 'b' then 1e9 else 1e12 end
-            }
-        ) as revenue_numbers
-    from numbers
-),
-
--- In "10-20M" the unit counts for both ends; in "500-1M" it can't.
-ends as (
-    select
-        *,
-        employee_numbers[1].amount * coalesce(
-            employee_numbers[1].unit,
-            case when employee_numbers[1].amount <= employee_numbers[2].amount then employee_numbers[2].unit end, 1
-        ) as employees_first,
-        employee_numbers[2].amount * coalesce(employee_numbers[2].unit, 1) as employees_second,
-        revenue_numbers[1].amount * coalesce(
-            revenue_numbers[1].unit,
-            case when revenue_numbers[1].amount <= revenue_numbers[2].amount then revenue_numbers[2].unit end, 1
-        ) as revenue_first,
-        revenue_numbers[2].amount * coalesce(revenue_numbers[2].unit, 1) as revenue_second,
-        regexp_matches(employees_text, '\+|>|\b(over|above|more than|at least|from)\b') as employees_open,
-        regexp_matches(employees_text, '<|\b(under|below|less than|up to|fewer than|at most)\b') as employees_upto,
-        regexp_matches(revenue_text, '\+|>|\b(over|above|more than|at least|from)\b') as revenue_open,
-        regexp_matches(revenue_text, '<|\b(under|below|less than|up to|at most)\b') as revenue_upto
-    from amounts
 ),
 
 people as (
@@ -211,43 +149,23 @@ select
     company.entity_id,
     company.name,
     company.website,
-    lower(nullif(regexp_extract(
-        company.website, '^(?:[A-Za-z][A-Za-z0-9+.-]*://)?(?:[^/@]*@)?(?:[wW]{3}\.)?([^/:?#\s]+\.[^/:?#\s]+)', 1
-    ), '')) as domain,
+    case when page.host is null and site.host is null then company.host end as domain,
     company.linkedin_url,
     company.industry,
-    coalesce(
-        company.place_display,
-        case when json_type(company.place) = 'OBJECT'
-                then nullif(concat_ws(', ', company.place ->> '$.city', company.place ->> '$.state', company.place ->> '$.country'), '')
-            else nullif(trim(company.place ->> '$'), '')
-        end
-    ) as headquarters,
-    company.place ->> '$.city' as city,
-    company.place ->> '$.state' as state,
-    company.place ->> '$.country' as country,
-    company.employees,
-    try_cast(case when company.employees_plain is not null then company.employees_plain
-        when not company.employees_upto then company.employees_first
-    end as bigint) as employees_low,
-    try_cast(case when company.employees_plain is not null then company.employees_plain
-        when company.employees_second >= company.employees_first then company.employees_second
-        when not company.employees_open then company.employees_first
-    end as bigint) as employees_high,
-    company.revenue,
-    case when company.revenue_plain is not null then company.revenue_plain
-        when not company.revenue_upto then company.revenue_first
-    end as revenue_low,
-    case when company.revenue_plain is not null then company.revenue_plain
-        when company.revenue_second >= company.revenue_first then company.revenue_second
-        when not company.revenue_open then company.revenue_first
-    end as revenue_high,
-    coalesce(
-        company.stated_currency,
-        case when company.revenue like '%€%' then 'EUR' when company.revenue like '%£%' then 'GBP'
-            when company.revenue like '%$%' then 'USD'
-        end
-    ) as revenue_currency,
+    company.primary_industry,
+    company.place_text as headquarters,
+    company.place.city as city,
+    company.place.state as state,
+    company.place.country as country,
+    company.employees_said as employees,
+    company.employees.low::bigint as employees_low,
+    company.employees.high::bigint as employees_high,
+    company.employees.reading as employees_reading,
+    company.revenue_said as revenue,
+    company.revenue.low as revenue_low,
+    company.revenue.high as revenue_high,
+    company.revenue.currency as revenue_currency,
+    company.revenue.reading as revenue_reading,
     company.status,
     company.comments,
     company.is_duplicate,
@@ -266,7 +184,10 @@ select
     md5(json_array(
         epoch_us(company.fetched_at), icp.name, people.people_count, signals.signal_count, epoch_us(signals.latest_signal_at)
     )::varchar) as content_version
-from ends as company
+from parsed as company
+left join seeds.shared_hosts as page on company.host = page.host
+left join seeds.shared_hosts as site
+    on site.with_subdomains and regexp_extract(company.host, '[^.]+\.[^.]+$') = site.host
 left join staging.icps as icp on company.icp_id = icp.icp_id
 left join people on company.entity_id = people.entity_id
 left join signals on company.entity_id = signals.entity_id

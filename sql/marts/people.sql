@@ -8,8 +8,10 @@
 -- column entity_id: Linkt's id of the person.
 -- column name: Full name.
 -- column title: Job title.
--- column email: E-mail address as sent.
--- column mobile_phone: Mobile number as sent.
+-- column email: E-mail address, lower case; the first if several were sent, empty if none of it is one.
+-- column emails: What was sent as e-mail address, as readable text.
+-- column mobile_phone: Mobile number, as written; the first if several were sent, empty if none of it is one.
+-- column mobile_phones: What was sent as mobile number, else as telephone number, as readable text.
 -- column linkedin_url: Address of the LinkedIn profile.
 -- column location: Where the person is, as readable text.
 -- column city: City, if Linkt split it.
@@ -89,17 +91,16 @@ with entities as (
 fields as (
     select
         * exclude (field, value, all_fields, entries),
-        coalesce(nullif(trim(value[1] ->> '$'), ''), nullif(trim(value[2] ->> '$'), '')) as name,
-        coalesce(nullif(trim(value[3] ->> '$'), ''), nullif(trim(value[4] ->> '$'), '')) as title,
-        nullif(trim(value[5] ->> '$'), '') as email,
-        coalesce(nullif(trim(value[6] ->> '$'), ''), nullif(trim(value[7] ->> '$'), '')) as mobile_phone,
-        coalesce(
-            nullif(trim(coalesce(value[8] ->> '$.url', value[8] ->> '$')), ''),
-            nullif(trim(coalesce(value[9] ->> '$.url', value[9] ->> '$')), '')
-        ) as linkedin_url,
-        value[10] as place,
-        nullif(trim(field[10] ->> '$.display'), '') as place_display,
-        nullif(trim(coalesce(value[11] ->> '$.name', value[11] ->> '$')), '') as company_stated
+        coalesce(linkt_text(value[1]), linkt_text(value[2])) as name,
+        coalesce(linkt_text(value[3]), linkt_text(value[4])) as title,
+        linkt_email(value[5]) as email,
+        linkt_text(value[5]) as emails,
+        coalesce(linkt_phone(value[6]), linkt_phone(value[7])) as mobile_phone,
+        coalesce(linkt_text(value[6]), linkt_text(value[7])) as mobile_phones,
+        coalesce(linkt_url(value[8]), linkt_url(value[9])) as linkedin_url,
+        linkt_place(value[10]) as place,
+        linkt_place_text(field[10] ->> '$.display') as place_display,
+        linkt_text(value[11]) as company_stated
     from entities
 )
 
@@ -108,18 +109,14 @@ select
     person.name,
     person.title,
     person.email,
+    person.emails,
     person.mobile_phone,
+    person.mobile_phones,
     person.linkedin_url,
-    coalesce(
-        person.place_display,
-        case when json_type(person.place) = 'OBJECT'
-                then nullif(concat_ws(', ', person.place ->> '$.city', person.place ->> '$.state', person.place ->> '$.country'), '')
-            else nullif(trim(person.place ->> '$'), '')
-        end
-    ) as location,
-    person.place ->> '$.city' as city,
-    person.place ->> '$.state' as state,
-    person.place ->> '$.country' as country,
+    coalesce(person.place_display, person.place.text) as location,
+    person.place.city as city,
+    person.place.state as state,
+    person.place.country as country,
     person.company_id,
     company.entity_id is not null as has_company,
     coalesce(company.name, person.company_stated) as company_name,

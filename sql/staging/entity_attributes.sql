@@ -12,7 +12,7 @@
 -- column value: The value as JSON: text, number, boolean, list, object or null.
 -- column value_type: Kind of JSON value: VARCHAR, UBIGINT, BIGINT, DOUBLE, BOOLEAN, ARRAY, OBJECT or NULL.
 -- column value_text: The value as readable text; for lists and objects what Linkt displays, else the parts joined.
--- column value_number: The value as a number, if it is one (1,000 and "1000" count as such).
+-- column value_number: The value as a number, if it surely is one: 1000, "1,000", "1.234,5"; not "1.234", which has two readings.
 -- column display: Linkt's own rendering; often absent.
 -- column "references": Web addresses that back the value.
 -- column reference_domains: Their domains, each once, without "www.".
@@ -73,17 +73,15 @@ typed as (
         *,
         coalesce(json_type(value), 'NULL') as value_type,
         case json_type(value)
-            when 'ARRAY' then coalesce(
-                nullif(display, ''),
-                array_to_string(list_filter(from_json(value, '["VARCHAR"]'), lambda item: item is not null), ', ')
-            )
+            when 'ARRAY' then coalesce(nullif(display, ''), linkt_text(value), '')
             when 'OBJECT' then coalesce(
                 nullif(display, ''),
-                nullif(concat_ws(', ', value ->> '$.city', value ->> '$.state', value ->> '$.country'), ''),
+                linkt_place_text(concat_ws(', ', value ->> '$.city', value ->> '$.state', value ->> '$.country')),
                 value ->> '$.url',
                 value ->> '$.amount',
                 value ->> '$'
             )
+            when 'VARCHAR' then case when regexp_matches(value ->> '$', '^\s*\[') then linkt_text(value) else value ->> '$' end
             else value ->> '$'
         end as value_text
     from values_and_references
@@ -97,18 +95,16 @@ select
     value,
     value_type,
     value_text,
-    case when value_type not in ('ARRAY', 'OBJECT', 'NULL', 'BOOLEAN')
-            then try_cast(replace(value_text, ',', '') as double)
+    case
+        when value_type in ('UBIGINT', 'BIGINT', 'DOUBLE') and isfinite(try_cast(value_text as double)) then try_cast(value_text as double)
+        -- Most texts are prose: only what begins like a number is looked at.
+        when value_type = 'VARCHAR' and strlen(value_text) < 64 and regexp_matches(value_text, '^\s*[-−–]?[.\d０-９]')
+            then linkt_number(linkt_plain(value_text))
     end as value_number,
     display,
     "references",
-    list_distinct(list_filter(
-        list_transform(
-            "references",
-            lambda r: lower(regexp_extract(r, '^(?:[A-Za-z][A-Za-z0-9+.-]*://)?(?:[^/@]*@)?(?:[wW]{3}\.)?([^/:?#\s]+\.[^/:?#\s]+)', 1))
-        ),
-        lambda d: d <> ''
-    )) as reference_domains,
+    list_distinct(list_filter(list_transform("references", lambda r: linkt_domain(r)), lambda d: d is not null))
+        as reference_domains,
     created_at,
     updated_at,
     fetched_at

@@ -12,12 +12,7 @@ with mentions as (
     select
         signal.signal_id,
         signal.fetched_at,
-        unnest(list_distinct(list_transform(
-            signal."references",
-            lambda r: lower(regexp_extract(
-                r, '^(?:[A-Za-z][A-Za-z0-9+.-]*://)?(?:[^/@]*@)?(?:[wW]{3}\.)?([^/:?#\s]+\.[^/:?#\s]+)', 1
-            ))
-        ))) as domain
+        unnest(list_distinct(list_transform(signal."references", lambda r: linkt_domain(r)))) as domain
     from staging.signals as signal
     where len(signal."references") > 0
 )
@@ -27,4 +22,4 @@ select
     domain,
     fetched_at
 from mentions
-where domain <> ''
+where domain is not null

@@ -38,7 +38,7 @@ def ancestors(specs: dict[str, dg.AssetSpec], name: str) -> set[str]:
 
 def test_keys_are_those_of_the_contract(specs: dict[str, dg.AssetSpec]) -> None:
     assert {f"linkt/{table}" for table in LANDED} < set(specs)
-    assert {name.split("/")[0] for name in specs} == {"linkt", "staging", "marts", "published"}
+    assert {name.split("/")[0] for name in specs} == {"linkt", "seeds", "staging", "marts", "published"}
     assert {"staging/entity_attributes", "marts/companies", "marts/credits_daily", "published/snapshot"} < set(specs)
 
 

@@ -95,6 +95,15 @@ VALUES: list[Any] = [
     {"amount": "$4M"},
     "51-200",
     "1,000+",
+    "NaN",
+    "$5M - €6M",
+    "[not json",
+    '["a", {"b": 1}]',
+    {"min": 1, "max": None},
+    {"min": "x", "low": [1]},
+    "https://xn--a.example",
+    [["nested"], {"name": None}],
+    -1e300,
 ]
 NAMES = [
     "name",

@@ -205,3 +205,159 @@ def test_a_repeated_field_name_breaks_nothing(bench: Bench) -> None:
     found = bench.rows("select field, value_number from staging.entity_attributes order by field")
     assert [tuple(row.values()) for row in found] == [("a", 1.0), ("a/b", 2.0)]
     assert bench.row("select attributes from marts.companies")["attributes"] == '{"a":1,"a/b":2}'
+
+
+@pytest.mark.parametrize(
+    ("sent", "low", "high", "currency", "reading"),
+    [
+        ("€1,2 Mrd.", 1.2e9, 1.2e9, "EUR", "exact"),
+        ("FY2024 $50M", 50e6, 50e6, "USD", "exact"),
+        ({"min": 1000, "max": None}, 1000, None, None, "at_least"),
+        ("20% growth to $10M", None, None, None, "unsure"),
+        ("NaN", None, None, None, "unsure"),
+        ({"odd": 1}, None, None, None, None),
+        (None, None, None, None, None),
+    ],
+)
+def test_revenues_say_how_they_were_read(
+    bench: Bench, sent: Any, low: float | None, high: float | None, currency: str | None, reading: str | None
+) -> None:
+    bench.entity("c", {"revenue": {"value": sent}})
+    bench.build("marts.companies")
+    row = bench.row("select revenue_low, revenue_high, revenue_currency, revenue_reading from marts.companies")
+    assert tuple(row.values()) == (low, high, currency, reading)
+
+
+@pytest.mark.parametrize(
+    ("sent", "low", "high", "reading"),
+    [
+        ("c_10001_max", 10001, None, "at_least"),
+        ("Nov-50", None, None, "unsure"),
+        ("-1", None, None, "unsure"),
+        ({"low": 5, "high": 9}, 5, 9, "range"),
+        (12.345, None, None, "unsure"),
+    ],
+)
+def test_head_counts_say_how_they_were_read(
+    bench: Bench, sent: Any, low: int | None, high: int | None, reading: str
+) -> None:
+    bench.entity("c", {"employees": {"value": sent}})
+    bench.build("marts.companies")
+    row = bench.row("select employees_low, employees_high, employees_reading from marts.companies")
+    assert tuple(row.values()) == (low, high, reading)
+
+
+def test_an_object_of_an_unknown_form_is_read_from_what_is_displayed(bench: Bench) -> None:
+    odd = {"band": "C"}
+    fields = {"employees": {"value": odd, "display": "51-200"}, "revenue": {"value": odd, "display": "$5M"}}
+    bench.entity("c", fields)
+    bench.build("marts.companies")
+    row = bench.row("select employees, employees_low, revenue, revenue_low from marts.companies")
+    assert tuple(row.values()) == ("51-200", 51, "$5M", 5e6)
+
+
+@pytest.mark.parametrize(
+    ("data", "place"),
+    [
+        ({"headquarters": {"value": ", , "}}, (None, None)),
+        ({"headquarters": {"value": ", , "}, "location": {"value": {"city": "Rome"}}}, ("Rome", "Rome")),
+        ({"headquarters": {"value": {"city": None}}, "location": {"value": "Rome, Italy"}}, ("Rome, Italy", None)),
+        ({"headquarters": {"value": {"city": ""}, "display": ", , "}, "location": "Rome"}, ("Rome", None)),
+        ({"headquarters": {"value": {"city": "Bonn"}}, "location": {"value": {"city": "Rome"}}}, ("Bonn", "Bonn")),
+        ({"headquarters": {"value": {"odd": 1}, "display": "Bonn, DE"}, "location": "Rome"}, ("Bonn, DE", None)),
+    ],
+)
+def test_an_empty_headquarters_does_not_hide_the_location(
+    bench: Bench, data: Any, place: tuple[str | None, str | None]
+) -> None:
+    bench.entity("c", data)
+    bench.build("marts.companies")
+    assert tuple(bench.row("select headquarters, city from marts.companies").values()) == place
+
+
+@pytest.mark.parametrize(
+    ("website", "domain"),
+    [
+        ("https://www.linkedin.com/company/acme", None),
+        ("https://de.linkedin.com/company/acme", None),
+        ("https://sites.google.com/view/acme", None),
+        ("https://wordpress.com/acme", None),
+        ("https://acme.wordpress.com", "acme.wordpress.com"),
+        ("https://mylinkedin.com", "mylinkedin.com"),
+        ("mailto:ann@acme.example", None),
+        ("n.a.", None),
+        ("acme.example,", "acme.example"),
+        ("//Acme.example./x", "acme.example"),
+        ("https://xn--mnchen-3ya.example", "münchen.example"),
+        (["https://acme.example", "https://other.example"], "acme.example"),
+        (None, None),
+    ],
+)
+def test_domains(bench: Bench, website: Any, domain: str | None) -> None:
+    bench.entity("c", {"website": {"value": website}})
+    bench.build("marts.companies")
+    assert bench.row("select domain from marts.companies")["domain"] == domain
+
+
+def test_pages_on_one_shared_host_make_no_duplicates(bench: Bench) -> None:
+    for name, website in (("a", "linkedin.com/company/a"), ("b", "https://www.linkedin.com/company/b")):
+        bench.entity(name, {"website": website})
+    for name, website in (("c", "https://xn--mnchen-3ya.example"), ("d", "MÜNCHEN.example.")):
+        bench.entity(name, {"website": website})
+    bench.build("marts.duplicates")
+    found = bench.rows("select entity_id, primary_entity_id, basis from marts.duplicates")
+    assert [tuple(row.values()) for row in found] == [("d", "c", "same_domain")]
+
+
+def test_several_values_in_a_cell_are_readable_and_the_first_stands_alone(bench: Bench) -> None:
+    bench.entity("c", {"industry": {"value": ["Software", "Fintech"]}})
+    bench.entity("d", {"industry": {"value": '["Software","Fintech"]'}})
+    person = {
+        "email": ["Ann@A.example", "ann@b.example"],
+        "mobile_phone": "+1 555 010 0001, +1 555 010 0002",
+        "title": ["CEO", "Founder"],
+    }
+    bench.entity("p", person, entity_type="person")
+    bench.entity("q", {"email": "none", "phone": "12"}, entity_type="person")
+    bench.build("marts.people", "staging.entity_attributes")
+    companies = bench.rows("select industry, primary_industry from marts.companies")
+    assert [tuple(row.values()) for row in companies] == [("Software, Fintech", "Software")] * 2
+    people = bench.rows("select email, emails, mobile_phone, mobile_phones, title from marts.people order by entity_id")
+    assert [tuple(row.values()) for row in people] == [
+        (
+            "ann@a.example",
+            "Ann@A.example, ann@b.example",
+            "+1 555 010 0001",
+            "+1 555 010 0001, +1 555 010 0002",
+            "CEO, Founder",
+        ),
+        (None, "none", None, "12", None),
+    ]
+    texts = bench.rows("select value_text from staging.entity_attributes where field = 'industry'")
+    assert {row["value_text"] for row in texts} == {"Software, Fintech"}
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        ("1,000", 1000),
+        ("1000", 1000),
+        (1.5, 1.5),
+        (1.234, 1.234),
+        ("1,5", 1.5),
+        ("1.234,56", 1234.56),
+        ("−7", -7),
+        ("1.234", None),
+        ("NaN", None),
+        ("Infinity", None),
+        ("2024-01-31", None),
+        ("12 apples", None),
+        (True, None),
+        ([1], None),
+        (None, None),
+    ],
+)
+def test_attributes_that_are_numbers(bench: Bench, value: Any, number: float | None) -> None:
+    bench.entity("c", {"f": {"value": value}})
+    bench.build("staging.entity_attributes")
+    assert bench.row("select value_number from staging.entity_attributes")["value_number"] == number

@@ -1,0 +1,10 @@
+-- description: Web hosts that hold pages of many companies. A website there says nothing about whose it is: such a company
+--   has no domain, and two of them are no duplicates.
+-- grain: one row per host.
+-- unique: host
+-- not_null: host, kind, with_subdomains
+-- type with_subdomains: boolean
+-- column host: Host as linkt_domain gives it: lower case, without "www.".
+-- column kind: What it is: social, link page, directory, news, builder, storage, marketplace, search or mail.
+-- column with_subdomains: True if what stands before it is shared too (de.linkedin.com); then the host has one dot. False
+--   where a subdomain is somebody's own (acme.wordpress.com).
