@@ -34,7 +34,6 @@ class BarChart:
         series: at most eight, so that colours can be told apart.
         horizontal: bars from left to right, for long labels.
         stacked: series on top of each other; else side by side.
-        wide: over the whole width of the page.
     """
 
     title: str
@@ -45,7 +44,6 @@ class BarChart:
     series: tuple[Series, ...]
     horizontal: bool = False
     stacked: bool = True
-    wide: bool = False
 
     @property
     def is_empty(self) -> bool:

@@ -8,6 +8,9 @@ from linkt_pipeline.report.data import Row
 from linkt_pipeline.report.span import within_span
 
 _DAYS_AT_MOST = 21  # a longer span is drawn by week
+# A shorter span gets empty days or weeks before it: one day alone would be a slab over the whole width.
+_FEWEST_DAYS, _FEWEST_WEEKS = 10, 8
+_TYPES_SHOWN = 12
 
 
 def credits_over_time(credits: Sequence[tuple[date, str, float]], as_of: date) -> BarChart:
@@ -64,38 +67,41 @@ def yields_by_run(runs: Sequence[Row]) -> BarChart:
     )
 
 
-def durations_by_run(runs: Sequence[Row]) -> BarChart:
-    """Working time of the newest finished runs beside what Linkt documents."""
-    return BarChart(
-        title="Duration by run",
-        note="Working time that Linkt reports, beside what it documents at most: 20 minutes for a search, 1 minute "
-        "a row for an ingest, nothing for other kinds.",
-        unit="minutes",
-        heading="Run",
-        categories=tuple(_run_label(run) for run in runs),
-        series=(
-            Series("took", tuple(_minutes(run["run_time_seconds"]) for run in runs)),
-            Series("documented at most", tuple(_minutes(run["expected_high_seconds"]) for run in runs), muted=True),
-        ),
-        horizontal=True,
-        stacked=False,
-    )
-
-
 def signals_over_time(signals: Sequence[tuple[date, str, int]], as_of: date) -> BarChart:
-    """Signals by week and type, without gaps in time."""
+    """Signals by week and strength, without gaps in time. There are too many types to tell them apart by colour."""
     signals, not_drawn = within_span(signals, as_of)
     weeks = _every_week([week for week, _, _ in signals], as_of)
     categories = tuple(map(_day_label, weeks))
-    cells = {(_day_label(week), label): float(count) for week, label, count in signals}
+    cells = {(_day_label(week), strength): float(count) for week, strength, count in signals}
     return BarChart(
-        title="Signals by week and type",
+        title="Signals by week and strength",
         note=f"By the time Linkt noticed them, which is not when they happened.{not_drawn}",
         unit="signals",
         heading="Week of",
         categories=categories,
-        series=pivot(cells, categories, most=8),
-        wide=True,
+        series=pivot(cells, categories, first=("high", "medium", "low")),
+    )
+
+
+def signals_by_type(types: Sequence[tuple[str, int]], weeks: int) -> BarChart:
+    """Signals by type, the most frequent first.
+
+    Args:
+        types: label and number of signals, most first.
+        weeks: the span they are counted in.
+    """
+    shown = types[:_TYPES_SHOWN]
+    note = f"Of the last {weeks} weeks" + (
+        "." if len(shown) == len(types) else f"; the {len(shown)} most frequent of {len(types)} types."
+    )
+    return BarChart(
+        title="Signals by type",
+        note=note,
+        unit="signals",
+        heading="Type",
+        categories=tuple(label for label, _ in shown),
+        series=(Series("signals", tuple(float(count) for _, count in shown)),),
+        horizontal=True,
     )
 
 
@@ -103,8 +109,11 @@ def _time_axis(days: Sequence[date], as_of: date) -> tuple[Callable[[date], str]
     """How a day is labelled, all labels in order, and what a label means."""
     if days and (max(*days, as_of) - min(days)).days > _DAYS_AT_MOST:
         return lambda day: _day_label(_monday(day)), tuple(map(_day_label, _every_week(days, as_of))), "Week of"
-    span = (max(*days, as_of) - min(days)).days if days else 0
-    return _day_label, tuple(_day_label(min(days) + timedelta(n)) for n in range(span + 1)) if days else (), "Day"
+    if not days:
+        return _day_label, (), "Day"
+    last = max(*days, as_of)
+    first = min(*days, last - timedelta(_FEWEST_DAYS - 1))
+    return _day_label, tuple(_day_label(first + timedelta(n)) for n in range((last - first).days + 1)), "Day"
 
 
 def _every_week(days: Iterable[date], as_of: date) -> list[date]:
@@ -112,7 +121,8 @@ def _every_week(days: Iterable[date], as_of: date) -> list[date]:
     if not mondays:
         return []
     last = max(mondays[-1], _monday(as_of))
-    return [mondays[0] + timedelta(weeks=n) for n in range((last - mondays[0]).days // 7 + 1)]
+    first = min(mondays[0], last - timedelta(weeks=_FEWEST_WEEKS - 1))
+    return [first + timedelta(weeks=n) for n in range((last - first).days // 7 + 1)]
 
 
 def _monday(day: date) -> date:
@@ -126,7 +136,3 @@ def _day_label(day: date) -> str:
 def _run_label(run: Row) -> str:
     made: datetime | None = run["created_at"]
     return f"{made.day} {made:%b %H:%M} · {run['task']}" if made else str(run["task"])
-
-
-def _minutes(seconds: float | None) -> float | None:
-    return None if seconds is None else seconds / 60

@@ -59,9 +59,10 @@ class ReportData:
         credits: day, task, credits; of the last weeks.
         actions: task, action_type, credits; of all time.
         runs: the newest finished runs, newest first.
-        signals_weekly: week, label, signals; of the last weeks.
+        signals_weekly: week, strength, signals; of the last weeks.
+        signals_by_type: label, signals; of the last weeks, most first.
         tasks: one row a task, the most expensive first.
-        companies: newest companies with their people and newest signal.
+        companies: those with the latest activity, with their people and newest signal.
         signals: newest signals.
         failures: newest runs that did not complete.
         losses: reasons why named ids could not be landed, with their number.
@@ -74,6 +75,7 @@ class ReportData:
     actions: Sequence[tuple[str, str, float]]
     runs: Sequence[Row]
     signals_weekly: Sequence[tuple[date, str, int]]
+    signals_by_type: Sequence[tuple[str, int]]
     tasks: Sequence[Row]
     companies: Sequence[Row]
     signals: Sequence[Row]
@@ -100,6 +102,7 @@ def read_report(snapshot: Path) -> ReportData:
             actions=con.execute(queries.ACTIONS).fetchall(),
             runs=_rows(con, queries.RUNS, {"rows": RUNS_SHOWN}),
             signals_weekly=con.execute(queries.SIGNALS_WEEKLY, span).fetchall(),
+            signals_by_type=con.execute(queries.SIGNALS_BY_TYPE, span).fetchall(),
             tasks=_rows(con, queries.TASKS, {"rows": TASKS_SHOWN}),
             companies=_rows(con, queries.COMPANIES, {"rows": COMPANIES_SHOWN}),
             signals=_rows(con, queries.SIGNALS, {"rows": SIGNALS_SHOWN}),

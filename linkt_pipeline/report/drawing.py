@@ -17,32 +17,33 @@ from linkt_pipeline.report.chart import BarChart
 
 MIME = "image/svg+xml"
 _HERE = Path(__file__).resolve().parent
-_WIDTH, _WIDE = 540, 1120  # in CSS pixels, so that text is drawn about as large as that around it
+_WIDTH, _NARROW = 540, 330  # in CSS pixels, so that text is drawn about as large as that around it
 _LABEL_SPACE = 52
 _ROW = 24
 _GREY = "color-7"
 _LEGEND_COLUMNS = 3
 _LEGEND_ROW = 18
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]+")
-_LONGEST_LABEL = 34
+_LONGEST_LABEL, _LONGEST_NARROW_LABEL = 34, 17
 _DROPPED = frozenset({"script", "style", "desc"})
 
 
-def chart_svg(chart: BarChart, *, standalone: bool = False) -> str:
+def chart_svg(chart: BarChart, *, narrow: bool = False, standalone: bool = False) -> str:
     """The chart as one ``<svg>`` element.
 
     Args:
         chart: what to draw.
+        narrow: for the screen of a phone.
         standalone: with title, legend, colours and light ground inside, to be used as an image wherever; without, for
             a page that has ``chart.css`` and shows title and legend as text.
     """
-    root = _plot(chart, standalone).render_tree()
+    root = _plot(chart, narrow, standalone).render_tree()
     _strip(root)
     _mute(root, chart)
     for name in ("id", "class"):
         root.attrib.pop(name, None)
     if standalone:
-        root.set("width", str(_width(chart)))
+        root.set("width", str(_WIDTH))
         style = etree.SubElement(root, "style")
         style.text = read_asset("palette.css") + read_asset("chart.css") + "svg { background: var(--ground); }"
         root.set("class", "chart-palette")
@@ -80,14 +81,17 @@ def number(value: float) -> str:
     return f"{value:,.2f}".rstrip("0").rstrip(".") if value % 1 else f"{value:,.0f}"
 
 
-def _plot(chart: BarChart, standalone: bool) -> Any:
+def _plot(chart: BarChart, narrow: bool, standalone: bool) -> Any:
     kinds = {
         (True, True): pygal.HorizontalStackedBar,
         (True, False): pygal.HorizontalBar,
         (False, True): pygal.StackedBar,
         (False, False): pygal.Bar,
     }
-    categories = [shorten(category) for category in chart.categories]
+    width = _NARROW if narrow else _WIDTH
+    categories = [
+        shorten(category, _LONGEST_NARROW_LABEL if narrow else _LONGEST_LABEL) for category in chart.categories
+    ]
     indices = range(len(categories))
     if chart.horizontal:  # pygal draws the first one at the bottom
         indices = range(len(categories) - 1, -1, -1)
@@ -96,11 +100,16 @@ def _plot(chart: BarChart, standalone: bool) -> Any:
     forgotten = ceil(len(chart.series) / columns) - len(chart.series) // columns
     legend_height = _LEGEND_ROW * ceil(len(chart.series) / columns) if standalone else 0
     height = 80 + _ROW * max(3, len(categories)) if chart.horizontal else 270
+    values = [value for series in chart.series for value in series.values if value]
+    highest = max(
+        map(sum, zip(*([value or 0 for value in series.values] for series in chart.series), strict=True)), default=0
+    )
+    few_whole = 0 < highest < 6 and not any(value % 1 for value in values)  # halves of a signal mean nothing
     plot = kinds[chart.horizontal, chart.stacked](
         js=[],
         css=[],
         disable_xml_declaration=True,
-        width=_width(chart),
+        width=width,
         height=height + legend_height,
         margin=6,
         margin_bottom=6 + _LEGEND_ROW * forgotten if standalone else 6,
@@ -113,7 +122,7 @@ def _plot(chart: BarChart, standalone: bool) -> Any:
         legend_at_bottom_columns=columns,
         truncate_legend=28,
         truncate_label=-1,
-        x_labels_major_every=None if chart.horizontal else ceil(len(categories) * _LABEL_SPACE / _width(chart)) or 1,
+        x_labels_major_every=None if chart.horizontal else ceil(len(categories) * _LABEL_SPACE / width) or 1,
         show_minor_x_labels=chart.horizontal,
         min_scale=3,
         max_scale=6,
@@ -123,6 +132,8 @@ def _plot(chart: BarChart, standalone: bool) -> Any:
         print_values=False,
         style=_STYLE,
     )
+    if few_whole:
+        plot.y_labels = range(int(highest) + 1)
     plot.x_labels = [categories[index] for index in indices]
     for series in chart.series:
         name = clean(series.name)
@@ -139,10 +150,6 @@ def _plot(chart: BarChart, standalone: bool) -> Any:
             ],
         )
     return plot
-
-
-def _width(chart: BarChart) -> int:
-    return _WIDE if chart.wide else _WIDTH
 
 
 # Only what pygal measures text by; everything seen comes from chart.css.

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from linkt_pipeline.report import charts
 from linkt_pipeline.report.chart import BarChart
-from linkt_pipeline.report.data import ReportData, read_report
+from linkt_pipeline.report.data import WEEKS_SHOWN, ReportData, Row, read_report
 from linkt_pipeline.report.drawing import chart_svg, clean, number, read_asset
 from linkt_pipeline.report.errors import OutputUnwritableError
 
@@ -83,8 +83,12 @@ def render(data: ReportData, *, made_up: bool = False) -> str:
         made_up=made_up,
         styles=Markup("\n".join(map(read_asset, ("palette.css", "palette-dark.css", "chart.css", "page.css")))),  # noqa: S704 our own files
         credit_charts=[charts.credits_over_time(data.credits, as_of), charts.credits_by_task(data.actions)],
-        run_charts=[charts.yields_by_run(data.runs), charts.durations_by_run(data.runs)],
-        signal_charts=[charts.signals_over_time(data.signals_weekly, as_of)],
+        most_named=max((_named(run) for run in data.runs), default=0),
+        longest=max((_longest(run) for run in data.runs), default=0),
+        signal_charts=[
+            charts.signals_over_time(data.signals_weekly, as_of),
+            charts.signals_by_type(data.signals_by_type, WEEKS_SHOWN),
+        ],
     )
 
 
@@ -101,8 +105,16 @@ def _web_domain(value: str | None) -> str | None:
     return f"https://{value}" if value and _DOMAIN.fullmatch(value) else None
 
 
-def _svg(chart: BarChart) -> Markup:
-    return Markup(chart_svg(chart))  # noqa: S704 an XML library wrote it, and escaped what it holds
+def _svg(chart: BarChart, *, narrow: bool = False) -> Markup:
+    return Markup(chart_svg(chart, narrow=narrow))  # noqa: S704 an XML library wrote it, and escaped what it holds
+
+
+def _named(run: Row) -> int:
+    return int(run["entities_created"] + run["entities_updated"] + run["signals_created"])
+
+
+def _longest(run: Row) -> float:
+    return float(max(run["run_time_seconds"] or 0, run["expected_high_seconds"] or 0))
 
 
 def _moment(value: datetime | None) -> str:

@@ -66,7 +66,7 @@ order by all
 RUNS = """
 select
     coalesce(task_key, task) as task, spent_at as created_at, run_time_seconds,
-    expected_high_seconds, entities_created, entities_updated, signals_created
+    expected_high_seconds, entities_created, entities_updated, signals_created, credits
 from marts.run_history
 where is_success is not null
 order by spent_at desc, run_id desc
@@ -74,11 +74,19 @@ limit $rows
 """
 
 SIGNALS_WEEKLY = """
-select detected_week::date as week, coalesce(signal_label, 'not stated') as label, count(*) as signals
+select detected_week::date as week, coalesce(strength_level, 'not stated') as strength, count(*) as signals
 from marts.signal_feed
 where detected_at > $as_of::timestamptz - to_days($days::integer)
 group by all
 order by all
+"""
+
+SIGNALS_BY_TYPE = """
+select coalesce(signal_label, 'not stated') as label, count(*) as signals
+from marts.signal_feed
+where detected_at > $as_of::timestamptz - to_days($days::integer)
+group by all
+order by signals desc, label
 """
 
 TASKS = """
@@ -92,10 +100,12 @@ limit $rows
 
 COMPANIES = """
 with newest as (
-    select entity_id, name, domain, industry, headquarters, employees, people_count, signal_count, first_seen_at
+    select
+        entity_id, name, domain, industry, headquarters, employees, people_count, signal_count, first_seen_at,
+        latest_signal_at
     from marts.companies
     where not is_duplicate
-    order by first_seen_at desc nulls last, entity_id desc
+    order by latest_signal_at desc nulls last, first_seen_at desc nulls last, entity_id desc
     limit $rows
 ),
 
@@ -117,7 +127,7 @@ select newest.*, coalesce(people.people, []) as people, signals.signal
 from newest
 left join people on newest.entity_id = people.company_id
 left join signals on newest.entity_id = signals.company_id
-order by newest.first_seen_at desc nulls last, newest.entity_id desc
+order by newest.latest_signal_at desc nulls last, newest.first_seen_at desc nulls last, newest.entity_id desc
 """
 
 SIGNALS = """

@@ -42,6 +42,8 @@ def test_page_asks_for_nothing_and_fits(browser, report, scheme, width):
     page.get_by_text("Show as table").first.click()
     assert page.get_by_role("table", name="Credits by week and task").is_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    hidden = "found => found.filter(box => box.scrollWidth > box.clientWidth + 1).length"
+    assert page.eval_on_selector_all(".scroll, .plot", hidden) == 0, "nothing is cut off"
     page.close()
     assert [url for url in asked if not url.startswith("data:")] == [report.as_uri()]
     assert said == []
@@ -62,5 +64,5 @@ def test_charts_are_named_for_screen_readers(browser, report):
     page.goto(report.as_uri(), timeout=20_000)
     names = page.eval_on_selector_all("svg[role=img]", "found => found.map(svg => svg.getAttribute('aria-label'))")
     page.close()
-    assert len(names) == 5
+    assert len(names) == 2 * 4
     assert all(name.startswith("Bar chart: ") for name in names)

@@ -1,5 +1,6 @@
 """The page: right figures, nothing lost on the way to an empty warehouse, nobody's data trusted."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -38,20 +39,39 @@ def test_page_shows_what_a_reader_looks_for(publish):
     html, page = page_of(publish(few_rows))
     for text in (
         "Data as of", "Nordlicht GmbH", "Zoë Ohm", "Raised a Series B", "Rate limit exceeded", "404: gone",
-        "SaaS search", "16.5", "67% completed", "Credits by week and task", "Duration by run",
-        "Signals by week and type",
+        "SaaS search", "16.5", "67% completed", "Credits by week and task",
+        "Signals by week and strength", "Signals by type", "30 min, documented at most 20 min", "1 updated",
     ):  # fmt: skip
         assert text in page.text, text
     assert "https://www.news.example/a" in page.addresses
     assert "https://nordlicht.example" in page.addresses
     assert "made-up data" not in page.text
-    assert html.count("<svg") == 5
+    assert html.count("<svg") == 2 * 4, "one for a phone, one for the rest"
 
 
 def test_every_chart_has_its_table(publish):
     html, page = page_of(publish(few_rows))
-    assert html.count("<details>") == html.count("<svg") > 0
-    assert "Duration by run (minutes)" in page.text
+    assert 2 * html.count("<details>") == html.count("<svg") > 0
+    assert "Signals by week and strength (signals)" in page.text
+
+
+def test_companies_with_the_latest_signal_come_first(publish):
+    def fill(bench):
+        for number in range(1, 21):
+            bench.entity(f"c{number:02}", {"name": {"value": f"Company {number}"}})
+        bench.signal("s1", summary="It moved", entity_ids=["c03"], created_at=datetime.now(UTC))
+
+    first = read_report(publish(fill)).companies[0]
+    assert (first["name"], first["signal"]) == ("Company 3", "It moved")
+
+
+def test_every_cell_says_on_a_phone_what_it_is(publish):
+    html, _ = page_of(publish(few_rows))
+    for table in re.findall(r"<table(?: class=\"wide\")?>(.*?)</table>", html, re.DOTALL):
+        heads = re.findall(r"<th scope=\"col\"[^>]*>(.*?)</th>", table)
+        labels = re.findall(r"data-label=\"(.*?)\"", table)
+        assert labels
+        assert labels == heads * (len(labels) // len(heads))
 
 
 def test_contact_data_stay_in_the_warehouse(publish):
@@ -148,6 +168,7 @@ def test_page_stays_small_however_much_there_is(publish):
     html, page = page_of(publish(fill))
     assert len(html.encode()) < 1_000_000
     assert "other (" in page.text
+    assert "most frequent of 90 types" in page.text
 
 
 def test_written_in_one_step_and_nothing_left_beside(publish, tmp_path):
