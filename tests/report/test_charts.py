@@ -156,7 +156,7 @@ def test_one_date_that_can_not_be_leaves_the_axis_as_it_is_and_is_told(odd):
 
 
 def test_a_clock_that_is_ahead_hides_nothing():
-    assert credits_over_time([(date(2026, 4, 6), "a", 2.0)], date(2026, 4, 5)).categories == ("6 Apr",)
+    assert credits_over_time([(date(2026, 4, 6), "a", 2.0)], date(2026, 4, 5)).categories[-1] == "6 Apr"
 
 
 def test_small_series_are_summed_up_as_other():
