@@ -140,8 +140,15 @@ def exit_code_of(error: LinktPipelineError) -> int:
     Below, an API error says only what happened. Here it is known that a person typed the key, the host and the id,
     so what the API says about these is wrong configuration or usage.
     """
-    from linkt_pipeline.api import AuthenticationError, InvalidIdError, PermissionDeniedError, RequestNotSentError
+    from linkt_pipeline.api import (
+        AuthenticationError,
+        ForeignNotFoundError,
+        InvalidIdError,
+        PermissionDeniedError,
+        RequestNotSentError,
+        UnexpectedRedirectError,
+    )
 
-    if isinstance(error, AuthenticationError | PermissionDeniedError | RequestNotSentError | InvalidIdError):
-        return 2
-    return error.exit_code
+    of_the_key = AuthenticationError | PermissionDeniedError
+    of_the_host = RequestNotSentError | ForeignNotFoundError | UnexpectedRedirectError
+    return 2 if isinstance(error, of_the_key | of_the_host | InvalidIdError) else error.exit_code

@@ -15,7 +15,13 @@ import click
 import pytest
 
 from linkt_pipeline import __version__
-from linkt_pipeline.api import AuthenticationError, NotFoundError, RequestNotSentError
+from linkt_pipeline.api import (
+    AuthenticationError,
+    ForeignNotFoundError,
+    NotFoundError,
+    RequestNotSentError,
+    UnexpectedRedirectError,
+)
 from linkt_pipeline.cli import main as cli_main
 from linkt_pipeline.cli.main import COMMANDS, cli, run_command
 from linkt_pipeline.errors import ConfigError, LinktPipelineError
@@ -101,6 +107,8 @@ def failing_with(monkeypatch):
         (ConfigError("a setting is wrong"), 2),
         (AuthenticationError("wrong key", status=401), 2),
         (RequestNotSentError("no such host"), 2),
+        (UnexpectedRedirectError("another host", status=301), 2),
+        (ForeignNotFoundError("no answer of Linkt's", status=404), 2),
         (NotFoundError("gone", status=404), 1),
     ],
     ids=lambda value: type(value).__name__,

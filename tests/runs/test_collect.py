@@ -174,6 +174,25 @@ def test_our_own_run_is_landed_when_its_worker_is_not_there(scene: Scene) -> Non
     assert (scene.posts(), scene.states(), len(landed(scene))) == (1, ["finished"], 1)
 
 
+@pytest.mark.parametrize("state", ["started", "finished"])
+def test_a_row_that_holds_what_is_no_run_id_keeps_nothing_else_back(scene: Scene, state: str) -> None:
+    """An older version believed any reply."""
+    theirs = runs_of_the_past(scene, 2)
+
+    async def work() -> None:
+        async with scene.worker() as worker:
+            await start_or_adopt(worker, search())
+
+    run(work())
+    with scene.warehouse.write() as con:
+        con.execute("update linkt.executions set run_id = '../task/x', state = ?, lease_owner = null", [state])
+
+    collected = collect(scene)
+
+    assert collected.failures == []
+    assert set(collected.landed) >= ids(theirs)
+
+
 def test_after_a_cancellation_that_was_collected_the_next_start_is_a_new_run(scene: Scene) -> None:
     scene.sandbox.inject("run_life=3600")
     (outcome,) = scene.execute(search(max_wait="100ms"))
