@@ -324,3 +324,14 @@ def test_the_warehouse_can_be_used_right_after(filled: Warehouse, published: Pat
 
     with filled.write() as con:
         write_state(con, "a", "1")
+
+
+def test_macros_of_the_warehouse_are_in_the_copy(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path / "linkt.duckdb")
+    with warehouse.write() as con:
+        con.execute("create macro inner_one(text) as (upper(text)); create macro outer_one(text) as (inner_one(text))")
+        con.execute("create schema marts; create view marts.v as select outer_one('a') as found")
+    published = publish_snapshot(warehouse, tmp_path / "published")
+    con = duckdb.connect(published.path, read_only=True)
+    assert con.sql("select outer_one('b'), found from marts.v").fetchall() == [("B", "A")]
+    con.close()
