@@ -37,10 +37,10 @@ _FINDINGS = (
         select company.name, company.industry, company.city, company.people_count, company.signal_count,
             (
                 select min(person.name || coalesce(', ' || person.title, ''))
-                from marts.people as person where person.company_id = company.entity_id
+                from marts.people as person where person.company_root_id = company.entity_id
             )
         from marts.companies as company
-        where not company.is_duplicate
+        where company.entity_id = company.root_entity_id
         order by company.latest_signal_at desc nulls last, company.people_count desc, company.name
         limit 8
         """,

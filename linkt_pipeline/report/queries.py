@@ -25,7 +25,7 @@ companies as (
         count(*) as companies,
         count(*) filter (where first_seen_at > $as_of::timestamptz - interval 7 days) as companies_new
     from marts.companies
-    where not is_duplicate
+    where entity_id = root_entity_id
 ),
 
 people as (
@@ -33,7 +33,7 @@ people as (
         count(*) as people,
         count(*) filter (where first_seen_at > $as_of::timestamptz - interval 7 days) as people_new
     from marts.people
-    where not is_duplicate
+    where entity_id = root_entity_id
 ),
 
 signals as (
@@ -104,16 +104,16 @@ with newest as (
         entity_id, name, domain, industry, headquarters, employees, people_count, signal_count, first_seen_at,
         latest_signal_at
     from marts.companies
-    where not is_duplicate
+    where entity_id = root_entity_id
     order by latest_signal_at desc nulls last, first_seen_at desc nulls last, entity_id desc
     limit $rows
 ),
 
 people as (
-    select company_id, list({'name': name, 'title': title} order by first_seen_at, entity_id)[:3] as people
+    select company_root_id as company_id, list({'name': name, 'title': title} order by first_seen_at, entity_id)[:3] as people
     from marts.people
-    where company_id in (select entity_id from newest) and not is_duplicate
-    group by company_id
+    where company_root_id in (select entity_id from newest) and entity_id = root_entity_id
+    group by company_root_id
 ),
 
 signals as (

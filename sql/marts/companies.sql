@@ -1,11 +1,9 @@
 -- description: Every company with its usual fields as columns, all other fields as JSON, and what is known around it.
--- grain: one row per company entity, copies included (see is_duplicate).
+-- grain: one row per company entity, copies included (see root_entity_id).
 -- materialized: incremental
 -- incremental: entity_id, content_version from staging.entities
--- narrow: entity_id -> staging.signal_entities.entity_id
--- narrow: entity_id -> staging.entity_links.linked_entity_id
 -- unique: entity_id
--- not_null: entity_id, is_duplicate, people_count, signal_count
+-- not_null: entity_id, is_duplicate, root_entity_id, people_count, signal_count
 -- column entity_id: Linkt's id of the company.
 -- column name: Name.
 -- column website: Web address as sent.
@@ -29,14 +27,16 @@
 -- column revenue_reading: How it was read: exact, about, range, at_least, at_most, unsure (then both ends are empty).
 -- column status: Label given in Linkt, as sent and not interpreted.
 -- column comments: Comments made in Linkt.
--- column is_duplicate: True if Linkt calls it a copy of another entity; leave these out when counting companies.
--- column primary_entity_id: The entity it is a copy of.
+-- column is_duplicate: True if Linkt calls it a copy of another entity.
+-- column primary_entity_id: The entity it is a copy of, as Linkt says.
+-- column root_entity_id: The entity that stands for it and all its copies, chains followed; itself where it is no copy.
+--   "where entity_id = root_entity_id" shows and counts every company once, also where Linkt's original is not landed.
 -- column icp_id: ICP it was found for.
 -- column icp_name: Name of that ICP.
 -- column sheet_id: Sheet it is kept in.
 -- column sheet_name: Name of that sheet.
--- column people_count: People landed for it.
--- column signal_count: Signals landed that speak of it.
+-- column people_count: People landed for it and its copies, each counted once; the same on all rows of one company.
+-- column signal_count: Signals landed that speak of it, its copies or its people, each counted once.
 -- column latest_signal_at: When the newest of them was noticed.
 -- column attributes: All other fields as JSON, name to value: attributes ->> 'primary_product'.
 -- column first_seen_at: When Linkt made it.
@@ -125,24 +125,6 @@ parsed as (
         linkt_said(revenue) as revenue_said,
         linkt_amount(revenue) as revenue
     from fields
-),
-
-people as (
-    select
-        linked_entity_id as entity_id,
-        count(entity_id) as people_count
-    from staging.entity_links
-    where link_type = 'parent' and entity_type = 'person'
-    group by linked_entity_id
-),
-
-signals as (
-    select
-        entity_id,
-        count(signal_id) as signal_count,
-        max(detected_at) as latest_signal_at
-    from staging.signal_entities
-    group by entity_id
 )
 
 select
@@ -170,24 +152,27 @@ select
     company.comments,
     company.is_duplicate,
     company.primary_entity_id,
+    coalesce(root.root_entity_id, company.entity_id) as root_entity_id,
     company.icp_id,
     icp.name as icp_name,
     company.sheet_id,
     company.sheet_name,
-    coalesce(people.people_count, 0) as people_count,
-    coalesce(signals.signal_count, 0) as signal_count,
-    signals.latest_signal_at,
+    coalesce(activity.people_count, 0) as people_count,
+    coalesce(activity.signal_count, 0) as signal_count,
+    activity.latest_signal_at,
     company.attributes,
     company.first_seen_at,
     company.updated_at,
     company.fetched_at,
     md5(json_array(
-        epoch_us(company.fetched_at), icp.name, people.people_count, signals.signal_count, epoch_us(signals.latest_signal_at)
+        epoch_us(company.fetched_at), icp.name, root.root_entity_id,
+        activity.people_count, activity.signal_count, epoch_us(activity.latest_signal_at)
     )::varchar) as content_version
 from parsed as company
 left join seeds.shared_hosts as page on company.host = page.host
 left join seeds.shared_hosts as site
     on site.with_subdomains and regexp_extract(company.host, '[^.]+\.[^.]+$') = site.host
 left join staging.icps as icp on company.icp_id = icp.icp_id
-left join people on company.entity_id = people.entity_id
-left join signals on company.entity_id = signals.entity_id
+left join staging.entity_roots as root on company.entity_id = root.entity_id
+left join staging.company_activity as activity
+    on coalesce(root.root_entity_id, company.entity_id) = activity.company_id

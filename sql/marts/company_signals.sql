@@ -1,15 +1,16 @@
--- description: Signals by company: what happened at whom.
--- grain: one row per company and signal.
+-- description: Signals by company: what happened at whom, also where the signal names a copy of the company or one of its
+--   people.
+-- grain: one row per company and signal; a company and its copies are one.
 -- materialized: view
--- rows: select sum(signal_count) from marts.companies
+-- rows: select sum(signal_count) from marts.companies where entity_id = root_entity_id
 -- unique: company_id, signal_id
 -- not_null: company_id, signal_id
--- column company_id: The company's entity.
+-- column company_id: The company, or what stands for it and its copies (root_entity_id in marts.companies).
 -- column company_name: Its name.
 -- column company_domain: Its domain.
 -- column company_industry: Its industry.
 -- column company_country: Country of its headquarters.
--- column company_is_duplicate: True if Linkt calls the company a copy; leave these out when counting.
+-- column company_is_duplicate: True if Linkt calls the company a copy; then its original is not landed.
 -- column company_icp_id: ICP the company was found for.
 -- column signal_id: The signal.
 -- column signal_icp_id: ICP that owns the signal; need not be the company's.
@@ -37,6 +38,6 @@ select
     signal.summary,
     signal.detected_at,
     signal."references"
-from staging.signal_entities as link
-inner join marts.companies as company on link.entity_id = company.entity_id
+from staging.signal_companies as link
+inner join marts.companies as company on link.company_id = company.entity_id
 inner join staging.signals as signal on link.signal_id = signal.signal_id

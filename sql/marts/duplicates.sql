@@ -9,7 +9,7 @@
 -- column name: Its name.
 -- column icp_id: ICP it was found for.
 -- column basis: linkt (Linkt says so) or same_domain (a suspicion).
--- column primary_entity_id: The original; for same_domain the company first seen.
+-- column primary_entity_id: The original, where the chain of copies ends; for same_domain the company first seen.
 -- column primary_name: Name of the original; what Linkt says of it is not always landed.
 -- column primary_icp_id: ICP of the original.
 -- column primary_icp_name: Name of that ICP, as Linkt gives it if the original is not landed.
@@ -18,22 +18,26 @@
 -- column fetched_at: When this deployment landed the copy's version.
 with said as (
     select
-        entity_id,
-        entity_type,
-        icp_id,
+        entity.entity_id,
+        entity.entity_type,
+        entity.icp_id,
         'linkt' as basis,
-        primary_entity_id,
-        duplicate_info ->> '$.primary_icp_name' as stated_icp_name,
+        coalesce(root.original_entity_id, entity.primary_entity_id) as primary_entity_id,
+        -- Linkt names the ICP of the next in the chain.
+        case when coalesce(root.original_entity_id, entity.primary_entity_id) = entity.primary_entity_id
+                then entity.duplicate_info ->> '$.primary_icp_name'
+        end as stated_icp_name,
         cast(null as varchar) as domain,
-        fetched_at
-    from staging.entities
-    where is_duplicate
+        entity.fetched_at
+    from staging.entities as entity
+    left join staging.entity_roots as root on entity.entity_id = root.entity_id
+    where entity.duplicate_info is not null and entity.is_duplicate
 ),
 
 shared_domains as (
     select domain
     from marts.companies
-    where domain is not null
+    where domain is not null and entity_id = root_entity_id
     group by domain
     having count(*) > 1
 ),
@@ -42,18 +46,19 @@ by_domain as (
     select
         entity_id,
         icp_id,
-        is_duplicate,
         domain,
         fetched_at,
         first_value(entity_id) over (
             partition by domain order by is_duplicate, first_seen_at nulls last, entity_id
         ) as first_entity_id
     from marts.companies
-    where domain in (select domain from shared_domains)
+    where domain in (select domain from shared_domains) and entity_id = root_entity_id
 ),
 
 copies as (
+    -- In a circle of copies one stands for all, and is no copy.
     select * from said
+    where primary_entity_id is distinct from entity_id
     union all
     select
         entity_id,
@@ -65,7 +70,7 @@ copies as (
         domain,
         fetched_at
     from by_domain
-    where entity_id <> first_entity_id and not is_duplicate
+    where entity_id <> first_entity_id
 ),
 
 -- Copies are few: what is known of them is looked up among millions once, not joined with all of them.

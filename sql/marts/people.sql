@@ -1,9 +1,9 @@
 -- description: Every person with contact fields as columns, all other fields as JSON, and the company where known.
--- grain: one row per person entity, copies included (see is_duplicate).
+-- grain: one row per person entity, copies included (see root_entity_id).
 -- materialized: incremental
 -- incremental: entity_id, content_version from staging.entities
 -- unique: entity_id
--- not_null: entity_id, is_duplicate, has_company
+-- not_null: entity_id, is_duplicate, root_entity_id, has_company
 -- references: company_id -> marts.companies.entity_id
 -- column entity_id: Linkt's id of the person.
 -- column name: Full name.
@@ -18,6 +18,7 @@
 -- column state: State or region, spelt as sent.
 -- column country: Country.
 -- column company_id: Entity the person belongs to; may lead nowhere.
+-- column company_root_id: That company, or the original where it is a copy; empty if it is not landed.
 -- column has_company: True if that company is landed.
 -- column company_name: Name of the landed company, else the company stated on the person.
 -- column company_stated: Company as stated on the person.
@@ -27,12 +28,13 @@
 -- column company_employees: Its head count as sent.
 -- column company_employees_low: Lower end of its head count.
 -- column company_employees_high: Upper end of its head count.
--- column company_signal_count: Signals landed that speak of the company.
+-- column company_signal_count: Signals landed that speak of the company, its copies or its people.
 -- column company_latest_signal_at: When the newest of them was noticed.
 -- column status: Label given in Linkt, as sent and not interpreted.
 -- column comments: Comments made in Linkt.
 -- column is_duplicate: True if Linkt calls the person a copy of another entity.
--- column primary_entity_id: The entity the person is a copy of.
+-- column primary_entity_id: The entity the person is a copy of, as Linkt says.
+-- column root_entity_id: The entity that stands for the person and all its copies; itself where it is no copy.
 -- column icp_id: ICP the person was found for.
 -- column icp_name: Name of that ICP.
 -- column sheet_id: Sheet the person is kept in.
@@ -118,6 +120,7 @@ select
     person.place.state as state,
     person.place.country as country,
     person.company_id,
+    company.root_entity_id as company_root_id,
     company.entity_id is not null as has_company,
     coalesce(company.name, person.company_stated) as company_name,
     person.company_stated,
@@ -133,6 +136,7 @@ select
     person.comments,
     person.is_duplicate,
     person.primary_entity_id,
+    coalesce(root.root_entity_id, person.entity_id) as root_entity_id,
     person.icp_id,
     icp.name as icp_name,
     person.sheet_id,
@@ -141,7 +145,9 @@ select
     person.first_seen_at,
     person.updated_at,
     person.fetched_at,
-    md5(json_array(epoch_us(person.fetched_at), icp.name, company.content_version)::varchar) as content_version
+    md5(json_array(epoch_us(person.fetched_at), icp.name, root.root_entity_id, company.content_version)::varchar)
+        as content_version
 from fields as person
 left join marts.companies as company on person.company_id = company.entity_id
 left join staging.icps as icp on person.icp_id = icp.icp_id
+left join staging.entity_roots as root on person.entity_id = root.entity_id

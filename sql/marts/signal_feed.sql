@@ -13,7 +13,7 @@
 -- column strength: Strength as sent.
 -- column score: Score from 0 to 1; may be empty.
 -- column summary: What happened.
--- column company_count: Companies it speaks of that are landed.
+-- column company_count: Landed companies it speaks of, by name, by a copy or by one of their people; each counted once.
 -- column company_names: Their names, in alphabetical order.
 -- column entity_count: Entities it names, landed or not; 0 for topic monitoring.
 -- column icp_id: ICP that owns the signal.
@@ -26,8 +26,8 @@ with companies as (
         count(company.entity_id) as company_count,
         -- Sorted afterwards: an aggregate that sorts keeps everything in memory.
         array_to_string(list_sort(list(company.name) filter (company.name is not null)), ', ') as company_names
-    from staging.signal_entities as link
-    inner join marts.companies as company on link.entity_id = company.entity_id
+    from staging.signal_companies as link
+    inner join marts.companies as company on link.company_id = company.entity_id
     group by link.signal_id
 )
 

@@ -6,7 +6,7 @@
 -- references: icp_id -> staging.icps.icp_id
 -- references: sheet_id -> staging.sheets.sheet_id
 -- column entity_id: Linkt's id of the entity.
--- column entity_type: company, person or another type of Linkt's.
+-- column entity_type: company, person or another type of Linkt's, in lower case.
 -- column sheet_id: Sheet it is kept in.
 -- column sheet_name: Name of that sheet.
 -- column icp_id: ICP it was found for.
@@ -23,7 +23,7 @@
 -- column fetched_at: When this deployment landed this version.
 select
     entity_id,
-    entity_type,
+    lower(trim(entity_type)) as entity_type,
     sheet_id,
     sheet_name,
     icp_id,

@@ -15,17 +15,17 @@ select
     'parent' as link_type,
     parent_id as linked_entity_id,
     fetched_at
-from linkt.entities
+from staging.entities
 where parent_id is not null
 union all
 select
     entity_id,
     entity_type,
     'duplicate_of' as link_type,
-    duplicate_info ->> '$.primary_entity_id' as linked_entity_id,
+    primary_entity_id as linked_entity_id,
     fetched_at
-from linkt.entities
-where (duplicate_info ->> '$.primary_entity_id') is not null
+from staging.entities
+where primary_entity_id is not null
 union all
 select
     entity_id,
@@ -35,5 +35,5 @@ select
         from_json(duplicate_info -> '$.duplicate_entity_ids', '["VARCHAR"]'), lambda id: id is not null
     ))) as linked_entity_id,
     fetched_at
-from linkt.entities
+from staging.entities
 where json_type(duplicate_info -> '$.duplicate_entity_ids') = 'ARRAY'

@@ -7,7 +7,7 @@
 -- column run_id: Run that named the entity when this version was fetched; empty if unknown.
 -- column version_at: When Linkt changed it to this version; when it was fetched if Linkt does not say.
 -- column fetched_at: When this deployment fetched this version.
--- column entity_type: Type of the entity.
+-- column entity_type: Type of the entity, in lower case.
 -- column icp_id: ICP it was found for.
 -- column sheet_id: Sheet it is kept in.
 -- column parent_id: Entity it belongs to.
@@ -21,7 +21,7 @@ select
     run_id,
     coalesce(updated_at, fetched_at) as version_at,
     fetched_at,
-    entity_type,
+    lower(trim(entity_type)) as entity_type,
     icp_id,
     sheet_id,
     parent_id,

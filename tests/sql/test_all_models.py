@@ -131,6 +131,11 @@ def _random_data(rng: random.Random) -> Any:
     }
 
 
+def _copy_of(rng: random.Random) -> str:
+    """Chains and circles come about by chance; three of the originals are never landed."""
+    return f'{{"is_duplicate": true, "primary_entity_id": "e{rng.randint(0, 17)}"}}'
+
+
 def _random_batch(bench: Bench, rng: random.Random) -> None:
     """A sync's worth of changes: new, changed and vanished entities, late ones, signals, an ICP with a new name."""
     for _ in range(rng.randint(1, 6)):
@@ -138,11 +143,11 @@ def _random_batch(bench: Bench, rng: random.Random) -> None:
         bench.entity(
             f"e{rng.randint(0, 14)}",
             _random_data(rng),
-            entity_type=rng.choice(["company", "person", "product", None]),
+            entity_type=rng.choice(["company", "Company", "person", "product", None]),
             parent_id=parent,
             status=rng.choice([None, "new", "passed"]),
             icp_id=rng.choice(["icp", "other", None]),
-            duplicate_info=rng.choice([None, '{"is_duplicate": true, "primary_entity_id": "e1"}', "[]", '"x"']),
+            duplicate_info=rng.choice([None, _copy_of(rng), _copy_of(rng), "[]", '"x"']),
             # Landed now, fetched whenever: another process may have been slow.
             fetched_at=f"2026-04-{rng.randint(1, 28):02} 00:00:{rng.random() * 59:09.6f}+00",
         )
