@@ -110,7 +110,9 @@ with newest as (
 ),
 
 people as (
-    select company_root_id as company_id, list({'name': name, 'title': title} order by first_seen_at, entity_id)[:3] as people
+    select
+        company_root_id as company_id,
+        list({'name': name, 'title': title} order by first_seen_at, entity_id)[:3] as people
     from marts.people
     where company_root_id in (select entity_id from newest) and entity_id = root_entity_id
     group by company_root_id

@@ -65,7 +65,7 @@ tasks as (
         task_id,
         task,
         mode(task_type) as task_type,
-        count(*) as runs,
+        count(run_id) as runs,
         count(*) filter (where is_success) as successful_runs,
         sum(entities_created)::bigint as entities_created,
         sum(entities_updated)::bigint as entities_updated,
