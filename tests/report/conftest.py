@@ -65,7 +65,9 @@ def few_rows(bench: Bench) -> None:
         state="missing", last_error="404: gone", named_at=TODAY,
     )  # fmt: skip
     bench.entity("c1", {"name": {"value": "Nordlicht GmbH"}, "website": {"value": "https://www.nordlicht.example"}})
-    bench.entity("c2", {"name": {"value": "Nordlicht copy"}}, duplicate_info='{"is_duplicate": true, "primary_entity_id": "c1"}')
+    bench.entity(
+        "c2", {"name": {"value": "Nordlicht copy"}}, duplicate_info='{"is_duplicate": true, "primary_entity_id": "c1"}'
+    )
     bench.entity(
         "p1",
         {"name": {"value": "Zoë Ohm"}, "email": {"value": "zoe@nordlicht.example"}},
