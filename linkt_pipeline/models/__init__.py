@@ -1,15 +1,17 @@
 """SQL models: read from files, put in order, built, checked and explained."""
 
+from linkt_pipeline.models.binding import describe_models, try_describe
 from linkt_pipeline.models.build import BuildMode, BuildResult, build_model, prepare_builds
 from linkt_pipeline.models.cases import CaseResult, run_cases
 from linkt_pipeline.models.checks import Check, CheckResult, load_checks, run_check
-from linkt_pipeline.models.columns import describe_models, try_describe, warehouse_sources
+from linkt_pipeline.models.columns import warehouse_sources
 from linkt_pipeline.models.digests import warn_of_hashes
 from linkt_pipeline.models.errors import ModelBuildError, ModelError, ModelFileError
-from linkt_pipeline.models.graph import ModelGraph, load_models
+from linkt_pipeline.models.graph import ModelGraph
 from linkt_pipeline.models.inputs import LandedTables
 from linkt_pipeline.models.lineage import Lineage, column_lineage
 from linkt_pipeline.models.lineage_cache import LineageCache
+from linkt_pipeline.models.loading import load_models
 from linkt_pipeline.models.macro import Macro, create_macros
 from linkt_pipeline.models.model import Columns, Materialization, ModelKey, Severity, SqlModel
 from linkt_pipeline.models.render import render_graph, render_markdown

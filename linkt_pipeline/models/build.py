@@ -11,6 +11,7 @@ from enum import StrEnum
 
 import duckdb
 
+from linkt_pipeline.models.binding import create_statement
 from linkt_pipeline.models.books import LastBuild, last_build, new_contents, record, version_of
 from linkt_pipeline.models.columns import relation, table_columns
 from linkt_pipeline.models.errors import ModelBuildError
@@ -74,7 +75,7 @@ def prepare_builds(con: duckdb.DuckDBPyConnection, graph: ModelGraph, wanted: Co
     Raises:
         ModelError: a macro or a seed can't be used.
     """
-    create_macros(con, graph.macros.values())
+    create_macros(con, graph.macros.values(), keep=graph.quarantined_macros)
     chosen = {model.key for model in wanted}
     read = {key for model in wanted for key in model.depends_on}
     for key in sorted(read - chosen):
@@ -157,7 +158,7 @@ def _materialize(
         found = None
     match model.materialization:
         case Materialization.VIEW:
-            con.execute(f"create or replace view {table} as {model.sql}")
+            con.execute(create_statement(model))
             return BuildMode.VIEW, 0, None
         case Materialization.INCREMENTAL if (
             found and not full_refresh and last.version == version and not _columns_differ(con, model)
@@ -167,7 +168,7 @@ def _materialize(
                 return BuildMode.UNCHANGED, 0, last.contents or new_contents()
             return BuildMode.INCREMENTAL, delta.inserted, new_contents()
         case _:
-            return BuildMode.FULL, _count(con, f"create or replace table {table} as {model.sql}"), new_contents()
+            return BuildMode.FULL, _count(con, create_statement(model)), new_contents()
 
 
 def _existing(con: duckdb.DuckDBPyConnection, key: ModelKey) -> _Found | None:

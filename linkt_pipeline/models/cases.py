@@ -17,7 +17,8 @@ import duckdb
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from linkt_pipeline.models.columns import describe_models, open_scratch, relation
+from linkt_pipeline.models.binding import describe_models, open_scratch
+from linkt_pipeline.models.columns import relation
 from linkt_pipeline.models.errors import ModelFileError
 from linkt_pipeline.models.graph import ModelGraph
 from linkt_pipeline.models.macro import MACROS_FOLDER, Macro

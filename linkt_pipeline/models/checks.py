@@ -3,7 +3,8 @@
 Some are written by hand in sql/checks, the others come from the headers (``unique``, ``not_null``, ``references``).
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,15 @@ import duckdb
 
 from linkt_pipeline.models.columns import relation
 from linkt_pipeline.models.errors import ModelBuildError, ModelFileError
-from linkt_pipeline.models.graph import CHECKS_FOLDER, ModelGraph
+from linkt_pipeline.models.graph import ModelGraph
 from linkt_pipeline.models.header import parse_check_header
+from linkt_pipeline.models.loading import CHECKS_FOLDER, near_tables
 from linkt_pipeline.models.model import ModelKey, Severity, SqlModel
+from linkt_pipeline.models.sql_files import find_files, read_text
 from linkt_pipeline.models.statement import read_select, select_of
 from linkt_pipeline.warehouse.catalog import literal, quoted
+
+_GENERATED = frozenset({"key", "references"})
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class Check:
         sql: a SELECT of the offending rows.
         description: what a pass means.
         path: the file it comes from (the model's own for a generated check).
+        problem: why it can't be run; None when it can.
     """
 
     name: str
@@ -37,6 +43,7 @@ class Check:
     sql: str
     description: str
     path: Path
+    problem: ModelFileError | None = None
 
 
 @dataclass(frozen=True)
@@ -60,29 +67,62 @@ def load_checks(sql_dir: Path, graph: ModelGraph) -> list[Check]:
     Raises:
         ModelFileError: a check can't be used, or speaks of a table that no model builds and no source holds.
     """
-    found = [check for model in graph.models.values() for check in generated_checks(model, graph)]
+    checks, problems = read_checks(find_files(sql_dir).of(CHECKS_FOLDER), graph)
+    if problems:
+        raise problems[0]
+    return checks
+
+
+def read_checks(paths: Iterable[Path], graph: ModelGraph) -> tuple[list[Check], list[ModelFileError]]:
+    """As :func:`load_checks`, with every mistake.
+
+    A check whose header can be read and whose SQL can't is among both: it fails whenever it would run, because nobody
+    knows whether it would pass. Checks of quarantined models are left out.
+    """
+    checks = [check for model in graph.models.values() for check in generated_checks(model, graph)]
+    problems: list[ModelFileError] = []
     con = duckdb.connect()
     try:
-        found += [_read_check(con, path, graph) for path in sorted((sql_dir / CHECKS_FOLDER).glob("*.sql"))]
+        for path in paths:
+            try:
+                check = _read_check(con, path, graph)
+            except ModelFileError as error:
+                problems.append(error)
+                continue
+            if check is not None:
+                checks.append(check)
+                problems += [check.problem] if check.problem else []
     finally:
         con.close()
     order = {key: place for place, key in enumerate((*graph.sources, *graph.models))}
-    return sorted(found, key=lambda check: order[check.model])
+    return sorted(checks, key=lambda check: order[check.model]), problems
+
+
+def bind_checks(con: duckdb.DuckDBPyConnection, checks: Iterable[Check]) -> tuple[list[Check], list[ModelFileError]]:
+    """Have DuckDB check the SQL of checks against empty tables.
+
+    Returns:
+        All checks, and the mistakes found here; a check with one carries it.
+    """
+    bound, problems = [], []
+    for check in checks:
+        if check.problem is None:
+            try:
+                con.execute(f"explain {check.sql}")
+            except duckdb.Error as error:
+                problem = ModelFileError(check.path, 1, f"check {check.name}: {str(error).partition(chr(10))[0]}")
+                problems.append(problem)
+                check = replace(check, problem=problem)
+        bound.append(check)
+    return bound, problems
 
 
 def generated_checks(model: SqlModel, graph: ModelGraph) -> list[Check]:
     """The checks that a model's header asks for, ``key`` and ``references``.
 
     Two at most: the books that Dagster keeps of a check take longer than the check itself.
-
-    Raises:
-        ModelFileError: a reference leads to a table that does not exist.
     """
-    for reference in model.header.references:
-        if reference.target not in graph.models and reference.target not in graph.sources:
-            line = next(n for n, text in enumerate(model.sql.splitlines(), 1) if str(reference.target) in text)
-            raise ModelFileError(model.path, line, f"unknown table '{reference.target}' in a reference")
-    return [check for check in (_key_check(model), _references_check(model)) if check is not None]
+    return [check for check in (_key_check(model), _references_check(model, graph)) if check is not None]
 
 
 def _key_check(model: SqlModel) -> Check | None:
@@ -104,10 +144,12 @@ def _key_check(model: SqlModel) -> Check | None:
     return _generated(model, "key", Severity.ERROR, queries, told)
 
 
-def _references_check(model: SqlModel) -> Check | None:
+def _references_check(model: SqlModel, graph: ModelGraph) -> Check | None:
     """Parents may be filtered out, deleted or on their way: an orphan is worth a look, not a stop."""
     queries, told = [], []
     for reference in model.header.references:
+        if reference.target in graph.quarantined:
+            continue
         child = f"child.{quoted(reference.column)}"
         queries.append(
             f"select distinct {literal(reference.column)} as referring, {child}::varchar as value, "  # noqa: S608
@@ -133,8 +175,11 @@ def run_check(con: duckdb.DuckDBPyConnection, check: Check, *, sample: int = 20)
     """Run a check and keep the first offenders.
 
     Raises:
+        ModelFileError: its file can't be used.
         ModelBuildError: its SQL failed.
     """
+    if check.problem:
+        raise check.problem
     try:
         cursor = con.execute(f"select *, count(*) over () from ({check.sql}\n) limit {int(sample)}")  # noqa: S608
         names = tuple(column[0] for column in cursor.description or ())
@@ -145,13 +190,25 @@ def run_check(con: duckdb.DuckDBPyConnection, check: Check, *, sample: int = 20)
     return CheckResult(check, offending, names[:-1], tuple(row[:-1] for row in rows))
 
 
-def _read_check(con: duckdb.DuckDBPyConnection, path: Path, graph: ModelGraph) -> Check:
-    text = path.read_text(encoding="utf-8")
+def _read_check(con: duckdb.DuckDBPyConnection, path: Path, graph: ModelGraph) -> Check | None:
+    """A check of sql/checks; None if it speaks of a model, or reads one, that is quarantined."""
+    text = read_text(path)
     header = parse_check_header(path, text)
-    known = {*graph.models, *graph.sources}
+    known = {*graph.models, *graph.sources, *graph.quarantined}
     if header.model not in known:
-        raise ModelFileError(path, 1, f"unknown model '{header.model}'")
-    for read in read_select(con, path, text):
-        if read.key not in known:
-            raise ModelFileError(path, read.line, f"unknown table '{read.key}'")
-    return Check(path.stem, header.model, header.severity, select_of(text), header.description, path)
+        raise ModelFileError(path, 1, f"unknown model '{header.model}'{near_tables(header.model, known)}")
+    if path.stem in _GENERATED:
+        raise ModelFileError(path, 1, f"'{path.stem}' is the check that a model's header asks for: rename the file")
+    problem = None
+    reads: set[ModelKey] = set()
+    try:
+        for read in read_select(con, path, text, known):
+            reads.add(read.key)
+            if read.key not in known:
+                raise ModelFileError(path, read.line, f"unknown table '{read.key}'{near_tables(read.key, known)}")
+    except ModelFileError as error:
+        problem = error
+    if {header.model, *reads} & graph.quarantined.keys():
+        return None
+    sql = "" if problem else select_of(con, text)
+    return Check(path.stem, header.model, header.severity, sql, header.description, path, problem)

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 
 from linkt_pipeline.models.macro import MACROS_FOLDER
+from linkt_pipeline.models.sql_files import find_files
 from linkt_pipeline.models.statement import function_lines
 
 _ADVICE = (
@@ -26,8 +27,9 @@ def warn_of_hashes(sql_dir: Path) -> Iterator[str]:
     """
     con = duckdb.connect()
     try:
-        for path in sorted(sql_dir.glob("*/*.sql")):
-            text = path.read_text(encoding="utf-8", errors="replace")
+        files = find_files(sql_dir)
+        for path in [path for folder in files.folders for path in files.of(folder) if path.suffix == ".sql"]:
+            text = path.read_text(encoding="utf-8-sig", errors="replace")
             statement = f"select {text}" if path.parent.name == MACROS_FOLDER else text
             for line in function_lines(con, statement, "hash"):
                 yield f"{path}:{line}: {_ADVICE}"

@@ -1,21 +1,13 @@
-"""All models of a folder, in an order in which they can be built."""
+"""All models that can be built, in an order in which they can."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-import duckdb
-
 from linkt_pipeline.models.errors import ModelFileError
-from linkt_pipeline.models.header import parse_header
-from linkt_pipeline.models.macro import MACROS_FOLDER, Macro, load_macros, used_macros
-from linkt_pipeline.models.model import Columns, Header, Materialization, ModelKey, SqlModel, TableReference
-from linkt_pipeline.models.seed import SEEDS_FOLDER, load_seeds
-from linkt_pipeline.models.statement import fingerprint, is_repeatable, normalise, read_select, select_of
-
-CHECKS_FOLDER = "checks"
-_NOT_MODELS = frozenset({CHECKS_FOLDER, MACROS_FOLDER, SEEDS_FOLDER})
+from linkt_pipeline.models.macro import Macro
+from linkt_pipeline.models.model import Columns, Materialization, ModelKey, SqlModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,11 +18,16 @@ class ModelGraph:
         models: every model by key, parents before children.
         sources: columns of the tables that the models read and nobody here builds.
         macros: the macros that models and checks may call, by name; those that others call come first.
+        quarantined: the models that have a file and can't be built now, with the reason: a mistake in the file, or
+            that a model it reads is quarantined. What was built of them stays in the warehouse.
+        quarantined_macros: names of the macros whose file can't be used; the warehouse keeps what it has of them.
     """
 
     models: Mapping[ModelKey, SqlModel]
     sources: Mapping[ModelKey, Columns]
     macros: Mapping[str, Macro] = field(default_factory=dict)
+    quarantined: Mapping[ModelKey, ModelFileError] = field(default_factory=dict)
+    quarantined_macros: frozenset[str] = frozenset()
 
     def __getitem__(self, name: str | ModelKey) -> SqlModel:
         return self.models[ModelKey.parse(name) if isinstance(name, str) else name]
@@ -68,119 +65,63 @@ class ModelGraph:
                 pending += self.parents.get(parent, ())
         return found
 
+    def without(self, problems: Mapping[ModelKey, ModelFileError]) -> "ModelGraph":
+        """The graph with more models quarantined, and all that is built from them."""
+        if not problems:
+            return self
+        quarantined = {**self.quarantined, **problems}
+        models = {key: model for key, model in self.models.items() if key not in problems}
+        quarantine_descendants(models, quarantined)
+        return replace(self, models=models, quarantined=quarantined)
 
-def load_models(sql_dir: Path, sources: Mapping[str, Columns]) -> ModelGraph:
-    """Read every ``<schema>/<name>.sql`` below ``sql_dir`` (the folder ``checks`` apart), all macros and all seeds.
 
-    Args:
-        sql_dir: the folder of models.
-        sources: columns of the tables that exist without a model, by ``schema.table``; see
-            :func:`linkt_pipeline.models.columns.warehouse_sources`.
+def quarantine_descendants(ordered: dict[ModelKey, SqlModel], quarantined: dict[ModelKey, ModelFileError]) -> None:
+    """Move models that read a quarantined one from ``ordered``, where parents come first, to ``quarantined``."""
+    for key, model in list(ordered.items()):
+        broken = next((read for read in model.reads if read.key in quarantined), None)
+        if broken is not None:
+            del ordered[key]
+            reason = f"waits for {broken.key}, which can't be built: {root_problem(quarantined[broken.key])}"
+            quarantined[key] = DescendantError(model.path, broken.line, reason, quarantined[broken.key])
+
+
+class DescendantError(ModelFileError):
+    """A model has nothing wrong but what it reads.
+
+    Attributes:
+        cause: what is wrong there.
+    """
+
+    def __init__(self, path: Path, line: int, problem: str, cause: ModelFileError) -> None:
+        super().__init__(path, line, problem)
+        self.cause = cause
+
+
+def root_problem(error: ModelFileError) -> str:
+    """The mistake that a quarantine goes back to, in one line."""
+    while isinstance(error, DescendantError):
+        error = error.cause
+    return f"{error.path.name}:{error.line}: {error.problem.partition(chr(10))[0]}"
+
+
+class CircleError(ModelFileError):
+    """Models that read each other.
+
+    Attributes:
+        members: the models of the circle.
+    """
+
+    def __init__(self, path: Path, line: int, members: tuple[ModelKey, ...]) -> None:
+        super().__init__(path, line, f"a circle of models: {' -> '.join(map(str, members))}")
+        self.members = members
+
+
+def in_build_order(models: Mapping[ModelKey, SqlModel]) -> dict[ModelKey, SqlModel]:
+    """The models, parents before children.
 
     Raises:
-        ModelFileError: a file can't be used, names an unknown table, or is part of a cycle.
+        CircleError: some read each other.
     """
-    known = {ModelKey.parse(name): columns for name, columns in sources.items()}
-    con = duckdb.connect()
-    try:
-        macros = load_macros(con, sql_dir)
-        models = {seed.key: seed for seed in load_seeds(con, sql_dir)}
-        models |= {
-            model.key: model
-            for path in sorted(sql_dir.glob("*/*.sql"))
-            if path.parent.name not in _NOT_MODELS
-            for model in [read_model(con, path, macros)]
-        }
-    finally:
-        con.close()
-    for model in models.values():
-        _require_known_tables(model, {*models, *known})
-    ordered = _in_build_order(models)
-    return ModelGraph(_seen_through_views(ordered), known, macros)
-
-
-def read_model(con: duckdb.DuckDBPyConnection, path: Path, macros: Mapping[str, Macro]) -> SqlModel:
-    """Read one file; ``con`` is used for its parser only.
-
-    Raises:
-        ModelFileError: the file can't be used.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelFileError(path, 1, f"can't be read: {error}") from None
-    header = parse_header(path, text)
-    reads = read_select(con, path, text)
-    key = ModelKey(path.parent.name, path.stem)
-    _require_narrowable(path, header, reads)
-    if header.rows:
-        _require_countable(con, path, header.rows, reads)
-    called = used_macros(con, path, text, macros)
-    version = fingerprint(
-        normalise(text),
-        str(header.materialization),
-        repr(header.incremental),
-        str(header.rows),
-        *(macro.version for macro in called),
-    )
-    return SqlModel(
-        key=key,
-        path=path,
-        header=header,
-        sql=select_of(text),
-        reads=reads,
-        code_version=version,
-        is_repeatable=is_repeatable(con, path, text) and all(macro.is_repeatable for macro in called),
-        macros=tuple(macro.name for macro in called),
-    )
-
-
-def _require_narrowable(path: Path, header: Header, reads: Collection[TableReference]) -> None:
-    if header.incremental:
-        if missing := sorted(set(header.incremental.key).difference(header.not_null)):
-            raise ModelFileError(
-                path, 1, f"the key of an incremental model is never empty: write '-- not_null: {', '.join(missing)}'"
-            )
-        mentions = [read for read in reads if read.key == header.incremental.spine]
-        if len(mentions) != 1:
-            raise ModelFileError(
-                path,
-                mentions[1].line if mentions else 1,
-                f"an incremental model reads the table of its keys, {header.incremental.spine}, exactly once, "
-                f"and this one does {len(mentions)} times; only then can it be narrowed to the changed keys",
-            )
-        for narrow in header.incremental.narrow:
-            if narrow.column not in header.incremental.key:
-                raise ModelFileError(path, 1, f"narrow: '{narrow.column}' is no column of the incremental key")
-            if narrow.target == header.incremental.spine or narrow.target not in {read.key for read in reads}:
-                problem = f"narrow: {narrow.target} is not a table that the model reads besides the one of its keys"
-                raise ModelFileError(path, 1, problem)
-
-
-def _require_countable(
-    con: duckdb.DuckDBPyConnection, path: Path, rows: str, reads: Collection[TableReference]
-) -> None:
-    """A count that reads what the view does not would go on being shown when the view's own rows have changed."""
-    try:
-        counted = {read.key for read in read_select(con, path, rows)}
-    except ModelFileError as error:
-        raise ModelFileError(path, 1, f"rows: {error.problem}") from None
-    if strange := sorted(counted.difference(read.key for read in reads)):
-        raise ModelFileError(path, 1, f"rows: the view itself does not read {strange[0]}")
-
-
-def _require_known_tables(model: SqlModel, known: Collection[ModelKey]) -> None:
-    names = {str(key).lower() for key in known}
-    for read in model.reads:
-        if read.key not in known:
-            near = [str(key) for key in sorted(known) if key.name == read.key.name]
-            hint = f"; did you mean {' or '.join(near)}?" if near else "; add the model, or correct the name"
-            if str(read.key).lower() in names:
-                hint = "; names are written in lower case"
-            raise ModelFileError(model.path, read.line, f"unknown table '{read.key}'{hint}")
-
-
-def _in_build_order(models: Mapping[ModelKey, SqlModel]) -> dict[ModelKey, SqlModel]:
     ordered: dict[ModelKey, SqlModel] = {}
     trail: list[ModelKey] = []
 
@@ -188,10 +129,9 @@ def _in_build_order(models: Mapping[ModelKey, SqlModel]) -> dict[ModelKey, SqlMo
         if key in ordered or key not in models:
             return
         if key in trail:
-            circle = [*trail[trail.index(key) :], key]
             model = models[trail[-1]]
             line = next(read.line for read in model.reads if read.key == key)
-            raise ModelFileError(model.path, line, f"a circle of models: {' -> '.join(map(str, circle))}")
+            raise CircleError(model.path, line, (*trail[trail.index(key) :], key))
         trail.append(key)
         for parent in models[key].depends_on:
             visit(parent)
@@ -203,7 +143,7 @@ def _in_build_order(models: Mapping[ModelKey, SqlModel]) -> dict[ModelKey, SqlMo
     return ordered
 
 
-def _seen_through_views(ordered: Mapping[ModelKey, SqlModel]) -> dict[ModelKey, SqlModel]:
+def seen_through_views(ordered: Mapping[ModelKey, SqlModel]) -> dict[ModelKey, SqlModel]:
     """Tell each model what is behind the views it reads."""
     known: dict[ModelKey, SqlModel] = {}
     for key, model in ordered.items():

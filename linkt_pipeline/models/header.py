@@ -4,6 +4,7 @@ A line that begins with ``--`` and at least two blanks continues the one above. 
 and line, a misspelt key above all: a setting that is silently ignored is worse than none.
 """
 
+import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,8 @@ from pathlib import Path
 from linkt_pipeline.models.errors import ModelFileError
 from linkt_pipeline.models.model import Header, Incremental, Materialization, ModelKey, Reference, Severity
 
-_ENTRY = re.compile(r"--\s?(?P<key>[a-z_]+)(?:\s+(?P<column>[^\s:]+|\"[^\"]+\"))?:(?:\s+(?P<value>.*))?$")
+_LINE = re.compile(r"--(?P<indent>\s*)(?P<key>[A-Za-z][A-Za-z_-]*)(?P<rest>(?:[^:\"]|\"[^\"]*\")*):(?P<value>.*)$")
+_CANONICAL = re.compile(r"--\s?[a-z_]+(\s+([^\s:]+|\"[^\"]+\"))?:(\s|$)")
 _REFERENCE = re.compile(r"(?P<column>\w+)\s*->\s*(?P<schema>\w+)\.(?P<table>\w+)\.(?P<target>\w+)")
 _INCREMENTAL = re.compile(r"(?P<columns>[\w\s,]+?)\s+from\s+(?P<schema>\w+)\.(?P<table>\w+)")
 
@@ -20,6 +22,8 @@ MODEL_KEYS = (
     "description", "grain", "materialized", "incremental", "narrow", "rows",
     "column", "unique", "not_null", "references",
 )  # fmt: skip
+_ONE_NAME = re.compile(r"[^\s\"]+|\"[^\"]+\"")
+_NAMING = frozenset({"column", "parameter", "type"})  # followed by the name of what they speak of
 _ONCE = frozenset({"description", "grain", "materialized", "incremental", "rows"})
 CHECK_KEYS = ("description", "model", "severity")
 MACRO_KEYS = ("description", "parameter", "returns")
@@ -60,28 +64,88 @@ class CheckHeader:
 
 
 def read_entries(path: Path, text: str, known: tuple[str, ...]) -> Iterator[Entry]:
-    """The header's entries, up to the first line that is not a comment.
+    """The header's entries, up to the first line that is neither a comment nor blank.
+
+    A key may be written in capitals, with a hyphen or a blank for ``_``, and with or without blanks around it and the
+    colon: a spelling that a person reads as a key is taken as one, or refused, and never passed over.
 
     Raises:
-        ModelFileError: a key that is not one of ``known``.
+        ModelFileError: a key that is not one of ``known`` or nearly one, or a key below the first line of code.
     """
     entry: Entry | None = None
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip() and not line.startswith("--"):
+    lines = _outside_of_blocks(text)
+    for number, line in lines:
+        if line and not line.startswith("--"):
             break
-        if match := _ENTRY.match(line):
-            if entry:
-                yield entry
-            if match["key"] not in known:
-                raise ModelFileError(path, number, f"unknown header '{match['key']}'; known are {', '.join(known)}")
-            entry = Entry(match["key"], match["column"], (match["value"] or "").strip(), number)
-        elif entry and re.match(r"--\s{2,}\S", line):
+        found = _entry(path, number, line, known, continues=entry is not None)
+        if found is None and entry and re.match(r"--\s{2,}\S", line):
             entry.value = f"{entry.value} {line.removeprefix('--').strip()}".strip()
-        elif entry:
+            continue
+        if entry:
             yield entry
-            entry = None
+        entry = found
     if entry:
         yield entry
+    for number, line in lines:
+        match = _LINE.match(line)
+        if match and _CANONICAL.match(line) and _key_and_column(match, known):
+            raise ModelFileError(path, number, f"header lines stand above the SQL; move this one up: {line}")
+
+
+def _outside_of_blocks(text: str) -> Iterator[tuple[int, str]]:
+    """The lines with their numbers, without white space around; what stands in ``/* */`` above the SQL is left out."""
+    in_block = False
+    for number, line in enumerate(text.splitlines(), start=1):
+        stripped = line.strip()
+        in_block = in_block or stripped.startswith("/*")
+        if not in_block:
+            yield number, stripped
+        elif "*/" in stripped:
+            in_block = False
+            if after := stripped.partition("*/")[2].strip():
+                yield number, after
+
+
+def _entry(path: Path, number: int, line: str, known: tuple[str, ...], *, continues: bool) -> Entry | None:
+    """The entry that a line begins; None if it is any other comment, or a blank."""
+    match = _LINE.match(line)
+    if match is None:
+        return None
+    found = _key_and_column(match, known)
+    indented = len(match["indent"]) > 1
+    if found is None:
+        if not (continues and indented):
+            _refuse_near_key(path, number, match, known)
+        return None
+    if continues and indented:
+        problem = f"'{found[0]}' continues the line above, because of the blanks before it: write '-- {found[0]}: ...'"
+        raise ModelFileError(path, number, problem)
+    return Entry(*found, match["value"].strip(), number)
+
+
+def _key_and_column(match: re.Match[str], known: tuple[str, ...]) -> tuple[str, str | None] | None:
+    """The key that a comment line gives, and the column, parameter or the like that stands between it and the colon."""
+    whole, first, rest = _canonical(match["key"] + match["rest"]), _canonical(match["key"]), match["rest"].strip()
+    if whole in known:
+        return whole, None
+    if first in known and ((first in _NAMING and _ONE_NAME.fullmatch(rest)) or _CANONICAL.match(match[0])):
+        return first, rest
+    return None
+
+
+def _canonical(written: str) -> str:
+    return re.sub(r"[\s_-]+", "_", written.strip()).lower()
+
+
+def _refuse_near_key(path: Path, number: int, match: re.Match[str], known: tuple[str, ...]) -> None:
+    """Any comment may stand in a header, but not one that looks like a key."""
+    whole, first, rest = _canonical(match["key"] + match["rest"]), _canonical(match["key"]), match["rest"].strip()
+    near = difflib.get_close_matches(whole, known, n=1, cutoff=0.8)
+    if not near and _ONE_NAME.fullmatch(rest):
+        near = difflib.get_close_matches(first, known, n=1, cutoff=0.8)
+    if near or _CANONICAL.match(match[0]):
+        hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
+        raise ModelFileError(path, number, f"unknown header '{first}'; {hint}")
 
 
 def parse_header(path: Path, text: str) -> Header:
@@ -237,7 +301,7 @@ def _incremental(path: Path, entry: Entry) -> Incremental:
             f"incremental '{entry.value}' can't be read; write the key columns, then the cursor column, then the table "
             "that holds the keys: '-- incremental: entity_id, fetched_at from staging.entities'",
         )
-    return Incremental(names[:-1], names[-1], ModelKey(match["schema"], match["table"]))
+    return Incremental(names[:-1], names[-1], ModelKey.parse(f"{match['schema']}.{match['table']}"))
 
 
 def _reference(path: Path, entry: Entry) -> Reference:
@@ -245,4 +309,4 @@ def _reference(path: Path, entry: Entry) -> Reference:
     if match is None:
         problem = f"{entry.key} '{entry.value}' can't be read; write 'column -> schema.table.column'"
         raise ModelFileError(path, entry.line, problem)
-    return Reference(match["column"], ModelKey(match["schema"], match["table"]), match["target"])
+    return Reference(match["column"], ModelKey.parse(f"{match['schema']}.{match['table']}"), match["target"])

@@ -60,6 +60,22 @@ def apply_changes(con: duckdb.DuckDBPyConnection, model: SqlModel) -> Delta:
         con.execute(f"drop table if exists temp.{CHANGED}")
 
 
+def bind_narrowed(con: duckdb.DuckDBPyConnection, model: SqlModel) -> None:
+    """Have DuckDB check the SQL of an incremental build against an empty table of the model; nothing is run.
+
+    Raises:
+        duckdb.Error: it refuses it.
+    """
+    settings = _settings(model)
+    table = relation(model.key)
+    con.execute(f"create or replace temp table {CHANGED} as select {_list(settings.key)} from {table} limit 0")  # noqa: S608
+    try:
+        con.execute(f"explain insert into {table} by name {narrowed(model)}")
+        con.execute(f"explain select {_list((*settings.key, settings.cursor))} {_pairs(con, model)}")
+    finally:
+        con.execute(f"drop table if exists temp.{CHANGED}")
+
+
 def narrowed(model: SqlModel) -> str:
     """The model's SELECT with its spine, and what the header names beside it, cut down to the changed keys."""
     settings = _settings(model)

@@ -7,7 +7,7 @@ reading all models. It is a best effort: a column that sqlglot can't follow has 
 from collections.abc import Mapping
 from typing import Any
 
-from linkt_pipeline.models.columns import try_describe
+from linkt_pipeline.models.binding import try_describe
 from linkt_pipeline.models.graph import ModelGraph
 from linkt_pipeline.models.model import Columns, ModelKey, SqlModel
 

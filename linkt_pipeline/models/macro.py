@@ -12,6 +12,7 @@ import duckdb
 
 from linkt_pipeline.models.errors import ModelFileError
 from linkt_pipeline.models.header import MACRO_KEYS, read_entries
+from linkt_pipeline.models.sql_files import read_text
 from linkt_pipeline.models.statement import (
     fingerprint,
     functions_used,
@@ -59,23 +60,44 @@ class Macro:
         return f"create or replace macro {quoted(self.name)}({names}) as (\n{self.expression}\n)"
 
 
-def load_macros(con: duckdb.DuckDBPyConnection, sql_dir: Path) -> dict[str, Macro]:
-    """Read every ``macros/<name>.sql`` below ``sql_dir``, those that others call first.
+def load_macros(
+    con: duckdb.DuckDBPyConnection, paths: Iterable[Path]
+) -> tuple[dict[str, Macro], dict[str, ModelFileError]]:
+    """Read the files of sql/macros, those that others call first.
 
     Args:
-        con: any connection; nothing is run but the parser.
-        sql_dir: the folder of models.
+        con: a connection in which the macros are made, to see whether DuckDB takes them.
+        paths: the files.
 
-    Raises:
-        ModelFileError: a file can't be used, or macros call each other in a circle.
+    Returns:
+        The macros by name, and what is wrong with those that can't be used: a mistake in the file, a circle, or a call
+        of another that can't be used.
     """
-    paths = {path.stem: path for path in sorted((sql_dir / MACROS_FOLDER).glob("*.sql"))}
-    texts = {name: _read(path) for name, path in paths.items()}
-    calls = {name: functions_used(con, paths[name], _as_select(text), paths) for name, text in texts.items()}
+    files = {path.stem: path for path in paths}
+    problems: dict[str, ModelFileError] = {}
+    texts: dict[str, str] = {}
+    calls: dict[str, tuple[str, ...]] = {}
+    for name, path in files.items():
+        try:
+            texts[name] = read_text(path)
+            calls[name] = functions_used(con, path, _as_select(texts[name]), files)
+        except ModelFileError as error:
+            problems[name] = error
     macros: dict[str, Macro] = {}
-    for name in _callees_first(calls, paths):
-        macros[name] = _macro(con, paths[name], texts[name], [macros[used] for used in calls[name]])
-    return macros
+    for name in _callees_first(calls, files, problems):
+        try:
+            macros[name] = _macro(con, files[name], texts[name], _usable(files[name], calls[name], macros))
+            _define(con, macros[name])
+        except ModelFileError as error:
+            problems[name] = error
+            macros.pop(name, None)
+    return macros, problems
+
+
+def _usable(path: Path, names: Iterable[str], macros: Mapping[str, Macro]) -> list[Macro]:
+    if broken := [name for name in names if name not in macros]:
+        raise ModelFileError(path, 1, f"calls macro {broken[0]}, which can't be used")
+    return [macros[name] for name in names]
 
 
 def used_macros(
@@ -85,10 +107,15 @@ def used_macros(
     return tuple(macros[name] for name in functions_used(con, path, text, macros))
 
 
-def create_macros(con: duckdb.DuckDBPyConnection, macros: Iterable[Macro]) -> int:
+def create_macros(con: duckdb.DuckDBPyConnection, macros: Iterable[Macro], keep: Collection[str] = ()) -> int:
     """Make the warehouse's macros those of the files: schema ``main`` holds them and no others.
 
     Writes nothing where they are so already. Returns the number of macros made, changed or dropped.
+
+    Args:
+        con: a connection to the warehouse.
+        macros: those of the files.
+        keep: names of macros whose file can't be used now; what the warehouse has of them stays.
 
     Raises:
         ModelFileError: DuckDB refuses a definition.
@@ -99,7 +126,7 @@ def create_macros(con: duckdb.DuckDBPyConnection, macros: Iterable[Macro]) -> in
     changed = [macro for name, macro in wanted.items() if present.get(name) != defined[name]]
     for macro in changed:
         con.execute(macro.create)
-    stale = present.keys() - wanted.keys()
+    stale = present.keys() - wanted.keys() - set(keep)
     for name in sorted(stale):
         con.execute(f"drop macro {quoted(name)}")
     return len(changed) + len(stale)
@@ -120,6 +147,13 @@ def _define_apart(statements: tuple[tuple[Path, str], ...]) -> dict[str, tuple[s
         scratch.close()
 
 
+def _define(con: duckdb.DuckDBPyConnection, macro: Macro) -> None:
+    try:
+        con.execute(macro.create)
+    except duckdb.Error as error:
+        raise ModelFileError(macro.path, 1, str(error).partition("\n")[0]) from None
+
+
 def _definitions(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, str]]:
     """Parameters and definition of each macro as the engine keeps them, so that both sides are spelt alike."""
     rows = con.execute(
@@ -128,21 +162,12 @@ def _definitions(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, str]]:
     return {name: (parameters, definition) for name, parameters, definition in rows}
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelFileError(path, 1, f"can't be read: {error}") from None
-
-
 def _as_select(text: str) -> str:
     """The file as a statement that the parser takes, every line in its place."""
     return f"select {text}"
 
 
 def _macro(con: duckdb.DuckDBPyConnection, path: Path, text: str, called: Collection[Macro]) -> Macro:
-    if not path.stem.isidentifier() or not path.stem.isascii() or path.stem != path.stem.lower():
-        raise ModelFileError(path, 1, "name the file as the macro is called: lower-case letters, digits and _")
     said: dict[str, str] = {}
     parameters: dict[str, str] = {}
     for entry in read_entries(path, text, MACRO_KEYS):
@@ -159,7 +184,7 @@ def _macro(con: duckdb.DuckDBPyConnection, path: Path, text: str, called: Collec
             raise ModelFileError(
                 path, 1, f"no '{key}'; a macro begins with '-- description: ...' and '-- returns: ...'"
             )
-    statement = select_of(_as_select(text))
+    statement = select_of(con, _as_select(text))
     if reads := read_select(con, path, statement):
         problem = f"a macro reads no tables, and this one reads {reads[0].key}; give it the value as a parameter"
         raise ModelFileError(path, reads[0].line, problem)
@@ -177,21 +202,27 @@ def _macro(con: duckdb.DuckDBPyConnection, path: Path, text: str, called: Collec
     )
 
 
-def _callees_first(calls: Mapping[str, tuple[str, ...]], paths: Mapping[str, Path]) -> list[str]:
+def _callees_first(
+    calls: Mapping[str, tuple[str, ...]], paths: Mapping[str, Path], problems: dict[str, ModelFileError]
+) -> list[str]:
+    """An order in which each macro comes after those it calls; circles go to ``problems``."""
     ordered: dict[str, None] = {}
     trail: list[str] = []
 
     def visit(name: str) -> None:
-        if name in ordered:
+        if name in ordered or name in problems:
             return
         if name in trail:
-            circle = " -> ".join([*trail[trail.index(name) :], name])
-            raise ModelFileError(paths[name], 1, f"a circle of macros: {circle}")
+            circle = [*trail[trail.index(name) :], name]
+            for member in set(circle):
+                problems[member] = ModelFileError(paths[member], 1, f"a circle of macros: {' -> '.join(circle)}")
+            return
         trail.append(name)
         for used in calls[name]:
             visit(used)
         trail.pop()
-        ordered[name] = None
+        if name not in problems:
+            ordered[name] = None
 
     for name in calls:
         visit(name)

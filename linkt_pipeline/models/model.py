@@ -21,12 +21,12 @@ class ModelKey(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "ModelKey":
-        """Read ``schema.name``.
+        """Read ``schema.name``, in lower case as all names of tables are.
 
         Raises:
             ValueError: the text has not exactly two parts.
         """
-        schema, name = text.strip().split(".")
+        schema, name = text.strip().lower().split(".")
         return cls(schema, name)
 
 

@@ -5,7 +5,7 @@ other table, and a changed CSV file rebuilds what reads it.
 """
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
@@ -13,33 +13,31 @@ import duckdb
 from linkt_pipeline.models.errors import ModelFileError
 from linkt_pipeline.models.header import parse_seed_header
 from linkt_pipeline.models.model import ModelKey, SqlModel
+from linkt_pipeline.models.sql_files import read_text
 from linkt_pipeline.models.statement import fingerprint
 from linkt_pipeline.warehouse.catalog import literal, quoted
 
 SEEDS_FOLDER = "seeds"
 
 
-def load_seeds(con: duckdb.DuckDBPyConnection, sql_dir: Path) -> Iterator[SqlModel]:
-    """Read every ``seeds/<name>.csv`` below ``sql_dir`` and its header ``seeds/<name>.sql``.
+def read_seed(con: duckdb.DuckDBPyConnection, path: Path) -> SqlModel:
+    """Read a CSV file and the header file beside it.
+
+    Args:
+        con: any connection; casts the values of the file.
+        path: ``seeds/<name>.csv``, or ``seeds/<name>.sql`` where there is no such file.
 
     Raises:
         ModelFileError: a file can't be used, or a value is not of its column's type.
     """
-    folder = sql_dir / SEEDS_FOLDER
-    for path in sorted(folder.glob("*.csv")):
-        yield _read_seed(con, path)
-    for path in sorted(folder.glob("*.sql")):
-        if not path.with_suffix(".csv").exists():
-            raise ModelFileError(path, 1, f"there is no {path.stem}.csv beside this header")
-
-
-def _read_seed(con: duckdb.DuckDBPyConnection, path: Path) -> SqlModel:
+    if path.suffix != ".csv":
+        raise ModelFileError(path, 1, f"there is no {path.stem}.csv beside this header")
     beside = path.with_suffix(".sql")
     if not beside.exists():
         raise ModelFileError(
             path, 1, f"no header; describe the table in {beside.name}, beginning '-- description: ...'"
         )
-    text = beside.read_text(encoding="utf-8")
+    text = read_text(beside)
     header, types = parse_seed_header(beside, text)
     columns, rows = _read_rows(path)
     if unknown := sorted((set(types) | set(header.columns)).difference(columns)):

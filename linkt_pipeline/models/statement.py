@@ -15,8 +15,14 @@ import duckdb
 
 from linkt_pipeline.models.errors import ModelFileError
 from linkt_pipeline.models.model import ModelKey, TableReference
+from linkt_pipeline.models.names import did_you_mean
 
-_QUOTED_OR_LAYOUT = re.compile(r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")|(?:--[^\n]*|/\*.*?\*/|\s+)+", re.DOTALL)
+_QUOTED_OR_LAYOUT = re.compile(
+    r"(\b[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)"
+    r"|(?:--[^\n]*|/\*.*?\*/|\s+)+",
+    re.DOTALL,
+)
+_TEMPLATING = re.compile(r"\{\{|\{%|\{#")
 
 # Written without brackets some of these are columns to the parser, so names alone are looked at. DuckDB's own notes on
 # stability call age(x), which counts from today, consistent; hence a list.
@@ -30,16 +36,17 @@ _PURE_TABLE_FUNCTIONS = frozenset(
     {"generate_series", "generate_subscripts", "json_each", "json_tree", "range", "unnest"}
 )
 
-_TOKENS = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|;", re.DOTALL)
 
-
-def read_select(con: duckdb.DuckDBPyConnection, path: Path, text: str) -> tuple[TableReference, ...]:
-    """Check that ``text`` is one SELECT, and list the tables it names (its own CTEs apart).
+def read_select(
+    con: duckdb.DuckDBPyConnection, path: Path, text: str, known: Collection[ModelKey] = ()
+) -> tuple[TableReference, ...]:
+    """Check that ``text`` is one SELECT, and list the tables it names (its own CTEs apart), in lower case.
 
     Args:
         con: any connection; nothing is run but the parser.
         path: for messages.
         text: the whole file, so that lines count right.
+        known: tables to suggest where a name lacks its schema.
 
     Raises:
         ModelFileError: no statement, two of them, not a SELECT, a syntax error, or a table without a schema.
@@ -48,15 +55,17 @@ def read_select(con: duckdb.DuckDBPyConnection, path: Path, text: str) -> tuple[
     data = text.encode()
     references = []
     for node, visible_ctes in _tables(tree["statements"][0]["node"], frozenset()):
-        schema, name = node["schema_name"], node["table_name"]
+        # SQL does not care about case, and every name that comes from a file is in lower case.
+        key = ModelKey(node["schema_name"].lower(), node["table_name"].lower())
         line = data.count(b"\n", 0, node["query_location"]) + 1
-        if not schema:
-            if name.lower() in visible_ctes:
+        if node["catalog_name"]:
+            written = f"{node['catalog_name']}.{node['schema_name']}.{node['table_name']}"
+            raise ModelFileError(path, line, f"table '{written}': write {key}, without the name of a database")
+        if not key.schema:
+            if key.name in visible_ctes:
                 continue
-            raise ModelFileError(
-                path, line, f"unknown table '{name}': write schema.table, for example linkt.{name} or staging.{name}"
-            )
-        references.append(TableReference(ModelKey(schema, name), node["query_location"], line, node["alias"]))
+            raise ModelFileError(path, line, _without_schema(node["table_name"], known))
+        references.append(TableReference(key, node["query_location"], line, node["alias"]))
     return tuple(sorted(references, key=lambda reference: reference.start))
 
 
@@ -99,12 +108,12 @@ def normalise(sql: str) -> str:
     return _QUOTED_OR_LAYOUT.sub(lambda match: match[1] or " ", sql).strip().rstrip(";").strip()
 
 
-def select_of(text: str) -> str:
-    """The text up to the semicolon that closes the statement, with every byte before it in its place."""
-    for match in _TOKENS.finditer(text):
-        if match[0] == ";":
-            return text[: match.start()]
-    return text
+def select_of(con: duckdb.DuckDBPyConnection, text: str) -> str:
+    """The one statement of ``text`` without the semicolon that closes it, with every byte before that in its place.
+
+    DuckDB's parser decides where it ends: only it knows what is a string, a comment or an identifier.
+    """
+    return con.extract_statements(f"{text}\n;select 1")[0].query
 
 
 def fingerprint(*parts: str) -> str:
@@ -116,12 +125,12 @@ def _parse(con: duckdb.DuckDBPyConnection, path: Path, text: str) -> dict[str, A
     row = con.execute("select json_serialize_sql($1)", [text]).fetchone()
     tree: dict[str, Any] = json.loads(row[0]) if row else {}
     if tree.get("error"):
-        if tree["error_type"] == "not implemented":
-            line = _first_code_line(text)
-            raise ModelFileError(
-                path, line, "not a SELECT; a model is one SELECT, the tool writes the CREATE around it"
-            )
         line = text.encode().count(b"\n", 0, int(tree.get("position", 0))) + 1
+        if tree["error_type"] == "not implemented":
+            raise ModelFileError(path, _first_code_line(text), _not_a_select(con, text))
+        if template := _TEMPLATING.search(text):
+            line = text.count("\n", 0, template.start()) + 1
+            raise ModelFileError(path, line, _DBT)
         raise ModelFileError(path, line, f"not valid SQL: {tree['error_message']}")
     match len(tree["statements"]):
         case 0:
@@ -130,8 +139,32 @@ def _parse(con: duckdb.DuckDBPyConnection, path: Path, text: str) -> dict[str, A
             return tree
         case count:
             raise ModelFileError(
-                path, _second_statement_line(text), f"{count} statements; a model is one SELECT, one file each"
+                path, _second_statement_line(con, text), f"{count} statements; a model is one SELECT, one file each"
             )
+
+
+_DBT = (
+    "this is dbt's templating, which is not used here: write schema.table in place of {{ ref('table') }} and "
+    "{{ source(...) }}, header lines in place of {{ config(...) }}, and sql/macros in place of {% macro %}"
+)
+
+
+def _not_a_select(con: duckdb.DuckDBPyConnection, text: str) -> str:
+    kinds = [statement.type for statement in con.extract_statements(text)]
+    if len(kinds) > 1 and kinds[-1] == duckdb.StatementType.SELECT and duckdb.StatementType.CREATE in kinds:
+        # What DuckDB makes of a PIVOT that looks its columns up in the data.
+        return (
+            "a PIVOT whose columns come from the data: the columns of a model don't depend on its rows, so name them: "
+            "pivot ... on column in ('a', 'b')"
+        )
+    return "not a SELECT; a model is one SELECT, the tool writes the CREATE around it"
+
+
+def _without_schema(name: str, known: Collection[ModelKey]) -> str:
+    same = [str(key) for key in sorted(known) if key.name == name.lower()]
+    near = f"; did you mean {' or '.join(same)}?" if same else did_you_mean(name, (key.name for key in known))
+    example = "" if near else f", for example linkt.{name} or staging.{name}"
+    return f"unknown table '{name}': write schema.table{near or example}"
 
 
 def _first_code_line(text: str) -> int:
@@ -139,8 +172,8 @@ def _first_code_line(text: str) -> int:
     return next((n for n, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("--")), 1)
 
 
-def _second_statement_line(text: str) -> int:
-    first = duckdb.extract_statements(text)[0].query
+def _second_statement_line(con: duckdb.DuckDBPyConnection, text: str) -> int:
+    first = con.extract_statements(text)[0].query
     start = text.find(first) + len(first)
     rest = text[start:]
     return text.count("\n", 0, start) + _first_code_line(rest.lstrip(";"))

@@ -20,6 +20,10 @@ DEFAULT_MEMORY_LIMIT = "512MB"  # leaves room for Python and Dagster below 1 GiB
 # gets it with its next checkpoint.
 _STORAGE_VERSION = "v1.2.0"
 _MAX_THREADS = 4
+_NO_DOWNLOADS: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
 
 
 def start_duckdb(spill: Path, memory_limit: str = DEFAULT_MEMORY_LIMIT) -> duckdb.DuckDBPyConnection:
@@ -35,11 +39,17 @@ def start_duckdb(spill: Path, memory_limit: str = DEFAULT_MEMORY_LIMIT) -> duckd
             "threads": usual_threads(),
             "temp_directory": str(spill),
             "preserve_insertion_order": False,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
+            **_NO_DOWNLOADS,
         }
     )
     con.execute("set global TimeZone = 'UTC'")
+    return con
+
+
+def memory_warehouse() -> duckdb.DuckDBPyConnection:
+    """A database in memory with the name and the settings of the warehouse, for SQL that is tried and not kept."""
+    con = duckdb.connect(config=_NO_DOWNLOADS)
+    con.execute(f"attach ':memory:' as {CATALOG}; use {CATALOG}; set TimeZone = 'UTC'")
     return con
 
 

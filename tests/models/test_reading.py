@@ -1,10 +1,24 @@
 """Models are read from files; a mistake in one is told with file and line."""
 
+import re
 from pathlib import Path
 
+import duckdb
 import pytest
 
-from linkt_pipeline.models import Materialization, ModelFileError, ModelKey, try_describe
+from linkt_pipeline.models import (
+    Check,
+    Materialization,
+    ModelFileError,
+    ModelKey,
+    Severity,
+    build_model,
+    column_lineage,
+    load_checks,
+    load_models,
+    run_check,
+    try_describe,
+)
 
 from .conftest import Folder
 
@@ -225,3 +239,232 @@ def test_a_file_that_is_no_text_is_told(folder: Folder) -> None:
 
 def test_an_empty_folder_has_no_models(tmp_path: Path, folder: Folder) -> None:
     assert not folder.load().models
+
+
+@pytest.mark.parametrize(
+    ("place", "problem"),
+    [
+        ("marts/top-companies.sql", "rename the file to 'top_companies.sql'"),
+        ("marts/2024_totals.sql", "rename the file to 'totals_2024.sql'"),
+        ("marts/top.companies.sql", "rename the file to 'top_companies.sql'"),
+        ("marts/größe.sql", "rename the file to 'grosse.sql'"),
+        ("marts/My Model.sql", "rename the file to 'my_model.sql'"),
+        ("marts/北京.sql", "rename the file to 'my_model.sql'"),
+        ("marts/42.sql", "rename the file to 't_42.sql'"),
+        ("marts/companies.SQL", "rename the file to 'companies.sql'"),
+        ("companies.sql", "move this one to sql/marts/companies.sql"),
+        ("marts/by_industry/companies.sql", "move this one to sql/marts/companies.sql"),
+        ("marts/hosts.csv", "move this one to sql/seeds/hosts.csv"),
+        ("warehouse/m.sql", "'warehouse' is the name of the database itself"),
+        ("linkt/m.sql", "'linkt' holds what was landed"),
+        ("Main/m.sql", "'main' belongs to DuckDB"),
+        ("information_schema/m.sql", "'information_schema' belongs to DuckDB"),
+        ("published/m.sql", "'published' is the asset group of the snapshot"),
+        ("My Marts/m.sql", "rename it to 'my_marts'"),
+        ("my__marts/m.sql", "rename it to 'my_marts'"),
+        ("checks/no-orphans.sql", "rename the file to 'no_orphans.sql'"),
+        ("macros/my-macro.sql", "rename the file to 'my_macro.sql'"),
+        ("seeds/my-hosts.csv", "rename the file to 'my_hosts.csv'"),
+    ],
+)
+def test_a_file_whose_name_or_place_can_not_be_used_is_refused(folder: Folder, place: str, problem: str) -> None:
+    path = folder.root / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(OK + "select 1 as a")
+    with pytest.raises(ModelFileError) as caught:
+        folder.load()
+    assert str(caught.value).startswith(f"{path}:1: ")
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "marts/.#m.sql",
+        "marts/._m.sql",
+        "marts/#m.sql#",
+        "marts/m.sql~",
+        "marts/.hidden.sql",
+        ".git/hooks/m.sql",
+        "marts/.m.sql.swp",
+        "marts/~m.sql",
+        "marts/README.md",
+    ],
+)
+def test_what_editors_leave_behind_is_left_alone(folder: Folder, place: str) -> None:
+    folder.write("marts.m", "select 1 as a")
+    path = folder.root / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"\xff not SQL")
+    assert list(folder.load().models) == [ModelKey("marts", "m")]
+
+
+def test_the_lock_of_an_editor_that_leads_nowhere_is_left_alone(folder: Folder) -> None:
+    folder.write("marts.m", "select 1 as a")
+    (folder.root / "marts" / ".#m.sql").symlink_to("somebody@somewhere.1234")
+    assert list(folder.load().models) == [ModelKey("marts", "m")]
+
+
+def test_a_folder_of_models_may_be_a_link(folder: Folder, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "m.sql").write_text(OK + "select 1 as a")
+    root = tmp_path / "sql"
+    root.mkdir()
+    (root / "marts").symlink_to(elsewhere)
+    assert list(load_models(root, {}).models) == [ModelKey("marts", "m")]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "-- Unique: id\n-- Not_Null: id",
+        "--unique: id\n--not_null: id",
+        "-- unique : id\n-- not_null :id",
+        "-- unique:id\n-- not-null: id",
+        "--\tUNIQUE: id\n  -- not null: id",
+        "--   unique: id\n\n--   not_null: id",
+    ],
+)
+def test_a_key_may_be_spelt_sloppily(folder: Folder, lines: str) -> None:
+    text = f"{lines}\n-- Description: d\n--Grain : g\n-- Column ID: Its id.\nselect id as ID from linkt.names"
+    folder.write("marts.m", text, header="")
+    header = folder.load()["marts.m"].header
+    assert (header.unique, header.not_null, header.columns) == ((("id",),), ("id",), {"ID": "Its id."})
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        ("-- Uniqe: id", "unknown header 'uniqe'; did you mean 'unique'?"),
+        ("--matrialized: table", "did you mean 'materialized'?"),
+        ("-- colum id: x", "unknown header 'colum'; did you mean 'column'?"),
+        ("-- note: x", "unknown header 'note'; known are description"),
+        ("--   unique: id", "'unique' continues the line above, because of the blanks before it"),
+    ],
+)
+def test_a_key_that_can_not_be_read_is_never_passed_over(folder: Folder, lines: str, problem: str) -> None:
+    folder.write("marts.m", f"{lines}\nselect id from linkt.names")
+    with pytest.raises(ModelFileError, match=re.escape(problem)):
+        folder.load()
+
+
+def test_header_lines_below_the_select_are_refused(folder: Folder) -> None:
+    path = folder.write("marts.m", "select id\n-- unique: id\nfrom linkt.names")
+    with pytest.raises(ModelFileError, match="header lines stand above the SQL") as caught:
+        folder.load()
+    assert caught.value.line == 4
+    path.write_text(OK + "select id -- unique: within a sheet\nfrom linkt.names\n-- Note: nothing to see\n")
+    assert folder.load().models
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "\ufeff",
+        "/* Copyright: Somebody\n   unique: to us */\n",
+        "-- Copyright: Somebody\n-- SPDX-License-Identifier: MIT\n-- https://example.com/licence\n\n",
+        "\ufeff/* one line */\n\n",
+    ],
+)
+def test_what_stands_above_the_header_does_no_harm(folder: Folder, above: str) -> None:
+    folder.write("marts.m", "-- column id: Its id.\nselect id from linkt.names", header=above + OK)
+    model = folder.load()["marts.m"]
+    assert (model.description, model.grain, model.column_descriptions) == ("d", "g", {"id": "Its id."})
+    assert not try_describe(folder.load())[1]
+
+
+@pytest.mark.parametrize(
+    "value", ["$$a;b$$", "$tag$a;b$tag$", "E'it\\'s; fine'", "'a;b'", "'a' /* ; */", "'a' -- ;\n", "'ü;'"]
+)
+@pytest.mark.parametrize("end", ["", ";", ";\n-- the end; really\n", ";;", "\n;\n"])
+def test_a_statement_ends_where_the_parser_says(
+    folder: Folder, con: duckdb.DuckDBPyConnection, value: str, end: str
+) -> None:
+    folder.write("marts.m", f"-- materialized: table\nselect {value} as text{end}")
+    (expected,) = con.execute(f"select {value}").fetchall()
+    build_model(con, folder.load()["marts.m"])
+    assert con.execute("select text from marts.m").fetchall() == [expected]
+    assert run_check(con, Check("c", ModelKey("marts", "m"), Severity.WARN, folder.load()["marts.m"].sql, "", Path()))
+
+
+def test_code_version_heeds_what_is_quoted_in_any_way(folder: Folder) -> None:
+    def version(sql: str) -> str:
+        folder.write("marts.m", sql)
+        return folder.load()["marts.m"].code_version
+
+    assert version("select $$a -- b$$ as t") != version("select $$a -- c$$ as t")
+    assert version("select E'\\'  a' as t") != version("select E'\\' a' as t")
+
+
+@pytest.mark.parametrize("name", ["LINKT.NAMES", 'Linkt."Names"', "linkt.Names"])
+def test_sql_does_not_care_about_case(folder: Folder, con: duckdb.DuckDBPyConnection, name: str) -> None:
+    folder.write("staging.s", f"select id from {name}")
+    folder.write("marts.m", "-- unique: id\n-- references: id -> Linkt.NAMES.id\nselect id from STAGING.S")
+    graph = folder.load()
+    assert graph["staging.s"].depends_on == (ModelKey("linkt", "names"),)
+    assert graph["marts.m"].depends_on == (ModelKey("staging", "s"),)
+    assert column_lineage(graph["marts.m"], graph) == {"id": [("staging", "s", "id")]}
+    for model in graph.models.values():
+        build_model(con, model)
+    assert all(run_check(con, check).passed for check in load_checks(folder.root, graph))
+
+
+@pytest.mark.parametrize(
+    ("sql", "line", "part"),
+    [
+        ("select * from {{ ref('companies') }}", 3, "this is dbt's templating"),
+        ("{{ config(materialized='table') }}\nselect 1", 3, "sql/macros in place of {% macro %}"),
+        ("select 1\n{% if is_incremental() %} where 1 {% endif %}", 4, "this is dbt's templating"),
+        ("pivot linkt.names on name using count(*)", 3, "pivot ... on column in ('a', 'b')"),
+        ("select *\nfrom names", 4, "did you mean linkt.names?"),
+        ("select *\nfrom nmes", 4, "did you mean 'names'?"),
+        ("select *\nfrom linkt.nmes", 4, "did you mean 'linkt.names'"),
+        ("select * from other.linkt.names", 3, "without the name of a database"),
+        ("-- references: id -> linkt.nmes.id\nselect id from linkt.names", 3, "did you mean 'linkt.names'"),
+    ],
+)
+def test_what_people_bring_gets_an_answer(folder: Folder, sql: str, line: int, part: str) -> None:
+    path = folder.write("marts.m", sql)
+    with pytest.raises(ModelFileError) as caught:
+        folder.load()
+    assert str(caught.value).startswith(f"{path}:{line}: ")
+    assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "pivot linkt.names on name in ('a', 'b') using count(*)",
+        "select * from (pivot linkt.names on name in ('a', 'b') using count(*))",
+        "unpivot linkt.names on name",
+        "from linkt.names",
+    ],
+)
+@pytest.mark.parametrize("kind", ["view", "table"])
+def test_duckdb_s_own_ways_to_select_are_models(
+    folder: Folder, con: duckdb.DuckDBPyConnection, sql: str, kind: str
+) -> None:
+    folder.write("marts.m", f"-- materialized: {kind}\n{sql}")
+    graph = folder.load()
+    assert try_describe(graph)[1] == {}
+    assert graph["marts.m"].depends_on == (ModelKey("linkt", "names"),)
+    build_model(con, graph["marts.m"])
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        ("-- not_null: nme\nselect name from linkt.names", 3, "did you mean 'name'?"),
+        ("select nme from linkt.names", 3, 'Candidate bindings: "name"'),
+        ("-- references: id -> linkt.names.idd\nselect id from linkt.names", 3, "did you mean 'id'?"),
+        ("select nosuch(1) as x", 3, "nosuch"),
+        ("-- materialized: table\nsummarize linkt.names", 4, "summarize"),
+        ("show tables", 3, "show"),
+    ],
+)
+def test_a_check_of_the_files_finds_what_a_build_would(folder: Folder, text: str, line: int, problem: str) -> None:
+    path = folder.write("marts.m", text)
+    _, problems = try_describe(folder.load())
+    assert str(problems[ModelKey("marts", "m")]).startswith(f"{path}:{line}: ")
+    assert problem in str(problems[ModelKey("marts", "m")])
