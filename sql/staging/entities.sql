@@ -14,7 +14,8 @@
 -- column status: Label given in Linkt (new, reviewed, passed, contacted), as sent. "passed" has two opposite meanings
 --   among Linkt's users, so nothing here interprets it.
 -- column comments: Comments made in Linkt.
--- column data: All fields as sent: name, then value, display, references and times.
+-- column data: All fields as sent: name, then value, display, references and times. Of an entity
+--   larger than 1 MB the usual ones alone.
 -- column duplicate_info: What Linkt says of duplicates across ICPs, as sent.
 -- column is_duplicate: True if Linkt calls it a copy of another entity.
 -- column primary_entity_id: The entity it is a copy of.
@@ -30,7 +31,7 @@ select
     parent_id,
     status,
     comments,
-    data,
+    linkt_fields(data) as data,
     duplicate_info,
     coalesce(try_cast(duplicate_info ->> '$.is_duplicate' as boolean), false) as is_duplicate,
     duplicate_info ->> '$.primary_entity_id' as primary_entity_id,

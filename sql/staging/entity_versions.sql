@@ -13,7 +13,8 @@
 -- column parent_id: Entity it belongs to.
 -- column status: Label given in Linkt.
 -- column comments: Comments made in Linkt.
--- column data: All fields as sent.
+-- column data: All fields as sent. Of an entity
+--   larger than 1 MB the usual ones alone.
 -- column duplicate_info: What Linkt says of duplicates.
 select
     entity_id,
@@ -27,6 +28,6 @@ select
     parent_id,
     status,
     comments,
-    data,
+    linkt_fields(data) as data,
     duplicate_info
 from linkt.entity_versions
