@@ -252,7 +252,7 @@ def test_a_process_that_was_suspended_before_its_request_does_not_send_it_any_mo
     """Between intention and request it waits for a rate limit, is suspended, and wakes when another one has bought."""
     scene.sandbox.inject("http_429=2@execute")
     sleeper = start_worker(scene, lease=LEASE, only_one=True)
-    run(until(lambda: scene.posts() == 1))
+    run(until(lambda: scene.states() == ["unknown"]))
     suspended_outside_of_a_transaction(scene, sleeper)
     try:
         run(until(lambda: lease_ran_out(scene)))
