@@ -6,6 +6,8 @@ value, and what to do next; the command prints it as it is and exits with :attr:
 
 from typing import ClassVar
 
+from linkt_pipeline.display import shown
+
 
 class LinktPipelineError(Exception):
     """Something went wrong that the user can understand and act upon.
@@ -16,6 +18,10 @@ class LinktPipelineError(Exception):
     """
 
     exit_code: ClassVar[int] = 1
+
+    def __str__(self) -> str:
+        """The message as it may be shown: it quotes what others sent."""
+        return shown(super().__str__())
 
 
 class ConfigError(LinktPipelineError):

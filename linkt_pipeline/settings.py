@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from linkt_pipeline.errors import ConfigError
+from linkt_pipeline.redaction import register_secret
 
 PRODUCTION_URL = "https://api.linkt.ai"
 ENV_FILE = ".env"
@@ -160,13 +161,16 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
         ConfigError: a variable can't be used; names the variable and its value (never the key).
     """
     try:
-        return Settings(**dict(overrides or {}))
+        settings = Settings(**dict(overrides or {}))
     except ValidationError as error:
         problems = "; ".join(
             _variable(item["loc"]) + item["msg"].removeprefix("Value error, ")
             for item in error.errors(include_url=False, include_context=False)
         )
         raise ConfigError(f"the environment can't be used: {problems}") from None
+    if settings.api_key is not None:
+        register_secret(settings.api_key)
+    return settings
 
 
 def _variable(place: tuple[int | str, ...]) -> str:

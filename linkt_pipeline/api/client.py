@@ -161,7 +161,7 @@ class LinktClient:
         if not same_id(run.id, run_id):
             raise MalformedBodyError(
                 f"GET /v1/run/{run_id}: the answer speaks of run {run.id!r} instead",
-                payload=self._transport.redactor.clean(run.payload),
+                payload=run.payload,
                 reason="it speaks of another run",
                 field="id",
                 method="GET",
@@ -323,7 +323,7 @@ class LinktClient:
             return parse()
         except MalformedBodyError as error:
             failure = error
-        raise failure.placed(reply.method, reply.path, reply.status, self._transport.redactor.clean)
+        raise failure.placed(reply.method, reply.path, reply.status)
 
 
 def _with_usable_id(execution: Execution, body: bytes) -> Execution:

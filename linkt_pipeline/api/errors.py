@@ -5,16 +5,17 @@ The tree says what came back. What it means for a start request, which costs mon
 
 No message, attribute or exception chain of these errors holds the API key: they are raised outside of any ``except``
 block, so that no transport error (which may carry request headers) hangs on to them, and every text passes
-:class:`~linkt_pipeline.api.redaction.Redactor` first.
+:mod:`linkt_pipeline.redaction` first.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from hashlib import blake2b
 from typing import ClassVar
 
 from linkt_pipeline.api.json_text import find_id
 from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.redaction import redact
 
 NAMELESS = "unreadable-"  # begins the name of what can't be read and shows no id
 
@@ -101,16 +102,16 @@ class MalformedBodyError(LinktApiError):
         digest = blake2b(self.payload.encode("utf-8", "replace"), digest_size=8).hexdigest()
         return self.object_id or f"{NAMELESS}{digest}"
 
-    def placed(self, method: str, path: str, status: int, clean: Callable[[str], str]) -> "MalformedBodyError":
-        """The same error, knowing the request it answers, with every text cleaned."""
+    def placed(self, method: str, path: str, status: int) -> "MalformedBodyError":
+        """The same error, knowing the request it answers, with its message cleaned."""
         return MalformedBodyError(
-            clean(f"{method} {path}: {self}"),
-            payload=clean(self.payload),
-            reason=clean(self.reason),
+            redact(f"{method} {path}: {self}"),
+            payload=self.payload,
+            reason=redact(self.reason),
             field=self.field,
             truncated=self.truncated,
             method=method,
-            path=clean(path),
+            path=redact(path),
             status=status,
         )
 

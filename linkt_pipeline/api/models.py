@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from linkt_pipeline.api.errors import MalformedBodyError
 from linkt_pipeline.api.fields import (
@@ -25,6 +25,7 @@ from linkt_pipeline.api.fields import (
     whole_number,
 )
 from linkt_pipeline.api.status import RunStatus
+from linkt_pipeline.redaction import redact
 
 T = TypeVar("T")
 
@@ -79,6 +80,16 @@ class Run(WireModel):
     error: str | None = None
     created_at: Timestamp = None
     updated_at: Timestamp = None
+
+    @field_validator("error")
+    @classmethod
+    def _no_credential_in_error(cls, error: str | None) -> str | None:
+        """Programs that fail quote what they were called with, and an error goes a long way from here."""
+        return None if error is None else redact(error)
+
+    def read_from(self, text: str, document: dict[str, Any]) -> Self:
+        """The same object, now knowing what it was read from, without what looks like a credential."""
+        return super().read_from(redact(text), document)
 
     @property
     def status(self) -> RunStatus:

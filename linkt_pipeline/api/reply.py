@@ -22,7 +22,7 @@ from linkt_pipeline.api.errors import (
 )
 from linkt_pipeline.api.json_text import load_json
 from linkt_pipeline.api.ratelimit_headers import read_retry_after
-from linkt_pipeline.api.redaction import Redactor
+from linkt_pipeline.redaction import redact
 
 _NEXT_STEP: Mapping[type[LinktApiError], str] = {
     AuthenticationError: "Check LINKT_API_KEY: it is wrong, revoked, or belongs to another environment.",
@@ -34,11 +34,10 @@ _NEXT_STEP: Mapping[type[LinktApiError], str] = {
     ServerError: "The API failed; if this lasts, report it to Linkt with the time and the path.",
 }
 _LONGEST_READABLE = 300
+_EXCERPT_LENGTH = 500
 
 
-def error_for(
-    method: str, path: str, status: int, headers: Mapping[str, str], body: bytes, redactor: Redactor
-) -> LinktApiError | None:
+def error_for(method: str, path: str, status: int, headers: Mapping[str, str], body: bytes) -> LinktApiError | None:
     """The error a status stands for, None for a 2xx."""
     if 200 <= status < 300:
         return None
@@ -46,10 +45,10 @@ def error_for(
         phrase = f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         phrase = str(status)
-    said = redactor.clean(readable(body))
+    said = redact(readable(body))
     if len(said) > _LONGEST_READABLE:
         said = said[: _LONGEST_READABLE - 1] + "…"
-    known = {"method": method, "path": redactor.clean(path), "status": status, "body_excerpt": redactor.excerpt(body)}
+    known = {"method": method, "path": redact(path), "status": status, "body_excerpt": _excerpt(body)}
 
     if status < 200:
         return ReplyLostError(
@@ -57,7 +56,7 @@ def error_for(
             **known,  # type: ignore[arg-type]
         )
     if status < 400:
-        location = redactor.clean(headers.get("location", "nowhere"))
+        location = redact(headers.get("location", "nowhere"))
         return UnexpectedRedirectError(
             f"{method} {known['path']}: {phrase} to {location}. Redirects are not followed, because the key would "
             "travel along; check LINKT_BASE_URL.",
@@ -81,6 +80,12 @@ def error_for(
     if issubclass(kind, RefusedError):
         return kind(message, by_application=by_application, **known)  # type: ignore[arg-type]
     return kind(message, **known)  # type: ignore[arg-type]
+
+
+def _excerpt(body: bytes) -> str:
+    """The first 500 characters of a body, cleaned before it is cut, so that no half of a key survives."""
+    text = redact(body[: 16 * _EXCERPT_LENGTH].decode("utf-8", "replace"))
+    return text if len(text) <= _EXCERPT_LENGTH else text[: _EXCERPT_LENGTH - 1] + "…"
 
 
 def _is_json_object(body: bytes) -> bool:

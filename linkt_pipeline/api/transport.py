@@ -35,9 +35,9 @@ from linkt_pipeline.api.errors import BodyTooLargeError, LinktApiError, ReplyLos
 from linkt_pipeline.api.proxy import proxy_for
 from linkt_pipeline.api.query import Query, encode_query
 from linkt_pipeline.api.ratelimit_headers import read_retry_after
-from linkt_pipeline.api.redaction import Redactor
 from linkt_pipeline.api.reply import error_for
 from linkt_pipeline.api.throttle import Throttle
+from linkt_pipeline.redaction import REDACTED, redact, register_secret, spellings
 
 _KEPT_OF_LARGE_BODIES = 4096
 _LARGEST_CLOCK_OFFSET = timedelta(days=1)  # a header that says more is wrong, or a cache's
@@ -102,7 +102,8 @@ class Transport:
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._api_key = api_key
-        self.redactor = Redactor(api_key)
+        register_secret(api_key)
+        self._never_stored = [spelling.encode() for spelling in spellings(api_key)]
         self._throttle = throttle
         self._timeouts = timeouts
         self._max_connections = max_connections
@@ -219,7 +220,7 @@ class Transport:
                 self._report(RequestRecord(f"{method} {route}", status, at, time.monotonic() - started))
         # Outside of the except block: the transport's own error, which may know the headers, is not chained.
         if failure is None and status is not None:
-            failure = error_for(method, path, status, headers, answer.content, self.redactor)
+            failure = error_for(method, path, status, headers, answer.content)
             if failure is None and answer.is_whole:
                 return Reply(method, path, status, answer.content)
             failure = failure or self._too_large(method, path, status, answer)
@@ -273,23 +274,27 @@ class Transport:
             return reply.status, reply.headers, body
 
     async def _read(self, chunks: AsyncIterable[bytes], headers: Mapping[str, str]) -> Body:
-        return await read_body(chunks, headers.get("content-encoding", ""), self._max_body)
+        body = await read_body(chunks, headers.get("content-encoding", ""), self._max_body)
+        for spelling in self._never_stored:  # here already, so that no table, file or report can hold the key
+            if spelling in body.content:
+                body = Body(body.content.replace(spelling, REDACTED.encode()), body.is_whole)
+        return body
 
     def _too_large(self, method: str, path: str, status: int, body: Body) -> BodyTooLargeError:
         # Cleaned before it is cut, so that no half of a key survives.
-        beginning = self.redactor.clean(body.content[: 2 * _KEPT_OF_LARGE_BODIES].decode("utf-8", "replace"))
+        beginning = redact(body.content[: 2 * _KEPT_OF_LARGE_BODIES].decode("utf-8", "replace"))
         return BodyTooLargeError(
             beginning[:_KEPT_OF_LARGE_BODIES],
             limit=self._max_body,
             method=method,
-            path=self.redactor.clean(path),
+            path=redact(path),
             status=status,
         )
 
     def _failure(self, method: str, path: str, error: Exception) -> LinktApiError:
         cause = error.__cause__ if isinstance(error, httpx.HTTPError) and error.__cause__ else error
-        shown = self.redactor.clean(f"{type(cause).__name__}: {cause}".rstrip(": "))[:300]
-        path = self.redactor.clean(path)
+        shown = redact(f"{type(cause).__name__}: {cause}".rstrip(": "))[:300]
+        path = redact(path)
         if isinstance(cause, _NOT_SENT):
             return RequestNotSentError(
                 f"{method} {path}: {self._base_url} can't be reached ({shown}); nothing was sent. "

@@ -22,6 +22,7 @@ from linkt_pipeline.assets.previews import figures_markdown
 from linkt_pipeline.assets.resources import LinktResource, WarehouseResource
 from linkt_pipeline.assets.snapshot import SNAPSHOT
 from linkt_pipeline.config import TaskSpec
+from linkt_pipeline.display import shown, shown_value
 from linkt_pipeline.models import Check, ModelKey, run_check
 from linkt_pipeline.runs.difference import differences
 from linkt_pipeline.runs.events import Event, Observer, format_elapsed
@@ -255,7 +256,9 @@ class _Step:
             if self.worker is not None:
                 asyncio.run(self._settle(self.worker))
         except Exception as error:
-            self.context.log.warning(f"the interrupted runs could not be settled; they stay adoptable: {error}")
+            self.context.log.warning(
+                f"the interrupted runs could not be settled; they stay adoptable: {shown(str(error))}"
+            )
 
     async def _settle(self, worker: Worker) -> None:
         async with self.linkt.client(worker.warehouse) as client:
@@ -352,6 +355,6 @@ def _queries(run: Run) -> str:
         lines += ["from marts.companies where entity_id in", "from marts.people where entity_id in"]
     if run.signals_created:
         lines += ["from marts.signal_feed where signal_id in"]
-    named = f"from linkt.run_resources\n     select resource_id where run_id = '{run.id}'"
+    named = f"from linkt.run_resources\n     select resource_id where run_id = '{shown_value(run.id)}'"
     text = "\n\n".join(f"{line}\n    ({named});" for line in lines)
     return f"On the published snapshot, for example with `linkt-pipeline query`:\n\n```sql\n{text}\n```"

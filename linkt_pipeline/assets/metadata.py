@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
+from linkt_pipeline.display import shown
 from linkt_pipeline.models import Columns, ModelKey, SqlModel
 from linkt_pipeline.warehouse.catalog import CatalogTable
 
@@ -91,8 +92,10 @@ def _bounded_value(value: Any) -> Any:
     match value:
         case str():
             return bounded_text(value)
-        case dg.MarkdownMetadataValue(md_str=text) if text is not None and len(text) > LARGEST_TEXT:
+        case dg.MarkdownMetadataValue(md_str=text) if text is not None:
             if text.startswith("!["):  # half of a drawing shows nothing
+                if len(text) <= LARGEST_TEXT:
+                    return value
                 return dg.MetadataValue.md(f"*A drawing of {len(text):,} characters is too large to be shown here.*")
             return dg.MetadataValue.md(bounded_text(text))
         case dg.TextMetadataValue(text=text) if text is not None:
@@ -101,10 +104,8 @@ def _bounded_value(value: Any) -> Any:
 
 
 def bounded_text(text: str) -> str:
-    """A text as it is, or its beginning and how much was cut."""
-    if len(text) <= LARGEST_TEXT:
-        return text
-    return f"{text[:LARGEST_TEXT]}\n\n… {len(text) - LARGEST_TEXT:,} more characters are not shown."
+    """A text as it may be shown, or its beginning and how much was cut."""
+    return shown(text, LARGEST_TEXT)
 
 
 def count_rows(con: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 
+from linkt_pipeline.display import shown_value
 from linkt_pipeline.models import Columns
 
 _ROWS = 10
@@ -76,6 +77,6 @@ def _cell(value: Any) -> str:
             return f"{value:%Y-%m-%d %H:%M}"
         case float():
             return f"{value:,.2f}".rstrip("0").rstrip(".")
-    text = " ".join(str(value).split())
+    text = " ".join(shown_value(str(value)).split())
     text = text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
     return text.translate(_MARKUP)

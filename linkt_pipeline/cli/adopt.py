@@ -6,6 +6,7 @@ import click
 
 from linkt_pipeline.cli.deployment import Deployment
 from linkt_pipeline.cli.lookup import look_up_run
+from linkt_pipeline.cli.output import echo
 from linkt_pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ def adopt(task_name: str, run_id: str | None, no_run: bool) -> None:
     intention = Intention(task.key, task.task_id, task.icp_id, task.parameters, entries=frozenset(deployment.tasks))
     if run_id is None:
         closed = ledger.deny(intention)
-        click.echo(f"execution {closed.execution_id} of {task_name} is closed: no run came of it")
-        click.echo(f"buy one with: linkt-pipeline run {task_name}")
+        echo(f"execution {closed.execution_id} of {task_name} is closed: no run came of it")
+        echo(f"buy one with: linkt-pipeline run {task_name}")
         return
 
     async def ask(client: "LinktClient") -> "Run":
@@ -59,5 +60,5 @@ def adopt(task_name: str, run_id: str | None, no_run: bool) -> None:
         )
 
     execution = ledger.adopt(intention, run.id)
-    click.echo(f"task {task_name} has adopted run {run.id} ({run.raw_status}) as execution {execution.execution_id}")
-    click.echo(f"wait for it and land it with: linkt-pipeline run {task_name} (buys nothing)")
+    echo(f"task {task_name} has adopted run {run.id} ({run.raw_status}) as execution {execution.execution_id}")
+    echo(f"wait for it and land it with: linkt-pipeline run {task_name} (buys nothing)")

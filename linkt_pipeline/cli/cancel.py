@@ -6,6 +6,7 @@ import click
 
 from linkt_pipeline.cli.deployment import Deployment
 from linkt_pipeline.cli.lookup import look_up_run
+from linkt_pipeline.cli.output import echo
 
 if TYPE_CHECKING:
     from linkt_pipeline.api import LinktClient, Run
@@ -24,8 +25,8 @@ def cancel(run_id: str) -> None:
     """  # noqa: D301
     deployment = Deployment.from_environment()
     if (task := _give_up(deployment, run_id)) is not None:
-        click.echo(f"run {run_id} can't be landed and is given up; what arrived of it stays in linkt.rejects")
-        click.echo(f"`linkt-pipeline run {task}` starts a new run, which costs credits")
+        echo(f"run {run_id} can't be landed and is given up; what arrived of it stays in linkt.rejects")
+        echo(f"`linkt-pipeline run {task}` starts a new run, which costs credits")
         return
 
     async def stop(client: "LinktClient") -> "tuple[Run, Run | None]":
@@ -37,10 +38,10 @@ def cancel(run_id: str) -> None:
 
     before, after = deployment.ask_api(stop)
     if after is None:
-        click.echo(f"run {run_id} has ended already ({before.raw_status}); nothing was cancelled")
+        echo(f"run {run_id} has ended already ({before.raw_status}); nothing was cancelled")
         return
-    click.echo(f"run {run_id}: {before.raw_status} -> {after.raw_status}")
-    click.echo("`linkt-pipeline sync` lands what it found and spent, unless a `run` is waiting for it")
+    echo(f"run {run_id}: {before.raw_status} -> {after.raw_status}")
+    echo("`linkt-pipeline sync` lands what it found and spent, unless a `run` is waiting for it")
 
 
 def _give_up(deployment: Deployment, run_id: str) -> str | None:

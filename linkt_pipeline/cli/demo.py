@@ -3,6 +3,7 @@
 import click
 
 from linkt_pipeline.cli.deployment import Deployment
+from linkt_pipeline.cli.output import echo
 
 DEMO_TASKS = ("enterprise_saas_search", "trade_fair_ingest", "saas_signals")
 
@@ -21,7 +22,7 @@ def demo() -> int:
     deployment = Deployment.from_environment({"use_sandbox": True})
     tasks = deployment.select_tasks(DEMO_TASKS)
     deployment.prepare()
-    click.echo("the stand-in's clock runs fast: a run that says it took an hour is over in seconds", err=True)
+    echo("the stand-in's clock runs fast: a run that says it took an hour is over in seconds", err=True)
 
     from linkt_pipeline.cli.demo_sandbox import sandbox_beside
     from linkt_pipeline.cli.demo_view import print_findings

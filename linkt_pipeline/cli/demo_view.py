@@ -5,9 +5,7 @@ from pathlib import Path
 from shutil import which
 from typing import NamedTuple
 
-import click
-
-from linkt_pipeline.cli.output import make_console, print_table
+from linkt_pipeline.cli.output import echo, make_console, print_table
 from linkt_pipeline.config import Settings, load_settings
 from linkt_pipeline.warehouse.published import open_snapshot
 
@@ -92,7 +90,7 @@ def print_findings(settings: Settings) -> None:
             if not rows:  # the first demo has no history yet
                 continue
             print_table(console, finding.title, finding.columns, rows, right=finding.numbers, wrapped={"what happened"})
-    click.echo(_where_to_look(settings))
+    echo(_where_to_look(settings))
 
 
 def _where_to_look(settings: Settings) -> str:

@@ -7,9 +7,8 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import click
-
 from linkt_pipeline.cli.errors import NoTasksError, UnknownTaskError
+from linkt_pipeline.cli.output import echo
 from linkt_pipeline.config import Settings, TaskSpec, load_settings, load_tasks
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ class Deployment:
         self.settings = settings
         if settings.sandbox and not quiet:
             # On stderr, so that what a script reads from stdout stays clean.
-            click.echo(SANDBOX_NOTICE.format(root=settings.root), err=True)
+            echo(SANDBOX_NOTICE.format(root=settings.root), err=True)
 
     @classmethod
     def from_environment(cls, overrides: Mapping[str, Any] | None = None, *, quiet: bool = False) -> "Deployment":

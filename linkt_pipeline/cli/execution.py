@@ -5,12 +5,10 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 
-import click
-
 from linkt_pipeline.cli.dagster_run import JobResult, run_job
 from linkt_pipeline.cli.deployment import Deployment
 from linkt_pipeline.cli.errors import PaidButUnfinishedError, disk_error
-from linkt_pipeline.cli.output import make_console, print_table
+from linkt_pipeline.cli.output import echo, make_console, print_table
 from linkt_pipeline.cli.progress import showing_progress
 from linkt_pipeline.config import TaskSpec
 from linkt_pipeline.errors import LinktPipelineError
@@ -67,7 +65,7 @@ def execute(deployment: Deployment, tasks: Mapping[str, TaskSpec], *, again: boo
     try:
         print_outcome(deployment, tasks, began, [execution_id for execution_id, *_ in owed])
     except LinktPipelineError as error:  # the work is done: a failure to show it is no reason to repeat the command
-        click.echo(f"error: what became of each task can't be shown: {error}", err=True)
+        echo(f"error: what became of each task can't be shown: {error}", err=True)
     if unfinished := _owed_to(deployment, tasks, command):
         raise PaidButUnfinishedError(unfinished)
     return 0 if succeeded else 1
@@ -127,10 +125,10 @@ def print_outcome(
 def report_failures(result: JobResult) -> None:
     """What failed in a Dagster run, on stderr, with the id the UI knows it by."""
     for failure in result.failures:
-        click.echo(f"error: {failure.message}", err=True)
+        echo(f"error: {failure.message}", err=True)
         if failure.is_unexpected:
-            click.echo(f"({failure.error} in step {failure.step})", err=True)
+            echo(f"({failure.error} in step {failure.step})", err=True)
     for check in result.failed_checks:
-        click.echo(f"error: check failed, nothing wrong was published: {check}", err=True)
+        echo(f"error: check failed, nothing wrong was published: {check}", err=True)
     if not result.succeeded:
-        click.echo(f"Everything about it: linkt-pipeline ui, run {result.run_id}", err=True)
+        echo(f"Everything about it: linkt-pipeline ui, run {result.run_id}", err=True)

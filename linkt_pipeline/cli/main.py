@@ -13,6 +13,7 @@ from typing import NamedTuple, NoReturn
 import click
 
 from linkt_pipeline import __version__
+from linkt_pipeline.cli.output import echo
 from linkt_pipeline.errors import LinktPipelineError
 
 DEBUG_VARIABLE = "LINKT_DEBUG"
@@ -133,7 +134,7 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
 
 def _end_interrupted() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is heard; a further one would only break the way out
-    click.echo(_INTERRUPTED_TEXT, err=True)
+    echo(_INTERRUPTED_TEXT, err=True)
     return INTERRUPTED
 
 
@@ -163,10 +164,10 @@ def _tell(error: Exception) -> int:
         error = disk_error(error, _root()) or error
     if isinstance(error, LinktPipelineError):
         if isinstance(error, DiskError):
-            click.echo(err=True)  # apart from what Dagster's logger said about its lost events
-        click.echo(f"error: {error}", err=True)
+            echo(err=True)  # apart from what Dagster's logger said about its lost events
+        echo(f"error: {error}", err=True)
         return exit_code_of(error)
-    click.echo(
+    echo(
         f"error: this is a mistake in linkt-pipeline itself: {type(error).__name__}: {error}\n"
         f"Nothing that was landed is lost. {DEBUG_VARIABLE}=1 before the same command shows where it happened.",
         err=True,

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from linkt_pipeline.cli.output import echo
 from linkt_pipeline.config import PROJECT_ROOT
 
 if TYPE_CHECKING:
@@ -45,22 +46,22 @@ def models(check: bool, test: bool, markdown: bool) -> int:
         landed = read_catalog(con)
     graph = load_models(PROJECT_ROOT / "sql", sources)
     if markdown:
-        click.echo(_reference(landed, render_markdown(graph, _as_published(describe_models(graph)))), nl=False)
+        echo(_reference(landed, render_markdown(graph, _as_published(describe_models(graph)))), nl=False, longest=None)
         return 0
     if test:
         return _test(graph)
     if not check:
-        click.echo(render_graph(graph))
+        echo(render_graph(graph), longest=None)
         return 0
     checks = load_checks(PROJECT_ROOT / "sql", graph)
     _, problems = try_describe(graph)
     for problem in problems.values():
-        click.echo(f"error: {problem}", err=True)
+        echo(f"error: {problem}", err=True)
     for warning in warn_of_hashes(PROJECT_ROOT / "sql"):
-        click.echo(f"warning: {warning}", err=True)
+        echo(f"warning: {warning}", err=True)
     if problems:
         return 2
-    click.echo(f"{len(graph.models)} models and {len(checks)} checks are fine; nothing was run")
+    echo(f"{len(graph.models)} models and {len(checks)} checks are fine; nothing was run")
     return 0
 
 
@@ -77,10 +78,10 @@ def _test(graph: "ModelGraph") -> int:
     found = list(run_cases(PROJECT_ROOT / "sql", graph))
     for result in found:
         for failure in result.failures:
-            click.echo(f"error: {failure}", err=True)
+            echo(f"error: {failure}", err=True)
     cases = sum(result.cases for result in found)
     failed = sum(result.failed for result in found)
-    click.echo(f"{cases - failed} of {cases} cases in {len(found)} files come out as written")
+    echo(f"{cases - failed} of {cases} cases in {len(found)} files come out as written")
     return 1 if failed else 0
 
 

@@ -5,10 +5,27 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+import click
+
+from linkt_pipeline.display import shown, shown_value
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 _PIPE_WIDTH = 10_000
+_LONGEST_TEXT = 20_000
+
+
+def echo(text: object = "", *, err: bool = False, nl: bool = True, longest: int | None = _LONGEST_TEXT) -> None:
+    """Print a text as it may be shown; every subcommand prints through here.
+
+    Args:
+        text: what to print.
+        err: on stderr.
+        nl: end the line.
+        longest: cut after so many characters; None for a document, which has its length by right.
+    """
+    click.echo(shown(str(text), longest), err=err, nl=nl)
 
 
 def make_console() -> "Console":
@@ -68,7 +85,7 @@ def show(value: Any) -> str:
         return f"{value:,.2f}".rstrip("0").rstrip(".")
     if isinstance(value, list | tuple):
         return ", ".join(map(show, value))
-    return " ".join(str(value).split())
+    return " ".join(shown_value(str(value)).split())
 
 
 def ago(moment: datetime | None, now: datetime | None = None) -> str:

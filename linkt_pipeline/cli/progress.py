@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
-import click
-
+from linkt_pipeline.cli.output import echo, show
 from linkt_pipeline.runs.events import (
     Event,
     Note,
@@ -92,17 +91,17 @@ class PlainProgress:
 
     def on_event(self, event: Event) -> None:
         """See :class:`Observer`."""
-        click.echo(("warning: " if event.is_warning else "") + event.text)
+        echo(("warning: " if event.is_warning else "") + event.text)
 
     def on_fetch(self, resource: str, fetched: "Fetched") -> None:
         """See :class:`Observer`."""
         name = RESOURCES.get(resource, resource)
-        click.echo(f"{name}: {fetched.settled} of {fetched.pending} settled ({_settled_text(fetched)})")
+        echo(f"{name}: {fetched.settled} of {fetched.pending} settled ({_settled_text(fetched)})")
 
     def on_step(self, step: str, started: bool) -> None:
         """See :class:`Progress`."""
         if started:
-            click.echo(f"{STEPS.get(step, step)} ...")
+            echo(f"{STEPS.get(step, step)} ...")
 
 
 @dataclass
@@ -158,10 +157,10 @@ class LiveProgress:
         for key, line in sorted(self.lines.items()):
             table.add_row(
                 Text(key, style="bold"),
-                Text(line.status, style=_style_of(line.status)),
+                Text(show(line.status), style=_style_of(line.status)),
                 line.time_text,
-                line.run_id,
-                Text(line.detail),
+                Text(show(line.run_id)),
+                Text(show(line.detail)),
             )
         return table
 

@@ -1,5 +1,6 @@
 """``linkt-pipeline query``."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -9,6 +10,7 @@ import click
 
 from linkt_pipeline.cli.deployment import Deployment
 from linkt_pipeline.cli.errors import QueryError
+from linkt_pipeline.cli.output import echo
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,8 +30,9 @@ _RETURNING = b"returning"
     help="csv and json give every row; json is one array of objects.",
 )
 @click.option("--rows", type=click.IntRange(1), default=200, show_default=True, help="Most rows that a table shows.")
+@click.option("--raw", is_flag=True, help="csv with texts as they are stored; for a program, never for a terminal.")
 @click.option("--live", is_flag=True, help="Ask the warehouse itself; waits for a writer, and makes writers wait.")
-def query(sql: str, form: str, rows: int, live: bool) -> None:
+def query(sql: str, form: str, rows: int, raw: bool, live: bool) -> None:
     """Ask the published snapshot in SQL (DuckDB's dialect); it is read-only and never locked.
 
     Schemas: `marts` (companies, people, signal_feed, run_history, credits_daily, ...), `staging`, and `linkt`, the
@@ -42,13 +45,17 @@ def query(sql: str, form: str, rows: int, live: bool) -> None:
       linkt-pipeline query "select signal_type, count(*) from marts.signal_feed group by all" --format json
       linkt-pipeline query "show all tables"
     """  # noqa: D301
+    if raw and (form != "csv" or sys.stdout.isatty()):
+        raise click.UsageError(
+            "--raw goes with --format csv, into a file or a program: texts may hold control characters"
+        )
     deployment = Deployment.from_environment(quiet=form != "table")
     with _open(deployment, live) as con:
         import duckdb
 
         con.execute("set enable_external_access = false")  # no file, no network: a query reads the warehouse alone
         try:
-            _answer(con, sql, form, rows)
+            _answer(con, sql, form, rows, raw=raw)
         except duckdb.InterruptException:
             raise KeyboardInterrupt from None
         except duckdb.IOException:  # no query reads anything else, so the file itself is damaged
@@ -57,7 +64,7 @@ def query(sql: str, form: str, rows: int, live: bool) -> None:
             raise QueryError(str(error)) from None
 
 
-def _answer(con: "duckdb.DuckDBPyConnection", sql: str, form: str, most_rows: int) -> None:
+def _answer(con: "duckdb.DuckDBPyConnection", sql: str, form: str, most_rows: int, *, raw: bool) -> None:
     """Run every statement in its order, and write what those give that give rows."""
     from linkt_pipeline.cli.query_output import write_result
 
@@ -75,8 +82,8 @@ def _answer(con: "duckdb.DuckDBPyConnection", sql: str, form: str, most_rows: in
         result = con.execute(statement)
         if shown:
             if written:
-                click.echo()
-            write_result(result, form, most_rows)
+                echo()
+            write_result(result, form, most_rows, raw=raw)
             written = True
 
 

@@ -1,6 +1,15 @@
-"""The result of a query as a table, CSV or JSON, row by row so that its size does not matter."""
+"""The result of a query as a table, CSV or JSON, row by row so that its size does not matter.
+
+Values come from the web, by way of Linkt, and a result ends in a terminal, a file or a spreadsheet:
+
+* A table is for a person: values are shown clean, and cut.
+* JSON holds every character; control characters are written as escapes, which any parser reads back.
+* CSV has no escapes. Control characters are shown as Python writes them, and a text that a spreadsheet would execute as
+  a formula gets an apostrophe. ``raw`` leaves every text as it is stored.
+"""
 
 import csv
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -11,26 +20,32 @@ import click
 import duckdb
 import orjson
 
+from linkt_pipeline.display import escape_controls, escape_json
+from linkt_pipeline.redaction import redact_registered
+
 _BATCH = 2_000
 _ORJSON_BITS = 63
+# What spreadsheets begin a formula with. A telephone number or an amount begins with + or - and is none.
+_FORMULA = re.compile(r"\s*(?:[=@＝＠]|[+＋-](?![\d\s().,/+-]*$))|\t")
 _NARROWEST = 8  # characters a column needs to be worth showing side by side
 _JSON_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z | orjson.OPT_PASSTHROUGH_DATETIME
 
 
-def write_result(result: duckdb.DuckDBPyConnection, form: str, most_rows: int) -> None:
+def write_result(result: duckdb.DuckDBPyConnection, form: str, most_rows: int, *, raw: bool = False) -> None:
     """Write what a query gave to stdout.
 
     Args:
         result: the executed query.
         form: ``table``, ``csv`` or ``json``.
         most_rows: after so many rows a table ends with a line that says so.
+        raw: CSV with texts as they are stored.
     """
     description = result.description or []
     columns = [column[0] for column in description]
     json_columns = {index for index, column in enumerate(description) if str(column[1]) == "JSON"}
     match form:
         case "csv":
-            _write_csv(columns, _rows(result))
+            _write_csv(columns, _rows(result), json_columns, raw=raw)
         case "json":
             _write_json(columns, _rows(result), json_columns)
         case _:
@@ -42,11 +57,30 @@ def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[Sequence[Any]]:
         yield from batch
 
 
-def _write_csv(columns: Sequence[str], rows: Iterator[Sequence[Any]]) -> None:
+def _write_csv(columns: Sequence[str], rows: Iterator[Sequence[Any]], json_columns: set[int], *, raw: bool) -> None:
+    def field(value: Any, is_json: bool) -> str:
+        if value is None:
+            return ""
+        text = as_text(value)
+        if raw or not isinstance(value, str | list | tuple | dict):
+            return text
+        return safe_field(text) if isinstance(value, str) and not is_json else _document(text)
+
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
+    writer.writerow(field(column, is_json=False) for column in columns)
     for row in rows:
-        writer.writerow(["" if value is None else as_text(value) for value in row])
+        writer.writerow(field(value, index in json_columns) for index, value in enumerate(row))
+
+
+def safe_field(text: str) -> str:
+    """A text for a CSV file that a terminal may show and a spreadsheet may open."""
+    clean = escape_controls(redact_registered(text))
+    return f"'{clean}" if _FORMULA.match(clean) else clean
+
+
+def _document(text: str) -> str:
+    """A JSON text: it begins no formula, and its controls have escapes of their own."""
+    return escape_json(redact_registered(text))
 
 
 def _write_json(columns: Sequence[str], rows: Iterator[Sequence[Any]], json_columns: set[int]) -> None:
@@ -54,13 +88,13 @@ def _write_json(columns: Sequence[str], rows: Iterator[Sequence[Any]], json_colu
     separator = "[\n"
     for row in rows:
         values = (_parsed(value) if index in json_columns else value for index, value in enumerate(row))
-        click.echo(separator + as_json(dict(zip(names, values, strict=True))), nl=False)
+        click.echo(separator + _document(as_json(dict(zip(names, values, strict=True)))), nl=False)
         separator = ",\n"
     click.echo("[]" if separator == "[\n" else "\n]")
 
 
 def _write_table(columns: Sequence[str], rows: Iterator[Sequence[Any]], most_rows: int) -> None:
-    from linkt_pipeline.cli.output import make_console, print_table, show
+    from linkt_pipeline.cli.output import echo, make_console, print_table, show
 
     shown = [row for row, _ in zip(rows, range(most_rows), strict=False)]
     more = next(rows, None) is not None
@@ -70,7 +104,7 @@ def _write_table(columns: Sequence[str], rows: Iterator[Sequence[Any]], most_row
             click.echo(f"-- row {number}")
             width = max(map(len, columns))
             for name, value in zip(columns, row, strict=True):
-                click.echo(f"{name:<{width}}  {show(_for_eyes(value))}")
+                echo(f"{name:<{width}}  {show(_for_eyes(value))}")
     else:
         numeric = {name for name, value in zip(columns, shown[0], strict=True) if _is_number(value)} if shown else set()
         print_table(console, "", columns, ([_for_eyes(value) for value in row] for row in shown), right=numeric)

@@ -6,6 +6,7 @@ import click
 
 from linkt_pipeline.cli.deployment import Deployment
 from linkt_pipeline.cli.lookup import look_up_run
+from linkt_pipeline.cli.output import echo
 
 if TYPE_CHECKING:
     from linkt_pipeline.api import LinktClient, Run, RunQueue
@@ -34,18 +35,18 @@ def queue(run_id: str, state: str | None, limit: int) -> None:
         return run, await client.get_run_queue(run_id, limit=limit, state=state, include_history=True)
 
     run, found = deployment.ask_api(ask)
-    click.echo(f"run {run.id}: {run.raw_status}")
+    echo(f"run {run.id}: {run.raw_status}")
     if not found.queue_data_available:
-        click.echo(found.queue_data_message or "Linkt keeps no queue for this run (any more)")
+        echo(found.queue_data_message or "Linkt keeps no queue for this run (any more)")
         return
-    click.echo(", ".join(f"{count} {name}" for name, count in found.state_counts.items()) or "nothing queued yet")
+    echo(", ".join(f"{count} {name}" for name, count in found.state_counts.items()) or "nothing queued yet")
     if found.entities:
         from linkt_pipeline.cli.output import make_console, print_table
 
         print_table(make_console(), "Candidates", ("name", "state", "reason"), map(_row, found.entities))
         all_of_them = sum(found.state_counts.values()) if state is None else found.state_counts.get(state, 0)
         if all_of_them > len(found.entities):
-            click.echo(f"{len(found.entities)} of {all_of_them} shown; --limit N (at most 100) shows more")
+            echo(f"{len(found.entities)} of {all_of_them} shown; --limit N (at most 100) shows more")
 
 
 def _row(candidate: dict[str, Any]) -> tuple[Any, Any, Any]:

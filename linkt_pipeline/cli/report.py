@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from linkt_pipeline.cli.deployment import Deployment
+from linkt_pipeline.cli.output import echo
 
 
 @click.command("report")
@@ -29,6 +30,6 @@ def report(output: Path | None, show: bool) -> None:
     from linkt_pipeline.report import write_report
 
     written = write_report(settings.snapshot_path, output or settings.root / "report.html", made_up=settings.sandbox)
-    click.echo(f"report written to {written}")
+    echo(f"report written to {written}")
     if show:
         click.launch(written.as_uri())

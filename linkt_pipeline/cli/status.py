@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from linkt_pipeline.cli.deployment import Deployment
+from linkt_pipeline.cli.output import echo
 
 if TYPE_CHECKING:
     from linkt_pipeline.cli.status_report import StatusReport
@@ -38,9 +39,11 @@ def status(as_json: bool) -> None:
     if as_json:
         import orjson
 
-        click.echo(orjson.dumps(report, option=orjson.OPT_UTC_Z | orjson.OPT_INDENT_2).decode())
+        from linkt_pipeline.display import escape_json
+
+        echo(escape_json(orjson.dumps(report, option=orjson.OPT_UTC_Z | orjson.OPT_INDENT_2).decode()), longest=None)
     elif report is None:
         first = "linkt-pipeline demo" if settings.sandbox else "linkt-pipeline run TASK` or `linkt-pipeline sync"
-        click.echo(f"nothing yet: {settings.warehouse_path} does not exist. `{first}` makes it")
+        echo(f"nothing yet: {settings.warehouse_path} does not exist. `{first}` makes it")
     else:
         print_status(report)

@@ -2,9 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-import click
-
-from linkt_pipeline.cli.output import ago, make_console, print_table, show
+from linkt_pipeline.cli.output import ago, echo, make_console, print_table, show
 from linkt_pipeline.cli.progress import RESOURCES
 from linkt_pipeline.cli.status_report import MonthlyCredits, StatusReport
 
@@ -17,12 +15,12 @@ _DETAIL_WIDTH = 100
 def print_status(report: StatusReport) -> None:
     """Everything of the report, what needs attention first."""
     console = make_console()
-    click.echo(f"warehouse      {report.warehouse}")
-    click.echo(f"last sync      {ago(report.last_sync, report.as_of)}")
+    echo(f"warehouse      {report.warehouse}")
+    echo(f"last sync      {ago(report.last_sync, report.as_of)}")
     if report.snapshot is None:
-        click.echo("snapshot       none yet; `linkt-pipeline sync` publishes one")
+        echo("snapshot       none yet; `linkt-pipeline sync` publishes one")
     else:
-        click.echo(f"snapshot       {report.snapshot} as of {show(report.snapshot_as_of)} UTC")
+        echo(f"snapshot       {report.snapshot} as of {show(report.snapshot_as_of)} UTC")
     _print_executions(console, report)
     _print_resources(console, report)
     _print_credits(console, report)
@@ -31,7 +29,7 @@ def print_status(report: StatusReport) -> None:
 
 def _print_executions(console: "Console", report: StatusReport) -> None:
     if not report.open_executions:
-        click.echo("open runs      none")
+        echo("open runs      none")
         return
     print_table(
         console,
@@ -59,11 +57,11 @@ def _print_resources(console: "Console", report: StatusReport) -> None:
         right=counts,
     )
     if any(row.pending for row in report.resources.values()):
-        click.echo("pending: `linkt-pipeline sync` fetches it")
+        echo("pending: `linkt-pipeline sync` fetches it")
     if sum(row.missing + row.rejected for row in report.resources.values()) > report.malformed_ids:
-        click.echo("missing (404) or rejected: `linkt-pipeline sync --retry-missing` asks again")
+        echo("missing (404) or rejected: `linkt-pipeline sync --retry-missing` asks again")
     if report.malformed_ids:
-        click.echo("malformed ids: nothing can be asked for; the run's payload in linkt.runs shows what Linkt named")
+        echo("malformed ids: nothing can be asked for; the run's payload in linkt.runs shows what Linkt named")
     if report.rejected:
         print_table(
             console,
@@ -90,9 +88,7 @@ def _print_credits(console: "Console", report: StatusReport) -> None:
             right=("credits", "estimated", "runs", "monthly limit"),
         )
     if any(row.estimated_runs for row in report.credits_this_month):
-        click.echo(
-            "estimated: runs that don't say what they cost or are still open, at the median of their task's runs"
-        )
+        echo("estimated: runs that don't say what they cost or are still open, at the median of their task's runs")
 
 
 def _limit(row: MonthlyCredits) -> str:
@@ -107,7 +103,7 @@ def _print_usage(console: "Console", report: StatusReport) -> None:
     pace = f", at most {usage.requests_per_minute} a minute" if usage.requests_per_minute else ""
     title = f"API requests today (UTC): {usage.requests:,}{of}{pace}"
     if not usage.endpoints:
-        click.echo(f"\n{title}")
+        echo(f"\n{title}")
         return
     print_table(
         console,

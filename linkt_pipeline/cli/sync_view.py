@@ -3,9 +3,8 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-import click
-
 from linkt_pipeline.cli.dagster_run import JobResult
+from linkt_pipeline.cli.output import echo
 from linkt_pipeline.cli.progress import RESOURCES
 from linkt_pipeline.models import BuildMode
 from linkt_pipeline.warehouse.queries import Settlement
@@ -20,9 +19,9 @@ def print_sync(result: JobResult, resources: Mapping[str, Settlement]) -> None:
         result: the Dagster run.
         resources: named ids by resource type and state, as they are now.
     """
-    click.echo()
+    echo()
     for name, told in _lines(result.materialized, resources):
-        click.echo(f"{name:<15}{told}")
+        echo(f"{name:<15}{told}")
 
 
 def _lines(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from linkt_pipeline.cli.deployment import Deployment
+from linkt_pipeline.cli.output import echo
 
 if TYPE_CHECKING:
     from linkt_pipeline.api import LinktClient, Task
@@ -25,9 +26,7 @@ def tasks(ctx: click.Context) -> None:
         return
     deployment = Deployment.from_environment()
     if not deployment.tasks:
-        click.echo(
-            f"no tasks: there is no {deployment.settings.active_tasks_file}. Write it: linkt-pipeline tasks pull"
-        )
+        echo(f"no tasks: there is no {deployment.settings.active_tasks_file}. Write it: linkt-pipeline tasks pull")
         return
 
     from linkt_pipeline.cli.output import make_console, print_table
@@ -80,16 +79,14 @@ def pull(output: Path | None, force: bool) -> None:
     file = TasksFile.open(None if force or to_stdout else output)
     added, gone = file.add(found), file.gone(found)
     if to_stdout:
-        click.echo(file.text(), nl=False)
+        echo(file.text(), nl=False, longest=None)
         return
     if added or force:
         file.write(output)
     for key, task in added.items():
-        click.echo(f"added {key}: {task.name or '(no name)'} ({task.id}, {task.flow_name or 'unknown type'})")
+        echo(f"added {key}: {task.name or '(no name)'} ({task.id}, {task.flow_name or 'unknown type'})")
     for key in gone:
-        click.echo(
-            f"warning: {key} is in {output}, but Linkt has no such task (any more); it was left as it is", err=True
-        )
-    click.echo(f"{output}: {len(added)} added, {len(found) - len(added)} were there already")
+        echo(f"warning: {key} is in {output}, but Linkt has no such task (any more); it was left as it is", err=True)
+    echo(f"{output}: {len(added)} added, {len(found) - len(added)} were there already")
     if added:
-        click.echo(f"next: linkt-pipeline run {next(iter(added))}   (costs credits)")
+        echo(f"next: linkt-pipeline run {next(iter(added))}   (costs credits)")

@@ -15,6 +15,7 @@ import click
 
 from linkt_pipeline.cli.deployment import Deployment
 from linkt_pipeline.cli.errors import PortTakenError, UnguardedUiError
+from linkt_pipeline.cli.output import echo
 from linkt_pipeline.config import PROJECT_ROOT
 
 _HOST = "127.0.0.1"
@@ -49,9 +50,9 @@ def ui(port: int | None) -> int:
     if deployment.settings.sandbox:
         from linkt_pipeline.sandbox import ensure_sandbox
 
-        click.echo(f"stand-in for the Linkt API: {ensure_sandbox(deployment.settings.root / 'api')}")
+        echo(f"stand-in for the Linkt API: {ensure_sandbox(deployment.settings.root / 'api')}")
     url = f"http://{_HOST}:{port}"
-    click.echo(f"starting Dagster on {url} ...")
+    echo(f"starting Dagster on {url} ...")
     # Where a script started this in the background, SIGINT is ignored; Dagster would inherit that, and then nothing
     # but a kill could stop it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -60,11 +61,11 @@ def ui(port: int | None) -> int:
     try:
         if _wait_until_ready(url, dagster):
             require_guard(url, dagster)
-            click.echo(f"Dagster UI: {url}  (Ctrl-C stops it)")
+            echo(f"Dagster UI: {url}  (Ctrl-C stops it)")
         code = dagster.wait()
     except KeyboardInterrupt:
         return _wait_until_stopped(dagster)
-    click.echo(f"error: Dagster stopped by itself (exit code {code}); its messages are above", err=True)
+    echo(f"error: Dagster stopped by itself (exit code {code}); its messages are above", err=True)
     return 1
 
 
@@ -137,5 +138,5 @@ def _wait_until_stopped(dagster: subprocess.Popen[bytes]) -> int:
         dagster.wait(timeout=_STOP_SECONDS)
     except (subprocess.TimeoutExpired, KeyboardInterrupt):
         dagster.terminate()
-    click.echo("stopped. Linkt runs that were started go on and are adopted next time", err=True)
+    echo("stopped. Linkt runs that were started go on and are adopted next time", err=True)
     return 0

@@ -13,6 +13,7 @@ from typing import Any
 import pygal
 from pygal.etree import etree
 
+from linkt_pipeline.display import shown_value
 from linkt_pipeline.report.chart import BarChart
 
 MIME = "image/svg+xml"
@@ -23,7 +24,6 @@ _ROW = 24
 _GREY = "color-7"
 _LEGEND_COLUMNS = 3
 _LEGEND_ROW = 18
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]+")
 _LONGEST_LABEL, _LONGEST_NARROW_LABEL = 34, 17
 _DROPPED = frozenset({"script", "style", "desc"})
 
@@ -66,8 +66,8 @@ def read_asset(name: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Text without control characters, which XML has no way to write."""
-    return _UNPRINTABLE.sub(" ", text)
+    """Text as it may be shown, on one line; XML has no way to write control characters."""
+    return shown_value(text).replace("\n", " ").replace("\t", " ")
 
 
 def shorten(text: str, longest: int = _LONGEST_LABEL) -> str:

@@ -5,9 +5,12 @@ from datetime import timedelta
 from typing import ClassVar
 
 from linkt_pipeline.config import ErrorKind
+from linkt_pipeline.display import shown
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.classify import ADVICE
 from linkt_pipeline.runs.events import format_elapsed
+
+_LONGEST_CAUSE = 500  # what to do about it must stay in sight
 
 
 class DailyLimitReachedError(LinktPipelineError):
@@ -124,7 +127,11 @@ class RunFailedError(ExecutionError):
     def __init__(
         self, task_key: str, run_id: str, status: str, error: str | None, kind: ErrorKind, credits_spent: float | None
     ) -> None:
-        cause = "cancelled in Linkt" if status == "CANCELED" else f"{kind.value}: {error or 'no error text'}"
+        cause = (
+            "cancelled in Linkt"
+            if status == "CANCELED"
+            else f"{kind.value}: {shown(error or 'no error text', _LONGEST_CAUSE)}"
+        )
         advice = "run it again when it is wanted" if status == "CANCELED" else ADVICE[kind]
         spent = "an unknown number of" if credits_spent is None else f"{credits_spent:g}"
         super().__init__(

@@ -8,8 +8,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from linkt_pipeline.display import shown
+
 if TYPE_CHECKING:
     from linkt_pipeline.runs.fetch import Fetched
+
+_LONGEST_LINE = 1_000
 
 
 def format_elapsed(elapsed: timedelta) -> str:
@@ -30,7 +34,11 @@ class Event:
 
     @property
     def text(self) -> str:
-        """One line for a log."""
+        """One line for a log, fit to be shown."""
+        return " ".join(shown(self._told, _LONGEST_LINE).split())
+
+    @property
+    def _told(self) -> str:
         raise NotImplementedError
 
     @property
@@ -47,8 +55,7 @@ class RunStarted(Event):
     attempt: int
 
     @property
-    def text(self) -> str:
-        """One line for a log."""
+    def _told(self) -> str:
         return f"{self.task_key}: started run {self.run_id}" + (
             f" (attempt {self.attempt})" if self.attempt > 1 else ""
         )
@@ -62,8 +69,7 @@ class RunAdopted(Event):
     reason: str
 
     @property
-    def text(self) -> str:
-        """One line for a log."""
+    def _told(self) -> str:
         return f"{self.task_key}: adopted run {self.run_id} ({self.reason}); nothing was bought"
 
 
@@ -77,8 +83,7 @@ class RunProgress(Event):
     queue: dict[str, int] = field(default_factory=dict)
 
     @property
-    def text(self) -> str:
-        """One line for a log."""
+    def _told(self) -> str:
         queue = ", ".join(f"{count} {state}" for state, count in self.queue.items())
         return f"{self.task_key}: {self.status} after {format_elapsed(self.elapsed)}" + (f" ({queue})" if queue else "")
 
@@ -97,8 +102,7 @@ class RunEnded(Event):
     succeeded: bool
 
     @property
-    def text(self) -> str:
-        """One line for a log."""
+    def _told(self) -> str:
         spent = "credits unknown" if self.credits is None else f"{self.credits:g} credits"
         return (
             f"{self.task_key}: {self.status} after {format_elapsed(self.elapsed)}, {spent}; names "
@@ -119,8 +123,7 @@ class Note(Event):
     warning: bool = False
 
     @property
-    def text(self) -> str:
-        """One line for a log."""
+    def _told(self) -> str:
         return f"{self.task_key}: {self.message}"
 
     @property

@@ -230,3 +230,63 @@ def test_a_query_changes_nothing_and_reaches_nothing_else(ask, tmp_path, sql):
     assert code == 2, err
     assert not (tmp_path / "out.csv").exists()
     assert ask("select count(*) from marts.companies", "--format", "csv")[1] == "count_star()\n3\n"
+
+
+HOSTILE = """
+    select '=cmd|'' /C calc''!A0' as formula, '@SUM(1)' as at, '+49 (30) 123-45' as phone, '+cmd()' as plus,
+        '-2.5' as text, -2.5 as number, e'\\t=1' as tab,
+        'Brightpath' as plain, chr(27) || '[31m' || chr(8238) as escape,
+        json_object('a', chr(27) || chr(155)) as document, ['=1', chr(27)] as list
+"""
+
+
+def test_csv_begins_no_formula_and_controls_no_terminal(ask):
+    code, out, _ = ask(HOSTILE, "--format", "csv")
+
+    [row] = csv.DictReader(io.StringIO(out))
+
+    assert code == 0
+    assert row["formula"] == "'=cmd|' /C calc'!A0"
+    assert (row["at"], row["plus"], row["tab"]) == ("'@SUM(1)", "'+cmd()", "'\t=1")
+    assert (row["phone"], row["text"], row["number"], row["plain"]) == ("+49 (30) 123-45", "-2.5", "-2.5", "Brightpath")
+    assert row["escape"] == r"\x1b[31m\u202e"
+    assert json.loads(row["document"]) == {"a": "\x1b\x9b"}
+    assert json.loads(row["list"]) == ["=1", "\x1b"]
+    assert not any(control in out for control in "\x1b\x9b\u202e")
+
+
+def test_raw_csv_holds_texts_as_they_are_stored(ask):
+    code, out, _ = ask(HOSTILE, "--format", "csv", "--raw")
+
+    [row] = csv.DictReader(io.StringIO(out))
+
+    assert code == 0
+    assert (row["formula"], row["escape"]) == ("=cmd|' /C calc'!A0", "\x1b[31m\u202e")
+
+
+def test_raw_is_for_csv_and_never_for_a_terminal(ask, monkeypatch):
+    assert ask("select 1", "--raw")[0] == 2
+    assert ask("select 1", "--raw", "--format", "json")[0] == 2
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    code, _, err = ask("select 1", "--raw", "--format", "csv")
+    assert (code, "--raw goes with --format csv" in err) == (2, True)
+
+
+def test_json_holds_every_character_without_controlling_a_terminal(ask):
+    code, out, _ = ask(HOSTILE, "--format", "json")
+
+    [row] = json.loads(out)
+
+    assert code == 0
+    assert (row["formula"], row["escape"]) == ("=cmd|' /C calc'!A0", "\x1b[31m\u202e")
+    assert row["document"] == {"a": "\x1b\x9b"}
+    assert not any(control in out for control in "\x1b\x9b\u202e")
+
+
+def test_a_table_shows_controls_and_cuts_what_no_screen_holds(ask):
+    code, out, _ = ask("select chr(27) || ']0;title' || chr(7) as name, repeat('long ', 1000000) as text")
+
+    assert code == 0
+    assert r"\x1b]0;title\x07" in out
+    assert "(cut: 5,000,000 characters)" in out
+    assert len(out) < 20_000

@@ -1,0 +1,76 @@
+"""Secrets are taken out of every text before a person, a log or a file gets it.
+
+A secret is known once it was registered: the settings register the API key as they are read, a client the one it was
+given. What merely looks like a credential is taken out as well: strictly out of messages, and with more care out of
+values, for a company may well be called SK-Elektronik.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from urllib.parse import quote
+
+from pydantic import SecretStr
+
+REDACTED = "[redacted]"
+_SHORTEST = 8  # a shorter text is no secret, and would be found everywhere
+_SHORTEST_KEY = 8
+_SHORTEST_KEY_IN_A_VALUE = 12
+_KEY = re.compile(r"sk-(?<!\wsk-)[A-Za-z0-9_-]++")
+
+# A text that is in each of its matches, so that most texts need no search; and what to take out behind the first group.
+# No pattern looks at a character twice: a text of megabytes must not keep the process busy.
+_CREDENTIALS = (
+    ("://", re.compile(r"(://)[^/?#\s@\"'<>\\]++(?=@)")),
+    ("hooks.slack.com/", re.compile(r"(hooks\.slack\.com/)[\w/-]++")),
+    ("/api/webhooks/", re.compile(r"(/api/webhooks/)[\w/-]++")),  # Discord
+    (".webhook.office.com/", re.compile(r"(\.webhook\.office\.com/)[\w/@-]++")),
+    ("api.telegram.org/bot", re.compile(r"(api\.telegram\.org/bot)[\w:-]++")),
+    ("earer ", re.compile(r"([Bb]earer )[\w.~+/=-]{8,}+")),
+    ("-key", re.compile(r"([Xx]-[Aa]pi-key[\"']?[:=] ?[\"']?)[\w.~+/=-]{8,}+")),
+    ("=", re.compile(r"([?&](?:sig|signature|key|api_?key|token|access_token|secret|password)=)[^&\s\"'#<>\\]++")),
+)
+
+_spellings: tuple[str, ...] = ()
+
+
+def register_secret(secret: SecretStr) -> None:
+    """Take this value out of every text from now on, for as long as the process lives."""
+    global _spellings
+    _spellings = tuple(sorted({*_spellings, *spellings(secret)}, key=len, reverse=True))
+
+
+def spellings(secret: SecretStr) -> set[str]:
+    """The ways in which a server may echo a secret; none of one that is too short to be a secret."""
+    value = secret.get_secret_value()
+    return {value, quote(value, safe=""), json.dumps(value)[1:-1]} if len(value) >= _SHORTEST else set()
+
+
+def redact(message: str) -> str:
+    """A message without registered secrets, and without whatever may be a credential."""
+    return _without_credentials(message, lambda key: len(key) >= len("sk-") + _SHORTEST_KEY)
+
+
+def redact_value(value: str) -> str:
+    """A value, such as a name, without registered secrets and without what is a credential by all appearance."""
+    return _without_credentials(
+        value, lambda key: len(key) >= len("sk-") + _SHORTEST_KEY_IN_A_VALUE and any(map(str.isdigit, key))
+    )
+
+
+def _without_credentials(text: str, is_key: Callable[[str], bool]) -> str:
+    text = redact_registered(text)
+    for hint, pattern in _CREDENTIALS:
+        if hint in text:
+            text = pattern.sub(rf"\1{REDACTED}", text)
+    if "sk-" not in text:
+        return text
+    return _KEY.sub(lambda found: REDACTED if is_key(found[0]) else found[0], text)
+
+
+def redact_registered(text: str) -> str:
+    """The text without registered secrets, otherwise as it is."""
+    for spelling in _spellings:
+        if spelling in text:
+            text = text.replace(spelling, REDACTED)
+    return text
