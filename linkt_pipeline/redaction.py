@@ -8,9 +8,11 @@ values, for a company may well be called SK-Elektronik.
 import json
 import re
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from pydantic import SecretStr
+if TYPE_CHECKING:
+    from pydantic import SecretStr  # which the command's help does without
 
 REDACTED = "[redacted]"
 _SHORTEST = 8  # a shorter text is no secret, and would be found everywhere
@@ -34,13 +36,13 @@ _CREDENTIALS = (
 _spellings: tuple[str, ...] = ()
 
 
-def register_secret(secret: SecretStr) -> None:
+def register_secret(secret: "SecretStr") -> None:
     """Take this value out of every text from now on, for as long as the process lives."""
     global _spellings
     _spellings = tuple(sorted({*_spellings, *spellings(secret)}, key=len, reverse=True))
 
 
-def spellings(secret: SecretStr) -> set[str]:
+def spellings(secret: "SecretStr") -> set[str]:
     """The ways in which a server may echo a secret; none of one that is too short to be a secret."""
     value = secret.get_secret_value()
     return {value, quote(value, safe=""), json.dumps(value)[1:-1]} if len(value) >= _SHORTEST else set()

@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from linkt_pipeline.errors import ConfigError
+from linkt_pipeline.permissions import PUBLISHED, Readers
 from linkt_pipeline.redaction import register_secret
 
 PRODUCTION_URL = "https://api.linkt.ai"
@@ -43,6 +44,7 @@ class Settings(BaseSettings):
     requests_per_minute: int | None = Field(default=None, ge=1)
     daily_request_limit: int | None = Field(default=None, ge=1)
     max_body_mb: float = Field(default=8, gt=0, le=64)
+    published_for: Readers = Readers.OWNER
     ui_hosts: Annotated[tuple[str, ...], NoDecode] = ()
 
     @field_validator("base_url")
@@ -129,7 +131,7 @@ class Settings(BaseSettings):
     @property
     def published_dir(self) -> Path:
         """Folder of the snapshot and the Parquet files that BI tools read."""
-        return self.root / "published"
+        return self.root / PUBLISHED
 
     @property
     def snapshot_path(self) -> Path:

@@ -63,7 +63,7 @@ def build_definitions(
                 ),
                 *build_landed_assets(landed, checks, observer),
                 build_models_asset(graph, describe_models(graph), checks),
-                build_snapshot(graph, settings.published_dir),
+                build_snapshot(graph, settings.published_dir, settings.published_for),
             ],
             resources={
                 "linkt": linkt_resource(settings),

@@ -10,6 +10,7 @@ from linkt_pipeline.assets.models import POOL
 from linkt_pipeline.assets.previews import figures_markdown
 from linkt_pipeline.assets.resources import WarehouseResource
 from linkt_pipeline.models import ModelGraph
+from linkt_pipeline.permissions import Readers, secure_folder
 from linkt_pipeline.warehouse.outcomes import complete_outcomes, deliver_published
 from linkt_pipeline.warehouse.snapshot import publish_snapshot
 
@@ -34,7 +35,7 @@ with charts, docs/bi.md tells how BI tools connect.
 """
 
 
-def build_snapshot(graph: ModelGraph, published_dir: Path) -> dg.AssetsDefinition:
+def build_snapshot(graph: ModelGraph, published_dir: Path, readers: Readers) -> dg.AssetsDefinition:
     """The asset ``published/snapshot``, downstream of every model.
 
     Only models that no other model reads are named as its parents: all others lie upstream of them, and an edge from
@@ -55,6 +56,8 @@ def build_snapshot(graph: ModelGraph, published_dir: Path) -> dg.AssetsDefinitio
         automation_condition=FOLLOWS,
     )
     def snapshot(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
+        if note := secure_folder(published_dir.parent, readers):
+            context.log.warning(note)
         store = warehouse.warehouse
         complete = complete_outcomes(store)
         published = publish_snapshot(store, published_dir)

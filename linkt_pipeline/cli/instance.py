@@ -4,8 +4,10 @@ import os
 import shutil
 import tempfile
 
+from linkt_pipeline.cli.output import echo
 from linkt_pipeline.config import PROJECT_ROOT, Settings
 from linkt_pipeline.errors import ConfigError
+from linkt_pipeline.permissions import secure_folder
 
 _TEMPLATE = PROJECT_ROOT / "data" / "dagster.yaml"
 
@@ -21,7 +23,8 @@ def prepare_instance(settings: Settings) -> None:
     """
     root = settings.root
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        if note := secure_folder(root, settings.published_for):
+            echo(f"note: {note}", err=True)
         if not (root / "dagster.yaml").exists():
             shutil.copyfile(_TEMPLATE, root / "dagster.yaml")
         with tempfile.TemporaryFile(dir=root):  # mkdir on an existing folder says nothing about writing to it

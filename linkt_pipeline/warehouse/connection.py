@@ -18,6 +18,7 @@ from pathlib import Path
 import duckdb
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential, wait_random
 
+from linkt_pipeline.permissions import make_private_folder
 from linkt_pipeline.warehouse.engine import DEFAULT_MEMORY_LIMIT, Engine
 from linkt_pipeline.warehouse.errors import WarehouseBusyError, WarehouseInUseError, WarehouseMissingError
 from linkt_pipeline.warehouse.faults import is_lock_conflict, opening_error, unwritable_error
@@ -257,7 +258,7 @@ class Warehouse:
         )
         try:
             if not read_only:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+                make_private_folder(self.path.parent)
             con: duckdb.DuckDBPyConnection = retrying(
                 engine.attach, read_only=read_only, threads=threads, settings=settings
             )

@@ -19,6 +19,7 @@ from typing import Any
 import duckdb
 import orjson
 
+from linkt_pipeline.permissions import make_private_folder, open_files
 from linkt_pipeline.warehouse.catalog import CatalogColumn, CatalogTable, literal, quoted, read_catalog
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.engine import CATALOG, start_duckdb
@@ -82,7 +83,7 @@ def publish_snapshot(warehouse: Warehouse, published_dir: Path) -> Published:
     begun = time.monotonic()
     folder = published_dir.expanduser().absolute()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         with exclusive_folder(folder):
             return _publish(warehouse, folder, begun)
     except OSError as error:
@@ -104,9 +105,11 @@ def _publish(warehouse: Warehouse, folder: Path, begun: float) -> Published:
         tables, rows = _finish_copy(copy, workspace, as_of)
         parquet = {f"{table.schema}.{table.name}": _parquet_path(folder, table) for table in _exported(tables)}
         (workspace / CATALOG_NAME).write_bytes(_describe(tables, rows, as_of, folder, parquet))
+        open_files(workspace)
         for table in _exported(tables):
             move_into_place(_parquet_path(workspace, table), _parquet_path(folder, table))
-        copy.chmod(0o444)
+        for schema in {table.schema for table in _exported(tables)}:
+            (folder / schema).chmod(0o755)
         move_into_place(copy, folder / SNAPSHOT_NAME)
         # A tool that opened the old file for writing may have left a log, which must not be applied to the new one.
         (folder / f"{SNAPSHOT_NAME}.wal").unlink(missing_ok=True)

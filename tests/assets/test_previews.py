@@ -19,6 +19,8 @@ CELLS = {
     "a moment": (datetime(2026, 11, 23, 6, 5, tzinfo=UTC), "2026-11-23 06:05"),
     "a fraction": (1234.5678, "1,234.57"),
     "a whole float": (3.0, "3"),
+    "what controls a terminal": ("\x1b[2J\u202e", "\\\\x1b\\[2J\\\\u202e"),
+    "a key": ("sk-live-0123456789abcdef", "\\[redacted\\]"),
     "something long": ("x" * 100, "x" * 47 + "…"),
 }
 

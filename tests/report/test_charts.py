@@ -43,7 +43,11 @@ def test_drawing_is_xml_without_script_or_address(form, standalone):
 def test_every_value_is_a_bar_that_says_what_it_is(form):
     tree = ElementTree.fromstring(chart_svg(bars(**form)))
     titles = [node.text for node in tree.iter() if node.tag.endswith("title")]
-    assert sorted(titles) == ["<i>c</i> \nrest: 3 credits", '<i>c</i> \ns"1: 2.5 credits', 'a & b\ns"1: 1 credits']
+    assert sorted(titles) == [
+        "<i>c</i>\\x00\nrest: 3 credits",
+        '<i>c</i>\\x00\ns"1: 2.5 credits',
+        'a & b\ns"1: 1 credits',
+    ]
 
 
 @pytest.mark.parametrize("form", FORMS)
