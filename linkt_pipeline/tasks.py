@@ -67,7 +67,7 @@ def _require_text(value: object) -> object:
 def _require_object_id(value: str) -> str:
     if not re.fullmatch(r"[0-9a-fA-F]{24}", value):
         raise ValueError("is not a Linkt id (24 hexadecimal digits, as the dashboard and the API show them)")
-    return value
+    return value.lower()  # as Linkt writes it: the ledger compares what was asked for with what Linkt shows
 
 
 ObjectId = Annotated[str, BeforeValidator(_require_text), AfterValidator(_require_object_id)]

@@ -49,6 +49,12 @@ def test_a_full_entry_is_read_into_typed_fields(tmp_path: Path) -> None:
     assert type(task.parameters["nested"]["deep"][1]) is float
 
 
+def test_ids_are_written_as_linkt_writes_them(tmp_path: Path) -> None:
+    """Otherwise the run of a lost reply looks like one of another ICP, and is bought again."""
+    task = load_tasks(write(tmp_path, f"tasks:\n  a: {{task_id: {TASK_ID.upper()}, icp_id: {TASK_ID.upper()}}}\n"))["a"]
+    assert (task.task_id, task.icp_id) == (TASK_ID, TASK_ID)
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -92,6 +98,7 @@ def test_a_full_entry_is_read_into_typed_fields(tmp_path: Path) -> None:
         ),
         (ENTRY + "  search:\n    task_id: x\n", ':4: found duplicate key "search"'),
         (ENTRY + "  again:\n    task_id: " + TASK_ID + "\n", ":5: tasks.again: same task_id, icp_id and parameters"),
+        (ENTRY + "  again:\n    task_id: " + TASK_ID.upper() + "\n", ":5: tasks.again: same task_id, icp_id and param"),
         ("tasks:\n  a: [\n", ": not valid YAML"),
     ],
 )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from enum import Enum
 
-from linkt_pipeline.api import Run
+from linkt_pipeline.api import Run, same_id
 from linkt_pipeline.warehouse.ledger import Execution
 
 
@@ -17,7 +17,7 @@ class Fit(Enum):
 
 def fit_of(execution: Execution, run: Run) -> Fit:
     """Compare a run's input with a request; only what contradicts the request rules a run out."""
-    if execution.icp_id and run.icp_id and run.icp_id != execution.icp_id:
+    if execution.icp_id and run.icp_id and not same_id(run.icp_id, execution.icp_id):
         return Fit.DIFFERENT
     given = given_parameters(run)
     if given is None:

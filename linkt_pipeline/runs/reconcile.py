@@ -106,7 +106,7 @@ class _Found:
 
     Attributes:
         own: runs that this start may have made.
-        doubtful: those that another start may have made, or that do not say of which task or time they are.
+        doubtful: those that another start may have made, or that do not say for sure of which task or time they are.
     """
 
     own: list[Run] = field(default_factory=list)
@@ -122,7 +122,7 @@ class _Listed:
         bounds: what its run must be of.
         named: the run that the row names, as the list spells its id.
         fits: runs of this task and time, by how well they fit the request.
-        unsure: those that fit, and do not say of which task or time they are.
+        unsure: those that fit, and do not say of which task or time they are, or contradict themselves about the time.
         unusable: ids of those that fit, and can't be asked for.
     """
 
@@ -140,7 +140,7 @@ class _Listed:
             return
         if not is_id(run.id):
             self.unusable.append(run.id)
-        elif run.task_id is None or not self.bounds.allow_time_of_id(run):
+        elif run.task_id is None or not self.bounds.confirm_time_of(run):
             self.unsure.append(run)
         else:
             self.fits[fit].append(run)
@@ -168,12 +168,14 @@ class _Bounds:
         """Whether nothing that the run says of itself rules it out; a list may ignore the filters it was given."""
         if run.task_id is not None and not same_id(run.task_id, self.task_id):
             return False
-        return run.created_at is None or self.since <= run.created_at <= self.until
+        return run.created_at is None or self._hold(run.created_at) or self._hold(made_at(run.id))
 
-    def allow_time_of_id(self, run: Run) -> bool:
-        """Whether the time in the run's id agrees, where the run gives none itself."""
-        made = made_at(run.id) if run.created_at is None else None
-        return made is None or self.since <= made <= self.until
+    def confirm_time_of(self, run: Run) -> bool:
+        """Whether the run says itself that it is of this time; where it says nothing, its id may."""
+        return self._hold(run.created_at or made_at(run.id))
+
+    def _hold(self, moment: datetime | None) -> bool:
+        return moment is not None and self.since <= moment <= self.until
 
 
 async def _look(worker: Worker, execution: Execution, last_sent: datetime, *, by_request: bool) -> _Found:
@@ -214,7 +216,8 @@ def _shared_out(execution: Execution, fit: Fit, runs: Sequence[Run], rivals: Seq
 
 
 async def _with_input(worker: Worker, listed: Run) -> Run:
-    if (listed.input and listed.task_id is not None) or not is_id(listed.id):
+    says_enough = listed.input and listed.task_id is not None and (listed.created_at or made_at(listed.id))
+    if says_enough or not is_id(listed.id):
         return listed
     with suppress(NotFoundError):  # the list and the single read may be answered by different replicas
         return await worker.client.get_run(listed.id)

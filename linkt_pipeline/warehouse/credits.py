@@ -48,14 +48,17 @@ def month_of(moment: datetime) -> tuple[datetime, datetime]:
 
 
 def spending_by_task(con: duckdb.DuckDBPyConnection, moment: datetime) -> Mapping[str | None, Spending]:
-    """What each Linkt task spent in the UTC month of ``moment``, by its id; None stands for runs of no known task."""
+    """What each Linkt task spent in the UTC month of ``moment``, by its id.
+
+    The ids are in lower case, however a run spells its task's; None stands for runs of no known task.
+    """
     rows = con.execute(
         """
-        select task_id, coalesce(sum(credits), 0), count(*), coalesce(sum(estimated_credits), 0),
+        select lower(task_id) as task, coalesce(sum(credits), 0), count(*), coalesce(sum(estimated_credits), 0),
             count(estimated_credits)
         from linkt.run_costs
         where spent_at >= $1 and spent_at < $2
-        group by task_id
+        group by task
         """,
         list(month_of(moment)),
     ).fetchall()

@@ -33,7 +33,7 @@ from linkt_pipeline.warehouse.checks import CheckSeverity, landing_checks
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.credits import Spending, spending_by_task
 from linkt_pipeline.warehouse.landing.resources import WELL_FORMED_ID
-from linkt_pipeline.warehouse.outcomes import ask_for, is_owed, owe
+from linkt_pipeline.warehouse.outcomes import ask_for, is_owed, owe, supersede
 from linkt_pipeline.warehouse.owner import Owner, describe_owner, owner_is_gone
 
 
@@ -198,7 +198,7 @@ class DuckDbLedger:
             now = _now()  # not before the file is ours: the order of rows is the order of claims
             if found := _rows_of(con, intention, f"{_OPEN} order by intended_at"):
                 return self._take_over(con, found[0], intention, owner, now)
-            finished = _rows_of(con, intention, "state = 'finished' order by intended_at desc")[:1]
+            finished = _rows_of(con, intention, _LATEST_FINISHED)[:1]
             if intention.after is not None and finished and finished[0].intended_at > intention.after:
                 return Claim(finished[0], created=False, owned=False)
             if finished and self._is_owed(con, finished[0], intention, now):
@@ -237,7 +237,7 @@ class DuckDbLedger:
         """See :meth:`Ledger.mark_started`."""
         values = {"state": ExecutionState.STARTED, "run_id": run_id, "run_status": run_status, "started_at": _now()}
         with self._warehouse.write() as con:
-            if taken := _select(con, "run_id = ? and execution_id <> ?", [run_id, execution_id]):
+            if taken := _select(con, f"{_OF_RUN} and execution_id <> ?", [run_id, execution_id]):
                 raise RunTakenError(
                     f"run {run_id} belongs to execution {taken[0].execution_id} of task {taken[0].task_key} already"
                 )
@@ -314,8 +314,7 @@ class DuckDbLedger:
         """
         now = _now()
         with self._warehouse.write() as con:
-            taken = _select(con, "run_id = ?", [run_id])
-            if taken:
+            if taken := _select(con, _OF_RUN, [run_id]):
                 raise LinktPipelineError(
                     f"run {run_id} already belongs to execution {taken[0].execution_id} of task {taken[0].task_key} "
                     f"({taken[0].state}); nothing to adopt"
@@ -421,6 +420,7 @@ def finish(
         LeaseLostError: another process took the execution over; the transaction must not be committed.
     """
     _assign(con, execution_id, owner, _end(run_status, error_kind, error))
+    supersede(con, execution_id)
     owe(con, execution_id, asked_by or owner.name)
 
 
@@ -453,6 +453,7 @@ def finish_unattended(
             f"update linkt.executions set {_assignments(values)} where execution_id = ?",  # noqa: S608
             [*values.values(), row.execution_id],
         )
+        supersede(con, row.execution_id)
         if not delivered:
             owe(con, row.execution_id, None)
 
@@ -492,7 +493,7 @@ def _refuse_beyond_limit(con: duckdb.DuckDBPyConnection, intention: Intention, n
     limit = intention.monthly_credit_limit
     if limit is None:
         return
-    spent = spending_by_task(con, now).get(intention.task_id, Spending())
+    spent = spending_by_task(con, now).get(intention.task_id.lower(), Spending())
     if spent.reaches(limit):
         estimated = (
             f" ({spent.estimated_credits:g} of them estimated: a run that is open or states no cost counts as the "
@@ -507,6 +508,13 @@ def _refuse_beyond_limit(con: duckdb.DuckDBPyConnection, intention: Intention, n
         )
 
 
+_OF_RUN = "lower(run_id) = lower(?)"  # a reply and a list may spell one id in two ways
+# The clock may have been set between two runs, so their times alone do not say which one is the latest. An outcome that
+# is owed is: a run that ends takes the place of those before it.
+_LATEST_FINISHED = """
+    state = 'finished'
+    order by execution_id in (select execution_id from linkt.undelivered) desc, intended_at desc
+"""
 _OPEN = "state in ('intended', 'unknown', 'started')"
 _OWN_TABLES = frozenset({"executions", "undelivered"})
 _COLUMNS = tuple(Execution.__dataclass_fields__)

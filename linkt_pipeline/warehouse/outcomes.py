@@ -18,8 +18,21 @@ _WANTED_FOR = timedelta(hours=24)
 
 def owe(con: duckdb.DuckDBPyConnection, execution_id: str, asked_by: str | None) -> None:
     """Keep the outcome of an execution that has just finished, in the transaction that finishes it."""
-    con.execute("delete from linkt.undelivered where execution_id = ?", [execution_id])
     con.execute("insert into linkt.undelivered (execution_id, asked_by) values (?, ?)", [execution_id, asked_by])
+
+
+def supersede(con: duckdb.DuckDBPyConnection, execution_id: str) -> None:
+    """An execution has just finished: of its task, no earlier outcome answers a start any more."""
+    con.execute(
+        """
+        delete from linkt.undelivered where execution_id in (
+            select other.execution_id
+            from linkt.executions as other join linkt.executions as ended using (task_key)
+            where ended.execution_id = ?
+        )
+        """,
+        [execution_id],
+    )
 
 
 def is_owed(con: duckdb.DuckDBPyConnection, execution_id: str, finished_at: datetime | None, now: datetime) -> bool:

@@ -91,7 +91,13 @@ def test_only_what_contradicts_the_request_rules_a_run_out(given: dict[str, Any]
 
 @pytest.mark.parametrize(
     ("asked", "has", "fit"),
-    [("icp", "other", Fit.DIFFERENT), ("icp", None, Fit.SAME), (None, "other", Fit.SAME), ("icp", "icp", Fit.SAME)],
+    [
+        ("icp", "other", Fit.DIFFERENT),
+        ("icp", None, Fit.SAME),
+        (None, "other", Fit.SAME),
+        ("icp", "icp", Fit.SAME),
+        ("icp", "ICP", Fit.SAME),
+    ],
 )
 def test_a_run_for_another_icp_is_another_run(asked: str | None, has: str | None, fit: Fit) -> None:
     wire = {"id": "r1", "status": "RUNNING", "icp_id": has, "input": {"parameters": {"num_results": 2}}}
@@ -376,9 +382,11 @@ def test_a_list_that_leaves_the_task_out_is_completed_by_the_single_read(scene: 
 
 
 @pytest.mark.parametrize(
-    "unsaid", [{"task_id": None}, {"created_at": None}], ids=["no task", "no time, and an id of another time"]
+    "unsaid",
+    [{"task_id": None}, {"created_at": None}, {"created_at": None, "id": "run_1"}],
+    ids=["no task", "no time, and an id of another time", "no time, and an id that tells none"],
 )
-def test_a_run_that_may_be_a_strangers_is_for_a_person_to_decide(scene: Scene, unsaid: dict[str, None]) -> None:
+def test_a_run_that_may_be_a_strangers_is_for_a_person_to_decide(scene: Scene, unsaid: dict[str, str | None]) -> None:
     """Taking it could wait for a stranger's run; starting another could pay twice."""
     ago = 3600.0 if "created_at" in unsaid else 0.0
     stranger = started_elsewhere(scene, ago=ago, **({} if ago else {"task_id": INGEST_TASK}))
@@ -387,8 +395,18 @@ def test_a_run_that_may_be_a_strangers_is_for_a_person_to_decide(scene: Scene, u
 
     assert isinstance(outcome.error, AmbiguousRunsError)
     assert "1 run, which may be another start's" in str(outcome.error)
-    assert stranger.id in str(outcome.error)
+    assert (unsaid.get("id") or stranger.id) in str(outcome.error)
     assert (scene.states(), scene.posts()) == (["unknown"], 0)
+
+
+def test_a_run_whose_time_its_id_contradicts_is_for_a_person_to_decide(scene: Scene) -> None:
+    """A list in local time without a zone shows a run of just now as one of hours ago."""
+    hours_off = (datetime.now(UTC) - timedelta(hours=5, minutes=30)).isoformat()
+
+    outcome = execute_behind(scene, lambda row: row.update(created_at=hours_off), works=True)
+
+    assert isinstance(outcome.error, AmbiguousRunsError)
+    assert (scene.states(), scene.posts()) == (["unknown"], 1)
 
 
 def test_a_run_of_ours_whose_id_can_not_be_used_stops_with_the_reason(scene: Scene) -> None:

@@ -320,11 +320,12 @@ def test_a_connection_that_breaks_is_looked_up_before_anything_is_sent_again(sce
     assert scene.sandbox.world.requests.count("list_runs") >= 2  # more than one look: lists may lag
 
 
-def test_a_reply_with_the_run_of_another_execution_is_looked_up(scene: Scene) -> None:
+@pytest.mark.parametrize("spell", [str.lower, str.upper], ids=["as it is", "in another spelling"])
+def test_a_reply_with_the_run_of_another_execution_is_looked_up(scene: Scene, spell: Callable[[str], str]) -> None:
     """A cache or a gateway answers with what it said to somebody else: one run is one row."""
     first = start(scene, key="first")
     assert isinstance(first, Execution)
-    body = f'{{"run_id": "{first.run_id}", "status": "SCHEDULED"}}'.encode()
+    body = f'{{"run_id": "{spell(str(first.run_id))}", "status": "SCHEDULED"}}'.encode()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

@@ -93,7 +93,10 @@ LAST_MONTH = datetime(2026, 10, 31, 23, 59, 59, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("created_at", "run", "started", "expected"),
     [
-        (NOW.isoformat(), run_id(LAST_MONTH), LAST_MONTH, NOW),
+        (NOW.isoformat(), run_id(NOW), LAST_MONTH, NOW),
+        (NOW.isoformat(), run_id(LAST_MONTH), NOW, NOW),
+        (NOW.isoformat(), run_id(LAST_MONTH), None, NOW),
+        (NOW.isoformat(), run_id(LAST_MONTH), LAST_MONTH, LAST_MONTH),
         (None, run_id(LAST_MONTH), NOW, NOW),
         (None, run_id(LAST_MONTH), None, LAST_MONTH),
         (None, "no-object-id", None, NOW + timedelta(hours=1)),
@@ -102,7 +105,19 @@ LAST_MONTH = datetime(2026, 10, 31, 23, 59, 59, tzinfo=UTC)
         ("1970-01-01T00:00:00Z", run_id(NOW), None, NOW),
         (None, "f" * 24, None, NOW + timedelta(hours=1)),
     ],
-    ids=["as it says", "the ledger", "the id", "when it was read", "epoch number", "year 9999", "1970", "odd id"],
+    ids=[
+        "it and its id",
+        "it and the ledger",
+        "it alone, elsewhere",
+        "it alone",
+        "the ledger",
+        "the id",
+        "when it was read",
+        "epoch number",
+        "year 9999",
+        "1970",
+        "odd id",
+    ],
 )
 def test_when_a_run_was_made(
     warehouse: Warehouse, created_at: Any, run: str, started: datetime | None, expected: datetime
@@ -165,9 +180,11 @@ def test_without_a_run_of_the_task_to_go_by_those_of_others_are(warehouse: Wareh
 
 HOLES: dict[str, dict[str, Any]] = {
     "created_at null": {"created_at": None},
+    "created_at of another year": {"created_at": "2021-03-01T00:00:00Z"},
     "created_at an epoch number": {"created_at": 1795176000},
     "created_at in the year 9999": {"created_at": "9999-12-31T23:59:59Z"},
     "task_id null": {"task_id": None},
+    "task_id in capitals": {"task_id": TASK.upper()},
     "total null beside a breakdown": {"output": output(total_credits=None, breakdown={"a": 15})},
     "total a text beside a breakdown": {"output": output(total_credits="fifteen", breakdown={"a": 15})},
     "total as text": {"output": output(total_credits="15")},
@@ -183,9 +200,8 @@ def test_a_body_with_a_hole_buys_no_run_beyond_the_limit(warehouse: Warehouse, h
     ledger.mark_started(row.execution_id, owner, run_id=run_id(now), run_status=None)
     ledger.release(owner)
     land(warehouse, body(id=run_id(now), created_at=now.isoformat(), updated_at=now.isoformat()) | hole, seen_at=now)
-    ledger.release(owner)
-    with warehouse.write() as con:
-        con.execute("update linkt.executions set lease_owner = null")
+    with warehouse.write() as con:  # whoever asked for it has it
+        con.execute("delete from linkt.undelivered")
 
     with pytest.raises(CreditLimitReachedError, match="15 of 10 credits"):
         ledger.claim(intention, owner)

@@ -335,6 +335,31 @@ def test_a_finished_run_is_kept_for_the_next_when_its_process_was_interrupted(
     assert claim.execution.execution_id == ended.execution.execution_id
 
 
+def test_a_clock_set_back_hides_no_outcome_that_is_owed(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as clock:
+        clock.setattr("linkt_pipeline.warehouse.ledger._now", lambda: datetime.now(UTC) + timedelta(hours=2))
+        close(warehouse, ledger.claim(intention(), owner), owner)
+        deliver(warehouse, owner.name)
+    latest = ledger.claim(intention(), owner)
+    close(warehouse, latest, owner)
+
+    claim = ledger.claim(intention(), Owner.this_process())
+
+    assert (claim.created, claim.execution.execution_id) == (False, latest.execution.execution_id)
+
+
+def test_a_later_run_takes_the_place_of_an_outcome_that_is_owed(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    close(warehouse, ledger.claim(intention(), owner), owner)
+    close(warehouse, ledger.claim(intention(not_before=datetime.now(UTC)), owner), owner)
+    deliver(warehouse, owner.name, [ledger.claim(intention(), owner).execution.execution_id])
+
+    assert ledger.claim(intention(), owner).created
+
+
 def test_a_finished_run_that_was_delivered_is_not_given_to_another(
     ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
 ) -> None:
@@ -611,8 +636,9 @@ def test_a_run_that_another_row_has_is_not_written_into_a_second_one(ledger: Duc
     ledger.mark_started(first.execution_id, owner, run_id="r1", run_status=None)
     ledger.mark_started(first.execution_id, owner, run_id="r1", run_status="RUNNING")  # its own, once more
 
-    with pytest.raises(RunTakenError, match=f"run r1 belongs to execution {first.execution_id} of task a"):
-        ledger.mark_started(second.execution_id, owner, run_id="r1", run_status=None)
+    for spelling in ("r1", "R1"):
+        with pytest.raises(RunTakenError, match=f"run {spelling} belongs to execution {first.execution_id} of task a"):
+            ledger.mark_started(second.execution_id, owner, run_id=spelling, run_status=None)
 
     assert ledger.get(second.execution_id) == second
 

@@ -1,0 +1,124 @@
+-- Ids of hexadecimal digits are written in lower case, as Linkt does: tasks.yaml could spell them in another way.
+update linkt.executions set task_id = lower(task_id), icp_id = lower(icp_id)
+where task_id <> lower(task_id) or icp_id <> lower(icp_id);
+
+-- Of each task, only the outcome of the latest run is owed.
+delete from linkt.undelivered where execution_id in (
+    select execution_id
+    from linkt.executions
+    where state = 'finished'
+    qualify row_number() over (partition by task_key order by intended_at desc) > 1
+);
+
+-- As before, but a time that a run of ours gives counts only where another witness agrees: the ledger, or the run's id.
+-- Else a body that names another month would hide what the run cost from monthly_credit_limit.
+create or replace view linkt.run_costs as
+with
+executed as (
+    select
+        run_id,
+        arg_max(execution_id, intended_at) as execution_id,
+        arg_max(task_id, intended_at) as task_id,
+        arg_max(task_key, intended_at) as task_key,
+        min(intended_at) as intended_at
+    from linkt.executions
+    where run_id is not null
+    group by run_id
+),
+
+-- A cost beyond a billion credits, below zero or not a number is no statement about a cost.
+itemised as (
+    select run_id, greatest(sum(credits), 0) as credits
+    from linkt.run_credits
+    where credits between -1e9 and 1e9
+    group by run_id
+),
+
+landed as (
+    select
+        run.run_id,
+        executed.execution_id,
+        coalesce(nullif(run.task_id, ''), executed.task_id) as task_id,
+        executed.task_key,
+        false as is_open,
+        coalesce(case when run.total_credits between 0 and 1e9 then run.total_credits end, itemised.credits) as credits,
+        case
+            when regexp_full_match(run.run_id, '[0-9a-fA-F]{24}')
+                then to_timestamp(('0x' || run.run_id[:8])::bigint)
+        end as id_made_at,
+        -- Nobody made a run before Linkt existed, or after it was read. A day allows for clocks, here and below.
+        case
+            when run.created_at not between timestamptz '2020-01-01 00:00:00+00' and run.fetched_at + interval 1 day
+                then null
+            when executed.intended_at is null
+                or run.created_at between executed.intended_at - interval 1 day and executed.intended_at + interval 1 day
+                or run.created_at between id_made_at - interval 1 day and id_made_at + interval 1 day
+                then run.created_at
+        end as made_at,
+        executed.intended_at,
+        run.fetched_at
+    from linkt.runs as run
+    left join executed on run.run_id = executed.run_id
+    left join itemised on run.run_id = itemised.run_id
+),
+
+-- A run that is not landed yet costs something as well, and so may a start whose reply is not known.
+underway as (
+    select
+        execution.run_id,
+        execution.execution_id,
+        execution.task_id,
+        execution.task_key,
+        true as is_open,
+        null::double as credits,
+        null::timestamptz as id_made_at,
+        null::timestamptz as made_at,
+        execution.intended_at,
+        execution.intended_at as fetched_at
+    from linkt.executions as execution
+    anti join linkt.runs as run on execution.run_id = run.run_id
+    where execution.state in ('intended', 'unknown', 'started')
+),
+
+costs as (
+    select * from landed
+    union all
+    select * from underway
+),
+
+usual_of_task as (
+    select task_id, median(credits) as credits from costs where credits is not null group by task_id
+),
+
+usual as (
+    select median(credits) as credits from costs
+)
+
+select
+    cost.run_id,
+    cost.execution_id,
+    cost.task_id,
+    cost.task_key,
+    cost.is_open,
+    cost.credits,
+    case when cost.credits is null then coalesce(usual_of_task.credits, usual.credits, 0) end as estimated_credits,
+    case
+        when cost.made_at is not null then cost.made_at
+        when cost.intended_at is not null then cost.intended_at
+        when cost.id_made_at between timestamptz '2020-01-01 00:00:00+00' and cost.fetched_at + interval 1 day
+            then cost.id_made_at
+        else cost.fetched_at
+    end as spent_at
+from costs as cost
+cross join usual
+left join usual_of_task on cost.task_id is not distinct from usual_of_task.task_id;
+
+comment on view linkt.run_costs is 'What each run cost, when and for which task: one row per landed run, and one per attempt that is still open. The credit limit, `status` and the marts read it here.';
+comment on column linkt.run_costs."run_id" is 'The run; null while it is not known whether an open attempt has one.';
+comment on column linkt.run_costs."execution_id" is 'The attempt that started it; null for runs started elsewhere.';
+comment on column linkt.run_costs."task_id" is 'Linkt''s id of the task, as the run says, else as it was started here; null if neither knows.';
+comment on column linkt.run_costs."task_key" is 'Entry of tasks.yaml that started it; null for runs started elsewhere.';
+comment on column linkt.run_costs."is_open" is 'True while the run is not landed.';
+comment on column linkt.run_costs."credits" is 'The total that the run states, else the sum of its breakdown; never below zero; null if it states neither.';
+comment on column linkt.run_costs."estimated_credits" is 'Where credits is null: the median of the task''s runs, else of all runs, else 0. Counts towards monthly_credit_limit.';
+comment on column linkt.run_costs."spent_at" is 'When the run was made, as it says; where that is missing, can''t be or stands alone: when it was started here, else the time in its id, else when it was read.';
