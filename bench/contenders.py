@@ -35,7 +35,7 @@ def _warehouse(folder: Path, ids: list[str], run: int = 1) -> Any:
     from linkt_pipeline.warehouse.frames import RUN_CREDITS_FRAME, RUN_RESOURCES_FRAME, RUNS_FRAME
     from linkt_pipeline.warehouse.landing import land_runs
 
-    warehouse = Warehouse(folder / "linkt.duckdb")
+    warehouse = Warehouse(folder / "warehouse.duckdb")
     at, run_id = datetime.now(UTC), f"{run:024x}"
     row = {"run_id": run_id, "icp_id": ICP.format(0), "updated_at": at, "fetched_at": at, "payload": "{}"}
     named = {"run_id": run_id, "resource_type": "entity", "action": "created", "resource_id": ids}

@@ -73,7 +73,7 @@ async def _fetch(folder: Path, url: str, numbers: list[int], per_icp: int) -> An
     from linkt_pipeline.warehouse.frames import RUN_CREDITS_FRAME, RUN_RESOURCES_FRAME, RUNS_FRAME, UTC
     from linkt_pipeline.warehouse.landing import land_runs
 
-    warehouse = Warehouse(folder / "linkt.duckdb")
+    warehouse = Warehouse(folder / "warehouse.duckdb")
     icps = sorted({number // per_icp for number in numbers})
     at = pl.lit("2026-01-01").str.to_datetime(time_unit="us").cast(UTC)
     runs = pl.DataFrame(

@@ -11,7 +11,7 @@ def big_warehouse(quick: bool) -> tuple[Path, int]:
     from linkt_pipeline.warehouse.connection import Warehouse
 
     entities = 50_000 if quick else 1_000_000
-    path = WORK / ("small" if quick else "big") / "linkt.duckdb"
+    path = WORK / ("small" if quick else "big") / "warehouse.duckdb"
     with Warehouse(path, memory_limit="4GB").write() as con:
         row = con.execute("select count(*) from linkt.entities").fetchone()
         if row is not None and row[0] < entities:

@@ -53,7 +53,7 @@ def slow_sandbox() -> Iterator[str]:
 async def measure(url: str, folder: Path, count: int, age: timedelta, seconds: float) -> dict[str, float]:
     """Wait for ``count`` runs for a while, and tell what that took."""
     requests: list[RequestRecord] = []
-    warehouse = Warehouse(folder / "linkt.duckdb")
+    warehouse = Warehouse(folder / "warehouse.duckdb")
     ledger = DuckDbLedger(warehouse)
     process = psutil.Process()
     async with LinktClient(url, SecretStr(SANDBOX_KEY), on_request=requests.append) as client:

@@ -11,7 +11,7 @@ from pathlib import Path
 from stat import S_IMODE
 
 PUBLISHED = "published"
-_MARKS = ("dagster.yaml", "linkt.duckdb", "warehouse.duckdb")  # of a folder that belongs to a deployment
+_MARKS = ("dagster.yaml", "warehouse.duckdb", "linkt.duckdb")  # of a folder that belongs to a deployment
 _OTHERS = 0o077
 
 

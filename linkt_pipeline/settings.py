@@ -126,7 +126,7 @@ class Settings(BaseSettings):
     @property
     def warehouse_path(self) -> Path:
         """The DuckDB file the pipeline writes."""
-        return self.root / "linkt.duckdb"
+        return self.root / "warehouse.duckdb"
 
     @property
     def published_dir(self) -> Path:
@@ -136,7 +136,7 @@ class Settings(BaseSettings):
     @property
     def snapshot_path(self) -> Path:
         """The read-only copy of the warehouse that BI tools open."""
-        return self.published_dir / "linkt.duckdb"
+        return self.published_dir / "warehouse.duckdb"
 
     @property
     def active_tasks_file(self) -> Path:

@@ -166,7 +166,7 @@ def test_no_tasks_file_means_no_tasks(tmp_path: Path) -> None:
 def test_no_key_and_no_tasks_file_is_the_sandbox_with_a_folder_of_its_own(tmp_path: Path) -> None:
     settings = load_settings()
     assert settings.sandbox
-    assert settings.warehouse_path == tmp_path / "data" / "sandbox" / "linkt.duckdb"
+    assert settings.warehouse_path == tmp_path / "data" / "sandbox" / "warehouse.duckdb"
     assert settings.active_tasks_file == SANDBOX_TASKS_FILE
 
 

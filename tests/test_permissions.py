@@ -28,7 +28,7 @@ def _umask():
 
 def test_a_new_folder_is_its_owners_alone(tmp_path):
     make_private_folder(tmp_path / "data")
-    with Warehouse(tmp_path / "by-the-warehouse" / "linkt.duckdb").write():
+    with Warehouse(tmp_path / "by-the-warehouse" / "warehouse.duckdb").write():
         pass
 
     assert mode(tmp_path / "data") == mode(tmp_path / "by-the-warehouse") == 0o700
@@ -36,7 +36,7 @@ def test_a_new_folder_is_its_owners_alone(tmp_path):
     assert mode(tmp_path / "another") == 0o700
 
 
-@pytest.mark.parametrize("mark", ["dagster.yaml", "linkt.duckdb"])
+@pytest.mark.parametrize("mark", ["dagster.yaml", "warehouse.duckdb"])
 def test_a_deployments_folder_that_was_open_is_closed_and_told(tmp_path, mark):
     root = tmp_path / "data"
     root.mkdir(mode=0o755)
@@ -83,19 +83,19 @@ def test_another_user_reads_what_the_setting_allows(readers, published, warehous
     base.mkdir(mode=0o755)
     try:
         secure_folder(root, readers)
-        store = Warehouse(root / "linkt.duckdb")
+        store = Warehouse(root / "warehouse.duckdb")
         with store.write() as con:
             con.execute("create schema marts; create table marts.companies as select 'Brightpath' as name")
         publish_snapshot(store, root / "published")
 
         readable = [
-            _can_read(root / "published" / "linkt.duckdb"),
+            _can_read(root / "published" / "warehouse.duckdb"),
             _can_read(root / "published" / "marts" / "companies.parquet"),
             _can_read(root / "published" / "catalog.json"),
         ]
 
         assert readable == [published] * 3
-        assert _can_read(root / "linkt.duckdb") is warehouse
+        assert _can_read(root / "warehouse.duckdb") is warehouse
     finally:
         subprocess.run(["rm", "-rf", str(base)], check=True)
 

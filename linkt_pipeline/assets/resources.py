@@ -18,7 +18,7 @@ API_KEY_VARIABLE = "LINKT_API_KEY"
 class WarehouseResource(dg.ConfigurableResource[None]):
     """The DuckDB file that the pipeline writes. Opened per operation, never held."""
 
-    path: str = Field(description="Absolute path of linkt.duckdb.")
+    path: str = Field(description="Absolute path of warehouse.duckdb.")
 
     @property
     def warehouse(self) -> Warehouse:

@@ -17,11 +17,11 @@ from linkt_pipeline.warehouse.snapshot import publish_snapshot
 SNAPSHOT = dg.AssetKey(["published", "snapshot"])
 
 _DESCRIPTION = """\
-What BI tools and notebooks read: `published/linkt.duckdb`, a consistent read-only copy of the warehouse moved into
+What BI tools and notebooks read: `published/warehouse.duckdb`, a consistent read-only copy of the warehouse moved into
 place atomically, one Parquet file per table of `staging` and `marts`, and `catalog.json`. A reader that holds the old
 file keeps it; nobody ever sees half a copy. Published only if no error-level check fails.
 
-Point tools at this file, never at the `linkt.duckdb` that the pipeline writes.
+Point tools at this file, never at the `warehouse.duckdb` that the pipeline writes.
 """
 _HOW_TO_READ = """\
 ```python
@@ -51,7 +51,7 @@ def build_snapshot(graph: ModelGraph, published_dir: Path, readers: Readers) -> 
         kinds={"parquet", *KINDS},
         owners=OWNERS,
         pool=POOL,
-        metadata={"dagster/uri": (published_dir / "linkt.duckdb").as_uri()},
+        metadata={"dagster/uri": (published_dir / "warehouse.duckdb").as_uri()},
         freshness_policy=WEEKLY,
         automation_condition=FOLLOWS,
     )

@@ -48,7 +48,7 @@ def _give_up(deployment: Deployment, run_id: str) -> str | None:
     """The task whose execution of this run is closed now; None where the run is no reject."""
     from linkt_pipeline.warehouse.ledger import DuckDbLedger
 
-    if not deployment.warehouse.path.exists():
+    if not deployment.warehouse.exists:
         return None
     given_up = DuckDbLedger(deployment.warehouse).give_up(run_id)
     return given_up.task_key if given_up else None

@@ -92,8 +92,6 @@ Made by `linkt-pipeline models --markdown` from the warehouse's own descriptions
 
 `linkt` holds what the API delivered and the books kept about it, `staging` the same cleaned and flattened, `marts` what
 questions are asked of. Times are UTC. The types of `staging` and `marts` are those of the published copy (docs/bi.md).
-Opened by its file name, `linkt.duckdb` becomes a database called `linkt`, so the
-schema of the same name needs both: `linkt.linkt.runs`; `staging` and `marts` need neither.
 """
 
 

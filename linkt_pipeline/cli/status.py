@@ -31,10 +31,10 @@ def status(as_json: bool) -> None:
     from linkt_pipeline.cli.status_view import print_status
 
     report: StatusReport | None = None
-    if settings.warehouse_path.exists():
-        from linkt_pipeline.warehouse.connection import Warehouse
+    from linkt_pipeline.warehouse.connection import Warehouse
 
-        warehouse = Warehouse(settings.warehouse_path, lock_timeout=_PATIENCE)
+    warehouse = Warehouse(settings.warehouse_path, lock_timeout=_PATIENCE)
+    if warehouse.exists:
         report = read_status(warehouse, settings, deployment.tasks, datetime.now(UTC))
     if as_json:
         import orjson

@@ -10,10 +10,11 @@ POSIX lock that keeps other processes out.
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import duckdb
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential, wait_random
@@ -24,6 +25,10 @@ from linkt_pipeline.warehouse.errors import WarehouseBusyError, WarehouseInUseEr
 from linkt_pipeline.warehouse.faults import is_lock_conflict, opening_error, unwritable_error
 from linkt_pipeline.warehouse.files import shared_lock
 from linkt_pipeline.warehouse.migration import migrate, needs_migration
+from linkt_pipeline.warehouse.old_names import OLD_NAME, has_old_name, rename_warehouse
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 DEFAULT_LOCK_TIMEOUT = timedelta(seconds=30)
 DEFAULT_HOLD = timedelta(seconds=5)
@@ -164,6 +169,7 @@ class Warehouse:
             return self._attached(read_only=reading, threads=threads, settings=settings)
 
         with _turn_for(self.path).taken(self.path, self.lock_timeout), ExitStack() as opened:
+            self._take_new_name()
             con = opened.enter_context(attached(reading=read_only and self.path.exists()))
             if needs_migration(con, self.path):
                 opened.close()
@@ -171,6 +177,36 @@ class Warehouse:
                     self._bring_up_to_date(con)
                 con = opened.enter_context(attached(reading=read_only))
             yield con
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a file yet."""
+        return self.path.exists() or has_old_name(self.path)
+
+    def _take_new_name(self) -> None:
+        """Rename the file of an older version; only for whoever has the turn."""
+        if has_old_name(self.path):
+            started = time.monotonic()
+            try:
+                self._patiently(rename_warehouse, self.path)
+            except (duckdb.Error, OSError) as error:
+                better = opening_error(error, self.path.with_name(OLD_NAME), time.monotonic() - started)
+                if better is not None:
+                    raise better from error
+                raise
+
+    def _patiently(self, open_file: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Open a file, waiting while another process has it.
+
+        The wait is for the lock message alone: no other error goes away by itself.
+        """
+        retrying = Retrying(
+            retry=retry_if_exception(is_lock_conflict),
+            wait=wait_exponential(multiplier=0.005, max=0.2) + wait_random(0, 0.04),
+            stop=stop_after_delay(self.lock_timeout),
+            reraise=True,
+        )
+        return retrying(open_file, *args, **kwargs)
 
     @contextmanager
     def _transaction(self, con: duckdb.DuckDBPyConnection) -> Iterator[None]:
@@ -199,7 +235,7 @@ class Warehouse:
             WarehouseMissingError: there is no file yet.
             WarehouseBusyError, NotAWarehouseError, NewerWarehouseError, WarehouseUnwritableError: see :meth:`read`.
         """
-        if not self.path.exists():
+        if not self.exists:
             raise WarehouseMissingError(f"{self.path} does not exist yet; `linkt-pipeline sync` or `run` creates it")
         with self._opened(read_only=True):
             pass
@@ -245,23 +281,11 @@ class Warehouse:
             engine.detach(con)
 
     def _attach(self, engine: Engine, read_only: bool, threads: int | None, settings: str) -> duckdb.DuckDBPyConnection:
-        """Open the file, waiting while another process has it.
-
-        The wait is for the lock message alone: no other error goes away by itself.
-        """
         started = time.monotonic()
-        retrying = Retrying(
-            retry=retry_if_exception(is_lock_conflict),
-            wait=wait_exponential(multiplier=0.005, max=0.2) + wait_random(0, 0.04),
-            stop=stop_after_delay(self.lock_timeout),
-            reraise=True,
-        )
         try:
             if not read_only:
                 make_private_folder(self.path.parent)
-            con: duckdb.DuckDBPyConnection = retrying(
-                engine.attach, read_only=read_only, threads=threads, settings=settings
-            )
+            con = self._patiently(engine.attach, read_only=read_only, threads=threads, settings=settings)
         except (duckdb.Error, OSError) as error:
             engine.stop()
             better = opening_error(error, self.path, time.monotonic() - started)

@@ -3,8 +3,8 @@
 Starting a DuckDB takes 7 ms, attaching a file to one that runs takes 1. Nothing of the file stays behind: detaching
 writes its log into it, frees its buffers and gives up its lock, and temporary tables go with their connection.
 
-The file is attached under the name ``warehouse`` to a database in memory. Opened directly, ``linkt.duckdb`` would
-become a catalog called ``linkt``, and DuckDB then refuses ``linkt.runs`` as ambiguous with the schema ``linkt``.
+The file is attached under the name ``warehouse`` to a database in memory, whatever the file is called. A catalog called
+``linkt`` would make ``linkt.runs`` ambiguous with the schema ``linkt``.
 """
 
 import os

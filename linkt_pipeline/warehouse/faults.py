@@ -43,7 +43,7 @@ def opening_error(error: Exception, path: Path, waited_seconds: float) -> Wareho
     if _OTHER_HANDLE.search(text):
         return WarehouseBusyError(
             f"{path} is already open in this process outside of the pipeline's own connection; close that DuckDB "
-            "connection, or open the published snapshot instead (published/linkt.duckdb beside the warehouse)"
+            "connection, or open the published snapshot instead (published/warehouse.duckdb beside the warehouse)"
         )
     if _NEWER_FORMAT.search(text):
         return NewerWarehouseError(
@@ -53,8 +53,8 @@ def opening_error(error: Exception, path: Path, waited_seconds: float) -> Wareho
     if _NOT_DUCKDB.search(text):
         return NotAWarehouseError(
             f"{path} is not a DuckDB database, or a damaged one ({_first_line(text)}); nothing was changed. Put a "
-            "backup in its place (published/linkt.duckdb beside it is a whole copy), or set LINKT_DATA_DIR to another "
-            "folder for a new warehouse, which knows nothing of the runs bought so far"
+            "backup in its place (published/warehouse.duckdb beside it is a whole copy), or set LINKT_DATA_DIR to "
+            "another folder for a new warehouse, which knows nothing of the runs bought so far"
         )
     return unwritable_error(error, path)
 
@@ -103,7 +103,7 @@ def _busy(text: str, path: Path, waited_seconds: float) -> WarehouseBusyError:
     return WarehouseBusyError(
         f"{path} has been held by {who} for {waited_seconds:.0f} s and more, so nothing was read or written. Close "
         "that program, or point it at the published snapshot instead, which is never locked "
-        "(published/linkt.duckdb beside the warehouse); then run the same command again",
+        "(published/warehouse.duckdb beside the warehouse); then run the same command again",
         holder=holder,
         pid=pid,
     )

@@ -11,6 +11,7 @@ import orjson
 from linkt_pipeline.warehouse.catalog import literal
 from linkt_pipeline.warehouse.engine import CATALOG
 from linkt_pipeline.warehouse.errors import SnapshotMissingError, SnapshotUnusableError
+from linkt_pipeline.warehouse.old_names import rename_snapshot
 from linkt_pipeline.warehouse.snapshot import CATALOG_NAME
 
 
@@ -23,11 +24,11 @@ def open_snapshot(snapshot: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         SnapshotUnusableError: it is no DuckDB database or a damaged one, or a statement of the caller fails on what
             it holds.
     """
+    rename_snapshot(snapshot)
     if not snapshot.is_file():
         raise SnapshotMissingError(snapshot)
     con = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
     try:
-        # Opened by itself, linkt.duckdb would be a catalog `linkt` with a schema `linkt`, and `linkt.runs` ambiguous.
         con.execute(f"attach {literal(str(snapshot))} as {CATALOG} (read_only)")
         con.execute(f"use {CATALOG}")
         con.execute("set TimeZone = 'UTC'")

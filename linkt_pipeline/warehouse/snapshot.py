@@ -4,8 +4,7 @@ The warehouse file is copied as it is under a lock that lets readers in, which t
 own ``copy from database`` writes every row anew and was twelve times slower at 1.2 GB. All further work is done on the
 copy, which is then moved over the old one: who has the old file open keeps it.
 
-Views become tables in the copy. A view remembers the names it was written with, and ``linkt.runs`` means something
-else (or is refused as ambiguous) once the file is opened as ``linkt.duckdb``, where ``linkt`` is the database too.
+Views become tables in the copy, so that a reader computes nothing and needs no name of ours for the database.
 """
 
 import shutil
@@ -26,9 +25,9 @@ from linkt_pipeline.warehouse.engine import CATALOG, start_duckdb
 from linkt_pipeline.warehouse.errors import WarehouseError
 from linkt_pipeline.warehouse.faults import is_unwritable, sql_failure, unwritable_error
 from linkt_pipeline.warehouse.files import copy_inside_kernel, exclusive_folder, move_into_place
+from linkt_pipeline.warehouse.old_names import SNAPSHOT_NAME, link_old_name
 from linkt_pipeline.warehouse.published_types import conversions, parquet_type
 
-SNAPSHOT_NAME = "linkt.duckdb"
 CATALOG_NAME = "catalog.json"
 # DuckDB gathers a row group in memory before it is written, for each thread: by rows alone, wide ones need gigabytes.
 _PARQUET = "format parquet, compression zstd, row_group_size_bytes '16MB'"
@@ -71,8 +70,8 @@ def publish_snapshot(warehouse: Warehouse, published_dir: Path) -> Published:
 
     Args:
         warehouse: what to copy.
-        published_dir: receives ``linkt.duckdb``, ``<schema>/<table>.parquet`` and ``catalog.json``; Parquet files of
-            tables that are gone are removed.
+        published_dir: receives ``warehouse.duckdb``, ``<schema>/<table>.parquet`` and ``catalog.json``; Parquet
+            files of tables that are gone are removed.
 
     Raises:
         WarehouseMissingError: there is no warehouse yet.
@@ -113,6 +112,7 @@ def _publish(warehouse: Warehouse, folder: Path, begun: float) -> Published:
         move_into_place(copy, folder / SNAPSHOT_NAME)
         # A tool that opened the old file for writing may have left a log, which must not be applied to the new one.
         (folder / f"{SNAPSHOT_NAME}.wal").unlink(missing_ok=True)
+        link_old_name(folder / SNAPSHOT_NAME)
         move_into_place(workspace / CATALOG_NAME, folder / CATALOG_NAME)
         _remove_stale(folder, set(parquet.values()))
     finally:

@@ -65,7 +65,7 @@ def test_without_key_and_tasks_it_is_the_sandbox_and_says_so(tmp_path: Path, mon
     assert "enterprise_saas_search" in paid.partitions_def.get_partition_keys()
     assert definitions.metadata["mode"].value == "sandbox (made-up data)"
     warehouse = definitions.resources["warehouse"]
-    assert warehouse.path == str(tmp_path / "data" / "sandbox" / "linkt.duckdb")
+    assert warehouse.path == str(tmp_path / "data" / "sandbox" / "warehouse.duckdb")
 
 
 def test_lineage_is_kept_on_disk_until_the_sql_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

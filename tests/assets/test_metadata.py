@@ -139,7 +139,7 @@ def test_the_key_is_in_nothing_that_dagster_keeps(running: Deployment, made: obj
 
 def _texts(running: Deployment) -> Iterator[str]:
     for path in running.folder.rglob("*"):
-        if not path.is_file() or path.name.startswith("linkt.duckdb"):
+        if not path.is_file() or path.name.startswith("warehouse.duckdb"):
             continue
         if path.read_bytes()[:15] != b"SQLite format 3":
             yield path.read_text(encoding="utf-8", errors="replace")

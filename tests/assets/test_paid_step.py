@@ -75,7 +75,7 @@ class Step:
 @pytest.fixture
 def step(tmp_path: Path) -> Iterator[Step]:
     with running_sandbox(speed=60) as sandbox:
-        yield Step(sandbox, Warehouse(tmp_path / "linkt.duckdb"))
+        yield Step(sandbox, Warehouse(tmp_path / "warehouse.duckdb"))
 
 
 # --- interrupts

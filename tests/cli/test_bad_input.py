@@ -104,7 +104,7 @@ def test_data_dir_that_cannot_be_written(live, arguments):
 
 @pytest.mark.parametrize("arguments", [("run", "search"), ("sync",), ("status",), ("query", "select 1", "--live")])
 def test_warehouse_that_is_not_duckdb(live, arguments):
-    warehouse = live.folder / "data" / "linkt.duckdb"
+    warehouse = live.folder / "data" / "warehouse.duckdb"
     warehouse.parent.mkdir()
     warehouse.write_text("name,amount\n" * 1_000)
     message = refused(live, *arguments)
@@ -116,7 +116,7 @@ def test_warehouse_that_is_not_duckdb(live, arguments):
 @pytest.mark.parametrize("arguments", [("query", "from marts.companies"), ("report",)])
 @pytest.mark.parametrize("damage", ["no database", "cut off", "a damaged row group"])
 def test_snapshot_that_is_damaged(live, arguments, damage):
-    snapshot = live.folder / "data" / "published" / "linkt.duckdb"
+    snapshot = live.folder / "data" / "published" / "warehouse.duckdb"
     snapshot.parent.mkdir(parents=True)
     with duckdb.connect(str(snapshot)) as con:
         con.execute("create schema marts; create table marts.companies as select uuid() as id from range(100000)")
@@ -136,7 +136,7 @@ def test_snapshot_that_is_damaged(live, arguments, damage):
 
 @pytest.mark.parametrize("arguments", [("run", "search"), ("sync",), ("status",)])
 def test_warehouse_of_a_newer_version(live, arguments):
-    path = live.folder / "data" / "linkt.duckdb"
+    path = live.folder / "data" / "warehouse.duckdb"
     with Warehouse(path).write() as con:
         con.execute("insert into linkt.schema_migrations values (999, 'from_the_future', now())")
     message = refused(live, *arguments)
@@ -146,7 +146,7 @@ def test_warehouse_of_a_newer_version(live, arguments):
 
 def test_nothing_published_yet(live):
     message = refused(live, "query", "select 1")
-    assert "data/published/linkt.duckdb" in message
+    assert "data/published/warehouse.duckdb" in message
     assert "linkt-pipeline sync" in message
 
 

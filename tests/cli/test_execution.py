@@ -29,7 +29,7 @@ def failing_job(tmp_path: Path, monkeypatch) -> Iterator[None]:
     for name in ("LINKT_API_KEY", "LINKT_DATA_DIR", "LINKT_TASKS_FILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
-    path = tmp_path / "data" / "sandbox" / "linkt.duckdb"
+    path = tmp_path / "data" / "sandbox" / "warehouse.duckdb"
     monkeypatch.setattr(Deployment, "warehouse", Warehouse(path, lock_timeout=timedelta(seconds=0.2)))
     holders: list[subprocess.Popen[str]] = []
 

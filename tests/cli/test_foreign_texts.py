@@ -62,7 +62,7 @@ def test_no_file_of_the_deployment_holds_the_key(failed):
 def test_no_table_holds_it_either(failed):
     """Compressed pages hide a text from a search through the file."""
     command, _ = failed
-    for file in ("linkt.duckdb", "published/linkt.duckdb"):
+    for file in ("warehouse.duckdb", "published/warehouse.duckdb"):
         con = duckdb.connect()
         con.execute(f"attach '{command.folder / 'data' / file}' as store (read_only); use store")
         columns = con.execute(

@@ -29,7 +29,7 @@ def ask(tmp_path: Path, monkeypatch, capsys):
     for name in ("LINKT_API_KEY", "LINKT_DATA_DIR", "LINKT_TASKS_FILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
-    snapshot = tmp_path / "data" / "sandbox" / "published" / "linkt.duckdb"
+    snapshot = tmp_path / "data" / "sandbox" / "published" / "warehouse.duckdb"
     snapshot.parent.mkdir(parents=True)
     with duckdb.connect(str(snapshot)) as con:
         con.execute("create schema linkt.linkt; create table linkt.linkt.runs as select 'r1' as run_id")

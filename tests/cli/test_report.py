@@ -20,7 +20,7 @@ def folder(tmp_path: Path, monkeypatch) -> Path:
 
 @pytest.fixture
 def published(folder: Path, graph) -> Path:  # noqa: F811
-    warehouse = Warehouse(folder / "linkt.duckdb")
+    warehouse = Warehouse(folder / "warehouse.duckdb")
     with warehouse.write() as con:
         Bench(con, graph).build()
     publish_snapshot(warehouse, folder / "published")

@@ -170,7 +170,7 @@ def test_sync_collects_runs_started_elsewhere_and_buys_nothing(live, api):
     assert lines["signals"] == "{signals} landed ({signals} new), 0 missing, 0 rejected".format(**found)
     assert found["signals"] > 0
     assert re.fullmatch(r"\d+ of \d+ rebuilt", lines["models"])
-    assert lines["published"].startswith(str(live.folder / "data" / "published" / "linkt.duckdb"))
+    assert lines["published"].startswith(str(live.folder / "data" / "published" / "warehouse.duckdb"))
 
 
 def test_missing_and_rejected_ids_are_told_by_status(live, api):

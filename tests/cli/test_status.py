@@ -39,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch) -> Path:
 @pytest.fixture
 def warehouse(folder: Path) -> Warehouse:
     """A deployment in the middle of its month."""
-    store = Warehouse(folder / "data" / "linkt.duckdb")
+    store = Warehouse(folder / "data" / "warehouse.duckdb")
     with store.write() as con:
         con.execute(
             "insert into linkt.executions (execution_id, task_key, task_id, attempt, state, run_id, run_status, "
@@ -247,7 +247,7 @@ def test_without_a_snapshot_it_says_how_to_get_one(capsys):
 def test_the_snapshots_moment(warehouse, folder, capsys, catalog, as_of):
     published = folder / "data" / "published"
     published.mkdir()
-    (published / "linkt.duckdb").write_bytes(b"")
+    (published / "warehouse.duckdb").write_bytes(b"")
     if catalog is not None:
         (published / "catalog.json").write_text(catalog)
     assert report(capsys)["snapshot_as_of"].startswith(as_of)

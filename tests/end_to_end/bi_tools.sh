@@ -2,10 +2,10 @@
 # BI tools and drivers that are not among the developers' dependencies, each installed into a temporary folder and run
 # on a published snapshot. Needs pip, npm and a few minutes; docs/bi.md records what it printed.
 #
-#     tests/end_to_end/bi_tools.sh data/sandbox/published/linkt.duckdb
+#     tests/end_to_end/bi_tools.sh data/sandbox/published/warehouse.duckdb
 set -euo pipefail
 
-snapshot=$(realpath "${1:?path of a published linkt.duckdb}")
+snapshot=$(realpath "${1:?path of a published warehouse.duckdb}")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"

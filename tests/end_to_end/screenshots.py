@@ -111,7 +111,7 @@ def take_report(folder: Path, images: Path) -> None:
             ("sync", "--since", f"{begin:%Y-%m-%d}"),
         ):
             _command(folder, environment, *arguments)
-    page_file = write_report(folder / "data" / "published" / "linkt.duckdb", folder / "report.html", made_up=True)
+    page_file = write_report(folder / "data" / "published" / "warehouse.duckdb", folder / "report.html", made_up=True)
     with _chromium() as browser:
         page = browser.new_page(viewport={"width": _REPORT_WIDTH, "height": _REPORT_HEIGHT})
         page.goto(page_file.as_uri())

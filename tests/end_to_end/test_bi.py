@@ -33,9 +33,9 @@ class Deployment:
     def __init__(self, folder: Path) -> None:
         with empty_warehouse() as con:
             self._graph = load_models(PROJECT_ROOT / "sql", warehouse_sources(con))
-        self._warehouse = Warehouse(folder / "linkt.duckdb")
+        self._warehouse = Warehouse(folder / "warehouse.duckdb")
         self.published = folder / "published"
-        self.snapshot = self.published / "linkt.duckdb"
+        self.snapshot = self.published / "warehouse.duckdb"
         self._companies = 0
 
     def publish_one_more(self) -> None:

@@ -53,7 +53,7 @@ def rows(command: Command, sql: str) -> list[dict]:
 
 def test_the_demo_shows_credits_companies_signals_and_where_things_are(demonstrated):
     out = demonstrated.first.out
-    for part in ("Credits by task and action", "Companies", "Latest signals", "linkt.duckdb", "linkt-pipeline ui"):
+    for part in ("Credits by task and action", "Companies", "Latest signals", "warehouse.duckdb", "linkt-pipeline ui"):
         assert part in out
     assert "sandbox mode" in demonstrated.first.err
     assert len(re.findall(r"COMPLETED +[\d.]+ ", out)) == 3
@@ -88,7 +88,7 @@ def test_a_second_demo_grows_the_history_whatever_the_environment_says(demonstra
     assert after["runs"] == before["runs"] + 3
     assert after["credits"] > before["credits"]
     assert rows(demonstrated, "select count(*) as n from marts.entity_changes")[0]["n"] > 0
-    assert not (demonstrated.folder / "data" / "linkt.duckdb").exists()
+    assert not (demonstrated.folder / "data" / "warehouse.duckdb").exists()
 
 
 def test_the_demo_is_quick(demonstrated):

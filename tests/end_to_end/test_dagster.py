@@ -52,7 +52,7 @@ def test_what_one_execution_found_is_published_by_itself(dagster: DagsterDev) ->
         assert time.monotonic() < deadline, "nothing was published"
         time.sleep(1)
 
-    published: Path = dagster.home / "published" / "linkt.duckdb"
+    published: Path = dagster.home / "published" / "warehouse.duckdb"
     con = duckdb.connect()
     try:
         con.execute(f"attach '{published}' as published (read_only); use published")

@@ -49,7 +49,7 @@ def dagster(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def ledger(dagster: DagsterDev) -> list[tuple[str, str, str]]:
     """State, run id and run status of every execution, oldest first."""
-    with Warehouse(dagster.home / "linkt.duckdb").read() as con:
+    with Warehouse(dagster.home / "warehouse.duckdb").read() as con:
         return con.execute("select state, run_id, run_status from linkt.executions order by intended_at").fetchall()
 
 
@@ -64,7 +64,7 @@ def worker_of(dagster: DagsterDev) -> psutil.Process:
     """The process that waits, by the lease it holds."""
 
     def owners() -> list[tuple[str]]:
-        with Warehouse(dagster.home / "linkt.duckdb").read() as con:
+        with Warehouse(dagster.home / "warehouse.duckdb").read() as con:
             return con.execute(
                 "select lease_owner from linkt.executions where state = 'started' and lease_owner is not null"
             ).fetchall()
@@ -117,7 +117,7 @@ def test_terminate_cancels_sigterm_leaves_and_sigkill_is_adopted(dagster: Dagste
 def test_the_warehouse_is_free_while_a_run_is_waited_for(dagster: DagsterDev, sandbox: Sandbox) -> None:
     waiting = dagster.materialize("signals")
     eventually(lambda: "RUNNING" in dagster.messages(waiting), 60)
-    with duckdb.connect(str(dagster.home / "linkt.duckdb"), read_only=True) as con:
+    with duckdb.connect(str(dagster.home / "warehouse.duckdb"), read_only=True) as con:
         assert con.execute("select count(*) from linkt.linkt.executions where state = 'started'").fetchall() == [(1,)]
     dagster.terminate(waiting)
     assert dagster.wait_until(waiting) == "CANCELED"
@@ -139,7 +139,7 @@ def test_ctrl_c_twice_on_a_process_group_does_not_cut_the_handler_short(tmp_path
     process = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **environment}, start_new_session=True)
     try:
         eventually(lambda: sandbox.run_count(SEARCH) == before + 1, 60)
-        warehouse = Warehouse(tmp_path / "data" / "linkt.duckdb")
+        warehouse = Warehouse(tmp_path / "data" / "warehouse.duckdb")
         eventually(lambda: states(warehouse) == ["started"])
         os.killpg(process.pid, signal.SIGINT)
         time.sleep(0.01)

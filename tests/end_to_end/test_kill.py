@@ -70,7 +70,7 @@ print("done", flush=True)
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
     with running_sandbox(tmp_path / "linkt", speed=6) as sandbox:
-        yield Scene(sandbox, Warehouse(tmp_path / "linkt.duckdb"))
+        yield Scene(sandbox, Warehouse(tmp_path / "warehouse.duckdb"))
 
 
 def start_worker(scene: Scene, *, lease: float = 60, only_one: bool = False) -> subprocess.Popen[str]:

@@ -401,14 +401,14 @@ def test_a_published_copy_put_in_place_of_the_warehouse_gets_its_types_back(
     tmp_path: Path, folder: Folder, kind: str
 ) -> None:
     folder.write("marts.t", f"{kind}select id, changed_at from linkt.things")
-    warehouse = Warehouse(tmp_path / "data" / "linkt.duckdb")
+    warehouse = Warehouse(tmp_path / "data" / "warehouse.duckdb")
     with warehouse.write() as con:
         con.execute("create table linkt.things (id varchar, changed_at timestamptz)")
         con.execute("insert into linkt.things values ('a', timestamptz '2026-04-07 00:00:00+00')")
     build_in(warehouse, folder, "marts.t")
     copy = publish_snapshot(warehouse, tmp_path / "published").path
 
-    restored = Warehouse(tmp_path / "restored" / "linkt.duckdb")
+    restored = Warehouse(tmp_path / "restored" / "warehouse.duckdb")
     restored.path.parent.mkdir()
     shutil.copyfile(copy, restored.path)
     build_in(restored, folder, "marts.t")
@@ -425,7 +425,7 @@ def build_in(warehouse: Warehouse, folder: Folder, name: str) -> None:
 
 
 def test_a_model_that_needs_too_much_memory_is_told_so(tmp_path: Path, folder: Folder) -> None:
-    warehouse = Warehouse(tmp_path / "linkt.duckdb", memory_limit="40MB")
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb", memory_limit="40MB")
     folder.write("marts.t", "-- materialized: table\nselect list(uuid()::varchar) as ids from range(1000000)")
 
     with pytest.raises(ModelBuildError, match=r"(?s)marts\.t .*more memory .* in two steps") as caught:
@@ -438,7 +438,7 @@ def test_a_model_that_needs_too_much_memory_is_told_so(tmp_path: Path, folder: F
 @needs_root
 def test_a_disk_that_is_full_when_a_model_spills_is_no_fault_of_the_model(tmp_path: Path, folder: Folder) -> None:
     with mounted(tmp_path / "small", "size=16m") as disk:
-        warehouse = Warehouse(disk / "linkt.duckdb", memory_limit="60MB")
+        warehouse = Warehouse(disk / "warehouse.duckdb", memory_limit="60MB")
         folder.write("marts.t", "-- materialized: table\nselect 1 as n")
         build_in(warehouse, folder, "marts.t")
 
@@ -455,7 +455,7 @@ def test_a_disk_that_is_full_when_a_model_spills_is_no_fault_of_the_model(tmp_pa
 @needs_root
 def test_a_disk_that_is_full_when_a_model_is_written_is_no_fault_of_the_model(tmp_path: Path, folder: Folder) -> None:
     with mounted(tmp_path / "small", "size=16m") as disk:
-        warehouse = Warehouse(disk / "linkt.duckdb", memory_limit="200MB")
+        warehouse = Warehouse(disk / "warehouse.duckdb", memory_limit="200MB")
         folder.write("marts.t", "-- materialized: table\nselect uuid()::varchar as id from range(3_000_000)")
         with pytest.raises((ModelBuildError, WarehouseUnwritableError), match=r"[Ff]ree disk space"):
             build_in(warehouse, folder, "marts.t")
@@ -481,7 +481,7 @@ def test_a_mistake_that_reads_like_a_full_disk_is_a_mistake(
 
 
 def test_a_build_that_finds_nothing_new_writes_nothing(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "linkt.duckdb")
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
     folder = tmp_path / "sql"
     (folder / "marts").mkdir(parents=True)
     header = "-- description: d\n-- grain: g\n-- not_null: entity_id\n-- column entity_id: Its id.\n"

@@ -29,7 +29,7 @@ def publish(tmp_path: Path, graph: ModelGraph) -> Publish:
     """Fill a warehouse, build all models, publish; gives the snapshot's path."""
 
     def run(fill: Callable[[Bench], None]) -> Path:
-        warehouse = Warehouse(tmp_path / "linkt.duckdb")
+        warehouse = Warehouse(tmp_path / "warehouse.duckdb")
         with warehouse.write() as con:
             bench = Bench(con, graph)
             fill(bench)

@@ -196,7 +196,7 @@ def test_no_snapshot(tmp_path):
 
 @pytest.mark.parametrize("content", [b"not a database" * 500, None])
 def test_a_file_that_is_no_snapshot(tmp_path, content):
-    path = tmp_path / "linkt.duckdb"
+    path = tmp_path / "warehouse.duckdb"
     if content is None:
         duckdb.connect(str(path)).close()
     else:

@@ -14,4 +14,4 @@ from .scene import SPEED, Scene
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
     with running_sandbox(speed=SPEED) as sandbox:
-        yield Scene(sandbox, Warehouse(tmp_path / "linkt.duckdb"))
+        yield Scene(sandbox, Warehouse(tmp_path / "warehouse.duckdb"))

@@ -32,7 +32,7 @@ async def read_tasks(sandbox: Sandbox, warehouse: Warehouse, times: int, **limit
 
 
 def test_every_request_is_counted_by_endpoint_and_day(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "linkt.duckdb")
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
     with running_sandbox() as sandbox:
         sandbox.inject("http_500@get_task*1")
         asyncio.run(read_tasks(sandbox, warehouse, 3))
@@ -42,7 +42,7 @@ def test_every_request_is_counted_by_endpoint_and_day(tmp_path: Path) -> None:
 
 
 def test_the_daily_limit_counts_what_other_processes_used(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "linkt.duckdb")
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
     with running_sandbox() as sandbox:
         asyncio.run(read_tasks(sandbox, warehouse, 3))
         with pytest.raises(DailyLimitReachedError, match=r"5 API requests were made .* LINKT_DAILY_REQUEST_LIMIT is 5"):
@@ -81,7 +81,7 @@ def test_a_torn_or_future_window_file_delays_nobody(tmp_path: Path) -> None:
 
 
 def test_what_is_on_its_way_counts_towards_the_day(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "linkt.duckdb")
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
 
     async def read_at_once(sandbox: Sandbox) -> list[object]:
         async with connect(sandbox.url, SecretStr(sandbox.api_key), warehouse, daily_request_limit=10) as client:

@@ -146,5 +146,5 @@ def graph() -> ModelGraph:
 
 @pytest.fixture
 def bench(tmp_path: Path, graph: ModelGraph) -> Iterator[Bench]:
-    with Warehouse(tmp_path / "linkt.duckdb").write() as con:
+    with Warehouse(tmp_path / "warehouse.duckdb").write() as con:
         yield Bench(con, graph)

@@ -8,4 +8,4 @@ from linkt_pipeline.warehouse.connection import Warehouse
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Warehouse:
-    return Warehouse(tmp_path / "linkt.duckdb", lock_timeout=timedelta(seconds=5))
+    return Warehouse(tmp_path / "warehouse.duckdb", lock_timeout=timedelta(seconds=5))

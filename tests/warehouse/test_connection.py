@@ -77,7 +77,7 @@ def _kept(warehouse: Warehouse, name: str) -> str | None:
 
 
 def test_the_first_use_creates_folder_file_and_tables(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "new" / "folder" / "linkt.duckdb")
+    warehouse = Warehouse(tmp_path / "new" / "folder" / "warehouse.duckdb")
 
     with warehouse.read() as con:
         tables = {row[0] for row in con.execute("select table_name from duckdb_tables()").fetchall()}
@@ -153,7 +153,7 @@ def test_threads_take_turns(warehouse: Warehouse) -> None:
 
 
 def test_a_thread_that_never_ends_is_not_waited_for_for_ever(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "linkt.duckdb", lock_timeout=timedelta(seconds=0.2))
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb", lock_timeout=timedelta(seconds=0.2))
     with warehouse.read():
         failures: list[BaseException] = []
 
@@ -173,7 +173,7 @@ def test_a_thread_that_never_ends_is_not_waited_for_for_ever(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("mode", ["read", "write"])
 def test_a_short_hold_elsewhere_is_waited_out(tmp_path: Path, mode: str) -> None:
-    warehouse = Warehouse(tmp_path / "linkt.duckdb", lock_timeout=10 * SECOND)
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb", lock_timeout=10 * SECOND)
     _keep(warehouse, "a", "1")
 
     with other_process(HOLD, warehouse.path, mode, 0.7):
@@ -183,7 +183,7 @@ def test_a_short_hold_elsewhere_is_waited_out(tmp_path: Path, mode: str) -> None
 
 
 def test_who_holds_the_file_for_too_long_is_named_with_a_way_out(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "linkt.duckdb", lock_timeout=0.3 * SECOND)
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb", lock_timeout=0.3 * SECOND)
     warehouse.migrate()
 
     with other_process(HOLD, warehouse.path, "write", 60) as holder:
@@ -193,12 +193,12 @@ def test_who_holds_the_file_for_too_long_is_named_with_a_way_out(tmp_path: Path)
         waited = time.monotonic() - begun
 
     assert caught.value.pid == holder.pid
-    assert re.search(rf"held by python[\d.]* \(PID {holder.pid}\).*published/linkt.duckdb", str(caught.value))
+    assert re.search(rf"held by python[\d.]* \(PID {holder.pid}\).*published/warehouse.duckdb", str(caught.value))
     assert 0.3 <= waited < 5
 
 
 def test_readers_do_not_disturb_each_other(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "linkt.duckdb", lock_timeout=0.3 * SECOND)
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb", lock_timeout=0.3 * SECOND)
     _keep(warehouse, "a", "1")
 
     with other_process(HOLD, warehouse.path, "read", 60):
@@ -223,7 +223,7 @@ from linkt_pipeline.warehouse.state import write_state
 with Warehouse(Path(sys.argv[1])).write() as con:
     write_state(con, sys.argv[2], "done")
 """
-    path = tmp_path / "linkt.duckdb"
+    path = tmp_path / "warehouse.duckdb"
     processes = [subprocess.Popen([sys.executable, "-c", script, str(path), str(n)]) for n in range(4)]
 
     assert [process.wait(timeout=60) for process in processes] == [0, 0, 0, 0]
@@ -254,7 +254,7 @@ def test_a_warehouse_of_a_newer_version_is_left_alone(warehouse: Warehouse) -> N
 def test_a_file_that_is_not_duckdb_is_left_alone(warehouse: Warehouse, content: bytes) -> None:
     warehouse.path.write_bytes(content)
 
-    expected = r"linkt.duckdb is not a DuckDB database.*LINKT_DATA_DIR"
+    expected = r"warehouse.duckdb is not a DuckDB database.*LINKT_DATA_DIR"
     with pytest.raises(NotAWarehouseError, match=expected) as caught, warehouse.write():
         pass
 
@@ -283,13 +283,13 @@ def test_a_folder_that_can_not_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
 
     with pytest.raises(WarehouseUnwritableError, match="fix the permissions"):
-        Warehouse(tmp_path / "file" / "linkt.duckdb").migrate()
+        Warehouse(tmp_path / "file" / "warehouse.duckdb").migrate()
 
 
 @needs_root
 def test_a_full_disk_loses_nothing_that_was_committed(tmp_path: Path) -> None:
     with mounted(tmp_path / "small", "size=8m") as folder:
-        warehouse = Warehouse(folder / "linkt.duckdb")
+        warehouse = Warehouse(folder / "warehouse.duckdb")
         _keep(warehouse, "committed", "yes")
 
         def fill_up() -> None:
@@ -315,7 +315,7 @@ def test_a_full_disk_loses_nothing_that_was_committed(tmp_path: Path) -> None:
 @needs_root
 def test_a_read_only_file_system_can_be_read_and_says_so_when_written(tmp_path: Path) -> None:
     with mounted(tmp_path / "fixed", "size=16m") as folder:
-        warehouse = Warehouse(folder / "linkt.duckdb")
+        warehouse = Warehouse(folder / "warehouse.duckdb")
         _keep(warehouse, "a", "1")
         subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
 

@@ -76,8 +76,8 @@ def test_another_memory_limit_is_obeyed(warehouse: Warehouse) -> None:
 
 
 def test_what_was_spilled_is_gone_after_use(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "linkt.duckdb", memory_limit="40MB")
-    spill = tmp_path / "linkt.duckdb.tmp"
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb", memory_limit="40MB")
+    spill = tmp_path / "warehouse.duckdb.tmp"
 
     with warehouse.write(threads=1) as con:
         con.execute("create temp table big as select repeat(md5(i::varchar), 20) as text from range(200000) as r(i)")

@@ -32,7 +32,7 @@ LONG = timedelta(minutes=5)
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Warehouse:
-    return Warehouse(tmp_path / "linkt.duckdb")
+    return Warehouse(tmp_path / "warehouse.duckdb")
 
 
 @pytest.fixture

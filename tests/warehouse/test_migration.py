@@ -18,7 +18,7 @@ BODY = '{"id": "e",  "data": {"name": {"value": "Zoë"}}}'
 @pytest.fixture
 def second_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
     """A warehouse as the release with two migrations left it, in the file format of that time."""
-    path = tmp_path / "linkt.duckdb"
+    path = tmp_path / "warehouse.duckdb"
     con = duckdb.connect()
     con.execute(f"attach '{path}' as warehouse; use warehouse; set TimeZone = 'UTC'")
     with monkeypatch.context() as patch:
@@ -102,7 +102,7 @@ def test_runs_landed_before_get_the_state_their_word_means(second_version: Wareh
 
 
 def test_builds_recorded_by_earlier_releases_are_kept_and_described(tmp_path: Path) -> None:
-    path = tmp_path / "linkt.duckdb"
+    path = tmp_path / "warehouse.duckdb"
     con = duckdb.connect()
     con.execute(f"attach '{path}' as warehouse; use warehouse; create schema linkt")
     con.execute(
@@ -122,7 +122,7 @@ def test_builds_recorded_by_earlier_releases_are_kept_and_described(tmp_path: Pa
 
 def test_one_run_in_two_rows_is_repaired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Earlier releases could adopt the run of another task's start: the row that asked for it keeps it."""
-    path = tmp_path / "linkt.duckdb"
+    path = tmp_path / "warehouse.duckdb"
     con = duckdb.connect()
     con.execute(f"attach '{path}' as warehouse; use warehouse; set TimeZone = 'UTC'")
     with monkeypatch.context() as patch:

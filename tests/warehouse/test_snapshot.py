@@ -217,7 +217,7 @@ def test_the_log_of_a_killed_writer_is_in_the_snapshot(filled: Warehouse, publis
         "    write_state(con, 'late', 'yes')\n    con.execute('commit')\n    os.kill(os.getpid(), 9)\n"
     )
     subprocess.run([sys.executable, "-c", script, str(filled.path)], check=False, timeout=60)
-    assert filled.path.with_name("linkt.duckdb.wal").exists()
+    assert filled.path.with_name("warehouse.duckdb.wal").exists()
 
     path = publish_snapshot(filled, published).path
 
@@ -228,14 +228,14 @@ def test_the_log_of_a_killed_writer_is_in_the_snapshot(filled: Warehouse, publis
 
 def test_publishing_again_after_being_killed_half_way(filled: Warehouse, published: Path) -> None:
     (published / ".next").mkdir(parents=True)
-    (published / ".next" / "linkt.duckdb").write_bytes(b"half")
+    (published / ".next" / "warehouse.duckdb").write_bytes(b"half")
 
     assert publish_snapshot(filled, published).rows["linkt.entities"] == 2
 
 
 def test_the_snapshot_is_read_only_and_a_stray_log_beside_it_is_removed(filled: Warehouse, published: Path) -> None:
     path = publish_snapshot(filled, published).path
-    stray = path.with_name("linkt.duckdb.wal")
+    stray = path.with_name("warehouse.duckdb.wal")
     stray.write_bytes(b"of a tool that opened it for writing")
 
     publish_snapshot(filled, published)
@@ -327,7 +327,7 @@ def test_the_warehouse_can_be_used_right_after(filled: Warehouse, published: Pat
 
 
 def test_macros_of_the_warehouse_are_in_the_copy(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "linkt.duckdb")
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
     with warehouse.write() as con:
         con.execute("create macro inner_one(text) as (upper(text)); create macro outer_one(text) as (inner_one(text))")
         con.execute("create schema marts; create view marts.v as select outer_one('a') as found")
