@@ -12,7 +12,7 @@
 -- column linkedin_url: Address of its LinkedIn page.
 -- column industry: Industry as sent, several as "Software, Fintech".
 -- column primary_industry: The first of them.
--- column headquarters: Headquarters as readable text, else the location.
+-- column headquarters: Headquarters as Linkt displays it, else as readable text; the location where it says nothing.
 -- column city: City of the headquarters, if Linkt split it.
 -- column state: State or region of the headquarters, spelt as sent ("OH" and "Ohio" both occur).
 -- column country: Country of the headquarters.

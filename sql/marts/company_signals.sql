@@ -10,7 +10,7 @@
 -- column company_domain: Its domain.
 -- column company_industry: Its industry.
 -- column company_country: Country of its headquarters.
--- column company_is_duplicate: True if Linkt calls the company a copy; then its original is not landed.
+-- column company_is_duplicate: True if Linkt calls the company a copy; it stands for its original, which is not landed.
 -- column company_icp_id: ICP the company was found for.
 -- column signal_id: The signal.
 -- column signal_icp_id: ICP that owns the signal; need not be the company's.

@@ -1,5 +1,5 @@
 -- description: Entities that are copies of others: those Linkt says so of, and companies that share a domain with an
---   older one without Linkt saying anything.
+--   older one without Linkt saying anything; of a company and its copies the one that stands for them (root_entity_id).
 -- grain: one row per copy and ground for taking it as one.
 -- materialized: table
 -- unique: entity_id, basis
@@ -9,7 +9,8 @@
 -- column name: Its name.
 -- column icp_id: ICP it was found for.
 -- column basis: linkt (Linkt says so) or same_domain (a suspicion).
--- column primary_entity_id: The original, where the chain of copies ends; for same_domain the company first seen.
+-- column primary_entity_id: The original, where the chain of copies ends; empty where Linkt does not say of whom it is a
+--   copy. For same_domain the company first seen, those that Linkt calls a copy last.
 -- column primary_name: Name of the original; what Linkt says of it is not always landed.
 -- column primary_icp_id: ICP of the original.
 -- column primary_icp_name: Name of that ICP, as Linkt gives it if the original is not landed.

@@ -13,7 +13,7 @@
 -- column mobile_phone: Mobile number, as written; the first if several were sent, empty if none of it is one.
 -- column mobile_phones: What was sent as mobile number, else as telephone number, as readable text.
 -- column linkedin_url: Address of the LinkedIn profile.
--- column location: Where the person is, as readable text.
+-- column location: Where the person is, as Linkt displays it, else as readable text.
 -- column city: City, if Linkt split it.
 -- column state: State or region, spelt as sent.
 -- column country: Country.

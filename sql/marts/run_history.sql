@@ -15,7 +15,7 @@
 -- column status_normalised: The one of Linkt's eight states that the status means, whatever its spelling.
 -- column is_success: True for COMPLETED, false for other final statuses.
 -- column failure_kind: Kind of failure: rate_limit, invalid_configuration, sheet_capacity, timeout, provider_error, other;
---   canceled or crashed where there is no error text.
+--   canceled for a cancelled run, crashed for one that crashed without an error text.
 -- column error: Error text as sent.
 -- column created_at: When the run was made, as sent.
 -- column spent_at: When it was made; where Linkt's time is missing or can't be, the best time there is. The day and month
@@ -23,13 +23,11 @@
 -- column ended_at: When a finished run last changed, which is about when it ended.
 -- column run_time_seconds: Working time that Linkt reports.
 -- column wall_seconds: Seconds from made to ended.
--- column expected_low_seconds: Lower end of the documented duration: search 15 min, ingest 1 min per row; none for others.
+-- column expected_low_seconds: Lower end of the documented duration: search 15 min, ingest 1 min per row given
+--   (input_entities), else per created or updated entity; none for others.
 -- column expected_high_seconds: Upper end: search 20 min ("15 to 20+"), ingest 1 min per row.
--- column duration_verdict: Against the documentation: shorter, as documented, or longer; empty if nothing is documented. Linkt
---   documents less than most runs take, so see duration_against_task too.
--- column task_median_seconds: Median time of the task's successful runs, this one included.
--- column duration_against_task: Against that median: shorter (less than half), usual, or longer (more than twice); empty for
---   runs without success and for tasks with fewer than three successful runs.
+-- column duration_verdict: shorter, as documented (within a fifth), or longer, by the working time, else by wall_seconds;
+--   empty if nothing is documented, and for runs that did not complete.
 -- column entities_created: Entities the run names as created.
 -- column entities_updated: Entities it names as updated.
 -- column entities_touched: Entities it names, created or updated, each counted once.
@@ -98,23 +96,12 @@ durations as (
         case lower(task_type) when 'search' then 1200.0 when 'ingest' then 60.0 * rows_ingested end
             as expected_high_seconds
     from runs
-),
-
-tasks as (
-    select
-        task_id,
-        task,
-        median(seconds) as task_median_seconds,
-        count(seconds) as timed_runs
-    from durations
-    where is_success
-    group by task_id, task
 )
 
 select
-    run.run_id,
-    run.task_id,
-    run.task,
+    run_id,
+    task_id,
+    task,
     task_key,
     started_elsewhere,
     task_type,
@@ -123,11 +110,12 @@ select
     status,
     status_normalised,
     is_success,
-    case when not is_success
-            then coalesce(
-                error_kind,
-                case status_normalised when 'CANCELED' then 'canceled' when 'CRASHED' then 'crashed' else 'other' end
-            )
+    -- Landing classifies every error text, an empty one as "other".
+    case
+        when is_success then null
+        when status_normalised = 'CANCELED' then 'canceled'
+        when status_normalised = 'CRASHED' and coalesce(error, '') = '' then 'crashed'
+        when status_normalised in ('FAILED', 'CRASHED') then coalesce(error_kind, 'other')
     end as failure_kind,
     error,
     created_at,
@@ -144,13 +132,6 @@ select
         when seconds > expected_high_seconds * 1.2 then 'longer'
         when seconds is not null and expected_low_seconds is not null then 'as documented'
     end as duration_verdict,
-    tasks.task_median_seconds,
-    case
-        when not run.is_success or tasks.timed_runs < 3 then null
-        when run.seconds < tasks.task_median_seconds / 2 then 'shorter'
-        when run.seconds > tasks.task_median_seconds * 2 then 'longer'
-        when run.seconds is not null then 'usual'
-    end as duration_against_task,
     entities_created,
     entities_updated,
     entities_touched,
@@ -164,5 +145,4 @@ select
     credits / nullif(results, 0) as credits_per_result,
     candidates_discarded,
     fetched_at
-from durations as run
-left join tasks on run.task_id is not distinct from tasks.task_id and run.task = tasks.task
+from durations

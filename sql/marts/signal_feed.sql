@@ -15,7 +15,7 @@
 -- column summary: What happened.
 -- column company_count: Landed companies it speaks of, by name, by a copy or by one of their people; each counted once.
 -- column company_names: Their names, in alphabetical order.
--- column entity_count: Entities it names, landed or not; 0 for topic monitoring.
+-- column entity_count: Entities it names, landed or not, each once; 0 for topic monitoring.
 -- column icp_id: ICP that owns the signal.
 -- column icp_name: Name of that ICP.
 -- column "references": Web addresses that back it.
@@ -43,7 +43,7 @@ select
     signal.summary,
     coalesce(companies.company_count, 0) as company_count,
     companies.company_names,
-    coalesce(len(signal.entity_ids), 0) as entity_count,
+    coalesce(len(list_distinct(signal.entity_ids)), 0) as entity_count,
     signal.icp_id,
     icp.name as icp_name,
     signal."references",

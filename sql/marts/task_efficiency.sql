@@ -1,6 +1,7 @@
 -- description: What each task brings for its credits, over all its finished runs. Ratios leave out runs whose cost is not
 --   known, on both sides; an "all in" ratio has everything else in it: failed runs, empty ones, those that only updated.
---   Credits of a run that brought entities and signals are divided by their number, so that none counts twice.
+--   Credits of a run that brought entities and signals are divided by their number, each entity once, so that none counts
+--   twice.
 -- grain: one row per Linkt task; runs of no known task by their kind.
 -- materialized: table
 -- unique: task
@@ -17,7 +18,7 @@
 -- column signals_created: Signals they name.
 -- column total_credits: What its runs cost; empty if no run says.
 -- column unknown_cost_runs: Finished runs that state neither a total nor a breakdown; in no figure about credits.
--- column failed_credits: Credits of runs that did not complete, part of the total.
+-- column failed_credits: Credits of runs that did not complete, part of the total; empty if none of them says.
 -- column credits_per_run: Total by the runs whose cost is known.
 -- column credits_per_result: All in: total by created entities, updated entities and signals; empty without any.
 -- column credits_per_entity_all_in: All in: total by created entities. Of a task that brings signals too, the share of
@@ -28,10 +29,10 @@
 --   beside it. Out: runs that created none, such as failed and empty ones and those that only updated.
 -- column credits_per_signal: Credits of the runs that brought signals, by those signals. Out: runs that brought none.
 -- column update_only_runs: Runs that updated entities and brought nothing new.
--- column update_only_credits: Credits of these runs, part of the total.
+-- column update_only_credits: Credits of these runs, part of the total; empty if none of them says.
 -- column credits_per_update: Credits of these runs by the entities they updated. Out: updates beside something new.
 -- column empty_runs: Runs that named no entity and no signal, failed ones included.
--- column empty_run_credits: Credits of these runs, part of the total.
+-- column empty_run_credits: Credits of these runs, part of the total; empty if none of them says.
 -- column candidates_kept: Candidates seen completed in the queue; empty if no queue was ever read.
 -- column candidates_discarded: Candidates seen discarded in the queue.
 -- column discard_rate: Discarded by kept and discarded, 0 to 1; empty if no queue was ever read.

@@ -1,6 +1,6 @@
--- description: Which company each entity counts towards: a company itself, a copy its original, a person the company it
---   belongs to.
--- grain: one row per entity that is a company or belongs to one.
+-- description: Which company each entity counts towards: a company itself, a copy its original, a person (or whatever
+--   else has a parent) the company it belongs to. An original that is not landed counts as the copy that stands for it.
+-- grain: one row per entity that is a company or belongs to one; originals that are not landed, but copies of theirs, too.
 -- materialized: view
 -- unique: entity_id
 -- not_null: entity_id, root_entity_id, company_id
@@ -9,6 +9,38 @@
 -- column entity_type: Its type.
 -- column root_entity_id: The entity that stands for it and all its copies; itself where it is no copy.
 -- column company_id: The company, or what stands for it and its copies. May lead nowhere (deleted, or not landed).
+with gone as (
+    select distinct
+        original_entity_id as entity_id,
+        root_entity_id
+    from staging.entity_roots
+    where original_entity_id <> root_entity_id
+),
+
+roots as (
+    select
+        entity_id,
+        root_entity_id
+    from staging.entity_roots
+    union all
+    select * from gone
+),
+
+entities as (
+    select
+        entity_id,
+        entity_type,
+        parent_id
+    from staging.entities
+    union all
+    select
+        gone.entity_id,
+        stand_in.entity_type,
+        stand_in.parent_id
+    from gone
+    inner join staging.entities as stand_in on gone.root_entity_id = stand_in.entity_id
+)
+
 select
     entity.entity_id,
     entity.entity_type,
@@ -16,7 +48,7 @@ select
     case when entity.entity_type = 'company' then coalesce(own.root_entity_id, entity.entity_id)
         else coalesce(parent.root_entity_id, entity.parent_id)
     end as company_id
-from staging.entities as entity
-left join staging.entity_roots as own on entity.entity_id = own.entity_id
-left join staging.entity_roots as parent on entity.parent_id = parent.entity_id
+from entities as entity
+left join roots as own on entity.entity_id = own.entity_id
+left join roots as parent on entity.parent_id = parent.entity_id
 where entity.entity_type = 'company' or entity.parent_id is not null

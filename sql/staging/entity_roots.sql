@@ -1,5 +1,6 @@
 -- description: Whom each copy stands for in the end: chains of copies followed to their original, circles cut at their
---   smallest id, and one landed copy put in the place of an original that is not landed.
+--   smallest id, and one landed copy put in the place of an original that is not landed. An entity is no copy of itself,
+--   and none of a landed entity of another type, whatever Linkt says.
 -- grain: one row per entity that Linkt calls a copy of another and says of which.
 -- materialized: table
 -- unique: entity_id

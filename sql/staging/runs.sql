@@ -6,7 +6,8 @@
 -- references: task_id -> staging.tasks.task_id
 -- references: icp_id -> staging.icps.icp_id
 -- column run_id: Linkt's id of the run.
--- column task: Name to show for its task, from staging.task_names; the kind of task for a run of no known task.
+-- column task: Name to show for its task, from staging.task_names. For a run of no known task its kind, with "(no task)"
+--   behind it where a task is called so; "unknown" where it has no kind.
 -- column task_key: Entry of tasks.yaml that started the run; empty for runs started elsewhere.
 -- column started_elsewhere: True if no execution of this deployment started it (a Linkt schedule, the dashboard).
 -- column task_id: Linkt's id of the task, as the run says, else as it was started here; empty on some legacy runs.

@@ -5,8 +5,9 @@
 -- unique: task
 -- not_null: task_id, task
 -- column task_id: Linkt's id of the task.
--- column task: Name to show: the entry of tasks.yaml that executes it; the task's name in Linkt where several entries do or
---   none does; else its id. Where two tasks would have one name, the end of the id is added.
+-- column task: Name to show: the entry of tasks.yaml that started runs of it; the task's name in Linkt where several
+--   entries did or none; else the entry that did last; else its id. Where two tasks would have one name, the last six
+--   digits of the id are added in brackets.
 -- column entries: How many entries of tasks.yaml ever started a run of it; a renamed entry counts twice.
 with entries as (
     select

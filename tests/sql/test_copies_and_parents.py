@@ -140,3 +140,25 @@ def test_entities_that_are_in_no_mart_are_named_by_a_check(bench: Bench) -> None
     assert check.severity == "warn"
     found = run_check(bench.con, check)
     assert set(found.sample) == {(None, 1, "x"), ("product", 2, "y")}
+
+
+def test_people_and_signals_of_an_original_that_is_not_landed_reach_the_copy_that_stands_for_it(bench: Bench) -> None:
+    _copy(bench, "a", "gone")
+    _copy(bench, "b", "gone")
+    bench.entity("person", {}, entity_type="person", parent_id="gone")
+    bench.signal("of the original", entity_ids=["gone"])
+    bench.signal("of a copy", entity_ids=["b"])
+    bench.build("marts.company_signals")
+    assert bench.rows("select entity_id, people_count, signal_count from marts.companies order by all") == [
+        {"entity_id": "a", "people_count": 1, "signal_count": 2},
+        {"entity_id": "b", "people_count": 1, "signal_count": 2},
+    ]
+    reached = bench.rows("select company_id, signal_id from marts.company_signals order by all")
+    assert [tuple(row.values()) for row in reached] == [("a", "of a copy"), ("a", "of the original")]
+
+
+def test_an_entity_that_a_signal_names_twice_counts_once(bench: Bench) -> None:
+    bench.entity("a", {})
+    bench.signal("s", entity_ids=["a", "a", "not landed"])
+    bench.build("marts.signal_feed")
+    assert bench.row("select entity_count from marts.signal_feed") == {"entity_count": 2}
