@@ -24,6 +24,8 @@ OnMalformed = Callable[[MalformedBodyError], None]
 
 _log = logging.getLogger(__name__)
 
+_MOST_GIANTS = 5  # in one page; each is read up to the limit, which takes its time
+
 
 async def walk_pages(
     fetch: Callable[[int], Awaitable[Page[R]]],
@@ -79,7 +81,7 @@ async def walk_pages(
 
 
 async def read_in_parts(read: Callable[[int, int], Awaitable[Page[T]]], page: int, page_size: int) -> Page[T]:
-    """A page, in smaller ones where it is too large: one giant row must not keep its neighbours from being read.
+    """A page, in smaller ones where it is too large: a few giant rows must not keep their neighbours from being read.
 
     Args:
         read: gives page n (from 1) of a list in pages of so many rows.
@@ -88,22 +90,33 @@ async def read_in_parts(read: Callable[[int, int], Awaitable[Page[T]]], page: in
 
     Returns:
         The page; a row that is too large by itself is among the malformed ones.
+
+    Raises:
+        BodyTooLargeError: so many single rows are too large that it is not about rows.
     """
-    try:
-        return await read(page, page_size)
-    except BodyTooLargeError as error:
-        if page_size == 1:
-            return Page([], None, page, page_size, malformed=(error,))
-    fewer = page_size // _smallest_divisor(page_size)
-    first = (page - 1) * (page_size // fewer) + 1
-    parts = [await read_in_parts(read, number, fewer) for number in range(first, first + page_size // fewer)]
-    return Page(
-        items=[item for part in parts for item in part.items],
-        total=next((part.total for part in reversed(parts) if part.total is not None), None),
-        page=page,
-        page_size=page_size,
-        malformed=tuple(error for part in parts for error in part.malformed),
-    )
+    giants: list[BodyTooLargeError] = []
+
+    async def read_part(page: int, page_size: int) -> Page[T]:
+        try:
+            return await read(page, page_size)
+        except BodyTooLargeError as error:
+            if page_size == 1:
+                giants.append(error)
+                if len(giants) > _MOST_GIANTS:
+                    raise
+                return Page([], None, page, page_size, malformed=(error,))
+        fewer = page_size // _smallest_divisor(page_size)
+        first = (page - 1) * (page_size // fewer) + 1
+        parts = [await read_part(number, fewer) for number in range(first, first + page_size // fewer)]
+        return Page(
+            items=[item for part in parts for item in part.items],
+            total=next((part.total for part in reversed(parts) if part.total is not None), None),
+            page=page,
+            page_size=page_size,
+            malformed=tuple(error for part in parts for error in part.malformed),
+        )
+
+    return await read_part(page, page_size)
 
 
 def _smallest_divisor(number: int) -> int:

@@ -158,3 +158,13 @@ def test_a_giant_row_of_a_list_hides_none_of_its_neighbours(giant):
     assert ids == [row["id"] for row in rows if row["id"] != f"{giant:024x}"]
     assert [type(error) for error in malformed] == [BodyTooLargeError]
     assert requests < 20
+
+
+def test_a_list_that_is_too_large_however_few_rows_are_asked_for_is_given_up_soon():
+    async def scene() -> int:
+        async with serving(always(answer(LARGE))) as server, client_for(server, max_body=MB // 2) as client:
+            with pytest.raises(BodyTooLargeError):
+                await client.list_entities_page()
+            return len(server.requests)
+
+    assert asyncio.run(scene()) < 20
