@@ -51,14 +51,14 @@ datasets as (
     select
         'icps' as dataset,
         count(icp_id) as row_count,
-        max(fetched_at) as newest_at,
+        max(updated_at) as newest_at,
         max(fetched_at) as last_landed_at
     from staging.icps
     union all
     select
         'sheets' as dataset,
         count(sheet_id) as row_count,
-        max(fetched_at) as newest_at,
+        max(updated_at) as newest_at,
         max(fetched_at) as last_landed_at
     from staging.sheets
 ),

@@ -9,7 +9,8 @@
 -- column entity_id: The entity.
 -- column entity_type: Its type.
 -- column version_number: The version that brought the change; the first change makes version 2.
--- column scope: field for what Linkt researched, record for status, comments, parent, sheet and duplicate role.
+-- column scope: field for the value of what Linkt researched, display where only Linkt's rendering of it changed, record for
+--   type, ICP, sheet, parent, status, comments and duplicate role.
 -- column field: Name of the field.
 -- column change: added, changed or removed.
 -- column old_value: Value before, as JSON; empty if there was none.
@@ -28,6 +29,8 @@ with versions as (
         history.history_version,
         version.data,
         {
+            'entity_type': version.entity_type,
+            'icp_id': version.icp_id,
             'status': version.status,
             'comments': version.comments,
             'parent_id': version.parent_id,
@@ -66,6 +69,11 @@ pairs as (
                 }
             ),
             [
+                {
+                    'scope': 'record', 'field': 'entity_type',
+                    'old': to_json(old_record.entity_type), 'new': to_json(record.entity_type)
+                },
+                {'scope': 'record', 'field': 'icp_id', 'old': to_json(old_record.icp_id), 'new': to_json(record.icp_id)},
                 {'scope': 'record', 'field': 'status', 'old': to_json(old_record.status), 'new': to_json(record.status)},
                 {'scope': 'record', 'field': 'comments', 'old': to_json(old_record.comments), 'new': to_json(record.comments)},
                 {'scope': 'record', 'field': 'parent_id', 'old': to_json(old_record.parent_id), 'new': to_json(record.parent_id)},
@@ -79,16 +87,49 @@ pairs as (
     from paths
 ),
 
--- References, display and times may change without the fact: only values are compared, and null is no value.
-compared as (
+-- References and times may change without the fact, and null is no value.
+told as materialized (
     select
         * exclude (pair),
         pair.scope as scope,
         pair.field as field,
         nullif(linkt_value(pair.old), 'null') as old_value,
-        nullif(linkt_value(pair.new), 'null') as new_value
+        nullif(linkt_value(pair.new), 'null') as new_value,
+        nullif(case when json_type(pair.old) = 'OBJECT' then pair.old -> '$.display' end, 'null') as old_display,
+        nullif(case when json_type(pair.new) = 'OBJECT' then pair.new -> '$.display' end, 'null') as new_display
     from pairs
     where pair.old is distinct from pair.new
+),
+
+-- Nearly all values that are one are one text: only the others are spelt out. CASE keeps its order, AND does not.
+values_changed as (
+    select * exclude (old_display, new_display)
+    from told
+    where case
+        when old_value is not distinct from new_value then false
+        when json_type(old_value) = 'VARCHAR' and json_type(new_value) = 'VARCHAR' then true
+        else linkt_canonical(old_value) <> linkt_canonical(new_value)
+    end
+),
+
+displays_changed as (
+    select
+        * exclude (scope, old_value, new_value, old_display, new_display),
+        'display' as scope,
+        old_display as old_value,
+        new_display as new_value
+    from told
+    where case
+        when old_display is not distinct from new_display then false
+        else linkt_canonical(old_display) <> linkt_canonical(new_display)
+            and linkt_canonical(old_value) = linkt_canonical(new_value)
+    end
+),
+
+changes as (
+    select * from values_changed
+    union all by name
+    select * from displays_changed
 )
 
 select
@@ -104,5 +145,4 @@ select
     fetched_at,
     run_id,
     history_version
-from compared
-where old_value is distinct from new_value
+from changes

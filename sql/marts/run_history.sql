@@ -26,8 +26,12 @@
 -- column expected_low_seconds: Lower end of the documented duration: search 15 min, ingest 1 min per row given
 --   (input_entities), else per created or updated entity; none for others.
 -- column expected_high_seconds: Upper end: search 20 min ("15 to 20+"), ingest 1 min per row.
--- column duration_verdict: shorter, as documented (within a fifth), or longer, by the working time, else by wall_seconds;
---   empty if nothing is documented, and for runs that did not complete.
+-- column duration_verdict: Against the documentation: shorter, as documented (within a fifth), or longer, by the working time,
+--   else by wall_seconds; empty if nothing is documented, and for runs that did not complete. Linkt documents less than
+--   most runs take, so see duration_against_task too.
+-- column task_median_seconds: Median time of the task's successful runs, this one included.
+-- column duration_against_task: Against that median: shorter (less than half), usual, or longer (more than twice); empty for
+--   runs without success and for tasks with fewer than three successful runs.
 -- column entities_created: Entities the run names as created.
 -- column entities_updated: Entities it names as updated.
 -- column entities_touched: Entities it names, created or updated, each counted once.
@@ -96,12 +100,23 @@ durations as (
         case lower(task_type) when 'search' then 1200.0 when 'ingest' then 60.0 * rows_ingested end
             as expected_high_seconds
     from runs
+),
+
+tasks as (
+    select
+        task_id,
+        task,
+        median(seconds) as task_median_seconds,
+        count(seconds) as timed_runs
+    from durations
+    where is_success
+    group by task_id, task
 )
 
 select
-    run_id,
-    task_id,
-    task,
+    run.run_id,
+    run.task_id,
+    run.task,
     task_key,
     started_elsewhere,
     task_type,
@@ -132,6 +147,13 @@ select
         when seconds > expected_high_seconds * 1.2 then 'longer'
         when seconds is not null and expected_low_seconds is not null then 'as documented'
     end as duration_verdict,
+    tasks.task_median_seconds,
+    case
+        when not run.is_success or tasks.timed_runs < 3 then null
+        when run.seconds < tasks.task_median_seconds / 2 then 'shorter'
+        when run.seconds > tasks.task_median_seconds * 2 then 'longer'
+        when run.seconds is not null then 'usual'
+    end as duration_against_task,
     entities_created,
     entities_updated,
     entities_touched,
@@ -145,4 +167,5 @@ select
     credits / nullif(results, 0) as credits_per_result,
     candidates_discarded,
     fetched_at
-from durations
+from durations as run
+left join tasks on run.task_id is not distinct from tasks.task_id and run.task = tasks.task

@@ -9,6 +9,8 @@
 -- column icp_id: ICP the sheet belongs to.
 -- column entity_type: Type of the entities in it.
 -- column entity_schema: JSON Schema of its fields, custom ones included.
+-- column created_at: When Linkt made it.
+-- column updated_at: When Linkt last changed it.
 -- column fetched_at: When this deployment last saw a change of it.
 select
     sheet_id,
@@ -17,5 +19,7 @@ select
     icp_id,
     entity_type,
     entity_schema,
+    created_at,
+    updated_at,
     fetched_at
 from linkt.sheets

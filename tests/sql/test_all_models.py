@@ -72,7 +72,6 @@ def test_lineage_is_found_for_nearly_every_column(graph: ModelGraph) -> None:
         "staging.entity_links.link_type",
         "marts.entity_changes.version_number",
         "marts.duplicates.basis",
-        "marts.task_efficiency.runs",
         "marts.data_freshness.dataset",
     }
 

@@ -70,6 +70,28 @@ def test_a_run_without_run_time_is_judged_by_the_clock(bench: Bench) -> None:
     assert tuple(row.values()) == (7200.0, "longer")
 
 
+def test_duration_against_the_median_of_the_task(bench: Bench) -> None:
+    for number, seconds in enumerate((6000, 6600, 7200, 2000, 20000)):
+        bench.run(f"r{number}", task_id="slow", task_type="search", run_time_seconds=float(seconds))
+    bench.run("failed", task_id="slow", task_type="search", run_time_seconds=1.0, status="FAILED")
+    for number in range(2):
+        bench.run(f"few{number}", task_id="few", task_type="search", run_time_seconds=1.0)
+    bench.build("marts.run_history")
+    found = bench.rows(
+        "select run_id, duration_verdict, task_median_seconds, duration_against_task from marts.run_history order by 1"
+    )
+    assert [tuple(row.values()) for row in found] == [
+        ("failed", None, 6600.0, None),
+        ("few0", "shorter", 1.0, None),
+        ("few1", "shorter", 1.0, None),
+        ("r0", "longer", 6600.0, "usual"),
+        ("r1", "longer", 6600.0, "usual"),
+        ("r2", "longer", 6600.0, "usual"),
+        ("r3", "longer", 6600.0, "shorter"),
+        ("r4", "longer", 6600.0, "longer"),
+    ]
+
+
 def test_yield_and_cost_of_a_run(bench: Bench) -> None:
     bench.run(
         "r",
@@ -380,6 +402,68 @@ def test_changes_are_told_field_by_field(bench: Bench) -> None:
     ]
 
 
+SAME = {"city": {"x": [1, {"b": 2, "a": None}], "y": "1.0"}, "n": 1.0}
+SAME_AGAIN = {"n": 1, "city": {"y": "1.0", "x": [1.0, {"a": None, "b": 2e0}]}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "changes"),
+    [
+        (SAME, SAME_AGAIN, []),
+        (1.0, 1, []),
+        (1e3, 1000, []),
+        ("1.0", "1", [("field", '"1.0"', '"1"')]),
+        (9007199254740992, 9007199254740993, [("field", "9007199254740992", "9007199254740993")]),
+        (1.5, 1.25, [("field", "1.5", "1.25")]),
+        ([1, 2], [2, 1], [("field", "[1,2]", "[2,1]")]),
+        ({"a": 1}, {"a": 1, "b": None}, [("field", '{"a":1}', '{"a":1,"b":null}')]),
+        ([], {}, [("field", "[]", "{}")]),
+        ({"a": "1,b:2"}, {"a": "1", "b": 2}, [("field", '{"a":"1,b:2"}', '{"a":"1","b":2}')]),
+    ],
+)
+def test_another_spelling_of_a_value_is_no_change(
+    bench: Bench, before: Any, after: Any, changes: list[tuple[str, str, str]]
+) -> None:
+    bench.entity("c", {"f": {"value": before, "display": "shown"}}, updated_at=NOW)
+    bench.entity("c", {"f": {"value": after, "display": "shown"}, "g": None}, updated_at=NOW + timedelta(days=1))
+    bench.build("marts.entity_changes")
+    found = bench.rows("select scope, old_value, new_value from marts.entity_changes")
+    assert [(row["scope"], *_compact(row["old_value"], row["new_value"])) for row in found] == changes
+
+
+def _compact(*values: str | None) -> tuple[str | None, ...]:
+    return tuple(value and value.replace('": ', '":').replace(", ", ",") for value in values)
+
+
+def test_a_change_of_what_linkt_displays_alone_is_told(bench: Bench) -> None:
+    for day, (value, display) in enumerate([("a", "A"), ("a", "B"), ("b", "C"), ("b", None)]):
+        bench.entity("c", {"f": {"value": value, "display": display}}, updated_at=NOW + timedelta(days=day))
+    bench.build("marts.entity_changes")
+    found = bench.rows(
+        "select version_number, scope, change, old_value, new_value from marts.entity_changes order by 1"
+    )
+    assert [tuple(row.values()) for row in found] == [
+        (2, "display", "changed", '"A"', '"B"'),
+        (3, "field", "changed", '"a"', '"b"'),
+        (4, "display", "removed", '"C"', None),
+    ]
+
+
+def test_another_type_and_another_icp_are_changes(bench: Bench) -> None:
+    bench.entity("c", {}, entity_type="company", icp_id="one", updated_at=NOW)
+    bench.entity("c", {}, entity_type="Company", icp_id="one", status="new", updated_at=NOW + timedelta(days=1))
+    bench.entity("c", {}, entity_type="person", icp_id="two", status="new", updated_at=NOW + timedelta(days=2))
+    bench.build("marts.entity_changes")
+    found = bench.rows(
+        "select version_number, scope, field, old_value, new_value from marts.entity_changes order by all"
+    )
+    assert [tuple(row.values()) for row in found] == [
+        (2, "record", "status", None, '"new"'),
+        (3, "record", "entity_type", '"company"', '"person"'),
+        (3, "record", "icp_id", '"one"', '"two"'),
+    ]
+
+
 def test_duplicates_said_and_suspected(bench: Bench) -> None:
     bench.entity("primary", {"name": "A", "website": "a.example"}, created_at=NOW)
     info = '{"is_duplicate": true, "is_primary": false, "primary_entity_id": "primary", "primary_icp_name": "P"}'
@@ -432,3 +516,15 @@ def test_freshness_tells_what_is_still_on_its_way(bench: Bench) -> None:
         "select row_count, newest_at, open_count, lost_count from marts.data_freshness where dataset = 'entities'"
     )
     assert tuple(row.values()) == (1, NOW, 1, 1)
+
+
+def test_the_newest_icp_and_sheet_is_when_linkt_changed_it_not_when_it_was_fetched(bench: Bench) -> None:
+    for day in (1, 2):
+        bench.put("icps", icp_id=f"i{day}", updated_at=NOW - timedelta(days=day), fetched_at=NOW)
+    bench.put("sheets", sheet_id="s", fetched_at=NOW)
+    bench.build("marts.data_freshness")
+    found = bench.rows(
+        "select dataset, newest_at, last_landed_at from marts.data_freshness "
+        "where dataset in ('icps', 'sheets') order by 1"
+    )
+    assert [tuple(row.values()) for row in found] == [("icps", NOW - timedelta(days=1), NOW), ("sheets", None, NOW)]
