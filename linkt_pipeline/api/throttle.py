@@ -240,5 +240,4 @@ def _paused(seconds: float) -> RateLimitedError:
         f"the Linkt API asked for a pause that lasts another {seconds:.0f} s; nothing was sent. "
         "Come back then: everything already landed stays.",
         retry_after=timedelta(seconds=seconds),
-        status=429,
     )

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from pydantic import SecretStr
 
@@ -76,16 +76,18 @@ async def connect(
         retry_for: see :class:`~linkt_pipeline.api.LinktClient`.
     """
 
-    def recorded_on(day: date) -> int:
+    def recorded_today() -> Mapping[date, int]:
+        today = datetime.now(UTC).date()
         with warehouse.read() as con:
-            return requests_on(con, day)
+            return {today: requests_on(con, today)}
 
     meter = UsageMeter(warehouse)
     budget = RequestBudget(
         warehouse.path.with_name("requests.window"),
         per_window=requests_per_minute,
         per_day=daily_request_limit,
-        used_on=recorded_on,
+        # Asked here and not at the first request: a warehouse that is busy must stop neither a wait nor its event loop.
+        recorded=await asyncio.to_thread(recorded_today) if daily_request_limit is not None else None,
     )
     throttle = Throttle(requests_per_minute, gate=budget.reserve if budget.is_limited else None)
     flusher = asyncio.create_task(meter.flush_regularly())

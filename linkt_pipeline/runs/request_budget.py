@@ -7,13 +7,15 @@ leaves: what is on its way counts.
 """
 
 import fcntl
+import os
 import time
 from array import array
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from linkt_pipeline.runs.errors import DailyLimitReachedError
+from linkt_pipeline.runs.errors import DailyLimitReachedError, RequestsNotCountedError
 
 MINUTE = timedelta(minutes=1)
 # The server counts a request when it arrives, which may take longer for one than for the next.
@@ -27,7 +29,7 @@ class RequestBudget:
         path: the file; created with its folder.
         per_window: requests per window, if limited.
         per_day: requests per UTC day, if limited.
-        used_on: requests of a day that are recorded elsewhere; asked once a day, as the file may be new.
+        recorded: requests of a day that are recorded elsewhere, as the file may be new.
         window: what ``per_window`` counts in.
     """
 
@@ -37,15 +39,14 @@ class RequestBudget:
         *,
         per_window: int | None = None,
         per_day: int | None = None,
-        used_on: Callable[[date], int] = lambda day: 0,
+        recorded: Mapping[date, int] | None = None,
         window: timedelta = MINUTE,
     ) -> None:
         self._path = path
         self._per_window = per_window
         self._per_day = per_day
-        self._used_on = used_on
+        self._recorded = recorded or {}
         self._window = window.total_seconds() * _MARGIN
-        self._recorded: tuple[date, int] | None = None
 
     @property
     def is_limited(self) -> bool:
@@ -60,33 +61,41 @@ class RequestBudget:
 
         Raises:
             DailyLimitReachedError: the day's requests are used up.
+            RequestsNotCountedError: the file can't be written.
         """
-        today = datetime.now(UTC).date()
-        recorded = self._recorded_on(today)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            file.seek(0)
-            day, used, moments = _read(file.read())
-            used = max(used if day == today.toordinal() else 0, recorded)
-            if self._per_day is not None and used >= self._per_day:
-                raise _used_up(used, today, self._per_day)
-            now = time.time()
-            recent = array("d", (moment for moment in moments if now - self._window < moment <= now))
-            if self._per_window is not None and len(recent) >= self._per_window:
-                return recent[-self._per_window] + self._window - now + 0.001
-            if self._per_window is not None:
-                recent.append(now)
-            file.truncate(0)
-            file.write(array("d", [today.toordinal(), used + 1, *recent]).tobytes())
-        return 0.0
+        try:
+            with self._locked() as file:
+                return self._take_place(file)
+        except OSError as error:
+            raise RequestsNotCountedError(f"{self._path}: {error.strerror or error}") from None
 
-    def _recorded_on(self, today: date) -> int:
-        if self._per_day is None:
-            return 0
-        if self._recorded is None or self._recorded[0] != today:
-            self._recorded = today, self._used_on(today)
-        return self._recorded[1]
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield file
+        finally:
+            os.close(file)
+
+    def _take_place(self, file: int) -> float:
+        today = datetime.now(UTC).date()
+        day, used, moments = _read(os.pread(file, os.fstat(file).st_size, 0))
+        used = max(used if day == today.toordinal() else 0, self._recorded.get(today, 0))
+        if self._per_day is not None and used >= self._per_day:
+            raise _used_up(used, today, self._per_day)
+        now = time.monotonic()  # since the machine's start, for all its processes: a clock that is set frees no place
+        recent = array("d", (moment for moment in moments if now - self._window < moment <= now))
+        if self._per_window is not None and len(recent) >= self._per_window:
+            return recent[-self._per_window] + self._window - now + 0.001
+        if self._per_window is not None:
+            recent.append(now)
+        # Written over, then cut: a process killed in between, or a full disk, does not empty the day's count.
+        content = array("d", [today.toordinal(), used + 1, *recent]).tobytes()
+        os.pwrite(file, content, 0)
+        os.ftruncate(file, len(content))
+        return 0.0
 
 
 def _read(data: bytes) -> "tuple[float, int, array[float]]":

@@ -20,6 +20,7 @@ from linkt_pipeline.config import TaskSpec
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.errors import (
     DailyLimitReachedError,
+    NoRequestError,
     RunGoneError,
     RunNotLandedError,
     RunNotVisibleError,
@@ -100,7 +101,7 @@ class _Wait:
             except DailyLimitReachedError as error:
                 pause = max(pause, _UNTIL_TOMORROW_BY)
                 self._on_failure(error)
-            except LinktApiError as error:
+            except (LinktApiError, NoRequestError) as error:
                 pause = max(pause, getattr(error, "retry_after", None) or timedelta(0))
                 self._on_failure(error)
             else:
@@ -137,7 +138,7 @@ class _Wait:
         except NotFoundError:
             # The key of another organization sees neither. Closing the row now would buy the run again later.
             raise RunNotVisibleError(self.task.key, self.run_id, self.task.task_id) from None
-        except (LinktApiError, DailyLimitReachedError) as error:
+        except (LinktApiError, NoRequestError) as error:
             self._on_failure(error)
             return
         if listed is None:
@@ -208,7 +209,7 @@ class _Wait:
         """Progress only: the queue expires, may be absent, and is never a reason to fail."""
         try:
             queue: RunQueue = await self.worker.client.get_run_queue(self.run_id, limit=1, attempts=1)
-        except (LinktApiError, DailyLimitReachedError):
+        except (LinktApiError, NoRequestError):
             return
         if queue.state_counts:
             self.queue = dict(queue.state_counts)

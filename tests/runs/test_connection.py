@@ -1,22 +1,30 @@
 """Requests are counted, and limits hold across processes."""
 
 import asyncio
+import errno
+import os
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
 from linkt_pipeline.api import Throttle
+from linkt_pipeline.runs import request_budget
 from linkt_pipeline.runs.connection import connect
-from linkt_pipeline.runs.errors import DailyLimitReachedError
+from linkt_pipeline.runs.errors import DailyLimitReachedError, RequestsNotCountedError
+from linkt_pipeline.runs.execute import Outcome, execute_tasks
 from linkt_pipeline.runs.request_budget import RequestBudget
+from linkt_pipeline.runs.worker import Worker
 from linkt_pipeline.sandbox import Sandbox, running_sandbox
 from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.ledger import DuckDbLedger
 from linkt_pipeline.warehouse.usage import requests_on, usage_on
+
+from .scene import TIMING, search, until
 
 TASK = "6964b9b45a4d0beef1000031"
 
@@ -114,3 +122,68 @@ def test_a_pause_that_the_server_orders_uses_no_places_up(tmp_path: Path) -> Non
     starts = asyncio.run(scenario())
     assert starts[0] >= 2.3
     assert max(sum(1 for other in starts if at <= other < at + 2) for at in starts) <= 10
+
+
+class _Tomorrow(datetime):
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        return datetime.now(tz) + timedelta(days=1)
+
+
+def _full(*_: object) -> int:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_clock_set_back_frees_no_place_of_the_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    budget = RequestBudget(tmp_path / "requests.window", per_window=2)
+    assert (budget.reserve(), budget.reserve()) == (0, 0)
+
+    set_back = time.time() - 5
+    monkeypatch.setattr(time, "time", lambda: set_back)
+
+    assert budget.reserve() > 0
+
+
+def test_a_disk_that_is_full_keeps_the_count_of_the_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "requests.window"
+    budget = RequestBudget(path, per_day=3)
+    budget.reserve()
+    before = path.read_bytes()
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "pwrite", _full)
+        with pytest.raises(RequestsNotCountedError, match=r"requests\.window: No space left on device"):
+            budget.reserve()
+
+    assert path.read_bytes() == before
+    assert (budget.reserve(), budget.reserve()) == (0, 0)
+    with pytest.raises(DailyLimitReachedError):
+        budget.reserve()
+
+
+@pytest.mark.parametrize("trouble", ["a new day and a busy warehouse", "a full disk"])
+def test_a_budget_that_can_not_be_asked_ends_no_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    """The run is paid: whatever keeps its reads from being counted, the wait outlasts it."""
+    warehouse = Warehouse(tmp_path / "linkt.duckdb", lock_timeout=timedelta(milliseconds=100))
+
+    async def work(sandbox: Sandbox) -> Outcome:
+        async with connect(sandbox.url, SecretStr(sandbox.api_key), warehouse, daily_request_limit=1000) as client:
+            worker = Worker(client, warehouse, DuckDbLedger(warehouse), timing=TIMING)
+            waiting = asyncio.create_task(execute_tasks(worker, [search()]))
+            await until(lambda: sandbox.world.requests.count("get_run") >= 1)
+            with monkeypatch.context() as now:
+                if trouble == "a full disk":
+                    now.setattr(os, "pwrite", _full)
+                    await asyncio.sleep(0.3)
+                else:
+                    now.setattr(request_budget, "datetime", _Tomorrow)
+                    with warehouse.read():  # by another thread than the one that would ask
+                        await asyncio.sleep(0.5)
+            return (await waiting)[0]
+
+    with running_sandbox(speed=6) as sandbox:
+        outcome = asyncio.run(asyncio.wait_for(work(sandbox), 60))
+
+    assert outcome.succeeded, outcome.error

@@ -10,11 +10,14 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+from pydantic import SecretStr
 
+from linkt_pipeline.api import LinktClient, Throttle
 from linkt_pipeline.api.start_reply import REFUSALS_BEFORE_WORK
 from linkt_pipeline.config import PROJECT_ROOT
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.errors import NotStartedError, StartRefusedError
+from linkt_pipeline.runs.execute import Outcome, execute_tasks
 from linkt_pipeline.runs.start import start_or_adopt
 from linkt_pipeline.runs.worker import Timing
 from linkt_pipeline.warehouse.ledger import Execution, ExecutionState, Intention
@@ -167,6 +170,23 @@ def test_later_beyond_max_wait_leaves_the_row_to_be_looked_up(scene: Scene) -> N
     assert scene.states() == ["unknown"]
     assert scene.execute(search())[0].succeeded
     assert (scene.posts(), scene.states()) == (1, ["finished"])
+
+
+def test_a_pause_that_an_earlier_answer_ordered_closes_the_start_at_once(scene: Scene) -> None:
+    """Nothing left this machine, so there is nothing to look for."""
+
+    async def work() -> list[Outcome]:
+        throttle = Throttle()
+        throttle.pause(timedelta(hours=1))
+        key = SecretStr(scene.sandbox.api_key)
+        async with scene.worker() as worker, LinktClient(scene.sandbox.url, key, throttle=throttle) as client:
+            return await execute_tasks(replace(worker, client=client), [search(max_wait="200ms")])
+
+    [outcome] = run(work())
+
+    assert isinstance(outcome.error, NotStartedError)
+    assert "no run was started and nothing was spent" in str(outcome.error)
+    assert (scene.states(), scene.posts()) == (["refused"], 0)
 
 
 def test_an_outage_of_the_list_is_outwaited(scene: Scene) -> None:
