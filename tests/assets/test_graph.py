@@ -125,9 +125,8 @@ def test_every_config_field_is_described(definitions: dg.Definitions) -> None:
         for name, field in fields.items():
             assert field.description, f"{node.name}: {name}"
             described.append(name)
-    assert {"parameters", "poll_interval", "max_wait", "on_terminate", "since", "full_refresh", "retry_missing"} == set(
-        described
-    )
+    paid = {"parameters", "poll_interval", "max_wait", "on_terminate", "again"}
+    assert paid | {"since", "full_refresh", "retry_missing", "retry_rejected"} == set(described)
 
 
 def test_error_level_checks_block_and_warnings_do_not(definitions: dg.Definitions) -> None:
