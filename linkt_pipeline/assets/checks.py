@@ -1,10 +1,11 @@
 """Queries that return offending rows, as Dagster asset checks with those rows shown."""
 
 import dagster as dg
+import duckdb
 
 from linkt_pipeline.assets.metadata import asset_key, bounded
 from linkt_pipeline.assets.previews import rows_markdown
-from linkt_pipeline.models import Check, CheckResult, Severity
+from linkt_pipeline.models import Check, CheckResult, ModelError, Severity, run_check
 
 _SEVERITY = {Severity.ERROR: dg.AssetCheckSeverity.ERROR, Severity.WARN: dg.AssetCheckSeverity.WARN}
 
@@ -15,8 +16,17 @@ def check_spec(check: Check) -> dg.AssetCheckSpec:
         check.name,
         asset=asset_key(check.model),
         description=check.description,
-        blocking=check.severity is Severity.ERROR,
+        # A typo in a check must not keep rows from being landed; of a model it is not known whether it is right.
+        blocking=check.severity is Severity.ERROR and not (check.problem and check.model.schema == "linkt"),
     )
+
+
+def checked(con: duckdb.DuckDBPyConnection, check: Check) -> dg.AssetCheckResult:
+    """Run a check; one that can't be run, such as on a table that was never built, counts as failed."""
+    try:
+        return check_result(run_check(con, check))
+    except ModelError as error:
+        return unusable_check_result(check, str(error))
 
 
 def check_result(result: CheckResult) -> dg.AssetCheckResult:

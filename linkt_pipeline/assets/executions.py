@@ -16,14 +16,14 @@ from pydantic import Field, ValidationError
 
 from linkt_pipeline.api import Run
 from linkt_pipeline.assets.askers import asker_of, is_of_command, tick_of
-from linkt_pipeline.assets.checks import check_result, check_spec
+from linkt_pipeline.assets.checks import check_spec, checked
 from linkt_pipeline.assets.metadata import KINDS, OWNERS, asset_key, bounded, bounded_text, landed_metadata
 from linkt_pipeline.assets.previews import figures_markdown
 from linkt_pipeline.assets.resources import LinktResource, WarehouseResource
 from linkt_pipeline.assets.snapshot import SNAPSHOT
 from linkt_pipeline.config import TaskSpec
 from linkt_pipeline.display import shown, shown_value
-from linkt_pipeline.models import Check, ModelKey, run_check
+from linkt_pipeline.models import Check, ModelKey
 from linkt_pipeline.runs.difference import differences
 from linkt_pipeline.runs.events import Event, Observer, format_elapsed
 from linkt_pipeline.runs.execute import Outcome, execute_tasks
@@ -145,7 +145,7 @@ def build_executions(
             step.deliver(outcomes)
             raise
         with warehouse.warehouse.read() as con:
-            found = [check_result(run_check(con, check)) for check in own]
+            found = [checked(con, check) for check in own]
         yield dg.MaterializeResult(check_results=found)
         # Only now is the materialization recorded: a step that fails before has not used its runs up.
         step.deliver(outcomes)

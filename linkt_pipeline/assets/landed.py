@@ -12,7 +12,7 @@ import dagster as dg
 import duckdb
 from pydantic import Field
 
-from linkt_pipeline.assets.checks import check_result, check_spec
+from linkt_pipeline.assets.checks import check_spec, checked
 from linkt_pipeline.assets.executions import EXECUTIONS
 from linkt_pipeline.assets.metadata import (
     FOLLOWS,
@@ -27,7 +27,7 @@ from linkt_pipeline.assets.metadata import (
 from linkt_pipeline.assets.models import POOL
 from linkt_pipeline.assets.previews import rows_markdown
 from linkt_pipeline.assets.resources import LinktResource, WarehouseResource
-from linkt_pipeline.models import Check, ModelKey, run_check
+from linkt_pipeline.models import Check, ModelKey
 from linkt_pipeline.runs.batches import ENTITIES, SIGNALS, Reader
 from linkt_pipeline.runs.collect import Collected, collect_runs
 from linkt_pipeline.runs.events import Observer
@@ -257,13 +257,13 @@ def _results(
     with warehouse.read() as con:
         rows = {table: count_rows(con, f"linkt.{table}") for table in tables}
         shown = {table: rows_of(con, table) for table in tables}
-        found = [run_check(con, check) for check in checks]
+        found = [checked(con, check) for check in checks]
     for table in tables:
         key = ModelKey("linkt", table)
         yield dg.MaterializeResult(
             asset_key=asset_key(key),
             metadata=bounded({"dagster/row_count": rows[table], **metadata.get(table, {}), **shown[table]}),
-            check_results=[check_result(each) for each in found if each.check.model == key],
+            check_results=[each for each in found if each.asset_key == asset_key(key)],
         )
 
 

@@ -13,7 +13,7 @@ from linkt_pipeline.assets.models import build_models_asset
 from linkt_pipeline.assets.resources import WarehouseResource, linkt_resource
 from linkt_pipeline.assets.snapshot import build_snapshot
 from linkt_pipeline.config import PROJECT_ROOT, Settings, TaskSpec
-from linkt_pipeline.models import ModelKey, describe_models, load_checks, load_models
+from linkt_pipeline.models import ModelKey, load_project
 from linkt_pipeline.runs.events import Observer
 from linkt_pipeline.warehouse.catalog import read_catalog
 from linkt_pipeline.warehouse.migration import empty_warehouse
@@ -31,23 +31,20 @@ def build_definitions(
     observer: Observer | None = None,
     entries: Collection[str] | None = None,
 ) -> dg.Definitions:
-    """The code location.
+    """The code location. A file of sql/ that can't be used takes out what is built from it, and nothing else.
 
     Args:
         settings: the environment.
         tasks: the entries of tasks.yaml.
         observer: told what happens besides Dagster's log, such as the command's live display.
         entries: every name in tasks.yaml, where ``tasks`` are only some of them.
-
-    Raises:
-        ModelFileError: a file of sql/ can't be used.
     """
     with empty_warehouse() as con:
         landed = {ModelKey(table.schema, table.name): table for table in read_catalog(con) if table.schema == "linkt"}
-    graph = load_models(
+    project = load_project(
         SQL_DIR, {str(key): {column.name: column.type for column in table.columns} for key, table in landed.items()}
     )
-    checks = [*landing_checks(tasks), *load_checks(SQL_DIR, graph)]
+    checks = [*landing_checks(tasks), *project.checks]
     sandbox_dir = settings.root if settings.sandbox else None
     return dg.Definitions.merge(
         build_automation(tasks),
@@ -62,8 +59,8 @@ def build_definitions(
                     entries=entries,
                 ),
                 *build_landed_assets(landed, checks, observer),
-                build_models_asset(graph, describe_models(graph), checks),
-                build_snapshot(graph, settings.published_dir, settings.published_for),
+                build_models_asset(project),
+                build_snapshot(project.graph, settings.published_dir, settings.published_for),
             ],
             resources={
                 "linkt": linkt_resource(settings),

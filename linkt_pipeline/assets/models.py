@@ -1,6 +1,7 @@
 """One asset per file of sql/: one subsettable multi-asset, so that all models cost one step and no further process."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import duckdb
 from pydantic import Field
 
 from linkt_pipeline.assets.charts import chart_of
-from linkt_pipeline.assets.checks import check_result, check_spec, unusable_check_result
+from linkt_pipeline.assets.checks import check_spec, checked
 from linkt_pipeline.assets.metadata import (
     FOLLOWS,
     KINDS,
@@ -21,6 +22,7 @@ from linkt_pipeline.assets.metadata import (
     model_schema,
 )
 from linkt_pipeline.assets.previews import preview_markdown
+from linkt_pipeline.assets.quarantine import quarantine_check_results, quarantine_check_specs, quarantined_specs
 from linkt_pipeline.assets.resources import WarehouseResource
 from linkt_pipeline.models import (
     SEEDS_FOLDER,
@@ -30,15 +32,21 @@ from linkt_pipeline.models import (
     LandedTables,
     Lineage,
     LineageCache,
+    ModelBuildError,
     ModelError,
-    ModelGraph,
     ModelKey,
+    Project,
     SqlModel,
     build_model,
+    clear_problem,
+    drop_retired_models,
     prepare_builds,
-    run_check,
+    problem_text,
+    record_problem,
+    record_problems,
 )
-from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.connection import Session, Warehouse
+from linkt_pipeline.warehouse.errors import WarehouseError
 
 POOL = "linkt_warehouse"
 _PUBLIC_SCHEMA = "marts"
@@ -53,22 +61,20 @@ class ModelsConfig(dg.Config):
     )
 
 
-def build_models_asset(
-    graph: ModelGraph, described: Mapping[ModelKey, Columns], checks: list[Check]
-) -> dg.AssetsDefinition:
-    """The multi-asset of all SQL models.
+def build_models_asset(project: Project) -> dg.AssetsDefinition:
+    """The multi-asset of all SQL models, those in quarantine included, which are shown and not built.
 
     Args:
-        graph: the models.
-        described: their columns.
-        checks: checks on models (those on source tables belong to the assets that land them).
+        project: the models, their columns and their checks (those on source tables belong to the assets that land
+            them).
     """
-    own_checks = [check for check in checks if check.model in graph.models]
+    graph, described = project.graph, project.described
+    own_checks = [check for check in project.checks if check.model in graph.models]
 
     @dg.multi_asset(
         name="sql_models",
-        specs=[_spec(model, described) for model in graph.models.values()],
-        check_specs=[check_spec(check) for check in own_checks],
+        specs=[*(_spec(model, described) for model in graph.models.values()), *quarantined_specs(graph)],
+        check_specs=[*map(check_spec, own_checks), *quarantine_check_specs(graph)],
         can_subset=True,
         pool=POOL,
         description="Every selected SQL model in one step, parents first.",
@@ -80,13 +86,14 @@ def build_models_asset(
         store = warehouse.warehouse
         lineages = LineageCache(Path(warehouse.path).with_name("column_lineage.json"), graph, described)
         failed: dict[ModelKey, str] = {}
-        yield from _build_all(context, store, graph, wanted, lineages, failed, full_refresh=config.full_refresh)
+        yield from _build_all(context, store, project, wanted, lineages, failed, full_refresh=config.full_refresh)
         lineages.save()
         built = {model.key for model in wanted} - set(failed)
         with store.read() as con:
             for check in own_checks:
                 if check.model in built and _is_selected(context, check):
-                    yield _run(con, check)
+                    yield checked(con, check)
+        yield from quarantine_check_results(context, graph)
         if failed:
             told = "\n".join(f"{key}: {reason}" for key, reason in failed.items())
             raise dg.Failure(description=told, allow_retries=False)
@@ -96,14 +103,6 @@ def build_models_asset(
 
 def _is_selected(context: dg.AssetExecutionContext, check: Check) -> bool:
     return dg.AssetCheckKey(asset_key(check.model), check.name) in context.selected_asset_check_keys
-
-
-def _run(con: duckdb.DuckDBPyConnection, check: Check) -> dg.AssetCheckResult:
-    """A check may speak of a table that was never built, when only some models are selected: that is a failed check."""
-    try:
-        return check_result(run_check(con, check))
-    except ModelError as error:
-        return unusable_check_result(check, str(error))
 
 
 def _spec(model: SqlModel, columns: Mapping[ModelKey, Columns]) -> dg.AssetSpec:
@@ -147,7 +146,7 @@ def _select(model: SqlModel) -> str:
 def _build_all(
     context: dg.AssetExecutionContext,
     warehouse: Warehouse,
-    graph: ModelGraph,
+    project: Project,
     wanted: list[SqlModel],
     lineages: LineageCache,
     failed: dict[ModelKey, str],
@@ -158,20 +157,26 @@ def _build_all(
     landed = LandedTables()
     with warehouse.session() as session:
         with session.transaction() as con:
-            prepare_builds(con, graph, wanted)
+            for retired in drop_retired_models(con, project.graph):
+                context.log.info(f"{retired} is dropped, because its file is gone")
+            record_problems(con, {name: problem_text(problem) for name, problem in project.problems.items()})
+            prepare_builds(con, project.graph, wanted)
         for model in wanted:
             broken = next((parent for parent in model.depends_on if parent in failed), None)
             if broken is not None:
                 failed[model.key] = f"skipped, because {broken} failed"
                 context.log.warning(f"{model.key}: {failed[model.key]}")
+                _record(session, model, failed[model.key])
                 continue
             try:
                 with session.transaction() as con:
                     result = build_model(con, model, full_refresh=full_refresh, landed=landed)
+                    clear_problem(con, str(model.key))
                     shown = _shown(con, result) if model.schema == _PUBLIC_SCHEMA else {}
             except ModelError as error:
                 failed[model.key] = str(error)
                 context.log.error(str(error))
+                _record(session, model, error.reason if isinstance(error, ModelBuildError) else str(error))
                 continue
             if result.written:  # every line of the log is a row that Dagster commits on its own
                 told = f"{result.rows} rows, {result.written} written, {result.seconds:.2f} s"
@@ -180,6 +185,12 @@ def _build_all(
                 asset_key=asset_key(model.key),
                 metadata=bounded({**shown, **_metadata(model, result), **_lineage_metadata(lineages.lineage(model))}),
             )
+
+
+def _record(session: Session, model: SqlModel, problem: str) -> None:
+    """The table of the last good build is stale from now on; a warehouse that takes no word keeps that to itself."""
+    with suppress(WarehouseError, duckdb.Error), session.transaction() as con:
+        record_problem(con, str(model.key), problem)
 
 
 def _shown(con: duckdb.DuckDBPyConnection, result: BuildResult) -> dict[str, Any]:

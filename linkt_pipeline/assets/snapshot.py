@@ -1,5 +1,6 @@
 """The published copy that BI tools read."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -9,17 +10,21 @@ from linkt_pipeline.assets.metadata import FOLLOWS, KINDS, OWNERS, WEEKLY, asset
 from linkt_pipeline.assets.models import POOL
 from linkt_pipeline.assets.previews import figures_markdown
 from linkt_pipeline.assets.resources import WarehouseResource
-from linkt_pipeline.models import ModelGraph
+from linkt_pipeline.models import ModelGraph, drop_retired_models, retired_models
 from linkt_pipeline.permissions import Readers, secure_folder
+from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.outcomes import complete_outcomes, deliver_published
-from linkt_pipeline.warehouse.snapshot import publish_snapshot
+from linkt_pipeline.warehouse.snapshot import Published, publish_snapshot
 
 SNAPSHOT = dg.AssetKey(["published", "snapshot"])
+_CURRENT = "models_current"
+_CURRENT_MEANS = "Every file of sql/ can be used and every table was built from it; nothing in the snapshot is stale."
 
 _DESCRIPTION = """\
 What BI tools and notebooks read: `published/warehouse.duckdb`, a consistent read-only copy of the warehouse moved into
 place atomically, one Parquet file per table of `staging` and `marts`, and `catalog.json`. A reader that holds the old
-file keeps it; nobody ever sees half a copy. Published only if no error-level check fails.
+file keeps it; nobody ever sees half a copy. Published only if no error-level check fails. A table whose model can't be
+built is published as its last good build left it, and marked as stale.
 
 Point tools at this file, never at the `warehouse.duckdb` that the pipeline writes.
 """
@@ -54,16 +59,21 @@ def build_snapshot(graph: ModelGraph, published_dir: Path, readers: Readers) -> 
         metadata={"dagster/uri": (published_dir / "warehouse.duckdb").as_uri()},
         freshness_policy=WEEKLY,
         automation_condition=FOLLOWS,
+        check_specs=[dg.AssetCheckSpec(_CURRENT, asset=SNAPSHOT, description=_CURRENT_MEANS)],
     )
-    def snapshot(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
+    def snapshot(
+        context: dg.AssetExecutionContext, warehouse: WarehouseResource
+    ) -> Iterator[dg.MaterializeResult[None]]:
         if note := secure_folder(published_dir.parent, readers):
             context.log.warning(note)
         store = warehouse.warehouse
+        _drop_retired(store, graph)
         complete = complete_outcomes(store)
         published = publish_snapshot(store, published_dir)
         deliver_published(store, asker_of(context.run), complete, published.as_of)
         context.log.info(f"published {published.path} ({published.bytes / 1e6:.1f} MB) in {published.seconds:.2f} s")
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
+            check_results=[_is_current(published)],
             metadata=bounded(
                 {
                     "path": dg.MetadataValue.path(str(published.path)),
@@ -77,7 +87,27 @@ def build_snapshot(graph: ModelGraph, published_dir: Path, readers: Readers) -> 
                     "how_to_read": dg.MetadataValue.md(_HOW_TO_READ.format(path=str(published.path))),
                     "rows_by_table": dg.MetadataValue.md(figures_markdown(("table", "rows"), published.rows)),
                 }
-            )
+            ),
         )
 
     return snapshot
+
+
+def _drop_retired(store: Warehouse, graph: ModelGraph) -> None:
+    """A view whose file is gone may read what is gone too, and could not be published."""
+    with store.read() as con:
+        retired = retired_models(con, graph)
+    if retired:
+        with store.write() as con:
+            drop_retired_models(con, graph)
+
+
+def _is_current(published: Published) -> dg.AssetCheckResult:
+    stale = [f"{name}: {reason}" for name, reason in published.stale.items()]
+    return dg.AssetCheckResult(
+        check_name=_CURRENT,
+        passed=not stale,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="\n".join(["published as they were last built, or not at all:", *stale]) if stale else None,
+        metadata={"stale": len(stale)},
+    )

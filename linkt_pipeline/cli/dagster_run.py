@@ -61,6 +61,21 @@ def _expected(kind: type[Exception]) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
+class FailedCheck:
+    """An error-level check that found something.
+
+    Attributes:
+        name: asset and check.
+        message: what it says.
+        holds_back: nothing downstream of its asset was built or published.
+    """
+
+    name: str
+    message: str
+    holds_back: bool
+
+
+@dataclass(frozen=True)
 class JobResult:
     """How a Dagster run ended.
 
@@ -75,7 +90,7 @@ class JobResult:
     run_id: str
     succeeded: bool
     failures: tuple[StepFailure, ...]
-    failed_checks: tuple[str, ...]
+    failed_checks: tuple[FailedCheck, ...]
     materialized: Mapping[str, Mapping[str, Any]]
 
 
@@ -242,13 +257,17 @@ def _without_class(message: str) -> str:
     return rest if separator and " " not in first else message.strip()
 
 
-def _failed_checks(events: Sequence[dg.DagsterEvent]) -> Iterator[str]:
+def _failed_checks(events: Sequence[dg.DagsterEvent]) -> Iterator[FailedCheck]:
     for event in events:
         if event.event_type is not dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             continue
         evaluation = event.asset_check_evaluation_data
         if not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR:
-            yield f"{_name(evaluation.asset_key)}: {evaluation.check_name}"
+            yield FailedCheck(
+                f"{_name(evaluation.asset_key)}: {evaluation.check_name}",
+                evaluation.description or "",
+                bool(evaluation.blocking),
+            )
 
 
 def _materialized(events: Sequence[dg.DagsterEvent]) -> Iterator[tuple[str, dict[str, Any]]]:

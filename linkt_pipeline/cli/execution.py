@@ -129,6 +129,9 @@ def report_failures(result: JobResult) -> None:
         if failure.is_unexpected:
             echo(f"({failure.error} in step {failure.step})", err=True)
     for check in result.failed_checks:
-        echo(f"error: check failed, nothing wrong was published: {check}", err=True)
+        if check.holds_back:
+            echo(f"error: check failed, nothing wrong was published: {check.name}", err=True)
+        elif check.name == "published.snapshot: models_current":  # names what the other checks of models say, too
+            echo(f"error: {check.message}", err=True)
     if not result.succeeded:
         echo(f"Everything about it: linkt-pipeline ui, run {result.run_id}", err=True)

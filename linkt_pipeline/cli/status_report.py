@@ -70,6 +70,16 @@ class ApiUsage:
 
 
 @dataclass(frozen=True)
+class StaleModel:
+    """A model that can't be built; its table is that of ``built_at``, or there is none. A file where it names none."""
+
+    model: str
+    problem: str
+    since: datetime
+    built_at: datetime | None
+
+
+@dataclass(frozen=True)
 class StatusReport:
     """The state of a deployment. Times are aware, in UTC.
 
@@ -78,6 +88,7 @@ class StatusReport:
         resources: named ids by resource type and state.
         rejected: reasons of the rejected ones, most frequent first.
         malformed_ids: how many of the rejected are no ids at all.
+        stale_models: models that can't be built now.
         last_sync: when runs were last collected from the API.
         snapshot_as_of: the moment that the published snapshot shows.
     """
@@ -91,6 +102,7 @@ class StatusReport:
     malformed_ids: int
     credits_this_month: list[MonthlyCredits]
     api_today: ApiUsage
+    stale_models: list[StaleModel]
     last_sync: datetime | None
     snapshot: str | None
     snapshot_as_of: datetime | None
@@ -120,6 +132,7 @@ def read_status(warehouse: Warehouse, settings: Settings, tasks: Mapping[str, Ta
                 settings.daily_request_limit,
                 settings.requests_per_minute,
             ),
+            stale_models=_stale_models(con),
             last_sync=_last_sync(con),
             snapshot=str(snapshot) if snapshot else None,
             snapshot_as_of=published_at(snapshot) if snapshot else None,
@@ -204,6 +217,16 @@ def _names_of_tasks(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
         """
     ).fetchall()
     return dict(rows)
+
+
+def _stale_models(con: duckdb.DuckDBPyConnection) -> list[StaleModel]:
+    rows = con.execute(
+        "select model, problem, problem_since, built_at from linkt.model_builds "
+        "where problem is not null order by model"
+    ).fetchall()
+    return [
+        StaleModel(model, problem, _utc(since), _utc(built) if built else None) for model, problem, since, built in rows
+    ]
 
 
 def _last_sync(con: duckdb.DuckDBPyConnection) -> datetime | None:

@@ -21,10 +21,24 @@ def print_status(report: StatusReport) -> None:
         echo("snapshot       none yet; `linkt-pipeline sync` publishes one")
     else:
         echo(f"snapshot       {report.snapshot} as of {show(report.snapshot_as_of)} UTC")
+    _print_stale_models(console, report)
     _print_executions(console, report)
     _print_resources(console, report)
     _print_credits(console, report)
     _print_usage(console, report)
+
+
+def _print_stale_models(console: "Console", report: StatusReport) -> None:
+    if report.stale_models:
+        print_table(
+            console,
+            "Models that can't be built (`linkt-pipeline models --check`); their tables are as last built",
+            ("model", "last built", "since", "problem"),
+            (
+                (row.model, ago(row.built_at, report.as_of), ago(row.since, report.as_of), _short(row.problem))
+                for row in report.stale_models
+            ),
+        )
 
 
 def _print_executions(console: "Console", report: StatusReport) -> None:

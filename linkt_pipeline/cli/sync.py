@@ -67,4 +67,4 @@ def sync(since: datetime | None, retry_missing: bool) -> int:
     with deployment.warehouse.read() as con:
         resources = settlements(con)
     print_sync(result, resources)
-    return 0 if result.succeeded else 1
+    return 0 if result.succeeded and not result.failed_checks else 1

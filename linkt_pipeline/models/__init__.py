@@ -14,7 +14,10 @@ from linkt_pipeline.models.lineage_cache import LineageCache
 from linkt_pipeline.models.loading import load_models
 from linkt_pipeline.models.macro import Macro, create_macros
 from linkt_pipeline.models.model import Columns, Materialization, ModelKey, Severity, SqlModel
+from linkt_pipeline.models.problems import clear_problem, record_problem, record_problems
+from linkt_pipeline.models.project import Project, load_project, problem_text
 from linkt_pipeline.models.render import render_graph, render_markdown
+from linkt_pipeline.models.retired import drop_retired_models, retired_models
 from linkt_pipeline.models.seed import SEEDS_FOLDER
 
 __all__ = [
@@ -35,17 +38,25 @@ __all__ = [
     "ModelFileError",
     "ModelGraph",
     "ModelKey",
+    "Project",
     "Severity",
     "SqlModel",
     "build_model",
+    "clear_problem",
     "column_lineage",
     "create_macros",
     "describe_models",
+    "drop_retired_models",
     "load_checks",
     "load_models",
+    "load_project",
     "prepare_builds",
+    "problem_text",
+    "record_problem",
+    "record_problems",
     "render_graph",
     "render_markdown",
+    "retired_models",
     "run_cases",
     "run_check",
     "try_describe",

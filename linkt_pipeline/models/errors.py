@@ -36,6 +36,7 @@ class ModelBuildError(ModelError):
 
     Attributes:
         model: the model's name, ``schema.table``.
+        reason: what DuckDB said, in one line.
     """
 
     def __init__(self, model: str, path: Path, reason: duckdb.Error) -> None:
@@ -45,3 +46,4 @@ class ModelBuildError(ModelError):
             f"The table of its last good build is unchanged. {advice} and build it again."
         )
         self.model = model
+        self.reason = " ".join(told.split())

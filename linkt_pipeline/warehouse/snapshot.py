@@ -52,6 +52,8 @@ class Published:
         parquet: Parquet file of each table outside of schema ``linkt``, by ``schema.table``.
         seconds: wall time of all of it.
         locked_seconds: how long writers were kept waiting.
+        stale: models that are not built from their present file, with the reason; their tables are those of the last
+            good build, or are missing.
     """
 
     path: Path
@@ -63,6 +65,7 @@ class Published:
     parquet: Mapping[str, Path]
     seconds: float
     locked_seconds: float
+    stale: Mapping[str, str]
 
 
 def publish_snapshot(warehouse: Warehouse, published_dir: Path) -> Published:
@@ -101,9 +104,9 @@ def _publish(warehouse: Warehouse, folder: Path, begun: float) -> Published:
             copy_inside_kernel(source, copy)
             as_of = datetime.now(UTC)
         locked_seconds = time.monotonic() - locked
-        tables, rows = _finish_copy(copy, workspace, as_of)
+        tables, rows, stale = _finish_copy(copy, workspace, as_of)
         parquet = {f"{table.schema}.{table.name}": _parquet_path(folder, table) for table in _exported(tables)}
-        (workspace / CATALOG_NAME).write_bytes(_describe(tables, rows, as_of, folder, parquet))
+        (workspace / CATALOG_NAME).write_bytes(_describe(tables, rows, as_of, folder, parquet, stale))
         open_files(workspace)
         for table in _exported(tables):
             move_into_place(_parquet_path(workspace, table), _parquet_path(folder, table))
@@ -127,10 +130,15 @@ def _publish(warehouse: Warehouse, folder: Path, begun: float) -> Published:
         parquet=parquet,
         seconds=time.monotonic() - begun,
         locked_seconds=locked_seconds,
+        stale={name: problem for name, (problem, _) in stale.items()},
     )
 
 
-def _finish_copy(copy: Path, workspace: Path, as_of: datetime) -> tuple[list[CatalogTable], dict[str, int]]:
+Stale = Mapping[str, tuple[str, datetime]]
+"""What can't be built now, by table (or file): why, and since when."""
+
+
+def _finish_copy(copy: Path, workspace: Path, as_of: datetime) -> tuple[list[CatalogTable], dict[str, int], Stale]:
     """Turn the copy's views into tables, give columns their published types and write the Parquet files.
 
     Nothing here touches the warehouse.
@@ -139,14 +147,16 @@ def _finish_copy(copy: Path, workspace: Path, as_of: datetime) -> tuple[list[Cat
     try:
         con.execute(f"attach {literal(str(copy))} as {CATALOG}; use {CATALOG}")
         found = read_catalog(con)
-        _materialize_views(con, [table for table in found if table.is_view])
+        stale = _read_stale(con, found)
+        _materialize_views(con, [table for table in found if table.is_view], stale)
         _convert(con, [table for table in _exported(found) if not table.is_view])
+        _mark_stale(con, read_catalog(con), stale)
         tables = read_catalog(con)
         rows = {f"{table.schema}.{table.name}": _count(con, table) for table in tables}
         for table in _exported(tables):
             _write_parquet(con, table, _parquet_path(workspace, table), as_of)
         con.execute(f"use memory; detach {CATALOG}")
-        return tables, rows
+        return tables, rows, stale
     except duckdb.Error as error:
         better = unwritable_error(error, copy)
         if better is not None:
@@ -156,8 +166,32 @@ def _finish_copy(copy: Path, workspace: Path, as_of: datetime) -> tuple[list[Cat
         con.close()
 
 
-def _materialize_views(con: duckdb.DuckDBPyConnection, views: list[CatalogTable]) -> None:
-    """Compute all of them before any is replaced, because views read views."""
+def _read_stale(con: duckdb.DuckDBPyConnection, tables: list[CatalogTable]) -> Stale:
+    """From ``linkt.model_builds``, which a warehouse of an earlier release may lack."""
+    if not any((table.schema, table.name) == ("linkt", "model_builds") for table in tables):
+        return {}
+    rows = con.execute(
+        "select model, problem, timezone('UTC', problem_since) from linkt.model_builds where problem is not null "
+        "order by model"
+    ).fetchall()
+    return {model: (problem, since.replace(tzinfo=UTC)) for model, problem, since in rows}
+
+
+def _mark_stale(con: duckdb.DuckDBPyConnection, tables: list[CatalogTable], stale: Stale) -> None:
+    """Whoever looks at the table's description sees that its rows are old."""
+    for table in tables:
+        if known := stale.get(f"{table.schema}.{table.name}"):
+            problem, since = known
+            told = f"STALE since {since:%Y-%m-%d %H:%M} UTC, as last built before: {problem}. {table.description or ''}"
+            con.execute(f"comment on table {table.relation} is {literal(told.strip())}")
+
+
+def _materialize_views(con: duckdb.DuckDBPyConnection, views: list[CatalogTable], stale: Stale) -> None:
+    """Compute all of them before any is replaced, because views read views.
+
+    One that can't be built from its present file may not fit to what it reads any more: it is left out.
+    """
+    computed = []
     for view in views:
         try:
             columns = _cast(view.columns, conversions(con, view))
@@ -165,13 +199,17 @@ def _materialize_views(con: duckdb.DuckDBPyConnection, views: list[CatalogTable]
         except duckdb.Error as error:
             if is_unwritable(error):
                 raise
+            if f"{view.schema}.{view.name}" in stale:
+                continue
             told, advice = sql_failure(error)
             raise SnapshotError(
                 f"view {view.schema}.{view.name} can't be computed, so nothing was published: {told}\n"
                 f"{advice} and publish again; the last snapshot is still in place"
             ) from error
+        computed.append(view)
     for view in views:
         con.execute(f"drop view {view.relation}")
+    for view in computed:
         con.execute(f"alter table {_computed(view)} rename to {quoted(view.name)}")
         con.execute(f"comment on table {view.relation} is {literal(view.description)}")
         for column in view.columns:
@@ -244,7 +282,12 @@ def _parquet_path(folder: Path, table: CatalogTable) -> Path:
 
 
 def _describe(
-    tables: list[CatalogTable], rows: Mapping[str, int], as_of: datetime, folder: Path, parquet: Mapping[str, Path]
+    tables: list[CatalogTable],
+    rows: Mapping[str, int],
+    as_of: datetime,
+    folder: Path,
+    parquet: Mapping[str, Path],
+    stale: Stale,
 ) -> bytes:
     def entry(table: CatalogTable) -> dict[str, Any]:
         key = f"{table.schema}.{table.name}"
@@ -253,6 +296,7 @@ def _describe(
             "name": table.name,
             "description": table.description,
             "rows": rows[key],
+            "stale": {"reason": stale[key][0], "since": stale[key][1]} if key in stale else None,
             "parquet": str(parquet[key].relative_to(folder)) if key in parquet else None,
             "columns": [asdict(column) for column in table.columns],
         }

@@ -251,3 +251,19 @@ def test_the_snapshots_moment(warehouse, folder, capsys, catalog, as_of):
     if catalog is not None:
         (published / "catalog.json").write_text(catalog)
     assert report(capsys)["snapshot_as_of"].startswith(as_of)
+
+
+def test_models_that_can_not_be_built_are_shown(warehouse, capsys):
+    with warehouse.write() as con:
+        con.execute(
+            "insert into linkt.model_builds (model, built_at, problem, problem_since) values "
+            "('marts.people', $1, 'sql/marts/people.sql:7: not valid SQL', $2), ('marts.runs', $1, null, null)",
+            [NOW - timedelta(days=3), NOW - timedelta(hours=1)],
+        )
+    assert run_command(["status", "--json"]) == 0
+    (stale,) = json.loads(capsys.readouterr().out)["stale_models"]
+    assert (stale["model"], stale["problem"]) == ("marts.people", "sql/marts/people.sql:7: not valid SQL")
+    assert run_command(["status"]) == 0
+    told = capsys.readouterr().out
+    assert "Models that can't be built" in told
+    assert "marts.people" in told

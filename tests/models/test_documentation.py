@@ -20,7 +20,7 @@ def test_the_worked_example(tmp_path: Path) -> None:
     for folder, name, text in (("marts", "industries", model), ("checks", "spelling", check)):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / f"{name}.sql").write_text(text)
-    columns = {"entity_id": "varchar", "industry": "varchar", "signal_count": "bigint", "is_duplicate": "boolean"}
+    columns = dict.fromkeys(("entity_id", "root_entity_id", "industry"), "varchar") | {"signal_count": "bigint"}
     graph = load_models(tmp_path, {"marts.companies": columns})
     assert list(describe_models(graph)[ModelKey("marts", "industries")]) == ["industry", "companies", "signals"]
     assert {c.name for c in load_checks(tmp_path, graph)} == {"key", "spelling"}
@@ -30,7 +30,7 @@ def test_the_worked_example(tmp_path: Path) -> None:
     con.execute("create schema marts")
     con.execute(
         "create table marts.companies as "
-        "select 'a' as entity_id, null::varchar as industry, 3::bigint as signal_count, false as is_duplicate"
+        "select 'a' as entity_id, 'a' as root_entity_id, null::varchar as industry, 3::bigint as signal_count"
     )
     assert list(build_model(con, graph["marts.industries"]).columns.values()) == ["VARCHAR", "BIGINT", "BIGINT"]
     assert con.execute("select * from marts.industries").fetchall() == [("unknown", 1, 3)]

@@ -46,7 +46,7 @@ def test_the_copy_answers_under_its_own_name_and_any_other(filled: Warehouse, pu
 
     direct = duckdb.connect(str(result.path), read_only=True)
     assert direct.execute("select name from marts.companies order by 1").fetchall() == [("Acme",), ("Bolt",)]
-    assert direct.execute("select count(*) from linkt.linkt.entities").fetchall() == [(2,)]
+    assert direct.execute("select count(*) from linkt.entities").fetchall() == [(2,)]
     direct.close()
     attached = duckdb.connect()
     attached.execute(f"attach '{result.path}' as other (read_only)")
@@ -69,6 +69,7 @@ def test_one_parquet_file_per_model_and_a_catalog(filled: Warehouse, published: 
         "name": "companies",
         "description": "One row per company. It's small.",
         "rows": 2,
+        "stale": None,
         "parquet": "marts/companies.parquet",
         "columns": [{"name": "name", "type": "VARCHAR", "description": "As shown."}],
     }
@@ -155,7 +156,7 @@ def test_a_reader_in_a_tight_loop_never_sees_an_error_or_half_a_state(filled: Wa
             "while not os.path.exists(sys.argv[2]):\n"
             "    con = duckdb.connect(sys.argv[1], read_only=True)\n"
             "    rows = con.execute('select (select count(*) from marts.companies), "
-            "(select count(*) from linkt.linkt.entities)').fetchall()[0]\n"
+            "(select count(*) from linkt.entities)').fetchall()[0]\n"
             "    con.close()\n"
             "    assert rows[0] == rows[1] >= seen, rows\n"
             "    seen, reads = rows[0], reads + 1\n"
@@ -208,6 +209,50 @@ def test_a_view_that_fails_leaves_the_last_snapshot_in_place(filled: Warehouse, 
     assert not (published / ".next").exists()
 
 
+def make_stale(warehouse: Warehouse, *names: str) -> None:
+    with warehouse.write() as con:
+        for name in names:
+            con.execute(
+                "insert into linkt.model_builds (model, problem, problem_since) "
+                "values ($1, 'sql/x.sql:3: a typo', timestamptz '2026-04-12 09:00:00+00')",
+                [name],
+            )
+
+
+def test_a_table_that_can_not_be_built_is_published_as_it_was_and_says_so(filled: Warehouse, published: Path) -> None:
+    make_stale(filled, "marts.totals", "marts.never_built", "sql/marts/top-companies.sql")
+
+    result = publish_snapshot(filled, published)
+
+    assert set(result.stale) == {"marts.totals", "marts.never_built", "sql/marts/top-companies.sql"}
+    told = "STALE since 2026-04-12 09:00 UTC, as last built before: sql/x.sql:3: a typo."
+    with duckdb.connect(str(result.path), read_only=True) as con:
+        assert con.execute("select companies from marts.totals").fetchall() == [(2,)]
+        assert con.execute("select comment from duckdb_tables() where table_name = 'totals'").fetchall() == [(told,)]
+    assert pl.read_parquet_metadata(published / "marts" / "totals.parquet")["description"] == told
+    catalog = json.loads((published / "catalog.json").read_text())
+    assert {table["name"]: table["stale"] for table in catalog["tables"] if table["schema"] == "marts"} == {
+        "companies": None,
+        "totals": {"reason": "sql/x.sql:3: a typo", "since": "2026-04-12T09:00:00Z"},
+    }
+
+
+def test_a_view_that_can_not_be_built_nor_computed_is_left_out_and_holds_nothing_up(
+    filled: Warehouse, published: Path
+) -> None:
+    with filled.write() as con:
+        con.execute("create view marts.broken as select 'x'::integer as n from linkt.entities")
+        con.execute("create view marts.on_it as select n from marts.broken")
+    make_stale(filled, "marts.broken", "marts.on_it")
+
+    publish_snapshot(filled, published)
+
+    files = {path.name for path in (published / "marts").glob("*.parquet")}
+    assert files == {"companies.parquet", "totals.parquet"}
+    assert not [table for table in json.loads((published / "catalog.json").read_text())["tables"]
+                if table["name"] in ("broken", "on_it")]  # fmt: skip
+
+
 def test_the_log_of_a_killed_writer_is_in_the_snapshot(filled: Warehouse, published: Path) -> None:
     script = (
         "import os, sys\nfrom pathlib import Path\n"
@@ -222,7 +267,7 @@ def test_the_log_of_a_killed_writer_is_in_the_snapshot(filled: Warehouse, publis
     path = publish_snapshot(filled, published).path
 
     con = duckdb.connect(str(path), read_only=True)
-    assert con.execute("select value from linkt.linkt.sync_state").fetchall() == [("yes",)]
+    assert con.execute("select value from linkt.sync_state").fetchall() == [("yes",)]
     con.close()
 
 
