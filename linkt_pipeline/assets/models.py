@@ -45,6 +45,7 @@ from linkt_pipeline.models import (
     record_problem,
     record_problems,
 )
+from linkt_pipeline.models.columns import relation
 from linkt_pipeline.warehouse.connection import Session, Warehouse
 from linkt_pipeline.warehouse.errors import WarehouseError
 
@@ -195,7 +196,7 @@ def _record(session: Session, model: SqlModel, problem: str) -> None:
 
 def _shown(con: duckdb.DuckDBPyConnection, result: BuildResult) -> dict[str, Any]:
     """What a person wants to see of a mart: rows, and a chart where there is one."""
-    preview = preview_markdown(con, str(result.model), result.columns, result.rows)
+    preview = preview_markdown(con, relation(result.model), result.columns, result.rows)
     chart = chart_of(con, result.model)
     return {"preview": dg.MetadataValue.md(preview), **({"chart": dg.MetadataValue.md(chart)} if chart else {})}
 

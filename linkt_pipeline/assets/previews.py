@@ -8,6 +8,7 @@ import duckdb
 
 from linkt_pipeline.display import shown_value
 from linkt_pipeline.models import Columns
+from linkt_pipeline.warehouse.catalog import quoted
 
 _ROWS = 10
 _COLUMNS = 8
@@ -20,14 +21,14 @@ def preview_markdown(con: duckdb.DuckDBPyConnection, table: str, columns: Column
 
     Args:
         con: a connection that sees the table.
-        table: ``schema.name``; it comes from the code, never from data.
+        table: its name as SQL, quoted where that is needed.
         columns: names and types.
         rows: how many the table has.
     """
     shown = readable_columns(columns)
     newest = next((name for name in columns if _is_moment(columns[name])), None)
-    order = f'order by "{newest}" desc nulls last' if newest and rows <= _SORTED_UP_TO else ""
-    names = ", ".join(f'"{name}"' for name in shown)
+    order = f"order by {quoted(newest)} desc nulls last" if newest and rows <= _SORTED_UP_TO else ""
+    names = ", ".join(map(quoted, shown))
     cursor = con.execute(f"select {names} from {table} {order} limit {_ROWS}")  # noqa: S608
     text = rows_markdown(shown, cursor.fetchall())
     hidden = len(columns) - len(shown)

@@ -68,3 +68,10 @@ def test_a_drawing_that_is_too_large_is_left_out_whole() -> None:
     kept = bounded({"chart": dg.MetadataValue.md("![Credits](data:image/svg+xml;base64," + "A" * 500_000 + ")")})
 
     assert kept["chart"].value == "*A drawing of 500,038 characters is too large to be shown here.*"
+
+
+def test_names_that_need_quotes_are_quoted() -> None:
+    with duckdb.connect() as con:
+        con.execute('create schema marts; create table marts."order" as select 1 as "a ""b""", now() as "select"')
+        text = preview_markdown(con, 'marts."order"', {'a "b"': "INTEGER", "select": "TIMESTAMP WITH TIME ZONE"}, 1)
+    assert text.startswith('| a "b" | select |')
