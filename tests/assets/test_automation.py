@@ -98,7 +98,8 @@ def test_nothing_waits_for_tasks_that_nobody_executed(running: Deployment, defin
         key for key in definitions.resolve_asset_graph().get_all_asset_keys() if result.get_requested_partitions(key)
     }
     free = {spec.key for spec in definitions.resolve_all_asset_specs()} - {EXECUTIONS}
-    assert requested == free
+    # A seed follows its file alone; what reads it makes it current first.
+    assert requested == {key for key in free if key.path[0] != "seeds"}
 
 
 def test_elsewhere_sensor_requests_a_sync_unless_one_is_going(

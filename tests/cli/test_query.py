@@ -32,7 +32,7 @@ def ask(tmp_path: Path, monkeypatch, capsys):
     snapshot = tmp_path / "data" / "sandbox" / "published" / "warehouse.duckdb"
     snapshot.parent.mkdir(parents=True)
     with duckdb.connect(str(snapshot)) as con:
-        con.execute("create schema linkt.linkt; create table linkt.linkt.runs as select 'r1' as run_id")
+        con.execute("create schema linkt; create table linkt.runs as select 'r1' as run_id")
         con.execute("create schema marts; create table marts.companies (name varchar, people bigint)")
         con.execute(
             "insert into marts.companies values ('Brightpath, Inc.', 3), ('Nordlicht', 0), ('[bold]Ada[/]', 12)"

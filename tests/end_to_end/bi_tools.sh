@@ -105,9 +105,9 @@ for _ in range(60):
 session.headers["Authorization"] = f"Bearer {token}"
 uri = f"duckdb:///{sys.argv[1]}?access_mode=read_only"
 database = ask("POST", "database/", database_name="linkt", sqlalchemy_uri=uri, expose_in_sqllab=True)["id"]
-tables = ask("GET", f"database/{database}/tables/?q=(schema_name:linkt.marts)")["count"]
+tables = ask("GET", f"database/{database}/tables/?q=(schema_name:warehouse.marts)")["count"]
 query = ask("POST", "sqllab/execute/", database_id=database, sql="select count(*) as companies from marts.companies")
-dataset = ask("POST", "dataset/", database=database, schema="linkt.marts", table_name="task_efficiency")["id"]
+dataset = ask("POST", "dataset/", database=database, schema="warehouse.marts", table_name="task_efficiency")["id"]
 credits = {"expressionType": "SQL", "sqlExpression": "sum(total_credits)", "label": "credits"}
 chart = ask(
     "POST",
@@ -117,6 +117,6 @@ chart = ask(
     result_format="json",
     result_type="full",
 )
-print(f"{tables} tables in linkt.marts; {query['data']}; a chart of {chart['result'][0]['rowcount']} rows")
+print(f"{tables} tables in warehouse.marts; {query['data']}; a chart of {chart['result'][0]['rowcount']} rows")
 PY
 superset/bin/python superset.py "$snapshot"

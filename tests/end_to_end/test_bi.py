@@ -183,7 +183,7 @@ class TestSqlAlchemy:
     def test_schemas_and_tables_are_listed(self, deployment):
         inspector = sa.inspect(engine_of(deployment.snapshot))
         schemas = inspector.get_schema_names()
-        assert {"linkt.marts", "linkt.staging", "linkt.linkt"} <= set(schemas)
+        assert {"warehouse.marts", "warehouse.staging", "warehouse.linkt"} <= set(schemas)
         assert {"companies", "people", "run_history"} <= set(inspector.get_table_names("marts"))
 
     def test_columns_are_found_in_the_information_schema(self, deployment):

@@ -118,7 +118,7 @@ def test_the_warehouse_is_free_while_a_run_is_waited_for(dagster: DagsterDev, sa
     waiting = dagster.materialize("signals")
     eventually(lambda: "RUNNING" in dagster.messages(waiting), 60)
     with duckdb.connect(str(dagster.home / "warehouse.duckdb"), read_only=True) as con:
-        assert con.execute("select count(*) from linkt.linkt.executions where state = 'started'").fetchall() == [(1,)]
+        assert con.execute("select count(*) from linkt.executions where state = 'started'").fetchall() == [(1,)]
     dagster.terminate(waiting)
     assert dagster.wait_until(waiting) == "CANCELED"
 
