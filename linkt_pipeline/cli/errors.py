@@ -35,6 +35,16 @@ class NoTasksError(ConfigError):
         super().__init__(f"there is no {tasks_file}; write it with: linkt-pipeline tasks pull")
 
 
+class UnknownMartError(ConfigError):
+    """A mart on the command line is none that can be audited."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        names = list(known)
+        near = get_close_matches(name, names, n=1, cutoff=0.5)
+        guess = f"; did you mean {near[0]!r}?" if near else "."
+        super().__init__(f"there is no mart {name!r} to audit{guess} Known: {', '.join(names)}")
+
+
 class QueryError(LinktPipelineError):
     """DuckDB refused a query; its message names the position."""
 

@@ -46,6 +46,7 @@ COMMANDS = {
     "adopt": Subcommand("adopt", "adopt", "Say by hand which Linkt run a task is waiting for."),
     "tasks": Subcommand("tasks", "tasks", "Show tasks.yaml, or write it from the API."),
     "models": Subcommand("models", "models", "Show the SQL models in build order, or check them."),
+    "audit": Subcommand("audit", "audit", "Compute every mart a second time and show each figure that differs."),
     "sandbox": Subcommand("sandbox", "sandbox_command", "Serve the stand-in for the Linkt API alone."),
 }
 _ELSEWHERE = {"sandbox": "linkt_pipeline.sandbox.command"}

@@ -10,7 +10,7 @@
 -- column entity_type: Its type.
 -- column version_number: The version that brought the change; the first change makes version 2.
 -- column scope: field for the value of what Linkt researched, display where only Linkt's rendering of it changed, record for
---   type, ICP, sheet, parent, status, comments and duplicate role.
+--   type, ICP, sheet, parent, status, comments and the entity it is a copy of (primary_entity_id).
 -- column field: Name of the field.
 -- column change: added, changed or removed.
 -- column old_value: Value before, as JSON; empty if there was none.

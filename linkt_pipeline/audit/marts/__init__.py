@@ -1,0 +1,30 @@
+"""The marts, each recomputed in a file of its own."""
+
+from linkt_pipeline.audit.marts.companies import COMPANIES
+from linkt_pipeline.audit.marts.company_signals import COMPANY_SIGNALS
+from linkt_pipeline.audit.marts.credits_daily import CREDITS_DAILY
+from linkt_pipeline.audit.marts.data_freshness import DATA_FRESHNESS
+from linkt_pipeline.audit.marts.duplicates import DUPLICATES
+from linkt_pipeline.audit.marts.entity_changes import ENTITY_CHANGES
+from linkt_pipeline.audit.marts.mart import Mart
+from linkt_pipeline.audit.marts.people import PEOPLE
+from linkt_pipeline.audit.marts.run_history import RUN_HISTORY
+from linkt_pipeline.audit.marts.signal_feed import SIGNAL_FEED
+from linkt_pipeline.audit.marts.source_domains import SOURCE_DOMAINS
+from linkt_pipeline.audit.marts.task_efficiency import TASK_EFFICIENCY
+
+MARTS = (
+    COMPANIES,
+    PEOPLE,
+    COMPANY_SIGNALS,
+    SIGNAL_FEED,
+    DUPLICATES,
+    ENTITY_CHANGES,
+    SOURCE_DOMAINS,
+    RUN_HISTORY,
+    TASK_EFFICIENCY,
+    CREDITS_DAILY,
+    DATA_FRESHNESS,
+)
+
+__all__ = ["MARTS", "Mart"]

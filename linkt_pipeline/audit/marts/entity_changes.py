@@ -1,0 +1,102 @@
+"""marts.entity_changes: what changed on each entity from one version to the next."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from linkt_pipeline.audit.marts.mart import Mart
+from linkt_pipeline.audit.values import parse_json, same
+from linkt_pipeline.audit.wire import part, value_of
+from linkt_pipeline.audit.world import World
+
+_RECORD = ("entity_type", "icp_id", "sheet_id", "parent_id", "status", "comments")
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """A version of an entity.
+
+    Attributes:
+        made_at: when Linkt made it, else when it was fetched; microseconds.
+        fetched_at: microseconds.
+        content_hash: orders versions of one moment.
+        run_id: run that named the entity then.
+        record: what Linkt keeps about the entity itself.
+        data: its fields.
+    """
+
+    made_at: int
+    fetched_at: int
+    content_hash: str
+    run_id: str | None
+    record: dict[str, Any]
+    data: dict[str, Any]
+
+
+def _ids(world: World) -> list[str]:
+    rows = world.landed.rows("select entity_id from linkt.entity_versions group by 1 having count(*) > 1 order by 1")
+    return [entity_id for (entity_id,) in rows]
+
+
+def _rows(world: World, ids: Collection[str]) -> Iterator[dict[str, Any]]:
+    for entity_id, versions in _versions(world, ids).items():
+        versions.sort(key=lambda version: (version.made_at, version.fetched_at, version.content_hash))
+        for number, (old, new) in enumerate(pairwise(versions), 2):
+            for change in _changes(old, new):
+                yield {
+                    "entity_id": entity_id,
+                    "entity_type": new.record["entity_type"],
+                    "version_number": number,
+                    **change,
+                    "changed_at": new.made_at,
+                    "fetched_at": new.fetched_at,
+                    "run_id": new.run_id,
+                }
+
+
+def _versions(world: World, ids: Collection[str]) -> dict[str, list[_Version]]:
+    found: dict[str, list[_Version]] = defaultdict(list)
+    rows = world.landed.rows(
+        "select entity_id, coalesce(epoch_us(updated_at), epoch_us(fetched_at)), epoch_us(fetched_at), run_id, "
+        "content_hash, data::varchar, duplicate_info::varchar, lower(entity_type), icp_id, sheet_id, parent_id, "
+        "status, comments from linkt.entity_versions where entity_id in (select unnest($1::varchar[]))",
+        [list(ids)],
+    )
+    for entity_id, made_at, fetched_at, run_id, content_hash, data, info, *record in rows:
+        parsed, role = parse_json(data), parse_json(info)
+        known = dict(zip(_RECORD, record, strict=True))
+        known["primary_entity_id"] = part(role, "primary_entity_id")
+        found[entity_id].append(
+            _Version(made_at, fetched_at, content_hash, run_id, known, parsed if isinstance(parsed, dict) else {})
+        )
+    return found
+
+
+def _changes(old: _Version, new: _Version) -> Iterator[dict[str, Any]]:
+    for name in sorted(old.data.keys() | new.data.keys()):
+        before, after = old.data.get(name), new.data.get(name)
+        if not same(value_of(before), value_of(after)):
+            yield _change("field", name, value_of(before), value_of(after))
+        elif not same(part(before, "display"), part(after, "display")):
+            yield _change("display", name, part(before, "display"), part(after, "display"))
+    for name, before in old.record.items():
+        if not same(before, new.record[name]):
+            yield _change("record", name, before, new.record[name])
+
+
+def _change(scope: str, name: str, before: Any, after: Any) -> dict[str, Any]:
+    """A change; null is no value."""
+    kind = "added" if before is None else "removed" if after is None else "changed"
+    return {"scope": scope, "field": name, "change": kind, "old_value": before, "new_value": after}
+
+
+ENTITY_CHANGES = Mart(
+    name="entity_changes",
+    key=("entity_id", "version_number", "scope", "field"),
+    rows=_rows,
+    batch="entity_id",
+    ids=_ids,
+    skipped=("history_version",),
+)

@@ -1,0 +1,114 @@
+"""What several marts are recomputed from: read once, the big part of it never all at a time."""
+
+from collections.abc import Collection, Mapping
+from functools import cached_property
+from typing import Any
+
+from linkt_pipeline.audit.activity import Activity, activity
+from linkt_pipeline.audit.domains import first_of_domain
+from linkt_pipeline.audit.fields import company_columns
+from linkt_pipeline.audit.landed import Body, Landed, pieces
+from linkt_pipeline.audit.moments import moment_of
+from linkt_pipeline.audit.roots import COMPANY, Ties
+from linkt_pipeline.audit.runs import Execution, RunFacts, read_executions, read_runs
+from linkt_pipeline.audit.task_names import task_names
+from linkt_pipeline.audit.wire import data_of, text
+
+
+class World:
+    """The landed tables by their meaning.
+
+    Kept in memory are the runs without their payloads, and of each entity its ties.
+
+    Args:
+        landed: the landed tables.
+    """
+
+    def __init__(self, landed: Landed) -> None:
+        self.landed = landed
+
+    @cached_property
+    def ties(self) -> Ties:
+        """Copies, parents and types of all entities."""
+        return Ties(self.landed.bodies("entities", "entity_id"))
+
+    @cached_property
+    def activity(self) -> Mapping[str, Activity]:
+        """People and signals around each company."""
+        return activity(self.ties, self.landed.bodies("signals", "signal_id"))
+
+    @cached_property
+    def signal_ids(self) -> list[str]:
+        """All signals."""
+        return self.landed.ids("signals", "signal_id")
+
+    def entities(self, ids: Collection[str]) -> dict[str, Body]:
+        """The landed ones of some entities."""
+        return {body.id: body for body in self.landed.bodies_of("entities", "entity_id", ids)}
+
+    def signals(self, ids: Collection[str]) -> dict[str, Body]:
+        """The landed ones of some signals."""
+        return {body.id: body for body in self.landed.bodies_of("signals", "signal_id", ids)}
+
+    def companies(self, ids: Collection[str]) -> dict[str, dict[str, Any]]:
+        """The columns that come from the fields of the landed companies among some ids, and their ``icp_id``."""
+        wanted = [entity_id for entity_id in ids if self.is_company(entity_id)]
+        return {
+            entity_id: {**company_columns(data_of(body.body), self.shared_hosts), "icp_id": text(body.body, "icp_id")}
+            for entity_id, body in self.entities(wanted).items()
+        }
+
+    def is_company(self, entity_id: str | None) -> bool:
+        """Whether it is landed, and a company."""
+        tie = self.ties.of.get(entity_id) if entity_id else None
+        return tie is not None and tie.kind == COMPANY
+
+    @cached_property
+    def shared_hosts(self) -> Mapping[str, bool]:
+        """Hosts that many companies share, and whether what stands before them is shared too."""
+        if not self.landed.columns("seeds", "shared_hosts"):
+            return {}
+        return dict(self.landed.rows("select host, with_subdomains from seeds.shared_hosts"))
+
+    @cached_property
+    def first_of_domain(self) -> Mapping[str, str | None]:
+        """The company first seen of each domain; None where that is open."""
+        companies = (body for ids in pieces(self.ties.of_kind(COMPANY)) for body in self.entities(ids).values())
+        return first_of_domain(companies, self.ties, self.shared_hosts)
+
+    @cached_property
+    def icp_names(self) -> Mapping[str, str | None]:
+        """Names of the landed ICPs."""
+        return {body.id: text(body.body, "name") for body in self.landed.bodies("icps", "icp_id")}
+
+    @cached_property
+    def executions(self) -> list[Execution]:
+        """The ledger."""
+        return read_executions(self.landed)
+
+    @cached_property
+    def runs(self) -> list[RunFacts]:
+        """All landed runs."""
+        return list(read_runs(self.landed, self.executions))
+
+    @cached_property
+    def task_names(self) -> Mapping[str, str]:
+        """What each Linkt task is called."""
+        return task_names(
+            {body.id: text(body.body, "name") for body in self.landed.bodies("tasks", "task_id")},
+            [(each.task_id, each.task_key) for each in self.executions if each.run_id is not None],
+            [run.task_id for run in self.runs if run.task_id] + [each.task_id for each in self.executions],
+        )
+
+    def task_of(self, run: RunFacts) -> str:
+        """What a run's task is called; the kind of task, told apart from a task of that name, for a run of none."""
+        if run.task_id is not None:
+            return self.task_names[run.task_id]
+        if run.task_type is None:
+            return "unknown"
+        return f"{run.task_type} (no task)" if run.task_type in self.task_names.values() else run.task_type
+
+
+def moment(body: Body, key: str) -> int | None:
+    """A time of a payload, in microseconds."""
+    return moment_of(body.body.get(key))

@@ -1,0 +1,49 @@
+"""Worlds that are landed, and the models of sql/ built on them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from linkt_pipeline.config import PROJECT_ROOT
+from linkt_pipeline.models import build_model, load_models, prepare_builds, warehouse_sources
+from linkt_pipeline.warehouse.connection import Session, Warehouse
+from linkt_pipeline.warehouse.migration import empty_warehouse
+
+from .worlds import World
+
+Build = Callable[[Session], None]
+
+
+@pytest.fixture(scope="session")
+def build() -> Build:
+    """Brings every model up to date, each in a transaction of its own, as a sync does."""
+    with empty_warehouse() as con:
+        graph = load_models(PROJECT_ROOT / "sql", warehouse_sources(con))
+
+    def build(session: Session) -> None:
+        with session.transaction() as con:
+            prepare_builds(con, graph, [])
+        for model in graph.models.values():
+            with session.transaction() as con:
+                build_model(con, model, full_refresh=False)
+
+    return build
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    with Warehouse(tmp_path / "warehouse.duckdb").session() as session:
+        yield session
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, build: Build) -> Iterator[Session]:
+    """One world, built, for tests that leave it as it was."""
+    world = World(seed=7)
+    with Warehouse(tmp_path_factory.mktemp("world") / "warehouse.duckdb").session() as session:
+        for _ in range(12):
+            with session.transaction() as con:
+                world.live(con)
+        build(session)
+        yield session
