@@ -50,7 +50,7 @@ def test_a_mistake_in_tasks_yaml_names_file_line_and_field(tmp_path: Path) -> No
 
 
 def sandbox_definitions(folder: Path) -> dg.Definitions:
-    settings = Settings(data_dir=folder / "data", tasks_file=folder / "tasks.yaml", api_key=None)
+    settings = Settings(data_dir=folder / "data", api_key=None, use_sandbox=True)
     return build_definitions(settings, load_tasks(settings.active_tasks_file))
 
 
