@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from linkt_pipeline.audit.findings import Figure, MartAudit
-from linkt_pipeline.audit.landed import Landed
+from linkt_pipeline.audit.landed import CHOSEN, Landed, chosen
 from linkt_pipeline.audit.marts.mart import Mart
 from linkt_pipeline.audit.moments import shown_moment
 from linkt_pipeline.audit.values import UNSURE, parse_json, same
@@ -64,8 +64,8 @@ class Comparison:
         select = ", ".join(_expression(name, data_type) for name, data_type in self._types.items())
         sql = f"select {select} from marts.{self._mart.name}"  # noqa: S608
         if ids is not None:
-            sql += f" where {self._mart.batch} in (select unnest($1::varchar[]))"
-        for row in self._landed.rows(sql, [] if ids is None else [ids]):
+            sql += f" where {self._mart.batch} {CHOSEN}"
+        for row in self._landed.rows(sql, [] if ids is None else [chosen(ids)]):
             values = dict(zip(names, row, strict=True))
             for name, data_type in self._types.items():
                 if data_type == "JSON":

@@ -105,8 +105,9 @@ def own_domain(host: Any, shared_hosts: Mapping[str, bool]) -> Any:
     """A host, unless many companies share it (seeds.shared_hosts: host, and whether what stands before it is too)."""
     if not isinstance(host, str):
         return host
-    shared = host in shared_hosts or any(wide and host.endswith(f".{other}") for other, wide in shared_hosts.items())
-    return None if shared else host
+    labels = host.split(".")
+    wider = (".".join(labels[first:]) for first in range(1, len(labels)))
+    return None if host in shared_hosts or any(map(shared_hosts.get, wider)) else host
 
 
 def person_columns(data: Mapping[str, Any]) -> dict[str, Any]:

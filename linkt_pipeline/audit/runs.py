@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from linkt_pipeline.audit import wire
-from linkt_pipeline.audit.landed import Landed, pieces
+from linkt_pipeline.audit.landed import CHOSEN, Landed, chosen, pieces
 from linkt_pipeline.audit.moments import DAY, EARLIEST, id_moment, moment_of
 from linkt_pipeline.audit.values import parse_json
 
@@ -147,8 +147,8 @@ def _read_piece(landed: Landed, ids: list[str], started: dict[str, list[Executio
 
 
 def _of(landed: Landed, columns: str, table: str, ids: list[str]) -> list[tuple[Any, ...]]:
-    sql = f"select {columns} from linkt.{table} where run_id in (select unnest($1::varchar[]))"  # noqa: S608
-    return landed.rows(sql, [ids])
+    sql = f"select {columns} from linkt.{table} where run_id {CHOSEN}"  # noqa: S608
+    return landed.rows(sql, [chosen(ids)])
 
 
 def _or(value: T | None, kept: T | None) -> T | None:

@@ -20,14 +20,19 @@ def _ids(world: World) -> list[str]:
 def _rows(world: World, ids: Collection[str]) -> Iterator[dict[str, Any]]:
     bodies = world.entities(ids)
     originals = {entity_id: _original_of(world, entity_id) for entity_id in bodies}
-    firsts = world.first_of_domain
+    candidates = {
+        body.id: _columns(world, body)["domain"]
+        for body in bodies.values()
+        if world.ties.of[body.id].kind == COMPANY and world.ties.root_of(body.id) == body.id
+    }
+    firsts = {domain: world.first_of_domain[domain] for domain in candidates.values() if isinstance(domain, str)}
     known = world.entities({each for each in (*originals.values(), *firsts.values()) if each})
     for body in bodies.values():
         original = originals[body.id]
         if world.ties.of[body.id].is_copy and original != body.id:
             yield _row(world, body, original, known.get(original or ""), "linkt", None)
-        if world.ties.of[body.id].kind == COMPANY and world.ties.root_of(body.id) == body.id:
-            yield from _suspected(world, body, firsts, known)
+        if body.id in candidates:
+            yield from _suspected(world, body, candidates[body.id], firsts, known)
 
 
 def _original_of(world: World, entity_id: str) -> str | None:
@@ -38,9 +43,8 @@ def _original_of(world: World, entity_id: str) -> str | None:
 
 
 def _suspected(
-    world: World, body: Body, firsts: Mapping[str, str | None], known: Mapping[str, Body]
+    world: World, body: Body, domain: Any, firsts: Mapping[str, str | None], known: Mapping[str, Body]
 ) -> Iterator[dict[str, Any]]:
-    domain = _columns(world, body)["domain"]
     if domain is UNSURE or (domain is not None and firsts[domain] is None):
         yield {"entity_id": body.id, "basis": "same_domain", "is_row": UNSURE}
     elif domain is not None and firsts[domain] != body.id:

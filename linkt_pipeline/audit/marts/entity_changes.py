@@ -6,12 +6,19 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from linkt_pipeline.audit.landed import CHOSEN, chosen
 from linkt_pipeline.audit.marts.mart import Mart
 from linkt_pipeline.audit.values import parse_json, same
 from linkt_pipeline.audit.wire import part, value_of
 from linkt_pipeline.audit.world import World
 
 _RECORD = ("entity_type", "icp_id", "sheet_id", "parent_id", "status", "comments")
+
+_VERSIONS = """
+select entity_id, coalesce(epoch_us(updated_at), epoch_us(fetched_at)), epoch_us(fetched_at), run_id, content_hash,
+    data::varchar, duplicate_info::varchar, lower(entity_type), icp_id, sheet_id, parent_id, status, comments
+from linkt.entity_versions
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +65,7 @@ def _rows(world: World, ids: Collection[str]) -> Iterator[dict[str, Any]]:
 
 def _versions(world: World, ids: Collection[str]) -> dict[str, list[_Version]]:
     found: dict[str, list[_Version]] = defaultdict(list)
-    rows = world.landed.rows(
-        "select entity_id, coalesce(epoch_us(updated_at), epoch_us(fetched_at)), epoch_us(fetched_at), run_id, "
-        "content_hash, data::varchar, duplicate_info::varchar, lower(entity_type), icp_id, sheet_id, parent_id, "
-        "status, comments from linkt.entity_versions where entity_id in (select unnest($1::varchar[]))",
-        [list(ids)],
-    )
+    rows = world.landed.rows(f"{_VERSIONS} where entity_id {CHOSEN}", [chosen(ids)])
     for entity_id, made_at, fetched_at, run_id, content_hash, data, info, *record in rows:
         parsed, role = parse_json(data), parse_json(info)
         known = dict(zip(_RECORD, record, strict=True))

@@ -63,7 +63,7 @@ def _failure_kind(run: RunFacts) -> str | None:
         return None
     if run.meant_status == "CANCELED" or (run.meant_status == "CRASHED" and not run.error):
         return run.meant_status.lower()
-    return run.error_kind
+    return run.error_kind or "other"
 
 
 def _ended_at(run: RunFacts) -> int | None:
