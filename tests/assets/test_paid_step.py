@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from linkt_pipeline.assets import executions
+from linkt_pipeline.assets import checks
 from linkt_pipeline.assets.executions import EXECUTIONS, build_executions
 from linkt_pipeline.assets.landing_checks import landing_checks
 from linkt_pipeline.assets.resources import LinktResource, WarehouseResource
@@ -147,7 +147,7 @@ def test_a_run_whose_outcome_could_not_be_recorded_is_not_bought_again(
         raise WarehouseBusyError("held by somebody else")
 
     with monkeypatch.context() as patched:
-        patched.setattr(executions, "run_check", busy)
+        patched.setattr(checks, "run_check", busy)
         assert not step.materialize().success
     again = step.materialize()
 

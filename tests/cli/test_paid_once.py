@@ -57,8 +57,8 @@ def test_what_is_published_is_used_up(live: Command, api: Sandbox):
 @pytest.mark.timeout(240)
 def test_a_free_step_that_keeps_failing_has_an_exit_code_of_its_own_and_costs_nothing(live: Command, api: Sandbox):
     """A retry wrapper must not buy at each pass."""
-    in_the_way = live.folder / "data" / "published"
-    in_the_way.parent.mkdir()
+    in_the_way = live.folder / "data" / "published" / "marts"
+    in_the_way.parent.mkdir(parents=True)
     in_the_way.write_text("no folder")
 
     for _ in range(2):
