@@ -86,8 +86,8 @@ def _add_batch(warehouse: Any) -> dict[str, float]:
 
 
 def _graph(warehouse: Any) -> Any:
-    from linkt_pipeline.config import PROJECT_ROOT
     from linkt_pipeline.models import load_models, warehouse_sources
+    from linkt_pipeline.settings import PROJECT_ROOT
 
     with warehouse.read() as con:
         sources = warehouse_sources(con)

@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 from linkt_pipeline.cli.main import cli
 from linkt_pipeline.cli.models import models
-from linkt_pipeline.config import PROJECT_ROOT, load_tasks
+from linkt_pipeline.settings import PROJECT_ROOT
+from linkt_pipeline.tasks_yaml import load_tasks
 from linkt_pipeline.warehouse.migration import empty_warehouse
 
 DOCUMENTS = sorted(

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from linkt_pipeline.assets.executions import EXECUTIONS
-from linkt_pipeline.config import TaskSpec
+from linkt_pipeline.tasks import TaskSpec
 
 EXECUTE_AND_PUBLISH = "execute_and_publish"
 SYNC_AND_PUBLISH = "sync_and_publish"

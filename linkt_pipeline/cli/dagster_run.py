@@ -22,9 +22,10 @@ from linkt_pipeline.assets.askers import ASKED_BY_TAG
 from linkt_pipeline.assets.location import build_definitions
 from linkt_pipeline.cli.errors import DUCKDB_INTERRUPTED
 from linkt_pipeline.cli.event_log import with_prepared_event_log
-from linkt_pipeline.config import Settings, TaskSpec
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.events import Observer
+from linkt_pipeline.settings import Settings
+from linkt_pipeline.tasks import TaskSpec
 from linkt_pipeline.warehouse.owner import Owner, owner_is_gone
 
 _PROCESS_TAG = "linkt/process"

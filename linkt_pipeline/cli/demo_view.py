@@ -6,7 +6,7 @@ from shutil import which
 from typing import NamedTuple
 
 from linkt_pipeline.cli.output import echo, make_console, print_table
-from linkt_pipeline.config import Settings, load_settings
+from linkt_pipeline.settings import Settings, load_settings
 from linkt_pipeline.warehouse.published import open_snapshot
 
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from linkt_pipeline.cli.errors import NoTasksError, UnknownTaskError
 from linkt_pipeline.cli.output import echo
-from linkt_pipeline.config import Settings, TaskSpec, load_settings, load_tasks
+from linkt_pipeline.settings import Settings, load_settings
+from linkt_pipeline.tasks import TaskSpec
+from linkt_pipeline.tasks_yaml import load_tasks
 
 if TYPE_CHECKING:
     from linkt_pipeline.api import LinktClient

@@ -10,8 +10,8 @@ from linkt_pipeline.cli.deployment import Deployment
 from linkt_pipeline.cli.errors import PaidButUnfinishedError, disk_error
 from linkt_pipeline.cli.output import echo, make_console, print_table
 from linkt_pipeline.cli.progress import showing_progress
-from linkt_pipeline.config import TaskSpec
 from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.tasks import TaskSpec
 from linkt_pipeline.warehouse.outcomes import owed_outcomes
 from linkt_pipeline.warehouse.owner import Owner
 

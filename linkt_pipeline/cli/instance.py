@@ -5,9 +5,9 @@ import shutil
 import tempfile
 
 from linkt_pipeline.cli.output import echo
-from linkt_pipeline.config import PROJECT_ROOT, Settings
 from linkt_pipeline.errors import ConfigError
 from linkt_pipeline.permissions import secure_folder
+from linkt_pipeline.settings import PROJECT_ROOT, Settings
 
 _TEMPLATE = PROJECT_ROOT / "data" / "dagster.yaml"
 

@@ -178,7 +178,7 @@ def _tell(error: Exception) -> int:
 
 def _root() -> Path | None:
     """The deployment's folder; ``None`` if the settings, which may be what failed, can't be read."""
-    from linkt_pipeline.config import load_settings
+    from linkt_pipeline.settings import load_settings
 
     try:
         return load_settings().root

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from linkt_pipeline.cli.output import echo
-from linkt_pipeline.config import PROJECT_ROOT
+from linkt_pipeline.settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

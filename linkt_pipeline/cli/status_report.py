@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import duckdb
 
-from linkt_pipeline.config import Settings, TaskSpec
+from linkt_pipeline.settings import Settings
+from linkt_pipeline.tasks import TaskSpec
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.credits import Spending, spending_by_task
 from linkt_pipeline.warehouse.published import published_at

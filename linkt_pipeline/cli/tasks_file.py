@@ -12,8 +12,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
 from linkt_pipeline.api import Task
-from linkt_pipeline.config import load_tasks
 from linkt_pipeline.errors import ConfigError
+from linkt_pipeline.tasks_yaml import load_tasks
 
 _LONGEST_KEY = 90  # room for a number behind it within the 100 characters of a partition key
 # What the workflow engine wants to see although it means nothing: without the key, an ingest is refused.

@@ -16,7 +16,7 @@ import click
 from linkt_pipeline.cli.deployment import Deployment
 from linkt_pipeline.cli.errors import PortTakenError, UnguardedUiError
 from linkt_pipeline.cli.output import echo
-from linkt_pipeline.config import PROJECT_ROOT
+from linkt_pipeline.settings import PROJECT_ROOT
 
 _HOST = "127.0.0.1"
 _DEFAULT_PORT = 3000

@@ -6,7 +6,7 @@ prose is fragile, so an unmatched text is ``other``, never a guess.
 
 import re
 
-from linkt_pipeline.config import ErrorKind
+from linkt_pipeline.tasks import ErrorKind
 
 # The first match wins: a text such as "provider timeout after rate limit" is about the limit.
 _PATTERNS: tuple[tuple[ErrorKind, re.Pattern[str]], ...] = (

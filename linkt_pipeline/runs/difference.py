@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from linkt_pipeline.config import TaskSpec
+from linkt_pipeline.tasks import TaskSpec
 from linkt_pipeline.warehouse.ledger import Execution
 
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import ClassVar
 
-from linkt_pipeline.config import ErrorKind
 from linkt_pipeline.display import shown
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.classify import ADVICE
 from linkt_pipeline.runs.events import format_elapsed
+from linkt_pipeline.tasks import ErrorKind
 
 _LONGEST_CAUSE = 500  # what to do about it must stay in sight
 

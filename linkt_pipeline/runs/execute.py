@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from linkt_pipeline.api import Run, RunStatus
-from linkt_pipeline.config import TaskSpec
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.classify import classify_error
 from linkt_pipeline.runs.errors import RetryNotStartedError, RunFailedError
@@ -15,6 +14,7 @@ from linkt_pipeline.runs.land import land_finished_run, landed_run, run_duration
 from linkt_pipeline.runs.start import start_or_adopt
 from linkt_pipeline.runs.wait import Waited, wait_for_run
 from linkt_pipeline.runs.worker import Worker
+from linkt_pipeline.tasks import TaskSpec
 from linkt_pipeline.warehouse.ledger import Execution, ExecutionState
 
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from linkt_pipeline.api import LinktApiError, LinktClient, RunStatus
-from linkt_pipeline.config import OnTerminate, TaskSpec
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.land import land_finished_run
 from linkt_pipeline.runs.reconcile import find_started_run
 from linkt_pipeline.runs.seen import see_run
 from linkt_pipeline.runs.worker import Worker
+from linkt_pipeline.tasks import OnTerminate, TaskSpec
 from linkt_pipeline.warehouse.ledger import Execution
 
 # Dagster marks a run CANCELED after 30 s whether or not its process is done.

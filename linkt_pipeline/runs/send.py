@@ -13,12 +13,12 @@ from linkt_pipeline.api import (
     is_worth_repeating,
     read_start_reply,
 )
-from linkt_pipeline.config import TaskSpec
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.errors import NotStartedError, StartRefusedError, UnreachableError
 from linkt_pipeline.runs.events import RunStarted
 from linkt_pipeline.runs.settle import NOT_LISTED, adopt_if_found, close, close_lost, remember, settle
 from linkt_pipeline.runs.worker import LONGEST_PAUSE, Worker
+from linkt_pipeline.tasks import TaskSpec
 from linkt_pipeline.warehouse.ledger import Execution, ExecutionState, LeaseLostError, RunTakenError
 
 _NONE_SEEN = "no run was seen to start, and the next start looks for one before it sends anything"

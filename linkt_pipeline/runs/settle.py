@@ -4,10 +4,10 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from linkt_pipeline.api import Run
-from linkt_pipeline.config import TaskSpec
 from linkt_pipeline.runs.events import RunAdopted
 from linkt_pipeline.runs.reconcile import find_started_run
 from linkt_pipeline.runs.worker import LONGEST_PAUSE, Worker
+from linkt_pipeline.tasks import TaskSpec
 from linkt_pipeline.warehouse.ledger import Execution, ExecutionState, LeaseLostError, RunTakenError
 
 NOT_LISTED = "no run of this request is in Linkt's list"

@@ -9,13 +9,13 @@ import asyncio
 from dataclasses import replace
 from datetime import datetime
 
-from linkt_pipeline.config import TaskSpec
 from linkt_pipeline.runs.difference import differences
 from linkt_pipeline.runs.errors import NotStartedError
 from linkt_pipeline.runs.events import RunAdopted
 from linkt_pipeline.runs.send import send_start
 from linkt_pipeline.runs.settle import settle
 from linkt_pipeline.runs.worker import Worker
+from linkt_pipeline.tasks import TaskSpec
 from linkt_pipeline.warehouse.ledger import Claim, Execution, ExecutionState, Intention
 from linkt_pipeline.warehouse.owner import describe_owner
 

@@ -16,7 +16,6 @@ from linkt_pipeline.api import (
     Run,
     RunQueue,
 )
-from linkt_pipeline.config import TaskSpec
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.errors import (
     DailyLimitReachedError,
@@ -32,6 +31,7 @@ from linkt_pipeline.runs.polling import PollSchedule
 from linkt_pipeline.runs.reconcile import find_started_run
 from linkt_pipeline.runs.seen import SeenRun, see_run
 from linkt_pipeline.runs.worker import Worker
+from linkt_pipeline.tasks import TaskSpec
 from linkt_pipeline.warehouse.ledger import Execution, ExecutionState, LeaseLostError, RunTakenError
 
 _UNTIL_TOMORROW_BY = timedelta(minutes=10)  # the day's own request limit is used up: look again every ten minutes

@@ -2,9 +2,12 @@
 
 Migrations are the files ``migrations/NNNN_name.sql``, applied in order and recorded in ``linkt.schema_migrations``,
 each in one transaction. Two processes that start at once are kept apart by the file's own lock.
+
+Views are the files ``views/name.sql``, the only place where each is defined. They are made anew with the last missing
+migration, so a change to a view needs a migration beside it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -28,12 +31,7 @@ class Migration:
 @cache
 def migrations() -> tuple[Migration, ...]:
     """Every migration this code knows, oldest first."""
-    folder = resources.files("linkt_pipeline.warehouse") / "migrations"
-    files = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
-    return tuple(
-        Migration(int(entry.name[:4]), entry.name[5:].removesuffix(".sql"), entry.read_text(encoding="utf-8"))
-        for entry in files
-    )
+    return tuple(Migration(int(name[:4]), name[5:], sql) for name, sql in _sql_files("migrations").items())
 
 
 def latest_version() -> int:
@@ -66,24 +64,35 @@ def needs_migration(con: duckdb.DuckDBPyConnection, path: Path) -> bool:
 
 
 def migrate(con: duckdb.DuckDBPyConnection) -> None:
-    """Apply what is missing, each migration in a transaction of its own."""
-    before = schema_version(con)
-    for migration in migrations():
-        if migration.version <= before:
-            continue
+    """Apply what is missing, each migration in a transaction of its own, and make the views in the last of them."""
+    missing = [migration for migration in migrations() if migration.version > schema_version(con)]
+    for migration in missing:
         with _transaction(con):
             con.execute(migration.sql)
             con.execute(
                 "insert into linkt.schema_migrations (version, name, applied_at) values (?, ?, current_timestamp)",
                 [migration.version, migration.name],
             )
-    for view in _frozen_views(con):
+            if migration is missing[-1]:
+                _make_views(con)
+    if not missing:
         with _transaction(con):
-            con.execute(f"drop table linkt.{view}")
-            con.execute(next(migration.sql for migration in migrations() if migration.name == _VIEWS[view]))
+            _make_views(con)
 
 
-_VIEWS = {"run_costs": "run_costs"}  # by the name of the migration that makes them, and nothing else
+def _make_views(con: duckdb.DuckDBPyConnection) -> None:
+    for view in _frozen_views(con):
+        con.execute(f"drop table linkt.{view}")
+    for sql in _sql_files("views").values():
+        con.execute(sql)
+
+
+@cache
+def _sql_files(folder: str) -> Mapping[str, str]:
+    """Text of each SQL file beside this code, by its name without the ending, in the order of the names."""
+    entries = (resources.files("linkt_pipeline.warehouse") / folder).iterdir()
+    texts = {entry.name: entry.read_text(encoding="utf-8") for entry in entries if entry.name.endswith(".sql")}
+    return {name.removesuffix(".sql"): texts[name] for name in sorted(texts)}
 
 
 def _frozen_views(con: duckdb.DuckDBPyConnection) -> list[str]:
@@ -91,7 +100,7 @@ def _frozen_views(con: duckdb.DuckDBPyConnection) -> list[str]:
     rows = con.execute(
         "select table_name from duckdb_tables() "
         "where database_name = current_database() and schema_name = 'linkt' and table_name in (select unnest($1))",
-        [list(_VIEWS)],
+        [list(_sql_files("views"))],
     ).fetchall()
     return [name for (name,) in rows]
 

@@ -9,8 +9,10 @@ import dagster as dg
 import duckdb
 
 from linkt_pipeline.assets.location import build_definitions
-from linkt_pipeline.config import Settings, TaskSpec, load_settings, load_tasks
 from linkt_pipeline.sandbox import Sandbox
+from linkt_pipeline.settings import Settings, load_settings
+from linkt_pipeline.tasks import TaskSpec
+from linkt_pipeline.tasks_yaml import load_tasks
 from linkt_pipeline.warehouse.connection import Warehouse
 
 API_KEY = "sk-known-to-this-test-alone-8f1e"

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from linkt_pipeline.assets.automation import EXECUTE_AND_PUBLISH, SYNC_AND_PUBLISH, build_automation, was_paid
-from linkt_pipeline.config import load_tasks
+from linkt_pipeline.tasks_yaml import load_tasks
 from tests.assets.deployment import Deployment
 
 EXECUTIONS = dg.AssetKey(["linkt", "executions"])

@@ -9,8 +9,9 @@ import dagster as dg
 import pytest
 
 from linkt_pipeline.assets.location import build_definitions
-from linkt_pipeline.config import PROJECT_ROOT, Settings, load_tasks
 from linkt_pipeline.models import LineageCache, describe_models, load_models, warehouse_sources
+from linkt_pipeline.settings import PROJECT_ROOT, Settings
+from linkt_pipeline.tasks_yaml import load_tasks
 from linkt_pipeline.warehouse.migration import empty_warehouse
 from tests.assets.deployment import TASKS
 

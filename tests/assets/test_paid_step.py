@@ -15,11 +15,11 @@ from linkt_pipeline.assets import checks
 from linkt_pipeline.assets.executions import EXECUTIONS, build_executions
 from linkt_pipeline.assets.landing_checks import landing_checks
 from linkt_pipeline.assets.resources import LinktResource, WarehouseResource
-from linkt_pipeline.config import TaskSpec
 from linkt_pipeline.runs.events import Event, RunProgress, RunStarted
 from linkt_pipeline.runs.fetch import Fetched
 from linkt_pipeline.sandbox import Sandbox, running_sandbox
 from linkt_pipeline.sandbox.catalog import SAAS, SEARCH_TASK
+from linkt_pipeline.tasks import TaskSpec
 from linkt_pipeline.warehouse.catalog import read_catalog
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.errors import WarehouseBusyError

@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from linkt_pipeline.config import PROJECT_ROOT
+from linkt_pipeline.settings import PROJECT_ROOT
 from tests.assets.deployment import Deployment, failures
 
 

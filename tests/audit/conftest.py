@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from linkt_pipeline.config import PROJECT_ROOT
 from linkt_pipeline.models import build_model, load_models, prepare_builds, warehouse_sources
+from linkt_pipeline.settings import PROJECT_ROOT
 from linkt_pipeline.warehouse.connection import Session, Warehouse
 from linkt_pipeline.warehouse.migration import empty_warehouse
 

@@ -9,8 +9,8 @@ import pytest
 
 from linkt_pipeline.audit import MARTS, run_audit
 from linkt_pipeline.audit.findings import MartAudit
-from linkt_pipeline.config import PROJECT_ROOT
 from linkt_pipeline.models import describe_models, load_models, warehouse_sources
+from linkt_pipeline.settings import PROJECT_ROOT
 from linkt_pipeline.warehouse.connection import Session
 from linkt_pipeline.warehouse.migration import empty_warehouse
 

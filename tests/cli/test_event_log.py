@@ -9,7 +9,7 @@ from dagster._core.instance.ref import InstanceRef
 from linkt_pipeline.cli.dagster_run import open_instance
 from linkt_pipeline.cli.event_log import PreparedSqliteEventLogStorage, with_prepared_event_log
 from linkt_pipeline.cli.instance import prepare_instance
-from linkt_pipeline.config import Settings
+from linkt_pipeline.settings import Settings
 
 
 @dg.asset(check_specs=[dg.AssetCheckSpec("fine", asset="thing")])

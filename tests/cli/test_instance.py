@@ -5,8 +5,8 @@ import os
 import pytest
 
 from linkt_pipeline.cli.instance import prepare_instance
-from linkt_pipeline.config import PROJECT_ROOT, Settings
 from linkt_pipeline.errors import ConfigError
+from linkt_pipeline.settings import PROJECT_ROOT, Settings
 
 
 @pytest.fixture(autouse=True)

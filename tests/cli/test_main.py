@@ -26,7 +26,7 @@ from linkt_pipeline.cli import main as cli_main
 from linkt_pipeline.cli.main import COMMANDS, cli, run_command
 from linkt_pipeline.errors import ConfigError, LinktPipelineError
 
-HEAVY = ("dagster", "duckdb", "polars", "pydantic", "httpx", "rich", "linkt_pipeline.config")
+HEAVY = ("dagster", "duckdb", "polars", "pydantic", "httpx", "rich", "linkt_pipeline.settings", "linkt_pipeline.tasks")
 
 
 def test_help_imports_nothing_heavy():

@@ -74,7 +74,8 @@ def test_plain_lines_have_no_control_characters(capsys):
 
 def test_every_step_of_the_jobs_has_words(tmp_path, monkeypatch):
     from linkt_pipeline.assets.location import build_definitions
-    from linkt_pipeline.config import Settings, load_tasks
+    from linkt_pipeline.settings import Settings
+    from linkt_pipeline.tasks_yaml import load_tasks
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LINKT_API_KEY", raising=False)

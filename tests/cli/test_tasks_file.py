@@ -4,7 +4,7 @@ import pytest
 
 from linkt_pipeline.api import Task
 from linkt_pipeline.cli.tasks_file import TasksFile, slugify
-from linkt_pipeline.config import load_tasks
+from linkt_pipeline.tasks_yaml import load_tasks
 from tests.cli.command import SEARCH, TASKS_YAML
 
 

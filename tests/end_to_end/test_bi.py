@@ -17,8 +17,8 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from linkt_pipeline.config import PROJECT_ROOT
 from linkt_pipeline.models import load_models, warehouse_sources
+from linkt_pipeline.settings import PROJECT_ROOT
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.migration import empty_warehouse
 from linkt_pipeline.warehouse.snapshot import publish_snapshot

@@ -1,14 +1,12 @@
 """A real ``dagster dev`` in sandbox mode: one task executed by a person, everything after it by itself."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from linkt_pipeline.sandbox.background import stop_sandbox
-from tests.end_to_end.dagster_dev import DagsterDev, dagster_dev
+from tests.end_to_end.dagster_dev import DagsterDev
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 
@@ -21,20 +19,6 @@ FOLLOWED = """
       }
     }
 """
-
-
-@pytest.fixture(scope="module")
-def dagster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterDev]:
-    folder = tmp_path_factory.mktemp("deployment")
-    data = folder / "data"
-    with pytest.MonkeyPatch.context() as environment:
-        for variable in ("LINKT_API_KEY", "LINKT_BASE_URL", "LINKT_TASKS_FILE"):
-            environment.delenv(variable, raising=False)
-        try:
-            with dagster_dev(folder, {"LINKT_DATA_DIR": str(data)}, home=data / "sandbox") as running:
-                yield running
-        finally:
-            stop_sandbox(data / "sandbox" / "api")
 
 
 def last_run_of(dagster: DagsterDev, *path: str) -> str | None:

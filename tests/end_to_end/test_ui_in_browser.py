@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from linkt_pipeline.sandbox import stop_sandbox
-from tests.end_to_end.dagster_dev import DagsterDev, dagster_dev
+from tests.end_to_end.dagster_dev import DagsterDev
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 REBOUND = "rebound.example"  # a name of the attacker's that leads to this machine
@@ -84,20 +83,6 @@ def attacker() -> Iterator[str]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def dagster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterDev]:
-    folder = tmp_path_factory.mktemp("deployment")
-    data = folder / "data"
-    with pytest.MonkeyPatch.context() as environment:
-        for variable in ("LINKT_API_KEY", "LINKT_BASE_URL", "LINKT_TASKS_FILE"):
-            environment.delenv(variable, raising=False)
-        try:
-            with dagster_dev(folder, {"LINKT_DATA_DIR": str(data)}, home=data / "sandbox") as running:
-                yield running
-        finally:
-            stop_sandbox(data / "sandbox" / "api")
 
 
 @pytest.fixture(scope="module")

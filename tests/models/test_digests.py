@@ -6,8 +6,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from linkt_pipeline.config import PROJECT_ROOT
 from linkt_pipeline.models import BuildMode, load_models, warehouse_sources, warn_of_hashes
+from linkt_pipeline.settings import PROJECT_ROOT
 from linkt_pipeline.warehouse.migration import empty_warehouse
 
 from .conftest import Folder

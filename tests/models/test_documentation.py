@@ -5,9 +5,9 @@ from pathlib import Path
 
 import duckdb
 
-from linkt_pipeline.config import PROJECT_ROOT
 from linkt_pipeline.models import ModelKey, build_model, describe_models, load_checks, load_models
 from linkt_pipeline.models.header import MACRO_KEYS, MODEL_KEYS
+from linkt_pipeline.settings import PROJECT_ROOT
 from linkt_pipeline.warehouse.migration import migrate
 
 PAGE = (PROJECT_ROOT / "docs" / "models.md").read_text()

@@ -11,12 +11,12 @@ import httpx
 from pydantic import SecretStr
 
 from linkt_pipeline.api import LinktClient
-from linkt_pipeline.config import TaskSpec
 from linkt_pipeline.runs.events import Event
 from linkt_pipeline.runs.execute import Outcome, execute_tasks
 from linkt_pipeline.runs.worker import Timing, Worker
 from linkt_pipeline.sandbox import Sandbox
 from linkt_pipeline.sandbox.catalog import SAAS, SEARCH_TASK
+from linkt_pipeline.tasks import TaskSpec
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.ledger import DuckDbLedger, Execution
 from linkt_pipeline.warehouse.owner import Owner

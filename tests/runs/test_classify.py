@@ -2,8 +2,8 @@
 
 import pytest
 
-from linkt_pipeline.config import ErrorKind
 from linkt_pipeline.runs.classify import ADVICE, classify_error
+from linkt_pipeline.tasks import ErrorKind
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from linkt_pipeline.config import ErrorKind, TaskSpec
 from linkt_pipeline.runs.classify import ADVICE
 from linkt_pipeline.runs.errors import RunFailedError
 from linkt_pipeline.runs.events import RunEnded, RunStarted
@@ -22,6 +21,7 @@ from linkt_pipeline.runs.land import land_runs, landed_run
 from linkt_pipeline.runs.seen import SeenRun
 from linkt_pipeline.runs.worker import Worker
 from linkt_pipeline.sandbox.catalog import FAIR, INGEST_TASK, SHEET_SIGNALS_TASK
+from linkt_pipeline.tasks import ErrorKind, TaskSpec
 from linkt_pipeline.warehouse.ledger import CreditLimitReachedError, ExecutionState
 
 from .scene import Scene, run, search, until

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from linkt_pipeline.config import OnTerminate
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.execute import execute_tasks
 from linkt_pipeline.runs.interrupt import settle_interrupted, wants_cancel
 from linkt_pipeline.runs.worker import Worker
+from linkt_pipeline.tasks import OnTerminate
 
 from .scene import Scene, run, search, until
 

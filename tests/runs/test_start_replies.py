@@ -14,12 +14,12 @@ from pydantic import SecretStr
 
 from linkt_pipeline.api import LinktClient, Throttle
 from linkt_pipeline.api.start_reply import REFUSALS_BEFORE_WORK
-from linkt_pipeline.config import PROJECT_ROOT
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.runs.errors import NotStartedError, StartRefusedError
 from linkt_pipeline.runs.execute import Outcome, execute_tasks
 from linkt_pipeline.runs.start import start_or_adopt
 from linkt_pipeline.runs.worker import Timing
+from linkt_pipeline.settings import PROJECT_ROOT
 from linkt_pipeline.warehouse.ledger import Execution, ExecutionState, Intention
 from linkt_pipeline.warehouse.owner import Owner
 from tests.api.raw_server import Request, answer

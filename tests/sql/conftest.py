@@ -10,7 +10,6 @@ import duckdb
 import pytest
 
 from linkt_pipeline.api import RunStatus
-from linkt_pipeline.config import PROJECT_ROOT
 from linkt_pipeline.models import (
     BuildResult,
     ModelGraph,
@@ -20,6 +19,7 @@ from linkt_pipeline.models import (
     prepare_builds,
     warehouse_sources,
 )
+from linkt_pipeline.settings import PROJECT_ROOT
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.migration import empty_warehouse
 

@@ -6,8 +6,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from linkt_pipeline.config import SANDBOX_TASKS_FILE, ErrorKind, Settings, load_settings, load_tasks
 from linkt_pipeline.errors import ConfigError
+from linkt_pipeline.settings import SANDBOX_TASKS_FILE, Settings, load_settings
+from linkt_pipeline.tasks import ErrorKind
+from linkt_pipeline.tasks_yaml import load_tasks
 
 TASK_ID = "507f1f77bcf86cd799439013"
 ENTRY = f"tasks:\n  search:\n    task_id: {TASK_ID}\n"

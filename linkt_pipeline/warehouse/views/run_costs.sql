@@ -1,6 +1,9 @@
 -- The one rule for what a run cost, when, and for which task. The credit limit, `status` and the SQL models all read it
 -- here; linkt_pipeline/warehouse/credits.py asks the questions about months.
-create view linkt.run_costs as
+--
+-- A time that a run of ours gives counts only where another witness agrees: the ledger, or the run's id. Else a body
+-- that names another month would hide what the run cost from monthly_credit_limit.
+create or replace view linkt.run_costs as
 with
 executed as (
     select
@@ -30,16 +33,20 @@ landed as (
         executed.task_key,
         false as is_open,
         coalesce(case when run.total_credits between 0 and 1e9 then run.total_credits end, itemised.credits) as credits,
-        -- Nobody made a run before Linkt existed, or after it was read (a day allows for clocks).
-        case
-            when run.created_at between timestamptz '2020-01-01 00:00:00+00' and run.fetched_at + interval 1 day
-                then run.created_at
-        end as made_at,
-        executed.intended_at,
         case
             when regexp_full_match(run.run_id, '[0-9a-fA-F]{24}')
                 then to_timestamp(('0x' || run.run_id[:8])::bigint)
         end as id_made_at,
+        -- Nobody made a run before Linkt existed, or after it was read. A day allows for clocks, here and below.
+        case
+            when run.created_at not between timestamptz '2020-01-01 00:00:00+00' and run.fetched_at + interval 1 day
+                then null
+            when executed.intended_at is null
+                or run.created_at between executed.intended_at - interval 1 day and executed.intended_at + interval 1 day
+                or run.created_at between id_made_at - interval 1 day and id_made_at + interval 1 day
+                then run.created_at
+        end as made_at,
+        executed.intended_at,
         run.fetched_at
     from linkt.runs as run
     left join executed on run.run_id = executed.run_id
@@ -55,9 +62,9 @@ underway as (
         execution.task_key,
         true as is_open,
         null::double as credits,
+        null::timestamptz as id_made_at,
         null::timestamptz as made_at,
         execution.intended_at,
-        null::timestamptz as id_made_at,
         execution.intended_at as fetched_at
     from linkt.executions as execution
     anti join linkt.runs as run on execution.run_id = run.run_id
@@ -71,7 +78,10 @@ costs as (
 ),
 
 usual_of_task as (
-    select task_id, median(credits) as credits from costs where credits is not null group by task_id
+    select lower(task_id) as task_id, median(credits) as credits
+    from costs
+    where credits is not null
+    group by lower(task_id)
 ),
 
 usual as (
@@ -95,7 +105,7 @@ select
     end as spent_at
 from costs as cost
 cross join usual
-left join usual_of_task on cost.task_id is not distinct from usual_of_task.task_id;
+left join usual_of_task on lower(cost.task_id) is not distinct from usual_of_task.task_id;
 
 comment on view linkt.run_costs is 'What each run cost, when and for which task: one row per landed run, and one per attempt that is still open. The credit limit, `status` and the marts read it here.';
 comment on column linkt.run_costs."run_id" is 'The run; null while it is not known whether an open attempt has one.';
@@ -105,4 +115,4 @@ comment on column linkt.run_costs."task_key" is 'Entry of tasks.yaml that starte
 comment on column linkt.run_costs."is_open" is 'True while the run is not landed.';
 comment on column linkt.run_costs."credits" is 'The total that the run states, else the sum of its breakdown; never below zero; null if it states neither.';
 comment on column linkt.run_costs."estimated_credits" is 'Where credits is null: the median of the task''s runs, else of all runs, else 0. Counts towards monthly_credit_limit.';
-comment on column linkt.run_costs."spent_at" is 'When the run was made, as it says; where that is missing or can''t be: when it was started here, else the time in its id, else when it was read.';
+comment on column linkt.run_costs."spent_at" is 'When the run was made, as it says; where that is missing, can''t be or stands alone: when it was started here, else the time in its id, else when it was read.';
