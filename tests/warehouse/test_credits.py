@@ -178,6 +178,12 @@ def test_without_a_run_of_the_task_to_go_by_those_of_others_are(warehouse: Wareh
     assert spent(warehouse).counted == 15.0
 
 
+def test_a_task_in_another_spelling_is_the_task_to_go_by(warehouse: Warehouse) -> None:
+    stranger = body(id=run_id(NOW, 3), task_id="6964b9b45a4d0beef1000032", output=output(total_credits=100.0))
+    land(warehouse, body(id=run_id(NOW, 2), task_id=TASK.upper()), stranger, body(output=None))
+    assert spent(warehouse).counted == 30.0
+
+
 HOLES: dict[str, dict[str, Any]] = {
     "created_at null": {"created_at": None},
     "created_at of another year": {"created_at": "2021-03-01T00:00:00Z"},
