@@ -122,5 +122,3 @@ SHEETS_FRAME: FrameSchema = {
 }
 
 QUEUE_COUNTS_FRAME: FrameSchema = {"run_id": pl.String, "state": pl.String, "entities": pl.Int64, "observed_at": UTC}
-
-API_USAGE_FRAME: FrameSchema = {"day": pl.Date, "endpoint": pl.String, "requests": pl.Int64, "errors": pl.Int64}

@@ -32,7 +32,7 @@ from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.warehouse.checks import CheckSeverity, landing_checks
 from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.credits import Spending, spending_by_task
-from linkt_pipeline.warehouse.landing.resources import WELL_FORMED_ID
+from linkt_pipeline.warehouse.ids import WELL_FORMED_ID
 from linkt_pipeline.warehouse.outcomes import ask_for, is_owed, owe, supersede
 from linkt_pipeline.warehouse.owner import Owner, describe_owner, owner_is_gone
 

@@ -3,12 +3,15 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import duckdb
-import polars as pl
 
 from linkt_pipeline.warehouse.catalog import literal
-from linkt_pipeline.warehouse.landing.resources import WELL_FORMED_ID
+from linkt_pipeline.warehouse.ids import WELL_FORMED_ID
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Settlement:
         return self.pending + self.landed + self.missing + self.rejected
 
 
-def pending_resources(con: duckdb.DuckDBPyConnection, resource_type: str, limit: int = 50_000) -> pl.DataFrame:
+def pending_resources(con: duckdb.DuckDBPyConnection, resource_type: str, limit: int = 50_000) -> "pl.DataFrame":
     """Ids that are still to be fetched.
 
     Args:
@@ -37,6 +40,8 @@ def pending_resources(con: duckdb.DuckDBPyConnection, resource_type: str, limit:
     Returns:
         ``resource_id``, ``run_id`` and ``icp_id`` of the newest run that names it; one row per id, oldest first.
     """
+    import polars as pl  # where it is needed, because to look whether there is anything to do needs none
+
     # Given as parameters, the values would make DuckDB keep a copy of the result: twice the time.
     pending = con.sql(
         f"""
@@ -152,8 +157,10 @@ def runs_by_status(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return dict(rows)
 
 
-def recent_rejects(con: duckdb.DuckDBPyConnection, limit: int = 20) -> pl.DataFrame:
+def recent_rejects(con: duckdb.DuckDBPyConnection, limit: int = 20) -> "pl.DataFrame":
     """The latest rejected ids: ``resource_type``, ``resource_id``, ``run_id``, ``reason``, ``received_at``."""
+    import polars as pl
+
     rejects = con.sql(
         f"""
         select resource_type, resource_id, run_id, reason, received_at

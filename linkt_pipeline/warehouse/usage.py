@@ -1,14 +1,10 @@
 """API requests per endpoint and UTC day: what the plan's daily budget is held against."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import date
 
 import duckdb
-import polars as pl
-
-from linkt_pipeline.warehouse.frames import API_USAGE_FRAME
-from linkt_pipeline.warehouse.landing.staging import count, stage
 
 
 @dataclass(frozen=True)
@@ -25,31 +21,36 @@ def record_usage(con: duckdb.DuckDBPyConnection, counts: Sequence[UsageCount]) -
     """Add requests to what the day has already. Unlike landing, doing it twice counts twice."""
     if not counts:
         return
-    stage(
-        con,
-        "used",
-        pl.DataFrame([astuple(each) for each in counts], schema=API_USAGE_FRAME, orient="row"),
-        API_USAGE_FRAME,
-    )
     con.execute(
         """
         merge into linkt.api_usage as stored
         using (
             select day, endpoint, sum(requests)::bigint as requests, sum(errors)::bigint as errors
-            from used group by all
+            from (
+                select unnest($1::date[]) as day, unnest($2::varchar[]) as endpoint,
+                    unnest($3::bigint[]) as requests, unnest($4::bigint[]) as errors
+            )
+            group by all
         ) as added
         on stored.day = added.day and stored.endpoint = added.endpoint
         when matched then update set
             requests = stored.requests + added.requests, errors = stored.errors + added.errors
         when not matched then insert (day, endpoint, requests, errors)
             values (added.day, added.endpoint, added.requests, added.errors)
-        """
+        """,
+        [
+            [each.day for each in counts],
+            [each.endpoint for each in counts],
+            [each.requests for each in counts],
+            [each.errors for each in counts],
+        ],
     )
 
 
 def requests_on(con: duckdb.DuckDBPyConnection, day: date) -> int:
     """Requests of one UTC day, over all endpoints and processes that have recorded theirs."""
-    return count(con, "select sum(requests) from linkt.api_usage where day = $1", [day])
+    row = con.execute("select sum(requests) from linkt.api_usage where day = $1", [day]).fetchone()
+    return int(row[0] or 0) if row else 0
 
 
 def usage_on(con: duckdb.DuckDBPyConnection, day: date) -> list[UsageCount]:

@@ -14,6 +14,7 @@ import polars as pl
 
 from linkt_pipeline.warehouse.catalog import literal
 from linkt_pipeline.warehouse.frames import REJECTS_FRAME, UTC
+from linkt_pipeline.warehouse.ids import WELL_FORMED_ID
 from linkt_pipeline.warehouse.landing.staging import count, stage
 
 MISSING = "404: Linkt does not know this id (any more)"
@@ -176,6 +177,3 @@ def reopen_resources(
         """,  # noqa: S608
         [resource_type, list(states)],
     )
-
-
-WELL_FORMED_ID = "[A-Za-z0-9_-]{1,64}"  # the same rule as the one for ids in URLs

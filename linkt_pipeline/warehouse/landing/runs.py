@@ -4,9 +4,10 @@ import duckdb
 import polars as pl
 
 from linkt_pipeline.warehouse.frames import RUN_CREDITS_FRAME, RUN_RESOURCES_FRAME, RUNS_FRAME
+from linkt_pipeline.warehouse.ids import WELL_FORMED_ID
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
 from linkt_pipeline.warehouse.landing.delivery import cut_from_payload, set_aside_unstorable, stage_delivery
-from linkt_pipeline.warehouse.landing.resources import WELL_FORMED_ID, forget_rejects, settle_rejected
+from linkt_pipeline.warehouse.landing.resources import forget_rejects, settle_rejected
 from linkt_pipeline.warehouse.landing.rows import replace_rows
 from linkt_pipeline.warehouse.landing.staging import count, stage
 
