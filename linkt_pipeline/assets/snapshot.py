@@ -98,7 +98,7 @@ def _drop_retired(store: Warehouse, graph: ModelGraph) -> None:
     with store.read() as con:
         retired = retired_models(con, graph)
     if retired:
-        with store.write() as con:
+        with store.write(news=False) as con:
             drop_retired_models(con, graph)
 
 

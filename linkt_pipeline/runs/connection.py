@@ -39,7 +39,7 @@ class UsageMeter:
             row = rows.get((day, endpoint), UsageCount(day, endpoint, 0, 0))
             rows[day, endpoint] = UsageCount(day, endpoint, row.requests + requests, row.errors + requests * failed)
         try:
-            with self._warehouse.write() as con:
+            with self._warehouse.write(news=False) as con:
                 record_usage(con, list(rows.values()))
         except LinktPipelineError:
             self._unwritten.update(unwritten)

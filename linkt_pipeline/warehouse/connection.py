@@ -26,6 +26,7 @@ from linkt_pipeline.warehouse.faults import is_lock_conflict, opening_error, unw
 from linkt_pipeline.warehouse.files import shared_lock
 from linkt_pipeline.warehouse.migration import migrate, needs_migration
 from linkt_pipeline.warehouse.old_names import OLD_NAME, has_old_name, rename_warehouse
+from linkt_pipeline.warehouse.state import note_change
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -132,12 +133,14 @@ class Warehouse:
                 raise
 
     @contextmanager
-    def write(self, *, threads: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    def write(self, *, threads: int | None = None, news: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
         """A read-write connection inside ONE transaction: committed at the end, rolled back on any exception.
 
         Args:
             threads: of DuckDB; one is the cheapest for thousands of rows (half the CPU time of two), and leaves the
                 other cores to whoever fetches the next ones. Default: as many as there are, four at most.
+            news: what is written is to be built into the models and published. Only bookkeeping that no model reads
+                is none; by default it is, because news that nobody marks as such might never be published.
 
         Raises:
             WarehouseUnwritableError: the disk refused; nothing of this transaction was kept, all before it was.
@@ -145,6 +148,8 @@ class Warehouse:
         """
         with self._opened(threads=threads) as con, self._transaction(con):
             yield con
+            if news:
+                note_change(con)
 
     @contextmanager
     def session(self, hold: timedelta = DEFAULT_HOLD) -> Iterator["Session"]:

@@ -260,7 +260,7 @@ class DuckDbLedger:
 
     def renew(self, owner: Owner) -> frozenset[str]:
         """See :meth:`Ledger.renew`."""
-        with self._warehouse.write() as con:
+        with self._warehouse.write(news=False) as con:
             con.execute(
                 "update linkt.executions set lease_until = ? where lease_owner = ?", [_now() + self.lease, owner.name]
             )
@@ -274,7 +274,7 @@ class DuckDbLedger:
         """See :meth:`Ledger.release`."""
         # lease_until stays, as the last moment at which this owner can have sent a request: whoever takes an unclear
         # row over searches for its run up to then.
-        with self._warehouse.write() as con:
+        with self._warehouse.write(news=False) as con:
             con.execute(
                 """
                 update linkt.executions set lease_owner = null, lease_until = least(lease_until, ?)

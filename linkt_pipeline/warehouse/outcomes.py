@@ -62,7 +62,7 @@ def deliver(warehouse: Warehouse, asked_by: str, execution_ids: Collection[str] 
     else:
         condition, parameters = "asked_by = ? and execution_id in (select unnest(?::varchar[]))", [asked_by]
         parameters.append(list(execution_ids))  # type: ignore[arg-type]
-    with warehouse.write() as con:
+    with warehouse.write(news=False) as con:
         con.execute(f"delete from linkt.undelivered where {condition}", parameters)  # noqa: S608
 
 
@@ -93,7 +93,7 @@ def deliver_published(warehouse: Warehouse, asked_by: str, execution_ids: Collec
     if not execution_ids:
         return
     deliver(warehouse, asked_by, execution_ids)
-    with warehouse.write() as con:
+    with warehouse.write(news=False) as con:
         con.execute(
             "update linkt.undelivered set published_at = ? "
             "where published_at is null and execution_id in (select unnest(?::varchar[]))",

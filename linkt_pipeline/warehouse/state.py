@@ -1,8 +1,11 @@
 """Small values that must outlive a process, such as the cursor of a listing."""
 
+import uuid
 from datetime import UTC, datetime
 
 import duckdb
+
+_CHANGE = "change"
 
 
 def read_state(con: duckdb.DuckDBPyConnection, name: str) -> str | None:
@@ -23,3 +26,17 @@ def write_state(con: duckdb.DuckDBPyConnection, name: str, value: str | None) ->
         """,
         [name, value, datetime.now(UTC)],
     )
+
+
+def note_change(con: duckdb.DuckDBPyConnection) -> None:
+    """Leave a mark that none of the warehouse's transactions has left before; in the transaction that changes rows."""
+    mark, now = uuid.uuid4().hex, datetime.now(UTC)
+    # Half the time of a merge, in every transaction.
+    updated = con.execute("update linkt.sync_state set value = ?, updated_at = ? where name = ?", [mark, now, _CHANGE])
+    if updated.fetchall() == [(0,)]:
+        con.execute("insert into linkt.sync_state (name, value, updated_at) values (?, ?, ?)", [_CHANGE, mark, now])
+
+
+def last_change(con: duckdb.DuckDBPyConnection) -> str | None:
+    """The mark of the last transaction that changed rows; as long as it is the same, so are they."""
+    return read_state(con, _CHANGE)

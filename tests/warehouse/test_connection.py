@@ -24,7 +24,7 @@ from linkt_pipeline.warehouse.errors import (
     WarehouseUnwritableError,
 )
 from linkt_pipeline.warehouse.migration import latest_version, migrations
-from linkt_pipeline.warehouse.state import read_state, write_state
+from linkt_pipeline.warehouse.state import last_change, read_state, write_state
 from tests.mounting import mounted, needs_root
 
 SECOND = timedelta(seconds=1)
@@ -205,6 +205,25 @@ def test_readers_do_not_disturb_each_other(tmp_path: Path) -> None:
         assert _kept(warehouse, "a") == "1"
 
 
+def test_a_transaction_with_news_leaves_a_mark_of_its_own_and_no_other_does(warehouse: Warehouse) -> None:
+    def mark() -> str | None:
+        with warehouse.read() as con:
+            return last_change(con)
+
+    assert mark() is None
+    _keep(warehouse, "a", "1")
+    first = mark()
+    _keep(warehouse, "a", "1")
+    second = mark()
+    assert len({None, first, second}) == 3
+
+    with warehouse.write(news=False) as con:
+        write_state(con, "books", "kept")
+    with pytest.raises(LookupError), warehouse.write() as con:
+        raise LookupError
+    assert mark() == second
+
+
 def test_a_killed_writer_leaves_what_it_committed_and_no_lock(warehouse: Warehouse) -> None:
     with other_process(WRITE_AND_HANG, warehouse.path) as writer:
         os.kill(writer.pid, signal.SIGKILL)
@@ -228,7 +247,7 @@ with Warehouse(Path(sys.argv[1])).write() as con:
 
     assert [process.wait(timeout=60) for process in processes] == [0, 0, 0, 0]
     with Warehouse(path).read() as con:
-        assert con.execute("select count(*) from linkt.sync_state").fetchall() == [(4,)]
+        assert con.execute("select count(*) from linkt.sync_state where value = 'done'").fetchall() == [(4,)]
         assert con.execute("select count(*) from linkt.schema_migrations").fetchall() == [(latest_version(),)]
 
 
@@ -308,7 +327,7 @@ def test_a_full_disk_loses_nothing_that_was_committed(tmp_path: Path) -> None:
         kept = int(_kept(warehouse, "batches") or 0)
         assert _kept(warehouse, "committed") == "yes"
         with warehouse.read() as con:
-            rows = con.execute("select count(*) from linkt.sync_state").fetchall()[0][0]
+            rows = con.execute("select count(*) from linkt.sync_state where name <> 'change'").fetchall()[0][0]
         assert rows == kept * 300 + 1 + (kept > 0)
 
 
