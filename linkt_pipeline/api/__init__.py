@@ -37,7 +37,7 @@ from linkt_pipeline.api.models import (
     Signal,
     Task,
 )
-from linkt_pipeline.api.start_reply import StartReply, is_worth_repeating, read_start_reply
+from linkt_pipeline.api.start_reply import StartReply, is_success, is_worth_repeating, read_start_reply
 from linkt_pipeline.api.status import RunStatus
 from linkt_pipeline.api.throttle import Throttle
 from linkt_pipeline.api.transport import DEFAULT_TIMEOUTS, RequestRecord
@@ -84,6 +84,7 @@ __all__ = [
     "UnexpectedRedirectError",
     "check_id",
     "is_id",
+    "is_success",
     "is_worth_repeating",
     "made_at",
     "parse_entity",

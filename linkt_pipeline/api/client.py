@@ -1,6 +1,7 @@
 """The endpoints of the Linkt API that the pipeline uses, one method each."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
@@ -38,6 +39,7 @@ from linkt_pipeline.api.retries import cancel_may_be_retried, read_may_be_retrie
 from linkt_pipeline.api.throttle import Throttle
 from linkt_pipeline.api.transport import DEFAULT_TIMEOUTS, Reply, RequestRecord, Transport
 from linkt_pipeline.api.wire import parse_one, parse_page
+from linkt_pipeline.errors import LinktPipelineError
 
 M = TypeVar("M", bound=WireModel)
 T = TypeVar("T")
@@ -104,6 +106,15 @@ class LinktClient:
     def clock_offset(self) -> timedelta:
         """How far Linkt's clock is ahead of ours, by its last answer; zero while unknown."""
         return self._transport.clock_offset
+
+    async def learn_clock(self, task_id: str) -> timedelta:
+        """The same; while it is unknown, the task is asked for: once, whatever comes of it."""
+        if not self._transport.knows_clock:
+            with suppress(LinktPipelineError):
+                await self._transport.send(
+                    "GET", "/v1/task/{task_id}", ids={"task_id": check_id(task_id, kind="task")}, patience=timedelta(0)
+                )
+        return self.clock_offset
 
     async def execute_task(
         self,

@@ -55,6 +55,11 @@ def read_start_reply(error: LinktApiError) -> StartReply:
     return StartReply.UNCLEAR
 
 
+def is_success(error: LinktApiError) -> bool:
+    """Whether the reply was a success all the same, only without a usable run id: a run probably exists."""
+    return error.status is not None and 200 <= error.status < 300
+
+
 def is_worth_repeating(error: LinktApiError) -> bool:
     """Whether the same start request may succeed later, once it is known that an unclear one left no run."""
     if isinstance(error, RefusedError):

@@ -228,6 +228,11 @@ class Transport:
         raise failure
 
     @property
+    def knows_clock(self) -> bool:
+        """Whether an answer has told the server's time yet."""
+        return self._dated is not None
+
+    @property
     def clock_offset(self) -> timedelta:
         """How far the server's clock is ahead of ours, by its last answer; zero while unknown."""
         if self._dated is None:

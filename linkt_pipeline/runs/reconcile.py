@@ -225,11 +225,12 @@ async def _with_input(worker: Worker, listed: Run) -> Run:
 
 
 def _time_bounds(worker: Worker, execution: Execution, last_sent: datetime) -> _Bounds:
-    # The row holds the time of the machine that wrote it. Linkt's clock may differ from it, and so may the clock of
-    # this machine by now: the bounds hold by either.
+    # The row holds the time of the machine that wrote it. Linkt's clock may differ from it, by what the row says or by
+    # what its answers say now, and so may the clock of this machine by now: the bounds hold by each.
     first, last = execution.intended_at, max(execution.intended_at, last_sent)
-    ahead, skew = worker.client.clock_offset, worker.timing.clock_skew
-    return _Bounds(execution.task_id, min(first, first + ahead) - skew, max(last, last + ahead) + skew)
+    offsets = (timedelta(0), execution.clock_offset, worker.client.clock_offset)
+    skew = worker.timing.clock_skew
+    return _Bounds(execution.task_id, first + min(offsets) - skew, last + max(offsets) + skew)
 
 
 def _since_named(execution: Execution, since: datetime) -> datetime | None:

@@ -10,17 +10,19 @@ from linkt_pipeline.api import (
     RequestNotSentError,
     ServiceUnavailableError,
     StartReply,
+    is_success,
     is_worth_repeating,
     read_start_reply,
 )
 from linkt_pipeline.errors import LinktPipelineError
-from linkt_pipeline.runs.errors import NotStartedError, StartRefusedError, UnreachableError
+from linkt_pipeline.runs.errors import NotStartedError, StartNotFoundError, StartRefusedError, UnreachableError
 from linkt_pipeline.runs.events import RunStarted
 from linkt_pipeline.runs.settle import NOT_LISTED, adopt_if_found, close, close_lost, remember, settle
 from linkt_pipeline.runs.worker import LONGEST_PAUSE, Worker
 from linkt_pipeline.tasks import TaskSpec
 from linkt_pipeline.warehouse.ledger import Execution, ExecutionState, LeaseLostError, RunTakenError
 
+_CLOCKS_AGREE = timedelta(minutes=1)  # so much is within the search's own allowance for clocks
 _NONE_SEEN = "no run was seen to start, and the next start looks for one before it sends anything"
 
 
@@ -66,6 +68,8 @@ async def send_start(worker: Worker, task: TaskSpec, execution: Execution) -> Ex
                     found = await _look_up(worker, task, execution, error, sent_by, patience)
                     if found is not None:
                         return found
+                    if is_success(error):
+                        raise StartNotFoundError(task.key, str(error)) from None
                     if not _asks_to_come_back(error):
                         await _close_unfound(worker, task, execution, error)
                         return None
@@ -78,11 +82,21 @@ async def send_start(worker: Worker, task: TaskSpec, execution: Execution) -> Ex
                 started = await remember(worker, task, execution, answer.run_id, answer.status)
             except RunTakenError as error:
                 cause = f"the reply to the start names another's run ({error})"
-                await worker.call(worker.ledger.mark_unknown, execution.execution_id, worker.owner, error=cause)
+                unclear = await worker.call(
+                    worker.ledger.mark_unknown, execution.execution_id, worker.owner, error=cause, confirmed=True
+                )
                 worker.warn(task.key, f"{cause}; looking for the run")
-                return await settle(worker, task, execution, _sent_by(execution, clock() - begun), cause)
+                return await settle(worker, task, unclear, _sent_by(execution, clock() - begun), cause)
             worker.report(RunStarted(task.key, answer.run_id, execution.attempt))
             return started
+
+
+async def note_clock(worker: Worker, execution: Execution) -> Execution:
+    """Where the clocks differ, the row says by how much: ours may be set before anybody looks for the run."""
+    offset = await worker.client.learn_clock(execution.task_id)
+    if abs(offset) < _CLOCKS_AGREE:
+        return execution
+    return await worker.call(worker.ledger.note_clock, execution.execution_id, worker.owner, offset)
 
 
 def _sent_by(execution: Execution, seconds: float) -> datetime:
@@ -97,7 +111,13 @@ async def _look_up(
     worker: Worker, task: TaskSpec, execution: Execution, error: LinktApiError, sent_by: datetime, patience: timedelta
 ) -> Execution | None:
     """The run that an unclear reply may stand for, looked for at least as long as the reply asks to wait."""
-    await worker.call(worker.ledger.mark_unknown, execution.execution_id, worker.owner, error=str(error))
+    await worker.call(
+        worker.ledger.mark_unknown,
+        execution.execution_id,
+        worker.owner,
+        error=str(error),
+        confirmed=is_success(error),
+    )
     window = max(worker.timing.settle, _ordered_wait(error))
     if _asks_to_come_back(error) and window > patience:
         raise NotStartedError(f"task {task.key}: {_NONE_SEEN}: {error}")

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from linkt_pipeline.api import Run
+from linkt_pipeline.runs.errors import StartNotFoundError
 from linkt_pipeline.runs.events import RunAdopted
 from linkt_pipeline.runs.reconcile import find_started_run
 from linkt_pipeline.runs.worker import LONGEST_PAUSE, Worker
@@ -16,9 +17,15 @@ NOT_LISTED = "no run of this request is in Linkt's list"
 async def settle(
     worker: Worker, task: TaskSpec, execution: Execution, sent_by: datetime, cause: str
 ) -> Execution | None:
-    """Find the run that an unclear start left behind; ``None`` when there is none and a new one may be bought."""
+    """Find the run that an unclear start left behind; ``None`` when there is none and a new one may be bought.
+
+    Raises:
+        StartNotFoundError: there is none although Linkt confirmed the start.
+    """
     if found := await adopt_if_found(worker, task, execution, sent_by, patience=task.max_wait):
         return found
+    if execution.start_confirmed:
+        raise StartNotFoundError(task.key, cause)
     await close_lost(worker, execution, cause)
     worker.note(task.key, "Linkt has no run for the earlier start, so it never began; starting again")
     return None

@@ -12,7 +12,7 @@ from datetime import datetime
 from linkt_pipeline.runs.difference import differences
 from linkt_pipeline.runs.errors import NotStartedError
 from linkt_pipeline.runs.events import RunAdopted
-from linkt_pipeline.runs.send import send_start
+from linkt_pipeline.runs.send import note_clock, send_start
 from linkt_pipeline.runs.settle import settle
 from linkt_pipeline.runs.worker import Worker
 from linkt_pipeline.tasks import TaskSpec
@@ -83,7 +83,7 @@ async def _act_on(worker: Worker, task: TaskSpec, claim: Claim) -> Execution | N
     if not claim.owned:
         return await _follow(worker, task, execution)
     if claim.created:
-        return await send_start(worker, task, execution)
+        return await send_start(worker, task, await note_clock(worker, execution))
     if execution.state in (ExecutionState.STARTED, ExecutionState.FINISHED):
         worker.report(RunAdopted(task.key, str(execution.run_id), _why_adopted(execution)))
         return execution

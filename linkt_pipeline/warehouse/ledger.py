@@ -120,6 +120,13 @@ class Execution:
     last_error: str | None
     lease_owner: str | None
     lease_until: datetime | None
+    clock_offset_seconds: float | None
+    start_confirmed: bool | None
+
+    @property
+    def clock_offset(self) -> timedelta:
+        """How far Linkt's clock was ahead of this machine's when the start was sent; zero while unknown."""
+        return timedelta(seconds=self.clock_offset_seconds or 0)
 
 
 @dataclass(frozen=True)
@@ -160,8 +167,11 @@ class Ledger(Protocol):
             RunTakenError: another row has this run. Decided in the transaction that would write the id.
         """
 
-    def mark_unknown(self, execution_id: str, owner: Owner, *, error: str) -> Execution:
-        """The reply was lost; only reconciliation may decide what happened."""
+    def note_clock(self, execution_id: str, owner: Owner, offset: timedelta) -> Execution:
+        """Remember how far Linkt's clock is ahead of this machine's, for whoever looks for the run."""
+
+    def mark_unknown(self, execution_id: str, owner: Owner, *, error: str, confirmed: bool = False) -> Execution:
+        """The reply was lost, or a success that names no usable run (``confirmed``): reconciliation decides."""
 
     def mark_closed(self, execution_id: str, owner: Owner, state: ExecutionState, *, error: str) -> Execution:
         """``refused`` or ``lost``: no run exists for this row."""
@@ -244,9 +254,14 @@ class DuckDbLedger:
             _assign(con, execution_id, owner, values)
             return _select(con, "execution_id = ?", [execution_id])[0]
 
-    def mark_unknown(self, execution_id: str, owner: Owner, *, error: str) -> Execution:
+    def note_clock(self, execution_id: str, owner: Owner, offset: timedelta) -> Execution:
+        """See :meth:`Ledger.note_clock`."""
+        return self._update(execution_id, owner, {"clock_offset_seconds": offset.total_seconds()})
+
+    def mark_unknown(self, execution_id: str, owner: Owner, *, error: str, confirmed: bool = False) -> Execution:
         """See :meth:`Ledger.mark_unknown`."""
-        return self._update(execution_id, owner, {"state": ExecutionState.UNKNOWN, "last_error": error})
+        values: dict[str, Any] = {"state": ExecutionState.UNKNOWN, "last_error": error}
+        return self._update(execution_id, owner, values | ({"start_confirmed": True} if confirmed else {}))
 
     def mark_closed(self, execution_id: str, owner: Owner, state: ExecutionState, *, error: str) -> Execution:
         """See :meth:`Ledger.mark_closed`."""
@@ -588,7 +603,8 @@ def _execution(row: dict[str, Any]) -> Execution:
     row["state"] = ExecutionState(row["state"])
     if row["state"] is ExecutionState.STARTED and not re.fullmatch(WELL_FORMED_ID, row["run_id"] or ""):
         # Written by a version that believed any reply. Nobody can ask for such a run, so its reply was an unclear one.
-        row |= {"state": ExecutionState.UNKNOWN, "run_id": None, "last_error": f"not a run id: {row['run_id']!r}"}
+        unclear = {"state": ExecutionState.UNKNOWN, "run_id": None, "start_confirmed": True}
+        row |= unclear | {"last_error": f"not a run id: {row['run_id']!r}"}
     return Execution(**{name: _in_utc(value) for name, value in row.items()})
 
 

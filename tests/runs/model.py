@@ -43,7 +43,7 @@ ANSWERS: dict[str, tuple[bool, Callable[[], Exception] | None]] = {
     "503 after the work": (True, lambda: ServiceUnavailableError("503")),
     "429 after the work": (True, lambda: RateLimitedError("429", status=429)),
     "redirect after the work": (True, lambda: UnexpectedRedirectError("303", status=303)),
-    "unreadable": (True, lambda: MalformedBodyError("?", payload="{", reason="cut")),
+    "unreadable": (True, lambda: MalformedBodyError("?", payload="{", reason="cut", status=200)),
     "not sent": (False, lambda: RequestNotSentError("refused")),
     "503": (False, lambda: ServiceUnavailableError("503")),
     "429": (False, lambda: RateLimitedError("429", status=429)),
@@ -128,6 +128,10 @@ class ModelClient:
     def __init__(self, api: ModelApi, fuse: Fuse) -> None:
         self._api, self._fuse = api, fuse
         self.clock_offset = timedelta(0)
+
+    async def learn_clock(self, task_id: str) -> timedelta:
+        await self._pass()
+        return self.clock_offset
 
     async def execute_task(
         self, task_id: str, *, icp_id: str | None, parameters: Mapping[str, Any], before_send: Callable[[], None]

@@ -4,6 +4,7 @@ History: a 503, a 429 and the answers of gateways (101, redirects, 408, 409, 425
 while the list of runs lagged behind. Only an application's own refusal of the request says that no run exists.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from pydantic import SecretStr
 from linkt_pipeline.api import LinktClient, Throttle
 from linkt_pipeline.api.start_reply import REFUSALS_BEFORE_WORK
 from linkt_pipeline.errors import LinktPipelineError
-from linkt_pipeline.runs.errors import NotStartedError, StartRefusedError
+from linkt_pipeline.runs.errors import NotStartedError, StartNotFoundError, StartRefusedError
 from linkt_pipeline.runs.execute import Outcome, execute_tasks
 from linkt_pipeline.runs.start import start_or_adopt
 from linkt_pipeline.runs.worker import Timing
@@ -24,7 +25,7 @@ from linkt_pipeline.warehouse.ledger import Execution, ExecutionState, Intention
 from linkt_pipeline.warehouse.owner import Owner
 from tests.api.raw_server import Request, answer
 
-from .front import Forward, Rule, first_start, in_front
+from .front import Forward, Rule, first_start, in_front, is_start
 from .scene import TIMING, Scene, run, search
 
 QUICK = replace(TIMING, settle=timedelta(milliseconds=250))
@@ -39,7 +40,7 @@ class Reply:
 
     status: int
     body: bytes = DETAIL
-    then: str = "refused"  # or "again": the request is sent once more
+    then: str = "refused"  # "again": the request is sent once more; "asked": a person has to say what came of it
     headers: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -70,14 +71,14 @@ UNCLEAR = [
     Reply(503, DETAIL, "again", (("retry_after", "0.4"),)),
     *(Reply(status, PAGE, "again") for status in (500, 502, 504, 524, 599, 999)),
     # A success that does not say which run.
-    Reply(204, b"", "again"),
-    Reply(200, b"", "again"),
-    Reply(200, PAGE, "again"),
-    Reply(201, b'{"id": "69d4c7925c41d0beef002a1c"}', "again"),
-    Reply(202, b'{"run_id": null}', "again"),
-    Reply(200, b'{"run_id": " "}', "again"),
-    Reply(200, b'{"run_id": "../task/x"}', "again"),
-    Reply(200, b'{"run_id": "69d4c7925c41d0beef002a1c\\n"}', "again"),
+    Reply(204, b"", "asked"),
+    Reply(200, b"", "asked"),
+    Reply(200, PAGE, "asked"),
+    Reply(201, b'{"id": "69d4c7925c41d0beef002a1c"}', "asked"),
+    Reply(202, b'{"run_id": null}', "asked"),
+    Reply(200, b'{"run_id": " "}', "asked"),
+    Reply(200, b'{"run_id": "../task/x"}', "asked"),
+    Reply(200, b'{"run_id": "69d4c7925c41d0beef002a1c\\n"}', "asked"),
 ]
 
 
@@ -116,9 +117,39 @@ def test_an_unclear_reply_without_a_run_is_looked_up_over_the_whole_window(scene
         assert isinstance(started, StartRefusedError)
         assert (scene.posts(), scene.states()) == (0, ["refused"])
         return
+    if reply.then == "asked":
+        assert isinstance(started, StartNotFoundError), started
+        assert (scene.posts(), scene.states()) == (0, ["unknown"])
+        return
     assert isinstance(started, Execution), started
     assert list(scene.sandbox.world.runs) == [started.run_id]
     assert (scene.posts(), scene.states()[-1]) == (1, "started")
+
+
+def test_a_confirmed_start_is_sent_again_only_when_a_person_says_that_no_run_came_of_it(scene: Scene) -> None:
+    """The list hides its run for longer than anybody looks."""
+    scene.sandbox.inject("lagging_list=1.5")
+    error = start(scene, first_start(answer(b"{}", 200), works=True))
+    assert isinstance(error, StartNotFoundError)
+    assert "linkt-pipeline adopt saas --none" in str(error)
+    for _ in range(2):
+        [outcome] = scene.execute(timing=replace(QUICK, settle=timedelta(milliseconds=50)))
+        assert isinstance(outcome.error, StartNotFoundError), outcome
+    assert (scene.posts(), scene.states()) == (1, ["unknown"])
+
+    [found] = scene.execute(timing=replace(QUICK, settle=timedelta(seconds=2)))
+
+    assert found.succeeded
+    assert (scene.posts(), scene.states()) == (1, ["finished"])
+
+
+def test_a_confirmed_start_that_a_person_denies_is_sent_again(scene: Scene) -> None:
+    assert isinstance(start(scene, first_start(answer(b"{}", 200), works=False)), StartNotFoundError)
+    task = search()
+    scene.ledger.deny(Intention(task.key, task.task_id, task.icp_id, task.parameters))
+
+    assert scene.execute(task)[0].succeeded
+    assert (scene.posts(), scene.states()) == (1, ["lost", "finished"])
 
 
 @pytest.mark.parametrize("status", REFUSALS_BEFORE_WORK)
@@ -251,6 +282,43 @@ def test_a_clock_that_is_hours_off_linkts_is_known_by_the_date_of_its_answers(sc
     assert (scene.posts(), scene.sandbox.run_count()) == (1, 1)
 
 
+@pytest.mark.parametrize("hours", [-20, -5, 5, 20])
+def test_a_clock_that_is_set_right_after_the_start_hides_no_run(scene: Scene, hours: int) -> None:
+    """The machine's clock was hours off when the start was sent, and is right when the next process looks."""
+    off = timedelta(hours=hours)
+    start_and_die(scene, date=lambda: datetime.now(UTC) - off)
+    with scene.warehouse.write() as con:  # until now Linkt's clock was off by the other way round
+        con.execute("update linkt.executions set intended_at = intended_at + $1, lease_until = lease_until + $1", [off])
+
+    [outcome] = scene.execute()
+
+    assert outcome.succeeded
+    assert (scene.posts(), scene.sandbox.run_count(), scene.states()) == (1, 1, ["finished"])
+
+
+def start_and_die(scene: Scene, date: Callable[[], datetime]) -> None:
+    """The request for a run works; who sent it does not live to see the answer."""
+    sent = asyncio.Event()
+
+    async def rule(request: Request, forward: Forward) -> bytes:
+        head, _, body = (await forward()).partition(b"\r\n\r\n")
+        if is_start(request):
+            sent.set()
+            await asyncio.sleep(1)
+        return head + f"\r\ndate: {format_datetime(date(), usegmt=True)}\r\n\r\n".encode() + body
+
+    async def work() -> None:
+        async with in_front(scene, rule) as server, scene.worker(url=server.url, owner=Owner("crashed")) as worker:
+            starting = asyncio.create_task(start_or_adopt(worker, search()))
+            await sent.wait()
+            starting.cancel()
+            await asyncio.wait([starting])
+            await worker.release_leases()
+
+    run(work())
+    assert scene.states() == ["intended"]
+
+
 @pytest.mark.parametrize("years", [-50, 50])
 def test_a_date_that_can_not_be_true_changes_nothing(scene: Scene, years: int) -> None:
     started = start(scene, dated(lambda now: now.replace(year=now.year + years, day=1)))
@@ -273,11 +341,14 @@ def test_a_started_row_without_a_usable_run_id_is_looked_up(scene: Scene, run_id
     if not exists:
         scene.sandbox.world.own.remove("run", str(first.run_id))
 
-    started = start(scene, first_start(b"", works=False)) if exists else scene.execute(search())[0].execution
+    started = start(scene, first_start(b"", works=False))
 
-    assert isinstance(started, Execution), started
-    assert list(scene.sandbox.world.runs) == [started.run_id]
-    assert scene.posts() == (1 if exists else 2)
+    assert scene.posts() == 1
+    if exists:
+        assert isinstance(started, Execution), started
+        assert list(scene.sandbox.world.runs) == [started.run_id]
+    else:
+        assert isinstance(started, StartNotFoundError), started
 
 
 def test_a_started_row_without_a_usable_run_id_can_be_adopted_for(scene: Scene) -> None:
