@@ -82,8 +82,8 @@ class StartNotFoundError(ExecutionError):
     def __init__(self, task_key: str, cause: str) -> None:
         super().__init__(
             f"task {task_key}: Linkt confirmed a start without naming its run, and lists no run of this request: "
-            f"{shown(cause, _LONGEST_CAUSE)}. The run probably exists, so nothing is sent again. The next start looks for "
-            f"it once more. Name it with: linkt-pipeline adopt {task_key} RUN_ID, or say that Linkt has none with: "
+            f"{shown(cause, _LONGEST_CAUSE)}. The run probably exists, so nothing is sent again. The next start looks "
+            f"for it once more. Name it with: linkt-pipeline adopt {task_key} RUN_ID, or say that Linkt has none with: "
             f"linkt-pipeline adopt {task_key} --none"
         )
 
