@@ -22,6 +22,7 @@ SECTIONS: dict[str, tuple[str, str]] = {
     "limiter": ("bench.limiter", "run"),
     "landing": ("bench.landing", "run"),
     "models": ("bench.model_builds", "run"),
+    "freshness": ("bench.freshness", "run"),
     "waiting": ("bench.waiting", "section"),
     "startup": ("bench.startup", "run"),
 }

@@ -125,13 +125,25 @@ parsed as (
         linkt_said(revenue) as revenue_said,
         linkt_amount(revenue) as revenue
     from fields
+),
+
+-- As lists: a join would ask for the host of every company also where only its version is asked for.
+shared as (
+    select
+        list(host) as hosts,
+        list(host) filter (with_subdomains) as sites
+    from seeds.shared_hosts
 )
 
 select
     company.entity_id,
     company.name,
     company.website,
-    case when page.host is null and site.host is null then company.host end as domain,
+    case
+        when list_contains(shared.hosts, company.host) then null
+        when list_contains(shared.sites, regexp_extract(company.host, '[^.]+\.[^.]+$')) then null
+        else company.host
+    end as domain,
     company.linkedin_url,
     company.industry,
     company.primary_industry,
@@ -169,9 +181,7 @@ select
         activity.people_count, activity.signal_count, epoch_us(activity.latest_signal_at)
     )::varchar) as content_version
 from parsed as company
-left join seeds.shared_hosts as page on company.host = page.host
-left join seeds.shared_hosts as site
-    on site.with_subdomains and regexp_extract(company.host, '[^.]+\.[^.]+$') = site.host
+cross join shared
 left join staging.icps as icp on company.icp_id = icp.icp_id
 left join staging.entity_roots as root on company.entity_id = root.entity_id
 left join staging.company_activity as activity
