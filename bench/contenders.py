@@ -31,9 +31,9 @@ def _warehouse(folder: Path, ids: list[str], run: int = 1) -> Any:
     """A warehouse in which a run names these ids."""
     import polars as pl
 
-    from linkt_pipeline.warehouse.connection import Warehouse
-    from linkt_pipeline.warehouse.frames import RUN_CREDITS_FRAME, RUN_RESOURCES_FRAME, RUNS_FRAME
+    from linkt_pipeline.warehouse.file import Warehouse
     from linkt_pipeline.warehouse.landing import land_runs
+    from linkt_pipeline.warehouse.schemas import RUN_CREDITS_FRAME, RUN_RESOURCES_FRAME, RUNS_FRAME
 
     warehouse = Warehouse(folder / "warehouse.duckdb")
     at, run_id = datetime.now(UTC), f"{run:024x}"
@@ -49,9 +49,9 @@ def ours(url: str, count: int, folder: Path, *, by_pages: bool = False) -> Measu
     """Everything the product does with pending ids; then once more, named by another run with nothing changed."""
     from pydantic import SecretStr
 
-    from linkt_pipeline.runs.batches import ENTITIES
-    from linkt_pipeline.runs.connection import connect
-    from linkt_pipeline.runs.fetch import Fetched, fetch_pending
+    from linkt_pipeline.access.client import connect
+    from linkt_pipeline.collection.fetch import Fetched, fetch_pending
+    from linkt_pipeline.collection.lander import ENTITIES
 
     warehouse = _warehouse(folder, _ids(count))
 

@@ -89,7 +89,7 @@ def _rounds(entities: int) -> list[Measured]:
 
 
 def _prepare(path: Path, entities: int) -> None:
-    from linkt_pipeline.warehouse.connection import Warehouse
+    from linkt_pipeline.warehouse.file import Warehouse
 
     warehouse = Warehouse(path, memory_limit="4GB")
     with warehouse.write() as con:
@@ -100,7 +100,7 @@ def _prepare(path: Path, entities: int) -> None:
 
 
 def _add_batch(path: Path) -> None:
-    from linkt_pipeline.warehouse.connection import Warehouse
+    from linkt_pipeline.warehouse.file import Warehouse
 
     with Warehouse(path).write() as con:
         row = con.execute("select count(*) from linkt.entities").fetchone()
@@ -110,8 +110,8 @@ def _add_batch(path: Path) -> None:
 
 def _refresh(warehouse: Any) -> dict[str, Any]:
     from linkt_pipeline.assets.landing_checks import landing_checks
-    from linkt_pipeline.models import LandedTables, build_model, load_checks, prepare_builds, run_check
-    from linkt_pipeline.warehouse.snapshot import publish_snapshot
+    from linkt_pipeline.transform import LandedTables, build_model, load_checks, prepare_builds, run_check
+    from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
 
     facts: dict[str, Any] = {"warehouse_mb": warehouse.path.stat().st_size / 1e6}
     folder, graph = _graph(warehouse)
@@ -133,8 +133,8 @@ def _refresh(warehouse: Any) -> dict[str, Any]:
 
 
 def _graph(warehouse: Any) -> Any:
-    from linkt_pipeline.models import load_models, warehouse_sources
     from linkt_pipeline.settings import PROJECT_ROOT
+    from linkt_pipeline.transform import load_models, warehouse_sources
 
     with warehouse.read() as con:
         sources = warehouse_sources(con)
@@ -160,7 +160,7 @@ def _written() -> int:
 
 def main(step: str, path: Path, *options: str) -> None:
     """One step."""
-    from linkt_pipeline.warehouse.connection import Warehouse
+    from linkt_pipeline.warehouse.file import Warehouse
 
     if step == "refresh":
         _graph(Warehouse(path))  # imports are not part of it

@@ -196,7 +196,7 @@ def _attribute(value: str) -> str:
 
 def main() -> None:
     """Write a warehouse of the asked size."""
-    from linkt_pipeline.warehouse.connection import Warehouse
+    from linkt_pipeline.warehouse.file import Warehouse
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("path", type=Path)

@@ -13,11 +13,11 @@ import polars as pl
 from bench.generate_warehouse import FIRST, _text_id, fill
 from bench.outcome import Section, median, spread
 from bench.scale import big_warehouse
-from linkt_pipeline.warehouse.connection import Warehouse
-from linkt_pipeline.warehouse.frames import ENTITIES_FRAME, RUN_CREDITS_FRAME, RUN_RESOURCES_FRAME, RUNS_FRAME
+from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.landing import land_entities, land_runs
 from linkt_pipeline.warehouse.landing.content import content_hashes
 from linkt_pipeline.warehouse.queries import pending_resources, unlanded_run_ids
+from linkt_pipeline.warehouse.schemas import ENTITIES_FRAME, RUN_CREDITS_FRAME, RUN_RESOURCES_FRAME, RUNS_FRAME
 
 
 @contextmanager

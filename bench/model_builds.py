@@ -48,7 +48,7 @@ def describe(section: Section, path: Path, entities: int, found: dict[str, Measu
 
 
 def _case(path: Path, case: str) -> Measured:
-    from linkt_pipeline.warehouse.connection import Warehouse
+    from linkt_pipeline.warehouse.file import Warehouse
 
     warehouse = Warehouse(path)
     if case in ("full", "incremental", "unchanged"):
@@ -86,8 +86,8 @@ def _add_batch(warehouse: Any) -> dict[str, float]:
 
 
 def _graph(warehouse: Any) -> Any:
-    from linkt_pipeline.models import load_models, warehouse_sources
     from linkt_pipeline.settings import PROJECT_ROOT
+    from linkt_pipeline.transform import load_models, warehouse_sources
 
     with warehouse.read() as con:
         sources = warehouse_sources(con)
@@ -95,7 +95,7 @@ def _graph(warehouse: Any) -> Any:
 
 
 def _build(warehouse: Any, *, full: bool) -> dict[str, float]:
-    from linkt_pipeline.models import LandedTables, build_model, prepare_builds
+    from linkt_pipeline.transform import LandedTables, build_model, prepare_builds
 
     _, graph = _graph(warehouse)
     landed = LandedTables()
@@ -112,7 +112,7 @@ def _build(warehouse: Any, *, full: bool) -> dict[str, float]:
 
 
 def _model_checks(warehouse: Any) -> dict[str, float]:
-    from linkt_pipeline.models import load_checks, run_check
+    from linkt_pipeline.transform import load_checks, run_check
 
     folder, graph = _graph(warehouse)
     seconds = {}
@@ -137,7 +137,7 @@ def _landing_checks(warehouse: Any) -> dict[str, float]:
 
 
 def _publish(warehouse: Any) -> dict[str, float]:
-    from linkt_pipeline.warehouse.snapshot import publish_snapshot
+    from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
 
     folder = warehouse.path.parent / "published"
     shutil.rmtree(folder, ignore_errors=True)

@@ -41,7 +41,7 @@ def run(quick: bool) -> Section:
 
 
 def _polling(section: Section) -> None:
-    from linkt_pipeline.runs.polling import PollSchedule
+    from linkt_pipeline.executions.polling import PollSchedule
 
     schedule = PollSchedule(timedelta(seconds=10))
     looks = schedule.requests_for(_RUN)
@@ -66,12 +66,12 @@ async def _fetch(folder: Path, url: str, numbers: list[int], per_icp: int) -> An
     import polars as pl
     from pydantic import SecretStr
 
-    from linkt_pipeline.runs.batches import ENTITIES
-    from linkt_pipeline.runs.connection import connect
-    from linkt_pipeline.runs.fetch import fetch_pending
-    from linkt_pipeline.warehouse.connection import Warehouse
-    from linkt_pipeline.warehouse.frames import RUN_CREDITS_FRAME, RUN_RESOURCES_FRAME, RUNS_FRAME, UTC
+    from linkt_pipeline.access.client import connect
+    from linkt_pipeline.collection.fetch import fetch_pending
+    from linkt_pipeline.collection.lander import ENTITIES
+    from linkt_pipeline.warehouse.file import Warehouse
     from linkt_pipeline.warehouse.landing import land_runs
+    from linkt_pipeline.warehouse.schemas import RUN_CREDITS_FRAME, RUN_RESOURCES_FRAME, RUNS_FRAME, UTC
 
     warehouse = Warehouse(folder / "warehouse.duckdb")
     icps = sorted({number // per_icp for number in numbers})

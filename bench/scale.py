@@ -8,7 +8,7 @@ from bench.server import WORK
 
 def big_warehouse(quick: bool) -> tuple[Path, int]:
     """Path and number of entities of a warehouse filled with made-up rows."""
-    from linkt_pipeline.warehouse.connection import Warehouse
+    from linkt_pipeline.warehouse.file import Warehouse
 
     entities = 50_000 if quick else 1_000_000
     path = WORK / ("small" if quick else "big") / "warehouse.duckdb"

@@ -68,7 +68,7 @@ def run(quick: bool) -> Section:
 
 def _idle_sync(binary: Path, rounds: int) -> tuple[list[float], list[float]]:
     """Wall and CPU seconds of syncs in the sandbox, after the demo has left nothing to do."""
-    from linkt_pipeline.sandbox.background import stop_sandbox
+    from linkt_pipeline.sandbox.process.background import stop_sandbox
 
     with tempfile.TemporaryDirectory() as folder:
         try:

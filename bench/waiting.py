@@ -24,13 +24,13 @@ from pydantic import SecretStr
 
 from bench.outcome import Goal, Section
 from linkt_pipeline.api import LinktClient, RequestRecord
-from linkt_pipeline.runs.wait import wait_for_run
-from linkt_pipeline.runs.worker import Worker
-from linkt_pipeline.sandbox.app import SANDBOX_KEY
-from linkt_pipeline.sandbox.catalog import PROFILE_TASK, SAAS
+from linkt_pipeline.executions.wait import wait_for_run
+from linkt_pipeline.executions.worker import Worker
+from linkt_pipeline.ledger.ledger import DuckDbLedger, Execution, ExecutionState, Intention
+from linkt_pipeline.sandbox.http.app import SANDBOX_KEY
+from linkt_pipeline.sandbox.world.reference_data import PROFILE_TASK, SAAS
 from linkt_pipeline.tasks import TaskSpec
-from linkt_pipeline.warehouse.connection import Warehouse
-from linkt_pipeline.warehouse.ledger import DuckDbLedger, Execution, ExecutionState, Intention
+from linkt_pipeline.warehouse.file import Warehouse
 
 COUNTS = (1, 500)
 AGES = {"young": timedelta(0), "ten minutes old": timedelta(minutes=10)}

@@ -9,8 +9,8 @@ from stat import S_IMODE
 import pytest
 
 from linkt_pipeline.permissions import Readers, make_private_folder, secure_folder
-from linkt_pipeline.warehouse.connection import Warehouse
-from linkt_pipeline.warehouse.snapshot import publish_snapshot
+from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
 
 NOBODY = 65_534
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import duckdb
 
-from linkt_pipeline.models import ModelKey
+from linkt_pipeline.transform import ModelKey
 
 _WEEKS_SHOWN = 26
 _RUNS_SHOWN = 12

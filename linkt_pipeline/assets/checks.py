@@ -5,7 +5,7 @@ import duckdb
 
 from linkt_pipeline.assets.metadata import asset_key, bounded
 from linkt_pipeline.assets.previews import rows_markdown
-from linkt_pipeline.models import Check, CheckResult, ModelError, Severity, run_check
+from linkt_pipeline.transform import Check, CheckResult, ModelError, Severity, run_check
 
 _SEVERITY = {Severity.ERROR: dg.AssetCheckSeverity.ERROR, Severity.WARN: dg.AssetCheckSeverity.WARN}
 

@@ -21,17 +21,17 @@ from linkt_pipeline.assets.metadata import KINDS, OWNERS, asset_key, bounded, bo
 from linkt_pipeline.assets.previews import figures_markdown
 from linkt_pipeline.assets.resources import LinktResource, WarehouseResource
 from linkt_pipeline.assets.snapshot import SNAPSHOT
+from linkt_pipeline.collection.land_runs import run_duration
 from linkt_pipeline.display import shown, shown_value
-from linkt_pipeline.models import Check, ModelKey
-from linkt_pipeline.runs.difference import differences
-from linkt_pipeline.runs.events import Event, Observer, format_elapsed
-from linkt_pipeline.runs.execute import Outcome, execute_tasks
-from linkt_pipeline.runs.interrupt import settle_interrupted
-from linkt_pipeline.runs.land import run_duration
-from linkt_pipeline.runs.worker import Worker
+from linkt_pipeline.executions.difference import differences
+from linkt_pipeline.executions.events import Event, Observer, format_elapsed
+from linkt_pipeline.executions.execute import Outcome, execute_tasks
+from linkt_pipeline.executions.interrupt import settle_interrupted
+from linkt_pipeline.executions.worker import Worker
+from linkt_pipeline.ledger.ledger import DuckDbLedger
 from linkt_pipeline.tasks import TaskSpec
+from linkt_pipeline.transform import Check, ModelKey
 from linkt_pipeline.warehouse.catalog import CatalogTable
-from linkt_pipeline.warehouse.ledger import DuckDbLedger
 
 _TABLE = ModelKey("linkt", "executions")
 EXECUTIONS = asset_key(_TABLE)

@@ -27,13 +27,13 @@ from linkt_pipeline.assets.metadata import (
 from linkt_pipeline.assets.models import POOL
 from linkt_pipeline.assets.previews import rows_markdown
 from linkt_pipeline.assets.resources import LinktResource, WarehouseResource
-from linkt_pipeline.models import Check, ModelKey
-from linkt_pipeline.runs.batches import ENTITIES, SIGNALS, Reader
-from linkt_pipeline.runs.collect import Collected, collect_runs
-from linkt_pipeline.runs.events import Observer
-from linkt_pipeline.runs.fetch import Fetched, fetch_pending
-from linkt_pipeline.runs.reference import ReferenceCounts, refresh_reference_data
-from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.collection.fetch import Fetched, fetch_pending
+from linkt_pipeline.collection.lander import ENTITIES, SIGNALS, Reader
+from linkt_pipeline.collection.reference import ReferenceCounts, refresh_reference_data
+from linkt_pipeline.collection.runs import Collected, collect_runs
+from linkt_pipeline.executions.events import Observer
+from linkt_pipeline.transform import Check, ModelKey
+from linkt_pipeline.warehouse.file import Warehouse
 
 Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from linkt_pipeline.models import Check, ModelKey, Severity
 from linkt_pipeline.tasks import TaskSpec
+from linkt_pipeline.transform import Check, ModelKey, Severity
 from linkt_pipeline.warehouse import checks
 
 # Tables that are no assets, with the asset whose step keeps their books.

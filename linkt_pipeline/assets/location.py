@@ -12,10 +12,10 @@ from linkt_pipeline.assets.landing_checks import landing_checks
 from linkt_pipeline.assets.models import build_models_asset
 from linkt_pipeline.assets.resources import WarehouseResource, linkt_resource
 from linkt_pipeline.assets.snapshot import build_snapshot
-from linkt_pipeline.models import ModelKey, load_project
-from linkt_pipeline.runs.events import Observer
+from linkt_pipeline.executions.events import Observer
 from linkt_pipeline.settings import PROJECT_ROOT, Settings
 from linkt_pipeline.tasks import TaskSpec
+from linkt_pipeline.transform import ModelKey, load_project
 from linkt_pipeline.warehouse.catalog import read_catalog
 from linkt_pipeline.warehouse.migration import empty_warehouse
 

@@ -8,7 +8,7 @@ import dagster as dg
 import duckdb
 
 from linkt_pipeline.display import shown
-from linkt_pipeline.models import Columns, ModelKey, SqlModel
+from linkt_pipeline.transform import Columns, ModelKey, SqlModel
 from linkt_pipeline.warehouse.catalog import CatalogTable
 
 KINDS = {"duckdb"}

@@ -24,7 +24,7 @@ from linkt_pipeline.assets.metadata import (
 from linkt_pipeline.assets.previews import preview_markdown
 from linkt_pipeline.assets.quarantine import quarantine_check_results, quarantine_check_specs, quarantined_specs
 from linkt_pipeline.assets.resources import WarehouseResource
-from linkt_pipeline.models import (
+from linkt_pipeline.transform import (
     SEEDS_FOLDER,
     BuildResult,
     Check,
@@ -45,9 +45,9 @@ from linkt_pipeline.models import (
     record_problem,
     record_problems,
 )
-from linkt_pipeline.models.columns import relation
-from linkt_pipeline.warehouse.connection import Session, Warehouse
+from linkt_pipeline.transform.columns import relation
 from linkt_pipeline.warehouse.errors import WarehouseError
+from linkt_pipeline.warehouse.file import Session, Warehouse
 
 POOL = "linkt_warehouse"
 _PUBLIC_SCHEMA = "marts"

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 
 from linkt_pipeline.display import shown_value
-from linkt_pipeline.models import Columns
+from linkt_pipeline.transform import Columns
 from linkt_pipeline.warehouse.catalog import quoted
 
 _ROWS = 10

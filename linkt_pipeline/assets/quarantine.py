@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from linkt_pipeline.assets.metadata import KINDS, OWNERS, asset_key
-from linkt_pipeline.models import ModelFileError, ModelGraph, ModelKey
+from linkt_pipeline.transform import ModelFileError, ModelGraph, ModelKey
 
 _CHECK = "file"
 

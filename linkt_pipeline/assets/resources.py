@@ -7,10 +7,10 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field, SecretStr
 
+from linkt_pipeline.access.client import connect
 from linkt_pipeline.api import DEFAULT_MAX_BODY, LinktClient
-from linkt_pipeline.runs.connection import connect
 from linkt_pipeline.settings import Settings
-from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.file import Warehouse
 
 API_KEY_VARIABLE = "LINKT_API_KEY"
 

@@ -10,11 +10,11 @@ from linkt_pipeline.assets.metadata import FOLLOWS, KINDS, OWNERS, WEEKLY, asset
 from linkt_pipeline.assets.models import POOL
 from linkt_pipeline.assets.previews import figures_markdown
 from linkt_pipeline.assets.resources import WarehouseResource
-from linkt_pipeline.models import ModelGraph, drop_retired_models, retired_models
+from linkt_pipeline.ledger.owed_outcomes import complete_outcomes, deliver_published
 from linkt_pipeline.permissions import Readers, secure_folder
-from linkt_pipeline.warehouse.connection import Warehouse
-from linkt_pipeline.warehouse.outcomes import complete_outcomes, deliver_published
-from linkt_pipeline.warehouse.snapshot import Published, publish_snapshot
+from linkt_pipeline.transform import ModelGraph, drop_retired_models, retired_models
+from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.publish.snapshot import Published, publish_snapshot
 
 SNAPSHOT = dg.AssetKey(["published", "snapshot"])
 _CURRENT = "models_current"

@@ -39,7 +39,7 @@ def adopt(task_name: str, run_id: str | None, no_run: bool) -> None:
     if no_run == bool(run_id):
         raise click.UsageError("name the run, or give --none")
 
-    from linkt_pipeline.warehouse.ledger import DuckDbLedger, Intention
+    from linkt_pipeline.ledger.ledger import DuckDbLedger, Intention
 
     ledger = DuckDbLedger(deployment.warehouse)
     intention = Intention(task.key, task.task_id, task.icp_id, task.parameters, entries=frozenset(deployment.tasks))

@@ -62,9 +62,9 @@ def audit(marts: tuple[str, ...], live: bool, as_json: bool, rows: int, show: in
 
 @contextmanager
 def _open(deployment: Deployment, live: bool) -> "Iterator[duckdb.DuckDBPyConnection]":
-    from linkt_pipeline.warehouse.connection import Warehouse
     from linkt_pipeline.warehouse.errors import WarehouseMissingError
-    from linkt_pipeline.warehouse.published import open_snapshot
+    from linkt_pipeline.warehouse.file import Warehouse
+    from linkt_pipeline.warehouse.publish.reader import open_snapshot
 
     settings = deployment.settings
     if not live:

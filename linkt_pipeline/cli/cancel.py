@@ -46,7 +46,7 @@ def cancel(run_id: str) -> None:
 
 def _give_up(deployment: Deployment, run_id: str) -> str | None:
     """The task whose execution of this run is closed now; None where the run is no reject."""
-    from linkt_pipeline.warehouse.ledger import DuckDbLedger
+    from linkt_pipeline.ledger.ledger import DuckDbLedger
 
     if not deployment.warehouse.exists:
         return None

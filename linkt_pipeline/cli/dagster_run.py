@@ -23,10 +23,10 @@ from linkt_pipeline.assets.location import build_definitions
 from linkt_pipeline.cli.errors import DUCKDB_INTERRUPTED
 from linkt_pipeline.cli.event_log import with_prepared_event_log
 from linkt_pipeline.errors import LinktPipelineError
-from linkt_pipeline.runs.events import Observer
+from linkt_pipeline.executions.events import Observer
+from linkt_pipeline.ledger.lease_owner import Owner, owner_is_gone
 from linkt_pipeline.settings import Settings
 from linkt_pipeline.tasks import TaskSpec
-from linkt_pipeline.warehouse.owner import Owner, owner_is_gone
 
 _PROCESS_TAG = "linkt/process"
 _REPOSITORY_TAG = ".dagster/repository"  # by it the UI lists the run with its job

@@ -24,9 +24,9 @@ def demo() -> int:
     deployment.prepare()
     echo("the stand-in's clock runs fast: a run that says it took an hour is over in seconds", err=True)
 
-    from linkt_pipeline.cli.demo_sandbox import sandbox_beside
     from linkt_pipeline.cli.demo_view import print_findings
     from linkt_pipeline.cli.execution import execute
+    from linkt_pipeline.sandbox.process.beside import sandbox_beside
 
     with sandbox_beside(deployment.settings.root / "api"):
         code = execute(deployment, tasks)

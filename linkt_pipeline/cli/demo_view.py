@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from linkt_pipeline.cli.output import echo, make_console, print_table
 from linkt_pipeline.settings import Settings, load_settings
-from linkt_pipeline.warehouse.published import open_snapshot
+from linkt_pipeline.warehouse.publish.reader import open_snapshot
 
 
 class _Finding(NamedTuple):

@@ -15,7 +15,7 @@ from linkt_pipeline.tasks_yaml import load_tasks
 
 if TYPE_CHECKING:
     from linkt_pipeline.api import LinktClient
-    from linkt_pipeline.warehouse.connection import Warehouse
+    from linkt_pipeline.warehouse.file import Warehouse
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ class Deployment:
     @cached_property
     def warehouse(self) -> "Warehouse":
         """The DuckDB file that the pipeline writes."""
-        from linkt_pipeline.warehouse.connection import Warehouse
+        from linkt_pipeline.warehouse.file import Warehouse
 
         return Warehouse(self.settings.warehouse_path)
 
@@ -112,7 +112,7 @@ class Deployment:
 
     @asynccontextmanager
     async def _client(self) -> "AsyncIterator[LinktClient]":
-        from linkt_pipeline.runs.connection import connect
+        from linkt_pipeline.access.client import connect
 
         base_url, key = self._address()
         async with connect(

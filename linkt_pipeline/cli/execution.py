@@ -11,9 +11,9 @@ from linkt_pipeline.cli.errors import PaidButUnfinishedError, disk_error
 from linkt_pipeline.cli.output import echo, make_console, print_table
 from linkt_pipeline.cli.progress import showing_progress
 from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.ledger.lease_owner import Owner
+from linkt_pipeline.ledger.owed_outcomes import owed_outcomes
 from linkt_pipeline.tasks import TaskSpec
-from linkt_pipeline.warehouse.outcomes import owed_outcomes
-from linkt_pipeline.warehouse.owner import Owner
 
 _LAST_EXECUTIONS = """
     select

@@ -49,7 +49,7 @@ COMMANDS = {
     "audit": Subcommand("audit", "audit", "Compute every mart a second time and show each figure that differs."),
     "sandbox": Subcommand("sandbox", "sandbox_command", "Serve the stand-in for the Linkt API alone."),
 }
-_ELSEWHERE = {"sandbox": "linkt_pipeline.sandbox.command"}
+_ELSEWHERE = {"sandbox": "linkt_pipeline.sandbox.process.command"}
 
 
 class LazyGroup(click.Group):

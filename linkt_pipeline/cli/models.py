@@ -10,7 +10,7 @@ from linkt_pipeline.settings import PROJECT_ROOT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from linkt_pipeline.models import Columns, ModelGraph, ModelKey
+    from linkt_pipeline.transform import Columns, ModelGraph, ModelKey
     from linkt_pipeline.warehouse.catalog import CatalogTable
 
 
@@ -28,7 +28,7 @@ def models(check: bool, test: bool, markdown: bool) -> int:
       linkt-pipeline models --test        rows in and rows out, from *.cases.csv and *.cases.yaml
       linkt-pipeline models --markdown > docs/tables.md
     """  # noqa: D301
-    from linkt_pipeline.models import load_project, render_graph, render_markdown, warehouse_sources, warn_of_hashes
+    from linkt_pipeline.transform import load_project, render_graph, render_markdown, warehouse_sources, warn_of_hashes
     from linkt_pipeline.warehouse.catalog import read_catalog
     from linkt_pipeline.warehouse.migration import empty_warehouse
 
@@ -59,14 +59,14 @@ def models(check: bool, test: bool, markdown: bool) -> int:
 
 
 def _as_published(described: "Mapping[ModelKey, Columns]") -> "dict[ModelKey, Columns]":
-    from linkt_pipeline.warehouse.published_types import published_type
+    from linkt_pipeline.warehouse.publish.types import published_type
 
     return {key: {name: published_type(kind) for name, kind in columns.items()} for key, columns in described.items()}
 
 
 def _test(graph: "ModelGraph") -> int:
     """Each file of cases on a line, what came out otherwise below it. Returns 1 if anything did."""
-    from linkt_pipeline.models import run_cases
+    from linkt_pipeline.transform import run_cases
 
     found = list(run_cases(PROJECT_ROOT / "sql", graph))
     for result in found:

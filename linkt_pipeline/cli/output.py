@@ -90,7 +90,7 @@ def show(value: Any) -> str:
 
 def ago(moment: datetime | None, now: datetime | None = None) -> str:
     """How long ago, as ``5m 02s ago``; ``never`` for None."""
-    from linkt_pipeline.runs.events import format_elapsed
+    from linkt_pipeline.executions.events import format_elapsed
 
     if moment is None:
         return "never"

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from linkt_pipeline.cli.output import echo, show
-from linkt_pipeline.runs.events import (
+from linkt_pipeline.executions.events import (
     Event,
     Note,
     Observer,
@@ -22,7 +22,7 @@ from linkt_pipeline.runs.events import (
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from linkt_pipeline.runs.fetch import Fetched
+    from linkt_pipeline.collection.fetch import Fetched
 
 RESOURCES = {"entity": "entities", "signal": "signals"}
 STEPS = {

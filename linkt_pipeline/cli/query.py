@@ -106,8 +106,8 @@ def _gives_rows(statement: "duckdb.Statement") -> bool:
 
 @contextmanager
 def _open(deployment: Deployment, live: bool) -> "Iterator[duckdb.DuckDBPyConnection]":
-    from linkt_pipeline.warehouse.connection import Warehouse
-    from linkt_pipeline.warehouse.published import open_snapshot
+    from linkt_pipeline.warehouse.file import Warehouse
+    from linkt_pipeline.warehouse.publish.reader import open_snapshot
 
     settings = deployment.settings
     warehouse = Warehouse(settings.warehouse_path, lock_timeout=_LIVE_PATIENCE)

@@ -31,7 +31,7 @@ def status(as_json: bool) -> None:
     from linkt_pipeline.cli.status_view import print_status
 
     report: StatusReport | None = None
-    from linkt_pipeline.warehouse.connection import Warehouse
+    from linkt_pipeline.warehouse.file import Warehouse
 
     warehouse = Warehouse(settings.warehouse_path, lock_timeout=_PATIENCE)
     if warehouse.exists:

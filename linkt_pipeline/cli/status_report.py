@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 
 import duckdb
 
+from linkt_pipeline.access.request_usage import UsageCount, usage_on
 from linkt_pipeline.settings import Settings
 from linkt_pipeline.tasks import TaskSpec
-from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.credits import Spending, spending_by_task
-from linkt_pipeline.warehouse.published import published_at
+from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.publish.reader import published_at
 from linkt_pipeline.warehouse.queries import Settlement, malformed_ids, settlements
-from linkt_pipeline.warehouse.usage import UsageCount, usage_on
 
 
 @dataclass(frozen=True)

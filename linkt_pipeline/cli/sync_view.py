@@ -6,7 +6,7 @@ from typing import Any
 from linkt_pipeline.cli.dagster_run import JobResult
 from linkt_pipeline.cli.output import echo
 from linkt_pipeline.cli.progress import RESOURCES
-from linkt_pipeline.models import BuildMode
+from linkt_pipeline.transform import BuildMode
 from linkt_pipeline.warehouse.queries import Settlement
 
 _REBUILT = frozenset({BuildMode.FULL, BuildMode.INCREMENTAL})

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from linkt_pipeline.report import queries
-from linkt_pipeline.warehouse.published import open_snapshot, published_at
+from linkt_pipeline.warehouse.publish.reader import open_snapshot, published_at
 
 RUNS_SHOWN = 16
 COMPANIES_SHOWN = 12

@@ -7,10 +7,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from linkt_pipeline.sandbox.app import SANDBOX_KEY, create_app
-    from linkt_pipeline.sandbox.background import ensure_sandbox, find_sandbox, stop_sandbox
-    from linkt_pipeline.sandbox.server import Sandbox, running_sandbox
-    from linkt_pipeline.sandbox.serving import serve
+    from linkt_pipeline.sandbox.http.app import SANDBOX_KEY, create_app
+    from linkt_pipeline.sandbox.process.background import ensure_sandbox, find_sandbox, stop_sandbox
+    from linkt_pipeline.sandbox.process.server import Sandbox, running_sandbox
+    from linkt_pipeline.sandbox.process.serving import serve
 
 __all__ = [
     "SANDBOX_KEY",
@@ -24,14 +24,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "SANDBOX_KEY": "app",
-    "create_app": "app",
-    "ensure_sandbox": "background",
-    "find_sandbox": "background",
-    "stop_sandbox": "background",
-    "Sandbox": "server",
-    "running_sandbox": "server",
-    "serve": "serving",
+    "SANDBOX_KEY": "http.app",
+    "create_app": "http.app",
+    "ensure_sandbox": "process.background",
+    "find_sandbox": "process.background",
+    "stop_sandbox": "process.background",
+    "Sandbox": "process.server",
+    "running_sandbox": "process.server",
+    "serve": "process.serving",
 }
 
 

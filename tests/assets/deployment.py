@@ -13,7 +13,7 @@ from linkt_pipeline.sandbox import Sandbox
 from linkt_pipeline.settings import Settings, load_settings
 from linkt_pipeline.tasks import TaskSpec
 from linkt_pipeline.tasks_yaml import load_tasks
-from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.file import Warehouse
 
 API_KEY = "sk-known-to-this-test-alone-8f1e"
 

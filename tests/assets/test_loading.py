@@ -9,9 +9,9 @@ import dagster as dg
 import pytest
 
 from linkt_pipeline.assets.location import build_definitions
-from linkt_pipeline.models import LineageCache, describe_models, load_models, warehouse_sources
 from linkt_pipeline.settings import PROJECT_ROOT, Settings
 from linkt_pipeline.tasks_yaml import load_tasks
+from linkt_pipeline.transform import LineageCache, describe_models, load_models, warehouse_sources
 from linkt_pipeline.warehouse.migration import empty_warehouse
 from tests.assets.deployment import TASKS
 
@@ -83,7 +83,7 @@ def test_lineage_is_kept_on_disk_until_the_sql_changes(tmp_path: Path, monkeypat
         raise AssertionError("computed again")
 
     with monkeypatch.context() as patch:
-        patch.setattr("linkt_pipeline.models.lineage_cache.column_lineage", fail)
+        patch.setattr("linkt_pipeline.transform.lineage_cache.column_lineage", fail)
         assert LineageCache(tmp_path / "lineage.json", graph, described).lineage(model) == found
         narrower = {**described, model.key: {"run_id": "VARCHAR"}}
         with pytest.raises(AssertionError, match="computed again"):

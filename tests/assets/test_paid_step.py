@@ -15,14 +15,14 @@ from linkt_pipeline.assets import checks
 from linkt_pipeline.assets.executions import EXECUTIONS, build_executions
 from linkt_pipeline.assets.landing_checks import landing_checks
 from linkt_pipeline.assets.resources import LinktResource, WarehouseResource
-from linkt_pipeline.runs.events import Event, RunProgress, RunStarted
-from linkt_pipeline.runs.fetch import Fetched
+from linkt_pipeline.collection.fetch import Fetched
+from linkt_pipeline.executions.events import Event, RunProgress, RunStarted
 from linkt_pipeline.sandbox import Sandbox, running_sandbox
-from linkt_pipeline.sandbox.catalog import SAAS, SEARCH_TASK
+from linkt_pipeline.sandbox.world.reference_data import SAAS, SEARCH_TASK
 from linkt_pipeline.tasks import TaskSpec
 from linkt_pipeline.warehouse.catalog import read_catalog
-from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.errors import WarehouseBusyError
+from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.migration import empty_warehouse
 
 

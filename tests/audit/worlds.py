@@ -11,9 +11,8 @@ import polars as pl
 
 from linkt_pipeline.api.models import Icp, Sheet, Signal, Task
 from linkt_pipeline.api.wire import parse_entity, parse_one, parse_run
-from linkt_pipeline.runs import frames
-from linkt_pipeline.runs.seen import SeenRun
-from linkt_pipeline.warehouse.frames import QUEUE_COUNTS_FRAME, REJECTS_FRAME
+from linkt_pipeline.collection import frames
+from linkt_pipeline.collection.seen_run import SeenRun
 from linkt_pipeline.warehouse.landing import (
     land_entities,
     land_icps,
@@ -25,6 +24,7 @@ from linkt_pipeline.warehouse.landing import (
     land_tasks,
     mark_missing,
 )
+from linkt_pipeline.warehouse.schemas import QUEUE_COUNTS_FRAME, REJECTS_FRAME
 from tests.audit.fields import company_data, person_data
 from tests.audit.ids import ObjectIds
 

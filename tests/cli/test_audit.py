@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from linkt_pipeline.cli.main import run_command
-from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.file import Warehouse
 from tests.audit.conftest import Build, build  # noqa: F401 a fixture
 from tests.audit.worlds import World
 

@@ -4,7 +4,7 @@ import duckdb
 import pytest
 
 from linkt_pipeline.sandbox import Sandbox
-from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.file import Warehouse
 from tests.cli.command import SEARCH, TASKS_YAML, Command
 
 ENTRY = f"task_id: {SEARCH['task_id']}"

@@ -8,9 +8,9 @@ import pytest
 
 from linkt_pipeline.cli.dagster_run import _failures, open_instance, release_dead_runs
 from linkt_pipeline.cli.instance import prepare_instance
+from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.settings import Settings
 from linkt_pipeline.warehouse.errors import WarehouseUnwritableError
-from linkt_pipeline.warehouse.owner import Owner
 
 POOL = "linkt_warehouse"
 

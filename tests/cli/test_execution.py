@@ -12,7 +12,7 @@ from linkt_pipeline.cli import dagster_run, execution
 from linkt_pipeline.cli.dagster_run import JobResult, StepFailure
 from linkt_pipeline.cli.deployment import Deployment
 from linkt_pipeline.cli.main import run_command
-from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.file import Warehouse
 
 HOLD = """
 import sys, time, duckdb

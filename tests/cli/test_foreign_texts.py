@@ -6,7 +6,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from linkt_pipeline.sandbox import running_sandbox, vocabulary
+from linkt_pipeline.sandbox import running_sandbox
+from linkt_pipeline.sandbox.world import vocabulary
 from tests.cli.command import TASKS_YAML, Command
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

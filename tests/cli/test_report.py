@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from linkt_pipeline.cli.main import run_command
-from linkt_pipeline.warehouse.connection import Warehouse
-from linkt_pipeline.warehouse.snapshot import publish_snapshot
+from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
 from tests.sql.conftest import Bench, graph  # noqa: F401 a fixture
 
 

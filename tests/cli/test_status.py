@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from linkt_pipeline.cli.main import run_command
-from linkt_pipeline.warehouse.connection import Warehouse
-from linkt_pipeline.warehouse.ledger import CreditLimitReachedError, DuckDbLedger, Intention
-from linkt_pipeline.warehouse.owner import Owner
+from linkt_pipeline.ledger.lease_owner import Owner
+from linkt_pipeline.ledger.ledger import CreditLimitReachedError, DuckDbLedger, Intention
+from linkt_pipeline.warehouse.file import Warehouse
 
 NOW = datetime.now(UTC)
 TASKS = """\

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from linkt_pipeline.sandbox import Sandbox, running_sandbox
-from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.file import Warehouse
 from tests.end_to_end.dagster_dev import DagsterDev, dagster_dev
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

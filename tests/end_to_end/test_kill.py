@@ -16,8 +16,8 @@ from random import Random
 import pytest
 
 from linkt_pipeline.sandbox import running_sandbox
-from linkt_pipeline.warehouse.connection import Warehouse
-from tests.runs.scene import Scene, run, until
+from linkt_pipeline.warehouse.file import Warehouse
+from tests.executions.scene import Scene, run, until
 
 pytestmark = pytest.mark.slow
 
@@ -31,15 +31,15 @@ from datetime import timedelta
 from pathlib import Path
 from pydantic import SecretStr
 from linkt_pipeline.api import LinktClient
-from linkt_pipeline.runs.batches import ENTITIES, SIGNALS
-from linkt_pipeline.runs.collect import collect_runs
-from linkt_pipeline.runs.execute import execute_tasks
-from linkt_pipeline.runs.fetch import fetch_pending
-from linkt_pipeline.runs.worker import Worker
-from linkt_pipeline.sandbox.catalog import FAIR, INGEST_TASK, MONITOR, SHEET_SIGNALS_TASK
-from linkt_pipeline.warehouse.connection import Warehouse
-from linkt_pipeline.warehouse.ledger import DuckDbLedger
-from tests.runs.scene import TIMING, search
+from linkt_pipeline.collection.lander import ENTITIES, SIGNALS
+from linkt_pipeline.collection.runs import collect_runs
+from linkt_pipeline.executions.execute import execute_tasks
+from linkt_pipeline.collection.fetch import fetch_pending
+from linkt_pipeline.executions.worker import Worker
+from linkt_pipeline.sandbox.world.reference_data import FAIR, INGEST_TASK, MONITOR, SHEET_SIGNALS_TASK
+from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.ledger.ledger import DuckDbLedger
+from tests.executions.scene import TIMING, search
 
 retry = {"max_attempts": 2, "on": ["provider_error"], "backoff": "50ms"}
 tasks = [

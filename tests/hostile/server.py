@@ -9,9 +9,9 @@ from typing import Any
 from starlette.routing import compile_path
 
 from linkt_pipeline.sandbox import SANDBOX_KEY, Sandbox
-from linkt_pipeline.sandbox.app import create_app
 from linkt_pipeline.sandbox.endpoints import ENDPOINTS
-from linkt_pipeline.sandbox.server import HOST, bind, make_server
+from linkt_pipeline.sandbox.http.app import create_app
+from linkt_pipeline.sandbox.process.server import HOST, bind, make_server
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

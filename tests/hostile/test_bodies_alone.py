@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from linkt_pipeline.api import MalformedBodyError
 from linkt_pipeline.api.models import Entity, Execution, Icp, Run, RunQueue, Sheet, Signal, Task, WireModel
 from linkt_pipeline.api.wire import parse_one, parse_page
-from linkt_pipeline.runs import frames
-from linkt_pipeline.runs.land import land_queue, land_runs, run_duration
-from linkt_pipeline.runs.seen import SeenRun
+from linkt_pipeline.collection import frames
+from linkt_pipeline.collection.land_runs import land_queue, land_runs, run_duration
+from linkt_pipeline.collection.seen_run import SeenRun
 from linkt_pipeline.warehouse import landing
 from linkt_pipeline.warehouse.checks import CheckSeverity, landing_checks
-from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.file import Warehouse
 
 from .bodies import Harm, harms
 from .server import Answer

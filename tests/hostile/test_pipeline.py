@@ -19,20 +19,20 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from linkt_pipeline.api import LinktClient, Throttle, retries
+from linkt_pipeline.collection.fetch import fetch_pending
+from linkt_pipeline.collection.lander import ENTITIES, SIGNALS
+from linkt_pipeline.collection.reference import refresh_reference_data
+from linkt_pipeline.collection.runs import collect_runs
 from linkt_pipeline.errors import LinktPipelineError
-from linkt_pipeline.runs.batches import ENTITIES, SIGNALS
-from linkt_pipeline.runs.collect import collect_runs
-from linkt_pipeline.runs.execute import execute_tasks
-from linkt_pipeline.runs.fetch import fetch_pending
-from linkt_pipeline.runs.reference import refresh_reference_data
-from linkt_pipeline.runs.worker import Worker
+from linkt_pipeline.executions.execute import execute_tasks
+from linkt_pipeline.executions.worker import Worker
+from linkt_pipeline.ledger.ledger import DuckDbLedger
 from linkt_pipeline.sandbox import Sandbox
-from linkt_pipeline.sandbox.catalog import SEARCH_TASK
+from linkt_pipeline.sandbox.world.reference_data import SEARCH_TASK
 from linkt_pipeline.warehouse.checks import CheckSeverity, landing_checks
-from linkt_pipeline.warehouse.connection import Warehouse
-from linkt_pipeline.warehouse.ledger import DuckDbLedger
+from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.state import read_state
-from tests.runs.scene import LEASE, SPEED, TIMING, run, search
+from tests.executions.scene import LEASE, SPEED, TIMING, run, search
 
 from .bodies import MAX_BODY, Harm, harms
 from .server import Hooks, hostile_sandbox

@@ -7,8 +7,8 @@ import duckdb
 import pytest
 
 from linkt_pipeline.assets.charts import chart_of
-from linkt_pipeline.models import ModelKey
 from linkt_pipeline.report import write_report
+from linkt_pipeline.transform import ModelKey
 from tests.sql.conftest import Bench
 
 from .conftest import Publish, few_rows

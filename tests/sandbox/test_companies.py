@@ -2,7 +2,7 @@
 
 import pytest
 
-from linkt_pipeline.sandbox.companies import make_company
+from linkt_pipeline.sandbox.world.companies import make_company
 
 
 @pytest.mark.parametrize("seed", [0, 7])

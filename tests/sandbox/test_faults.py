@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from linkt_pipeline.sandbox import Sandbox, running_sandbox
-from linkt_pipeline.sandbox.catalog import SAAS, SEARCH_TASK, SHEET_SIGNALS_TASK
 from linkt_pipeline.sandbox.errors import FaultSpecError
 from linkt_pipeline.sandbox.faults import KINDS, parse_fault
-from linkt_pipeline.sandbox.vocabulary import ERROR_TEXTS
+from linkt_pipeline.sandbox.world.reference_data import SAAS, SEARCH_TASK, SHEET_SIGNALS_TASK
+from linkt_pipeline.sandbox.world.vocabulary import ERROR_TEXTS
 from tests.sandbox.driving import execute, finished, wait_until
 
 EXECUTE = f"/v1/task/{SEARCH_TASK}/execute"

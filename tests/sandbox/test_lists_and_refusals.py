@@ -6,8 +6,15 @@ import httpx
 import pytest
 
 from linkt_pipeline.sandbox import Sandbox
-from linkt_pipeline.sandbox.catalog import FAIR, INGEST_TASK, MONITOR, SAAS, SEARCH_TASK, SHEET_SIGNALS_TASK
-from linkt_pipeline.sandbox.vocabulary import SIGNALS
+from linkt_pipeline.sandbox.world.reference_data import (
+    FAIR,
+    INGEST_TASK,
+    MONITOR,
+    SAAS,
+    SEARCH_TASK,
+    SHEET_SIGNALS_TASK,
+)
+from linkt_pipeline.sandbox.world.vocabulary import SIGNALS
 from tests.sandbox.driving import execute, finished
 
 

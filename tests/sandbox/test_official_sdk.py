@@ -6,7 +6,7 @@ import pytest
 from linkt import APIResponseValidationError, AuthenticationError, Linkt, NotFoundError, UnprocessableEntityError
 
 from linkt_pipeline.sandbox import Sandbox
-from linkt_pipeline.sandbox.catalog import (
+from linkt_pipeline.sandbox.world.reference_data import (
     FAIR_FILE,
     INGEST_TASK,
     MONITOR,

@@ -16,9 +16,9 @@ import pytest
 from click.testing import CliRunner
 
 from linkt_pipeline.sandbox import ensure_sandbox, find_sandbox, running_sandbox, stop_sandbox
-from linkt_pipeline.sandbox.catalog import SAAS, SEARCH_TASK
-from linkt_pipeline.sandbox.command import sandbox_command
 from linkt_pipeline.sandbox.errors import SandboxError
+from linkt_pipeline.sandbox.process.command import sandbox_command
+from linkt_pipeline.sandbox.world.reference_data import SAAS, SEARCH_TASK
 from tests.sandbox.driving import execute, finished, wait_until
 
 KEY = {"x-api-key": "sk-sandbox"}

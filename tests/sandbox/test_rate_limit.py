@@ -3,7 +3,7 @@
 import httpx
 
 from linkt_pipeline.sandbox import running_sandbox
-from linkt_pipeline.sandbox.rate_limit import RateLimit
+from linkt_pipeline.sandbox.http.rate_limit import RateLimit
 
 
 def test_above_the_limit_there_is_a_429_that_says_when_to_come_back() -> None:

@@ -7,7 +7,14 @@ import httpx
 import pytest
 
 from linkt_pipeline.sandbox import Sandbox, running_sandbox
-from linkt_pipeline.sandbox.catalog import FAIR, INGEST_TASK, PROFILE_TASK, SAAS, SEARCH_TASK, TOPIC_SIGNALS_TASK
+from linkt_pipeline.sandbox.world.reference_data import (
+    FAIR,
+    INGEST_TASK,
+    PROFILE_TASK,
+    SAAS,
+    SEARCH_TASK,
+    TOPIC_SIGNALS_TASK,
+)
 from linkt_pipeline.settings import SANDBOX_TASKS_FILE
 from linkt_pipeline.tasks_yaml import load_tasks
 from tests.sandbox.driving import TERMINAL, execute, finished, wait_until

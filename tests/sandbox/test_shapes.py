@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from linkt_pipeline.sandbox.catalog import (
+from linkt_pipeline.sandbox.world.reference_data import (
     FAIR,
     FAIR_FILE,
     INGEST_TASK,

@@ -10,7 +10,14 @@ import httpx
 import pytest
 
 from linkt_pipeline.sandbox import Sandbox
-from linkt_pipeline.sandbox.catalog import FAIR, INGEST_TASK, MONITOR, SAAS, SEARCH_TASK, SHEET_SIGNALS_TASK
+from linkt_pipeline.sandbox.world.reference_data import (
+    FAIR,
+    INGEST_TASK,
+    MONITOR,
+    SAAS,
+    SEARCH_TASK,
+    SHEET_SIGNALS_TASK,
+)
 
 POLL_INTERVAL = 0.02
 TIMEOUT = 3.6

@@ -10,7 +10,8 @@ import duckdb
 import pytest
 
 from linkt_pipeline.api import RunStatus
-from linkt_pipeline.models import (
+from linkt_pipeline.settings import PROJECT_ROOT
+from linkt_pipeline.transform import (
     BuildResult,
     ModelGraph,
     ModelKey,
@@ -19,8 +20,7 @@ from linkt_pipeline.models import (
     prepare_builds,
     warehouse_sources,
 )
-from linkt_pipeline.settings import PROJECT_ROOT
-from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.migration import empty_warehouse
 
 SQL_DIR = PROJECT_ROOT / "sql"

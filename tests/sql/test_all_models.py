@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from linkt_pipeline.models import (
+from linkt_pipeline.transform import (
     SEEDS_FOLDER,
     BuildMode,
     Materialization,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from linkt_pipeline.models import CaseResult, ModelGraph, run_cases
+from linkt_pipeline.transform import CaseResult, ModelGraph, run_cases
 
 from .conftest import SQL_DIR
 

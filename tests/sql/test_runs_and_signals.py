@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from linkt_pipeline.models import load_checks, run_check
+from linkt_pipeline.transform import load_checks, run_check
 
 from .conftest import NOW, SQL_DIR, Bench
 

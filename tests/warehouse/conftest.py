@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.file import Warehouse
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ import duckdb
 import orjson
 import polars as pl
 
-from linkt_pipeline.warehouse.connection import Warehouse
-from linkt_pipeline.warehouse.frames import (
+from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.landing import LandingCounts, land_entities, land_rejects, land_runs, land_signals
+from linkt_pipeline.warehouse.schemas import (
     ENTITIES_FRAME,
     REJECTS_FRAME,
     RUN_CREDITS_FRAME,
@@ -16,7 +17,6 @@ from linkt_pipeline.warehouse.frames import (
     RUNS_FRAME,
     SIGNALS_FRAME,
 )
-from linkt_pipeline.warehouse.landing import LandingCounts, land_entities, land_rejects, land_runs, land_signals
 
 T0 = datetime(2026, 4, 7, 9, 0, tzinfo=UTC)
 

@@ -9,13 +9,13 @@ import orjson
 import pytest
 
 from linkt_pipeline.api import parse_run
-from linkt_pipeline.runs.land import land_runs
-from linkt_pipeline.runs.seen import SeenRun
-from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.collection.land_runs import land_runs
+from linkt_pipeline.collection.seen_run import SeenRun
+from linkt_pipeline.ledger.lease_owner import Owner
+from linkt_pipeline.ledger.ledger import CreditLimitReachedError, DuckDbLedger, Intention
 from linkt_pipeline.warehouse.credits import Spending, month_of, spending_by_task
-from linkt_pipeline.warehouse.ledger import CreditLimitReachedError, DuckDbLedger, Intention
-from linkt_pipeline.warehouse.owner import Owner
-from linkt_pipeline.warehouse.snapshot import publish_snapshot
+from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
 from tests.warehouse.deliveries import fetch
 
 TASK = "6964b9b45a4d0beef1000031"

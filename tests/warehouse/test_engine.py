@@ -8,14 +8,14 @@ from typing import Any
 import duckdb
 import pytest
 
-from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.engine import Engine
+from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.state import read_state, write_state
 
 FORK = """
 import os, sys
 from pathlib import Path
-from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.engine import Engine
 from linkt_pipeline.warehouse.state import read_state, write_state
 warehouse = Warehouse(Path(sys.argv[1]))

@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.landing import land_entities
 from tests.warehouse.deliveries import at, dump, entities_frame, entity, land_run, run
 

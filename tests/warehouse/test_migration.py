@@ -8,7 +8,7 @@ import pytest
 
 from linkt_pipeline.api import RunStatus
 from linkt_pipeline.warehouse import migration
-from linkt_pipeline.warehouse.connection import Warehouse
+from linkt_pipeline.warehouse.file import Warehouse
 
 TABLES = ("entities", "entity_versions", "signals")
 NOW = datetime(2026, 11, 2, tzinfo=UTC)

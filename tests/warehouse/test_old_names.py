@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.errors import WarehouseBusyError
-from linkt_pipeline.warehouse.published import open_snapshot
-from linkt_pipeline.warehouse.snapshot import publish_snapshot
+from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.publish.reader import open_snapshot
+from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
 from linkt_pipeline.warehouse.state import read_state, write_state
 
 

@@ -11,9 +11,9 @@ import duckdb
 import polars as pl
 import pytest
 
-from linkt_pipeline.warehouse.connection import Warehouse
 from linkt_pipeline.warehouse.errors import NotAWarehouseError, WarehouseMissingError
-from linkt_pipeline.warehouse.snapshot import SnapshotError, publish_snapshot
+from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.publish.snapshot import SnapshotError, publish_snapshot
 from linkt_pipeline.warehouse.state import write_state
 from tests.warehouse.deliveries import entity, land, land_run, run
 
@@ -256,7 +256,7 @@ def test_a_view_that_can_not_be_built_nor_computed_is_left_out_and_holds_nothing
 def test_the_log_of_a_killed_writer_is_in_the_snapshot(filled: Warehouse, published: Path) -> None:
     script = (
         "import os, sys\nfrom pathlib import Path\n"
-        "from linkt_pipeline.warehouse.connection import Warehouse\n"
+        "from linkt_pipeline.warehouse.file import Warehouse\n"
         "from linkt_pipeline.warehouse.state import write_state\n"
         "with Warehouse(Path(sys.argv[1])).write() as con:\n"
         "    write_state(con, 'late', 'yes')\n    con.execute('commit')\n    os.kill(os.getpid(), 9)\n"

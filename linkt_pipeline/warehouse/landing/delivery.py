@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import duckdb
 import polars as pl
 
-from linkt_pipeline.warehouse.frames import FrameSchema
 from linkt_pipeline.warehouse.landing.content import content_hashes
 from linkt_pipeline.warehouse.landing.resources import land_rejects
 from linkt_pipeline.warehouse.landing.staging import stage
+from linkt_pipeline.warehouse.schemas import FrameSchema
 
 # What DuckDB does not accept as JSON (a lone surrogate, say) becomes null, for `set_aside_unstorable`.
 DELIVERED = "select * replace (try_cast(payload as json) as payload) from staged_frame"

@@ -8,12 +8,12 @@ in which something waits. Only what comes late, or unasked, has to be looked up 
 import duckdb
 import polars as pl
 
-from linkt_pipeline.warehouse.frames import ENTITIES_FRAME
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
 from linkt_pipeline.warehouse.landing.delivery import cut_from_payload, set_aside_unstorable, stage_delivery
 from linkt_pipeline.warehouse.landing.resources import UNSETTLED, settle_landed
 from linkt_pipeline.warehouse.landing.rows import replace_rows, stored_rows
 from linkt_pipeline.warehouse.landing.versions import append_versions
+from linkt_pipeline.warehouse.schemas import ENTITIES_FRAME
 
 _KEPT = {**ENTITIES_FRAME, "content_hash": pl.String}
 
@@ -78,7 +78,7 @@ def land_entities(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landin
 
     Args:
         con: a transaction.
-        frame: :data:`~linkt_pipeline.warehouse.frames.ENTITIES_FRAME`; an id may come more than once. A column
+        frame: :data:`~linkt_pipeline.warehouse.schemas.ENTITIES_FRAME`; an id may come more than once. A column
             ``content_hash`` (from :func:`~linkt_pipeline.warehouse.landing.content.content_hashes`) is used if present,
             so that it can be computed before the warehouse is opened.
 

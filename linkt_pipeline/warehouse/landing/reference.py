@@ -5,18 +5,18 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
-from linkt_pipeline.warehouse.frames import (
+from linkt_pipeline.warehouse.landing.counts import LandingCounts
+from linkt_pipeline.warehouse.landing.delivery import cut_from_payload, set_aside_unstorable, stage_delivery
+from linkt_pipeline.warehouse.landing.resources import forget_rejects
+from linkt_pipeline.warehouse.landing.rows import replace_rows
+from linkt_pipeline.warehouse.landing.staging import count, stage
+from linkt_pipeline.warehouse.schemas import (
     ICPS_FRAME,
     QUEUE_COUNTS_FRAME,
     SHEETS_FRAME,
     TASKS_FRAME,
     FrameSchema,
 )
-from linkt_pipeline.warehouse.landing.counts import LandingCounts
-from linkt_pipeline.warehouse.landing.delivery import cut_from_payload, set_aside_unstorable, stage_delivery
-from linkt_pipeline.warehouse.landing.resources import forget_rejects
-from linkt_pipeline.warehouse.landing.rows import replace_rows
-from linkt_pipeline.warehouse.landing.staging import count, stage
 
 
 @dataclass(frozen=True)
@@ -44,17 +44,17 @@ _SHEETS = _Kind("sheet", "sheets", "sheet_id", SHEETS_FRAME, "entity_schema")
 
 
 def land_tasks(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> LandingCounts:
-    """Merge tasks (:data:`~linkt_pipeline.warehouse.frames.TASKS_FRAME`); newer wins."""
+    """Merge tasks (:data:`~linkt_pipeline.warehouse.schemas.TASKS_FRAME`); newer wins."""
     return _land(con, _TASKS, frame)
 
 
 def land_icps(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> LandingCounts:
-    """Merge ICPs (:data:`~linkt_pipeline.warehouse.frames.ICPS_FRAME`); newer wins."""
+    """Merge ICPs (:data:`~linkt_pipeline.warehouse.schemas.ICPS_FRAME`); newer wins."""
     return _land(con, _ICPS, frame)
 
 
 def land_sheets(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> LandingCounts:
-    """Merge sheets (:data:`~linkt_pipeline.warehouse.frames.SHEETS_FRAME`); newer wins."""
+    """Merge sheets (:data:`~linkt_pipeline.warehouse.schemas.SHEETS_FRAME`); newer wins."""
     return _land(con, _SHEETS, frame)
 
 
@@ -98,7 +98,7 @@ def land_queue_counts(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> No
 
     Args:
         con: a transaction.
-        frame: :data:`~linkt_pipeline.warehouse.frames.QUEUE_COUNTS_FRAME`, all states of a look at a run.
+        frame: :data:`~linkt_pipeline.warehouse.schemas.QUEUE_COUNTS_FRAME`, all states of a look at a run.
     """
     stage(con, "delivered_counts", frame, QUEUE_COUNTS_FRAME)
     con.execute(

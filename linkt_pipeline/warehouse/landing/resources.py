@@ -13,9 +13,9 @@ import duckdb
 import polars as pl
 
 from linkt_pipeline.warehouse.catalog import literal
-from linkt_pipeline.warehouse.frames import REJECTS_FRAME, UTC
 from linkt_pipeline.warehouse.ids import WELL_FORMED_ID
 from linkt_pipeline.warehouse.landing.staging import count, stage
+from linkt_pipeline.warehouse.schemas import REJECTS_FRAME, UTC
 
 MISSING = "404: Linkt does not know this id (any more)"
 UNSETTLED = "state in ('pending', 'missing', 'rejected')"  # not landed, so that a read may still land it
@@ -51,7 +51,7 @@ def land_rejects(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> int:
 
     Args:
         con: a transaction.
-        frame: :data:`~linkt_pipeline.warehouse.frames.REJECTS_FRAME`; one id may come more than once.
+        frame: :data:`~linkt_pipeline.warehouse.schemas.REJECTS_FRAME`; one id may come more than once.
 
     Returns:
         Rows of ``run_resources`` that are now rejected.

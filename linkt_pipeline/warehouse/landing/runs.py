@@ -3,13 +3,13 @@
 import duckdb
 import polars as pl
 
-from linkt_pipeline.warehouse.frames import RUN_CREDITS_FRAME, RUN_RESOURCES_FRAME, RUNS_FRAME
 from linkt_pipeline.warehouse.ids import WELL_FORMED_ID
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
 from linkt_pipeline.warehouse.landing.delivery import cut_from_payload, set_aside_unstorable, stage_delivery
 from linkt_pipeline.warehouse.landing.resources import forget_rejects, settle_rejected
 from linkt_pipeline.warehouse.landing.rows import replace_rows
 from linkt_pipeline.warehouse.landing.staging import count, stage
+from linkt_pipeline.warehouse.schemas import RUN_CREDITS_FRAME, RUN_RESOURCES_FRAME, RUNS_FRAME
 
 _KEPT = (  # where a newer body says nothing
     "task_id",
@@ -34,9 +34,9 @@ def land_runs(
 
     Args:
         con: a transaction.
-        runs: :data:`~linkt_pipeline.warehouse.frames.RUNS_FRAME`.
-        credits: :data:`~linkt_pipeline.warehouse.frames.RUN_CREDITS_FRAME`, the whole breakdown of each run.
-        resources: :data:`~linkt_pipeline.warehouse.frames.RUN_RESOURCES_FRAME`, every id each run names.
+        runs: :data:`~linkt_pipeline.warehouse.schemas.RUNS_FRAME`.
+        credits: :data:`~linkt_pipeline.warehouse.schemas.RUN_CREDITS_FRAME`, the whole breakdown of each run.
+        resources: :data:`~linkt_pipeline.warehouse.schemas.RUN_RESOURCES_FRAME`, every id each run names.
 
     Returns:
         Counts of runs; ``rejected`` counts malformed ids among the named ones, rejected at once, and ``unstorable``

@@ -3,11 +3,11 @@
 import duckdb
 import polars as pl
 
-from linkt_pipeline.warehouse.frames import SIGNALS_FRAME
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
 from linkt_pipeline.warehouse.landing.delivery import set_aside_unstorable, stage_delivery
 from linkt_pipeline.warehouse.landing.resources import settle_landed
 from linkt_pipeline.warehouse.landing.rows import replace_rows, stored_rows
+from linkt_pipeline.warehouse.schemas import SIGNALS_FRAME
 
 _KEPT = {**SIGNALS_FRAME, "content_hash": pl.String}
 _ROWS = "(select delivery, stored_row from decided_signals where is_row)"
@@ -18,7 +18,7 @@ def land_signals(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landing
 
     Args:
         con: a transaction.
-        frame: :data:`~linkt_pipeline.warehouse.frames.SIGNALS_FRAME`, with or without ``content_hash``.
+        frame: :data:`~linkt_pipeline.warehouse.schemas.SIGNALS_FRAME`, with or without ``content_hash``.
 
     Returns:
         What happened to each id.

@@ -3,7 +3,7 @@
 import duckdb
 import polars as pl
 
-from linkt_pipeline.warehouse.frames import FrameSchema
+from linkt_pipeline.warehouse.schemas import FrameSchema
 
 
 class _ArrowStream:

@@ -1,0 +1,115 @@
+"""One request budget, per minute and per day, for every process of a deployment.
+
+Each process paces itself; but two of them, each keeping ``LINKT_REQUESTS_PER_MINUTE``, would together ask twice as
+much. So a small file beside the warehouse holds the times of the last minute's requests and the number of the day's,
+under a file lock that is held for microseconds. A request is counted when its place is reserved, right before it
+leaves: what is on its way counts.
+"""
+
+import fcntl
+import os
+import time
+from array import array
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from linkt_pipeline.executions.errors import DailyLimitReachedError, RequestsNotCountedError
+
+MINUTE = timedelta(minutes=1)
+# The server counts a request when it arrives, which may take longer for one than for the next.
+_MARGIN = 1.01
+
+
+class RequestBudget:
+    """Places for requests, shared through a file by the processes of one machine.
+
+    Args:
+        path: the file; created with its folder.
+        per_window: requests per window, if limited.
+        per_day: requests per UTC day, if limited.
+        recorded: requests of a day that are recorded elsewhere, as the file may be new.
+        window: what ``per_window`` counts in.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        per_window: int | None = None,
+        per_day: int | None = None,
+        recorded: Mapping[date, int] | None = None,
+        window: timedelta = MINUTE,
+    ) -> None:
+        self._path = path
+        self._per_window = per_window
+        self._per_day = per_day
+        self._recorded = recorded or {}
+        self._window = window.total_seconds() * _MARGIN
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is anything to keep."""
+        return self._per_window is not None or self._per_day is not None
+
+    def reserve(self) -> float:
+        """Take a place for one request that leaves now.
+
+        Returns:
+            0, or the seconds until the minute has a place.
+
+        Raises:
+            DailyLimitReachedError: the day's requests are used up.
+            RequestsNotCountedError: the file can't be written.
+        """
+        try:
+            with self._locked() as file:
+                return self._take_place(file)
+        except OSError as error:
+            raise RequestsNotCountedError(f"{self._path}: {error.strerror or error}") from None
+
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield file
+        finally:
+            os.close(file)
+
+    def _take_place(self, file: int) -> float:
+        today = datetime.now(UTC).date()
+        day, used, moments = _read(os.pread(file, os.fstat(file).st_size, 0))
+        used = max(used if day == today.toordinal() else 0, self._recorded.get(today, 0))
+        if self._per_day is not None and used >= self._per_day:
+            raise _used_up(used, today, self._per_day)
+        now = time.monotonic()  # since the machine's start, for all its processes: a clock that is set frees no place
+        recent = array("d", (moment for moment in moments if now - self._window < moment <= now))
+        if self._per_window is not None and len(recent) >= self._per_window:
+            return recent[-self._per_window] + self._window - now + 0.001
+        if self._per_window is not None:
+            recent.append(now)
+        # Written over, then cut: a process killed in between, or a full disk, does not empty the day's count.
+        content = array("d", [today.toordinal(), used + 1, *recent]).tobytes()
+        os.pwrite(file, content, 0)
+        os.ftruncate(file, len(content))
+        return 0.0
+
+
+def _read(data: bytes) -> "tuple[float, int, array[float]]":
+    """Day, requests of that day, and the moments of the last ones."""
+    stored = array("d")
+    # A process killed in the middle of a write may leave part of a number behind.
+    stored.frombytes(data[: len(data) - len(data) % stored.itemsize])
+    if len(stored) < 2 or not 0 <= stored[1] < 1e12:
+        return 0, 0, array("d")
+    return stored[0], int(stored[1]), stored[2:]
+
+
+def _used_up(used: int, day: date, limit: int) -> DailyLimitReachedError:
+    return DailyLimitReachedError(
+        f"{used} API requests were made on {day} (UTC) and LINKT_DAILY_REQUEST_LIMIT is {limit}; what is fetched is "
+        "landed, the rest stays pending. Go on tomorrow, or raise the limit"
+    )

@@ -1,0 +1,336 @@
+"""Fetch every pending entity or signal and land it, fetching and landing side by side.
+
+Bodies are parsed many in a row as they come, and their rows gathered into batches; a batch is merged in one
+transaction on a thread, while the next one is on the wire. What is landed stays landed when a later request fails:
+the rest is simply still pending.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from linkt_pipeline.api import (
+    AuthenticationError,
+    InvalidIdError,
+    LinktClient,
+    MalformedBodyError,
+    NotFoundError,
+    PermissionDeniedError,
+    RefusedError,
+    ReplyLostError,
+    ServerError,
+)
+from linkt_pipeline.collection.lander import Batch, Reader, Rejected
+from linkt_pipeline.collection.organization import Organization
+from linkt_pipeline.collection.planner import PAGE_SIZE, GroupPlan, PageBudget
+from linkt_pipeline.collection.switch_interval import quick_turns
+from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.landing import LandingCounts, reopen_resources
+from linkt_pipeline.warehouse.queries import pending_resources
+
+T = TypeVar("T")
+
+CONCURRENCY = 32
+# A batch is landed when it is so large (its memory is bounded), and so often: on a plan of 60 requests a minute two
+# thousand rows take half an hour, and a process that is killed then would have to ask for them again. Not much younger,
+# because even a handful of rows takes half a megabyte of the file until row groups are merged.
+_BATCH_ROWS = 2_000
+_BATCH_BYTES = 32 * 2**20
+_BATCH_AGE = timedelta(minutes=1)
+# Parsing many bodies in a row is cheaper than each as it comes: the processor keeps the code for it at hand. Each is
+# gone before the next, because a parsed body takes five times the memory of its text.
+_PARSED_IN_A_ROW = 100
+_PARSED_BYTES = 8 * 2**20
+_FAILURES_TO_STOP = 20  # so many ids failing for good is an outage, not bad luck
+_ROUND = 50_000  # pending ids read at once; bounds memory
+
+
+@dataclass
+class Fetched:
+    """What one fetch did, for metadata and the progress bar.
+
+    Attributes:
+        pending: distinct ids to settle when it began.
+        landed, missing, rejected: how they were settled.
+        inserted, updated, unchanged, versions: what landing them changed.
+        pages, reads: requests spent on list pages and on single reads.
+        failures: ids that could not be read for now, with the reason; they stay pending.
+    """
+
+    pending: int = 0
+    landed: int = 0
+    missing: int = 0
+    rejected: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    versions: int = 0
+    pages: int = 0
+    reads: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def settled(self) -> int:
+        """Ids that are pending no more."""
+        return self.landed + self.missing + self.rejected
+
+    def add(self, counts: LandingCounts) -> None:
+        """Take the counts of one landed batch in."""
+        self.inserted += counts.inserted
+        self.updated += counts.updated
+        self.unchanged += counts.unchanged
+        self.versions += counts.versions
+
+
+Progress = Callable[[Fetched], None]
+
+
+async def fetch_pending(
+    client: LinktClient,
+    warehouse: Warehouse,
+    reader: Reader,
+    *,
+    retry_settled: bool = False,
+    progress: Progress = lambda _: None,
+    concurrency: int = CONCURRENCY,
+    by_pages: bool = True,
+) -> Fetched:
+    """Settle every id of a resource that is pending now as landed, missing (404) or rejected (kept with its payload).
+
+    Args:
+        client: the API.
+        warehouse: holds ``run_resources`` and receives the rows.
+        reader: ``ENTITIES`` or ``SIGNALS``.
+        retry_settled: ask again for ids that were missing or rejected before.
+        progress: called after every landed batch.
+        concurrency: requests in flight.
+        by_pages: allow list pages where they save requests; the result is the same.
+
+    Raises:
+        OtherOrganizationError: the key shows nothing of what the warehouse knows; nothing was settled.
+        LinktApiError: the API can't be reached or refuses the key. What was fetched is landed, the rest stays
+            pending and is fetched by the next call.
+    """
+    if retry_settled:
+        await asyncio.to_thread(_make_pending_again, warehouse, reader)
+    return await _Fetch(client, warehouse, reader, progress, concurrency, by_pages).run()
+
+
+def _make_pending_again(warehouse: Warehouse, reader: Reader) -> None:
+    with warehouse.write() as con:
+        reopen_resources(con, reader.resource)
+
+
+class _Fetch:
+    def __init__(
+        self,
+        client: LinktClient,
+        warehouse: Warehouse,
+        reader: Reader,
+        progress: Progress,
+        concurrency: int,
+        by_pages: bool,
+    ) -> None:
+        self.client, self.warehouse, self.reader, self.progress = client, warehouse, reader, progress
+        self.concurrency, self.by_pages = concurrency, by_pages
+        self.organization = Organization(client, warehouse)
+        self.naming_run = ""
+        self.done = Fetched()
+        self.tried: set[str] = set()
+        self.is_last_round = False
+        self.batch = Batch()
+        self.queue: asyncio.Queue[Batch | None] = asyncio.Queue(maxsize=1)
+        self.handing_over = asyncio.Lock()
+        self.landing = False
+        # One thread for all batches: the memory that several threads keep for themselves is several times as much.
+        self.thread = ThreadPoolExecutor(1, "landing")
+
+    async def run(self) -> Fetched:
+        with self.thread, quick_turns():
+            return await self._run()
+
+    async def _on_thread(self, work: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self.thread, work, *arguments)
+
+    async def _run(self) -> Fetched:
+        while not self.is_last_round and (groups := await self._on_thread(self._next_round)):
+            failure: LinktPipelineError | None = None
+            self.batch = Batch()
+            try:
+                async with asyncio.TaskGroup() as side_by_side:
+                    side_by_side.create_task(self._land_batches())
+                    timer = side_by_side.create_task(self._hand_over_regularly())
+                    try:
+                        await self._fetch_round(groups)
+                    except LinktPipelineError as error:
+                        failure = error
+                    timer.cancel()
+                    await asyncio.wait([timer])  # it gives back what it was handing over
+                    while len(self.batch):  # what is looked at a second time comes after
+                        await self._hand_over()
+                    await self.queue.put(None)
+            except ExceptionGroup as group:
+                raise group.exceptions[0] from None
+            if failure:
+                raise failure
+        return self.done
+
+    def _next_round(self) -> dict[str | None, set[str]]:
+        """The next ids to settle, by ICP. An id that was tried is not tried again in this fetch."""
+        limit = _ROUND + len(self.done.failures)  # what failed is still pending and comes again
+        with self.warehouse.read() as con:
+            pending = pending_resources(con, self.reader.resource, limit)
+        self.is_last_round = len(pending) < limit
+        groups: dict[str | None, set[str]] = {}
+        for (icp_id,), named in pending.group_by("icp_id", maintain_order=True):
+            if ids := set(named["resource_id"]) - self.tried:
+                self.naming_run = named["run_id"][0]
+                self.tried |= ids
+                groups[icp_id] = ids
+        self.done.pending += sum(map(len, groups.values()))
+        return groups
+
+    async def _fetch_round(self, groups: dict[str | None, set[str]]) -> None:
+        shared = PageBudget()
+        plans = {icp_id: GroupPlan(ids, shared) for icp_id, ids in groups.items()}
+        if self.by_pages:
+            for icp_id, plan in plans.items():
+                if icp_id is not None:
+                    await self._read_pages(icp_id, plan)
+        await self._read_each([resource_id for plan in plans.values() for resource_id in sorted(plan.wanted)])
+
+    async def _read_pages(self, icp_id: str, plan: GroupPlan) -> None:
+        while plan.wants_page():
+            sent_at = datetime.now(UTC)
+            try:
+                page = await self.reader.read_page(self.client, icp_id, plan.next_page, PAGE_SIZE)
+            except RefusedError as error:
+                if isinstance(error, AuthenticationError | PermissionDeniedError):
+                    raise
+                return  # a deleted ICP has no list; by id, each of its ids gets a verdict of its own
+            except (MalformedBodyError, ServerError, ReplyLostError):
+                return  # pages only save requests: one that fails for good must not keep its ids pending for ever
+            self.done.pages += 1
+            self.batch.read_since = min(self.batch.read_since, sent_at)
+            settled = plan.record({item.id for item in page.items}, page.total or 0)
+            taken = [item for item in page.items if item.id in settled]
+            self.batch.rows += [self.reader.row(item) for item in taken]
+            self.batch.size += sum(len(item.payload) for item in taken)
+            await self._hand_over_if_full()
+            if not page.items:
+                return
+
+    async def _read_each(self, ids: Sequence[str]) -> None:
+        remaining = iter(ids)
+
+        async def read_on() -> None:
+            for resource_id in remaining:
+                await self._read_one(resource_id)
+                await self._hand_over_if_full()
+
+        try:
+            async with asyncio.TaskGroup() as readers:
+                for _ in range(min(self.concurrency, len(ids))):
+                    readers.create_task(read_on())
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+
+    async def _read_one(self, resource_id: str) -> None:
+        body = await self._read_body(resource_id)
+        if body is not None:
+            self.batch.add_body(resource_id, body)
+            if len(self.batch.bodies) >= _PARSED_IN_A_ROW or self.batch.unparsed >= _PARSED_BYTES:
+                await self._parse_bodies(self.batch)
+
+    async def _read_body(self, resource_id: str) -> bytes | None:
+        """The body of an id; None where there is none to be had, which is then written down."""
+        self.done.reads += 1
+        sent_at = datetime.now(UTC)
+        try:
+            return await self.reader.read_body(self.client, resource_id)
+        except NotFoundError:
+            self.batch.missing.append(resource_id)
+        except MalformedBodyError as error:
+            self.batch.rejected.append(Rejected(resource_id, error.reason, error.payload))
+        except InvalidIdError as error:
+            self.batch.rejected.append(Rejected(resource_id, str(error), None))
+        except (ServerError, ReplyLostError) as error:
+            if len(self.done.failures) + 1 >= _FAILURES_TO_STOP:
+                raise
+            # This id alone, after all its retries; it stays pending while the others go on.
+            self.done.failures.append(f"{resource_id}: {error}")
+        finally:  # a verdict, whichever, is as old as its request
+            self.batch.read_since = min(self.batch.read_since, sent_at)
+        return None
+
+    async def _parse_bodies(self, batch: Batch) -> None:
+        bodies = batch.pop_bodies()
+        doubtful: list[str] = []
+        for resource_id, body in bodies:
+            parsed = self.reader.parse(resource_id, body)
+            if isinstance(parsed, Rejected):
+                doubtful.append(resource_id)
+            else:
+                batch.rows.append(parsed)
+        for resource_id in doubtful:
+            await self._read_again(resource_id)
+
+    async def _read_again(self, resource_id: str) -> None:
+        """A body that can't be used may have been damaged on its way: once more, then it is kept as a reject."""
+        try:
+            body = await self._read_body(resource_id)
+        except LinktPipelineError as error:  # no verdict about this id, and none about what came with it
+            self.done.failures.append(f"{resource_id}: {error}")
+            return
+        if body is not None:
+            parsed = self.reader.parse(resource_id, body)
+            if isinstance(parsed, Rejected):
+                self.batch.rejected.append(parsed)
+            else:
+                self.batch.rows.append(parsed)
+
+    async def _hand_over_if_full(self) -> None:
+        if len(self.batch) >= _BATCH_ROWS or self.batch.size >= _BATCH_BYTES:
+            await self._hand_over()
+        elif self.handing_over.locked():  # two batches wait to be landed: no more is read until one is
+            async with self.handing_over:
+                pass
+
+    async def _hand_over_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(_BATCH_AGE.total_seconds())
+            if len(self.batch) and not self.landing:
+                await self._hand_over()
+
+    async def _hand_over(self) -> None:
+        async with self.handing_over:
+            batch, self.batch = self.batch, Batch()
+            try:
+                await self._parse_bodies(batch)
+                await self.queue.put(batch)
+            except asyncio.CancelledError:  # another request has failed for good; what was read is landed all the same
+                self.batch.take_in(batch)
+                raise
+
+    async def _land_batches(self) -> None:
+        while (batch := await self.queue.get()) is not None:
+            self.landing = True
+            await self._land(batch)
+            del batch  # or it stays in memory until the next one is landed
+            self.landing = False
+
+    async def _land(self, batch: Batch) -> None:
+        if batch.rows:
+            self.organization.confirm()
+        if batch.missing:
+            await self.organization.require(self.naming_run)
+        counts = await self._on_thread(self.reader.land, self.warehouse, batch)
+        self.done.add(counts)
+        self.done.landed += len(batch.rows) - counts.rejected
+        self.done.missing += len(batch.missing)
+        self.done.rejected += len(batch.rejected) + counts.rejected
+        self.progress(self.done)

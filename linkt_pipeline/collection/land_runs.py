@@ -1,0 +1,109 @@
+"""Land terminal runs: their row, their credits, the ids they name, and the ledger row that bought them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+
+from linkt_pipeline.api import MalformedBodyError, Run, RunStatus, parse_run
+from linkt_pipeline.collection.frames import (
+    error_kind,
+    queue_frame,
+    rejects_frame,
+    run_credits_frame,
+    run_resources_frame,
+    runs_frame,
+)
+from linkt_pipeline.collection.seen_run import SeenRun
+from linkt_pipeline.executions.errors import RunNotLandedError
+from linkt_pipeline.executions.worker import Worker
+from linkt_pipeline.ledger.ledger import Execution, finish, finish_unattended
+from linkt_pipeline.warehouse import landing
+from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.queries import landed_run_payload
+
+
+async def land_finished_run(worker: Worker, execution: Execution, seen: SeenRun) -> None:
+    """Land a run and close its ledger row in one transaction: there is no moment with one but not the other.
+
+    Raises:
+        LeaseLostError: another process took the execution over and lands it instead.
+        RunNotLandedError: DuckDB can't store the run. It is kept as a reject, and its row stays open.
+    """
+    run = seen.run
+
+    def land() -> bool:
+        with worker.warehouse.write() as con:
+            if _land(con, [seen]):
+                return False
+            finish(
+                con,
+                execution.execution_id,
+                worker.owner,
+                run_status=run.raw_status,
+                error_kind=error_kind(run),
+                error=run.error,
+                asked_by=worker.asked_by,
+            )
+            return True
+
+    if not await worker.call(land):
+        raise RunNotLandedError(execution.task_key, run.id, "its JSON is none that DuckDB accepts")
+
+
+def land_runs(warehouse: Warehouse, seen: Sequence[SeenRun]) -> frozenset[str]:
+    """Land terminal runs, however they were started, in one transaction.
+
+    An execution of ours that no living process waits for any more is closed with its run. The next start of its task
+    is handed the outcome; unless somebody cancelled the run, who knows it and wants a new one then.
+
+    Returns:
+        The runs that DuckDB can't store: they are kept as rejects, and an execution of theirs stays open.
+    """
+    with warehouse.write() as con:
+        unstorable = _land(con, seen)
+        for run in (each.run for each in seen if each.run.id not in unstorable):
+            finish_unattended(
+                con,
+                run.id,
+                run_status=run.raw_status,
+                error_kind=error_kind(run),
+                error=run.error,
+                delivered=run.status is RunStatus.CANCELED,
+            )
+    return unstorable
+
+
+def _land(con: duckdb.DuckDBPyConnection, seen: Sequence[SeenRun]) -> frozenset[str]:
+    runs = [each.run for each in seen]
+    counts = landing.land_runs(con, runs_frame(seen), run_credits_frame(runs), run_resources_frame(runs))
+    return frozenset(counts.unstorable)
+
+
+def keep_unusable_runs(warehouse: Warehouse, unusable: Sequence[tuple[str, MalformedBodyError]]) -> None:
+    """Keep what arrived of runs and can't be used, with the reason, as rejects. A later success clears them."""
+    rejects = [(run_id, error.reason, error.payload) for run_id, error in unusable]
+    with warehouse.write() as con:
+        landing.land_rejects(con, rejects_frame("run", rejects, datetime.now(UTC)))
+
+
+def landed_run(warehouse: Warehouse, run_id: str) -> SeenRun:
+    """A run as it was landed."""
+    with warehouse.read() as con:
+        payload, fetched_at = landed_run_payload(con, run_id)
+    return SeenRun(parse_run(payload), fetched_at)
+
+
+def land_queue(warehouse: Warehouse, run_id: str, counts: Mapping[str, int]) -> None:
+    """Keep the counts of a run's queue, which Linkt forgets after a while."""
+    with warehouse.write() as con:
+        landing.land_queue_counts(con, queue_frame(run_id, counts, datetime.now(UTC)))
+
+
+def run_duration(run: Run) -> timedelta:
+    """How long a run worked: as it says itself, else from its first to its last change."""
+    if run.run_time_seconds is not None:
+        return timedelta(seconds=run.run_time_seconds)
+    if run.created_at and run.updated_at:
+        return run.updated_at - run.created_at
+    return timedelta(0)

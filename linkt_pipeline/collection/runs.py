@@ -1,0 +1,240 @@
+"""Runs started elsewhere (Linkt schedules, the dashboard), and ours whose landing was interrupted.
+
+They spend the same credits, and the list of runs is the only way to see them. Two facts shape this:
+list statuses may be stale, so terminality is confirmed by the single-run read; and ``updated_at`` is the only
+cursor, so every look overlaps the last one and runs seen unfinished are remembered until they end.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import orjson
+
+from linkt_pipeline.api import (
+    BodyTooLargeError,
+    InvalidIdError,
+    LinktApiError,
+    LinktClient,
+    MalformedBodyError,
+    NotFoundError,
+    ReplyLostError,
+    Run,
+    ServerError,
+)
+from linkt_pipeline.api.errors import NAMELESS
+from linkt_pipeline.collection.changed_runs import ChangedRuns
+from linkt_pipeline.collection.land_runs import keep_unusable_runs, land_runs
+from linkt_pipeline.collection.organization import Organization
+from linkt_pipeline.collection.seen_run import SeenRun, see_run
+from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.queries import landed_run_versions, rejected_runs, unlanded_run_ids
+from linkt_pipeline.warehouse.state import read_state, write_state
+
+OVERLAP = timedelta(minutes=10)
+FIRST_LOOK_BACK = timedelta(days=30)
+_CURSOR = "runs"
+_BATCH = 50
+_FAILURES_TO_STOP = 3
+
+
+@dataclass
+class Collected:
+    """What one collection did.
+
+    Attributes:
+        landed: runs landed or landed anew because they changed.
+        unfinished: runs that are not terminal yet, or can't be read for now; the next collection looks at them again.
+        gone: remembered runs that Linkt no longer knows.
+        rejected: runs that can't be used, kept as rejects with what arrived and the reason.
+        failures: those that can't be read for now, with the reason.
+    """
+
+    landed: list[str] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    _failed_in_a_row: int = 0
+
+    def fail(self, run_id: str, error: LinktApiError) -> None:
+        """Take in that a run can't be read, after all retries; one run must not keep all others from being landed.
+
+        Raises:
+            LinktApiError: so many in a row are an outage.
+        """
+        self.unfinished.append(run_id)
+        self.failures.append(f"{run_id}: {error}")
+        self._failed_in_a_row += not isinstance(error, MalformedBodyError)
+        if self._failed_in_a_row >= _FAILURES_TO_STOP:
+            raise error
+
+    def confirm(self) -> None:
+        """Take in that a run was read."""
+        self._failed_in_a_row = 0
+
+
+@dataclass(frozen=True)
+class _Cursor:
+    """What is remembered between two collections, as one JSON row of ``linkt.sync_state``."""
+
+    updated_after: datetime | None = None
+    unfinished: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, warehouse: Warehouse) -> "_Cursor":
+        with warehouse.read() as con:
+            stored = read_state(con, _CURSOR)
+        if stored is None:
+            return cls()
+        value = orjson.loads(stored)
+        after = value["updated_after"]
+        return cls(datetime.fromisoformat(after) if after else None, tuple(value["unfinished"]))
+
+    def write(self, warehouse: Warehouse) -> None:
+        with warehouse.write() as con:
+            write_state(con, _CURSOR, orjson.dumps(self).decode())
+
+
+async def collect_runs(
+    client: LinktClient,
+    warehouse: Warehouse,
+    *,
+    since: datetime | None = None,
+    retry_rejected: bool = False,
+    log: Callable[[str], None] = lambda _: None,
+) -> Collected:
+    """Land every terminal run that is not landed yet.
+
+    Progress is remembered after every batch, so an interrupted history backfill goes on where it stopped.
+
+    Args:
+        client: the API.
+        warehouse: where runs land.
+        since: go back to runs updated since this moment, or to where the last collection stopped if that is longer
+            ago; default: where the last collection stopped, or 30 days on the first one.
+        retry_rejected: ask again for runs that were rejected before.
+        log: told one line per batch.
+
+    Raises:
+        OtherOrganizationError: the key shows nothing of what the warehouse knows; nothing is forgotten or landed.
+        LinktApiError: so many runs in a row can't be read that it is an outage.
+    """
+    return await _Collection(client, warehouse, log).run(since, retry_rejected)
+
+
+class _Collection:
+    def __init__(self, client: LinktClient, warehouse: Warehouse, log: Callable[[str], None]) -> None:
+        self.client, self.warehouse, self.log = client, warehouse, log
+        self.organization = Organization(client, warehouse)
+        self.begun = datetime.now(UTC)
+        self.done = Collected()
+
+    async def run(self, since: datetime | None, retry_rejected: bool) -> Collected:
+        cursor = _Cursor.read(self.warehouse)
+        after = cursor.updated_after - OVERLAP if cursor.updated_after else since or self.begun - FIRST_LOOK_BACK
+        if since is not None and since <= after:
+            # Remembered before the first page: a backfill that is interrupted is gone on with by any later collection.
+            after, cursor = since, _Cursor(since + OVERLAP, cursor.unfinished)
+            cursor.write(self.warehouse)
+        await self._look_again(cursor.unfinished, retry_rejected)
+
+        listed = ChangedRuns(self.client, after)
+        batch: list[Run] = []
+        async for run in listed:
+            batch.append(run)
+            if len(batch) == _BATCH:
+                await self._take(batch)
+                self._remember(cursor, listed)
+                reached = f", up to {run.updated_at:%Y-%m-%d %H:%M}" if run.updated_at else ""
+                self.log(f"{len(self.done.landed)} runs landed so far{reached}")
+                batch = []
+        await self._take(batch)
+        await self._take_unreadable(listed.unreadable.values())
+        self._remember(cursor, listed)
+        return self.done
+
+    def _remember(self, before: _Cursor, listed: ChangedRuns) -> None:
+        # A time in the future would hide everything that changes until then.
+        reached = listed.reached and min(listed.reached, self.begun)
+        self.done.unfinished = list(dict.fromkeys(self.done.unfinished))
+        moments = filter(None, [before.updated_after, reached])
+        _Cursor(max(moments, default=None), tuple(self.done.unfinished)).write(self.warehouse)
+
+    async def _look_again(self, unfinished: Collection[str], retry_rejected: bool) -> None:
+        """Runs remembered as unfinished, and finished executions whose run is not landed."""
+        with self.warehouse.read() as con:
+            owed = unlanded_run_ids(con)
+            rejected = (
+                [run_id for run_id in rejected_runs(con) if not run_id.startswith(NAMELESS)] if retry_rejected else []
+            )
+        for run_id in dict.fromkeys([*unfinished, *owed, *rejected]):
+            confirmed = await self._confirmed([run_id])
+            if confirmed:
+                self.organization.confirm()
+            self._land_or_remember(confirmed)
+        if self.done.gone:
+            await self.organization.require(self.done.gone[0])
+
+    async def _take(self, listed: Collection[Run]) -> None:
+        """Confirm what looks terminal and is new, and land it in one transaction."""
+        if not listed:
+            return
+        with self.warehouse.read() as con:
+            known = landed_run_versions(con, [run.id for run in listed])
+            rejected = rejected_runs(con, [run.id for run in listed])
+        if known:
+            self.organization.confirm()
+        await self.organization.require()
+        seen_just_now = {*self.done.landed, *self.done.unfinished, *self.done.rejected}
+        unchanged = {run.id for run in listed if run.id in known and run.updated_at in (None, known[run.id])}
+        unchanged |= {run.id for run in listed if run.id in rejected and not _changed_since(run, rejected[run.id])}
+        changed = [run.id for run in listed if run.id not in seen_just_now | unchanged]
+        self._land_or_remember(await self._confirmed(changed))
+
+    async def _take_unreadable(self, rows: Collection[MalformedBodyError]) -> None:
+        """Rows of the list that can't be read: by itself the run may be; else the row is kept as a reject."""
+        named = {error.object_id for error in rows if error.object_id is not None}
+        nameless = [(error.subject, error) for error in rows if error.object_id is None]
+        with self.warehouse.read() as con:
+            settled = {*rejected_runs(con), *self.done.landed, *self.done.unfinished, *self.done.rejected}
+        if ids := named - settled:
+            await self.organization.require()
+            self._land_or_remember(await self._confirmed(sorted(ids)))
+        if fresh := [(name, error) for name, error in nameless if name not in settled]:
+            self._reject(fresh)
+
+    def _reject(self, unusable: list[tuple[str, MalformedBodyError]]) -> None:
+        keep_unusable_runs(self.warehouse, unusable)
+        self.done.rejected += [run_id for run_id, _ in unusable]
+
+    async def _confirmed(self, run_ids: Collection[str]) -> list[SeenRun]:
+        """The runs as their single reads show them."""
+        confirmed = []
+        for run_id in run_ids:
+            try:
+                confirmed.append(await see_run(self.client, run_id))
+                self.done.confirm()
+            except NotFoundError:
+                self.done.gone.append(run_id)
+            except BodyTooLargeError as error:  # another look brings no less
+                self._reject([(run_id, error)])
+            except MalformedBodyError as error:  # kept for a person to see, and looked at again next time
+                keep_unusable_runs(self.warehouse, [(run_id, error)])
+                self.done.fail(run_id, error)
+            except (ServerError, ReplyLostError, InvalidIdError) as error:
+                self.done.fail(run_id, error)
+        return confirmed
+
+    def _land_or_remember(self, seen: Collection[SeenRun]) -> None:
+        terminal = [each for each in seen if each.run.status.is_terminal]
+        self.done.unfinished += [each.run.id for each in seen if not each.run.status.is_terminal]
+        if terminal:
+            unstorable = land_runs(self.warehouse, terminal)
+            self.done.landed += [each.run.id for each in terminal if each.run.id not in unstorable]
+            self.done.rejected += unstorable
+
+
+def _changed_since(run: Run, rejected_at: datetime) -> bool:
+    """Whether a run that was rejected may be another one by now; the clocks of the two sides may differ."""
+    return run.updated_at is not None and run.updated_at > rejected_at - OVERLAP

@@ -1,0 +1,142 @@
+"""Execute tasks: start or adopt, wait, land, and retry the failures a task lists. Many at once, in one process."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from linkt_pipeline.api import Run, RunStatus
+from linkt_pipeline.collection.error_kind import classify_error
+from linkt_pipeline.collection.land_runs import land_finished_run, landed_run, run_duration
+from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.executions.errors import RetryNotStartedError, RunFailedError
+from linkt_pipeline.executions.events import RunEnded
+from linkt_pipeline.executions.start import start_or_adopt
+from linkt_pipeline.executions.wait import Waited, wait_for_run
+from linkt_pipeline.executions.worker import Worker
+from linkt_pipeline.ledger.ledger import Execution, ExecutionState
+from linkt_pipeline.tasks import TaskSpec
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How executing one task ended.
+
+    Attributes:
+        task: the entry of tasks.yaml.
+        execution: the last ledger row, when it came to one.
+        run: the terminal run, when it came to one.
+        queue: candidates by state, as last seen in the run's queue.
+        error: why the task has no completed run; ``None`` for success.
+    """
+
+    task: TaskSpec
+    execution: Execution | None = None
+    run: Run | None = None
+    queue: Mapping[str, int] = field(default_factory=dict)
+    error: LinktPipelineError | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the task has a completed run."""
+        return self.error is None
+
+
+async def execute_tasks(worker: Worker, tasks: Sequence[TaskSpec], *, delivers: bool = True) -> list[Outcome]:
+    """Bring every task to a terminal run, waiting for all of them side by side.
+
+    Args:
+        worker: who executes.
+        tasks: what to execute.
+        delivers: returning the outcomes is all that was asked for. Otherwise the caller calls
+            :func:`~linkt_pipeline.ledger.owed_outcomes.deliver` once the rest is done; a caller that fails before has
+            used no run up, and the next start of the task gets it.
+
+    Returns:
+        One outcome per task, in the order given. The failure of one never ends the wait for another.
+    """
+    async with worker.holding_leases(delivers=delivers):
+        ended = await asyncio.gather(*(execute_task(worker, task) for task in tasks), return_exceptions=True)
+        outcomes = []
+        for outcome in ended:
+            if isinstance(outcome, BaseException):
+                # A bug; by now no other wait depends on this process. Raised in here: nobody is told the others.
+                raise outcome
+            outcomes.append(outcome)
+    return outcomes
+
+
+async def execute_task(worker: Worker, task: TaskSpec) -> Outcome:
+    """Bring one task to a terminal run; a failure the user can understand becomes part of the outcome."""
+    execution: Execution | None = None
+    waited: Waited | None = None
+    try:
+        execution = await start_or_adopt(worker, task)
+        while True:
+            waited = await _terminal_run(worker, task, execution)
+            error = failure_of(task, waited.run)
+            if error is None or not _worth_another_attempt(task, execution, error):
+                return Outcome(task, execution, waited.run, waited.queue, error)
+            pause = backoff(task, execution.attempt)
+            worker.warn(
+                task.key, f"attempt {execution.attempt} failed ({error.kind}); next in {pause.total_seconds():g} s"
+            )
+            await asyncio.sleep(pause.total_seconds())
+            execution = await _start_again(worker, task, execution, error)
+            waited = None
+    except LinktPipelineError as error:
+        run, queue = (waited.run, waited.queue) if waited else (None, {})
+        return Outcome(task, execution, run, queue, error)
+
+
+async def _start_again(worker: Worker, task: TaskSpec, failed: Execution, failure: RunFailedError) -> Execution:
+    attempt = failed.attempt + 1
+    try:
+        return await start_or_adopt(worker, task, attempt=attempt, after=failed.intended_at)
+    except LinktPipelineError as error:
+        raise RetryNotStartedError(failure, attempt, error) from None
+
+
+async def _terminal_run(worker: Worker, task: TaskSpec, execution: Execution) -> Waited:
+    if execution.state is ExecutionState.FINISHED:
+        # Landed with its row in the ledger, so its outcome needs no request that could fail.
+        return Waited(await worker.call(landed_run, worker.warehouse, str(execution.run_id)), {})
+    waited = await wait_for_run(worker, task, execution)
+    run = waited.run
+    await land_finished_run(worker, execution, waited.seen)
+    worker.report(
+        RunEnded(
+            task.key,
+            run.id,
+            run.raw_status,
+            run_duration(run),
+            run.credits,
+            len(run.entities_created),
+            len(run.entities_updated),
+            len(run.signals_created),
+            succeeded=run.status is RunStatus.COMPLETED,
+        )
+    )
+    return waited
+
+
+def failure_of(task: TaskSpec, run: Run) -> RunFailedError | None:
+    """The error a terminal run stands for; ``None`` for a completed one."""
+    if run.status is RunStatus.COMPLETED:
+        return None
+    return RunFailedError(task.key, run.id, run.status.value, run.error, classify_error(run.error), run.credits)
+
+
+def _worth_another_attempt(task: TaskSpec, execution: Execution, error: RunFailedError) -> bool:
+    """Only kinds the task lists, never a run that somebody cancelled."""
+    return (
+        error.status != RunStatus.CANCELED
+        and error.kind in task.retry.on
+        and execution.attempt < task.retry.max_attempts
+    )
+
+
+def backoff(task: TaskSpec, attempt: int) -> timedelta:
+    """Pause after a failed attempt: ``backoff``, doubled each time."""
+    doubled: timedelta = task.retry.backoff * 2 ** (attempt - 1)
+    return doubled

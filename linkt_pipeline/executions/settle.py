@@ -1,0 +1,102 @@
+"""Bring an unclear start to its end: its run is found and written down, or known not to exist."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from linkt_pipeline.api import Run
+from linkt_pipeline.executions.errors import StartNotFoundError
+from linkt_pipeline.executions.events import RunAdopted
+from linkt_pipeline.executions.reconcile import find_started_run
+from linkt_pipeline.executions.worker import LONGEST_PAUSE, Worker
+from linkt_pipeline.ledger.ledger import Execution, ExecutionState, LeaseLostError, RunTakenError
+from linkt_pipeline.tasks import TaskSpec
+
+NOT_LISTED = "no run of this request is in Linkt's list"
+
+
+async def settle(
+    worker: Worker, task: TaskSpec, execution: Execution, sent_by: datetime, cause: str
+) -> Execution | None:
+    """Find the run that an unclear start left behind; ``None`` when there is none and a new one may be bought.
+
+    Raises:
+        StartNotFoundError: there is none although Linkt confirmed the start.
+    """
+    if found := await adopt_if_found(worker, task, execution, sent_by, patience=task.max_wait):
+        return found
+    if execution.start_confirmed:
+        raise StartNotFoundError(task.key, cause)
+    await close_lost(worker, execution, cause)
+    worker.note(task.key, "Linkt has no run for the earlier start, so it never began; starting again")
+    return None
+
+
+async def adopt_if_found(
+    worker: Worker,
+    task: TaskSpec,
+    execution: Execution,
+    sent_by: datetime,
+    *,
+    patience: timedelta,
+    window: timedelta | None = None,
+) -> Execution | None:
+    """The row with the run that was found; ``None`` when the window has passed and there is none.
+
+    Args:
+        worker: who looks.
+        task: what was asked for.
+        execution: the row of the unclear start.
+        sent_by: the latest moment at which its request can have left.
+        patience: how long an outage of the list is outwaited.
+        window: how long to look; default: the settle window.
+
+    Raises:
+        RunTakenError: the list goes on naming a run that another execution stands for.
+    """
+    refused: set[str] = set()
+    while run := await find_started_run(worker, execution, sent_by, window=window, patience=patience):
+        try:
+            return await _adopt_found(worker, task, execution, run)
+        except RunTakenError:  # by another start that looked at the same moment; the next look leaves it out
+            if run.id in refused:
+                raise
+            refused.add(run.id)
+    return None
+
+
+async def _adopt_found(worker: Worker, task: TaskSpec, execution: Execution, run: Run) -> Execution:
+    started = await remember(worker, task, execution, run.id, run.raw_status)
+    worker.report(RunAdopted(task.key, run.id, "found after its reply was lost"))
+    return started
+
+
+async def remember(worker: Worker, task: TaskSpec, execution: Execution, run_id: str, status: str | None) -> Execution:
+    """Commit the run id. It is worth money, so a busy or full disk is outwaited, not given in to."""
+    pause = worker.timing.resend
+    give_up_at = datetime.now(UTC) + task.max_wait
+    while True:
+        try:
+            return await worker.call(
+                worker.ledger.mark_started, execution.execution_id, worker.owner, run_id=run_id, run_status=status
+            )
+        except RunTakenError:
+            raise
+        except LeaseLostError:
+            worker.warn(task.key, f"run {run_id} was started, but another process has taken this task over meanwhile")
+            raise
+        except Exception as error:  # whatever it is: this is the only place that knows the id
+            worker.warn(task.key, f"run {run_id} exists but can't be written down yet: {error}")
+            if datetime.now(UTC) > give_up_at:
+                raise
+            await asyncio.sleep(pause.total_seconds())
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+
+async def close_lost(worker: Worker, execution: Execution, cause: str) -> None:
+    """Write down that an unclear start left no run."""
+    await close(worker, execution, ExecutionState.LOST, f"{NOT_LISTED}: {cause}")
+
+
+async def close(worker: Worker, execution: Execution, state: ExecutionState, error: str) -> None:
+    """Write down that no run exists for a row, and why."""
+    await worker.call(worker.ledger.mark_closed, execution.execution_id, worker.owner, state, error=error)

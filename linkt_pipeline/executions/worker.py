@@ -1,0 +1,169 @@
+"""One process's share of the work: its client, its ledger, and the leases that let it act."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import ParamSpec, TypeVar
+
+from linkt_pipeline.api import LinktClient
+from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.executions.events import Event, Note, Report
+from linkt_pipeline.ledger.lease_owner import Owner
+from linkt_pipeline.ledger.ledger import DuckDbLedger, Execution, LeaseLostError
+from linkt_pipeline.ledger.owed_outcomes import deliver
+from linkt_pipeline.warehouse.errors import WarehouseBusyError
+from linkt_pipeline.warehouse.file import Warehouse
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LONGEST_PAUSE = timedelta(minutes=1)  # between two attempts at the same thing
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The protocol's patience, in one place so that tests can compress it.
+
+    Attributes:
+        settle: how long after a lost reply the run list is asked again before the run counts as never started.
+        clock_skew: how far the API's clock may be from ours.
+        follow: interval between two looks at a ledger row that another process works on.
+        unreachable: how long a start is tried while no connection to Linkt can be made. A typo in the address must
+            not look like a long wait; an API that answers "later" is waited for up to the task's ``max_wait``.
+        resend: first pause before a request that surely did not reach Linkt is sent again; doubles up to a minute.
+        gone: how long a run may answer 404 (a young run on a lagging replica) before it counts as deleted.
+    """
+
+    settle: timedelta = timedelta(seconds=60)
+    clock_skew: timedelta = timedelta(minutes=10)
+    follow: timedelta = timedelta(seconds=3)
+    unreachable: timedelta = timedelta(seconds=20)
+    resend: timedelta = timedelta(seconds=1)
+    gone: timedelta = timedelta(seconds=60)
+
+
+def _ignore(event: Event) -> None:
+    del event
+
+
+@dataclass
+class Worker:
+    """What every step of the protocol needs. Use :meth:`holding_leases` around any use of the ledger.
+
+    Attributes:
+        asker: the command or Dagster run that is to have the outcomes; default: this worker.
+        not_before: see :class:`~linkt_pipeline.ledger.ledger.Intention`.
+        entries: the names in tasks.yaml; see there.
+    """
+
+    client: LinktClient
+    warehouse: Warehouse
+    ledger: DuckDbLedger
+    report: Report = _ignore
+    timing: Timing = field(default_factory=Timing)
+    owner: Owner = field(default_factory=Owner.this_process)
+    dagster_run_id: str | None = None
+    asker: str | None = None
+    not_before: datetime | None = None
+    entries: frozenset[str] | None = None
+    _renewed_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _renewed: frozenset[str] = frozenset()
+
+    @property
+    def asked_by(self) -> str:
+        """Who is to have the outcomes."""
+        return self.asker or self.owner.name
+
+    async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run something that blocks on the warehouse without stopping the other waits."""
+        return await asyncio.to_thread(function, *args, **kwargs)
+
+    async def call_when_free(self, task_key: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As :meth:`call`, again and again while somebody else keeps the warehouse: a wait must outlast that."""
+        told = False
+        while True:
+            try:
+                return await self.call(function, *args, **kwargs)
+            except WarehouseBusyError as error:
+                if not told:
+                    self.warn(task_key, f"the warehouse is busy, still waiting: {error}")
+                told = True
+                await asyncio.sleep(self.timing.follow.total_seconds())
+
+    def note(self, task_key: str, message: str) -> None:
+        """Report a line about a task."""
+        self.report(Note(task_key, message))
+
+    def warn(self, task_key: str, message: str) -> None:
+        """Report a line about a task that a person should look at."""
+        self.report(Note(task_key, message, warning=True))
+
+    def require_lease(self, execution: Execution) -> None:
+        """Called right before a request that costs money leaves.
+
+        Raises:
+            LeaseLostError: claim and last renewal are so old (a suspended process, a blocked disk) that another
+                process may have taken over, or the renewal showed that one has.
+        """
+        still_fresh = datetime.now(UTC) - self.ledger.lease * 2 / 3
+        renewed = self._renewed_at > still_fresh and execution.execution_id in self._renewed
+        if execution.intended_at <= still_fresh and not renewed:
+            raise LeaseLostError(
+                f"task {execution.task_key}: this process slept longer than its lease, so it starts nothing; "
+                "materialize again to go on"
+            )
+
+    @asynccontextmanager
+    async def holding_leases(self, *, delivers: bool = True) -> AsyncIterator[None]:
+        """Renew this worker's leases while inside, give them up on the way out.
+
+        An interrupt skips the giving up: the handler for it still needs the leases.
+
+        Args:
+            delivers: leaving in order means that whoever asked for the outcomes has all that was asked for.
+        """
+        keeper = asyncio.create_task(self._keep_leases())
+        try:
+            yield
+        except Exception:
+            await self.release_leases()
+            raise
+        else:
+            await self.release_leases()
+            if delivers:
+                await self.deliver()
+        finally:
+            keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeper
+
+    async def release_leases(self) -> None:
+        """Give every lease up. Where that fails they expire by themselves, so it never hides what happened before."""
+        try:
+            await self.call(self.ledger.release, self.owner)
+        except LinktPipelineError as error:
+            self.warn("ledger", f"leases could not be given up and expire within {self.ledger.lease}: {error}")
+
+    async def deliver(self, execution_ids: Collection[str] | None = None) -> None:
+        """Whoever asked has all that was asked for. Where that can't be written down, the next start gets it once more.
+
+        Args:
+            execution_ids: of these executions; default: all that were asked for.
+        """
+        try:
+            await self.call(deliver, self.warehouse, self.asked_by, execution_ids)
+        except LinktPipelineError as error:
+            self.warn("ledger", f"an outcome is not noted as delivered, so the next start gets it again: {error}")
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(self.ledger.lease.total_seconds() / 3)
+            before = datetime.now(UTC)
+            try:
+                renewed = await self.call(self.ledger.renew, self.owner)
+            except Exception as error:  # whatever it is, the next renewal may succeed
+                self.warn("ledger", f"leases could not be renewed yet: {error}")
+            else:
+                self._renewed, self._renewed_at = renewed, before

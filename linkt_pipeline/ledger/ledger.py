@@ -1,0 +1,616 @@
+"""The ledger: one row of ``linkt.executions`` per attempt to start a Linkt run.
+
+Why it exists: the API has no idempotency key, so the only protection against paying twice is to write the
+intention down before the request and the run id right after it. A row is *open* from the intention until
+its run is terminal (or is known never to have started); while one is open, nobody starts a second run for
+the same task.
+
+A row is *owned* through a lease. Its owner alone may send the request, wait, and land the run. The lease is
+renewed while the owner lives and can be taken over once it expires or its process is gone, so that a killed
+worker leaves neither an orphan nor a deadlock. The outcome of a finished row is owed until whoever asked for it has
+all of it (see outcomes.py): the next claim of its task gets it and buys nothing.
+
+A row belongs to its entry of tasks.yaml by name, and to an entry that has been renamed by its request: the Linkt task,
+the ICP and the parameters. Two entries with one request stay two, and each buys its own run.
+
+:class:`Ledger` is the interface; :class:`DuckDbLedger` keeps it in the warehouse. The whole of ``claim`` is
+one transaction under the file's exclusive lock: two processes that start a task at one moment get one row.
+"""
+
+import re
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+import duckdb
+import orjson
+
+from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.ledger.lease_owner import Owner, describe_owner, owner_is_gone
+from linkt_pipeline.ledger.owed_outcomes import ask_for, is_owed, owe, supersede
+from linkt_pipeline.warehouse.checks import CheckSeverity, landing_checks
+from linkt_pipeline.warehouse.credits import Spending, spending_by_task
+from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.ids import WELL_FORMED_ID
+
+
+class ExecutionState(StrEnum):
+    """Where an attempt to start a run stands."""
+
+    INTENDED = "intended"  # written down, the request may or may not have been sent
+    UNKNOWN = "unknown"  # sent, and the reply was lost: a run may exist
+    STARTED = "started"  # a run exists and is being waited for
+    FINISHED = "finished"  # its run is terminal
+    REFUSED = "refused"  # the API said no, or was never reached: no run exists
+    LOST = "lost"  # looked for and not found: no run exists (any more)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this row still stands for a run that exists or may exist."""
+        return self in OPEN_STATES
+
+
+OPEN_STATES = frozenset({ExecutionState.INTENDED, ExecutionState.UNKNOWN, ExecutionState.STARTED})
+
+
+class LeaseLostError(LinktPipelineError):
+    """Another process took this execution over; this one must not act on it any more."""
+
+
+class RunTakenError(LinktPipelineError):
+    """A run was to be written down that another execution stands for already: one run is one row."""
+
+
+class BooksDisagreeError(LinktPipelineError):
+    """An error-level check of the ledger fails, so nothing that a new run finds could be published."""
+
+
+class CreditLimitReachedError(LinktPipelineError):
+    """``monthly_credit_limit`` of a task is used up, so no new run is started."""
+
+
+@dataclass(frozen=True)
+class Intention:
+    """What a task wants to buy: the exact request, before it is sent.
+
+    Attributes:
+        after: an execution intended at this moment was seen to end without giving what is wanted. Whoever else saw
+            that may have bought the next run already; one that has even finished since then is used, not bought again.
+        not_before: outcomes of executions that were intended before this moment answer an earlier question; one that is
+            still open is adopted all the same.
+        asked_by: the command or Dagster run that is to have the outcome; default: the owner of the claim.
+        entries: the names in tasks.yaml. An open row under any other name and with the very request of this entry is
+            its own: it was renamed. ``None``: nobody knows, so only the name counts.
+    """
+
+    task_key: str
+    task_id: str
+    icp_id: str | None
+    parameters: Mapping[str, Any]
+    attempt: int = 1
+    dagster_run_id: str | None = None
+    monthly_credit_limit: float | None = None
+    after: datetime | None = None
+    not_before: datetime | None = None
+    asked_by: str | None = None
+    entries: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One row of the ledger. Times are aware, in UTC."""
+
+    execution_id: str
+    task_key: str
+    task_id: str
+    icp_id: str | None
+    parameters: Mapping[str, Any]
+    attempt: int
+    state: ExecutionState
+    run_id: str | None
+    run_status: str | None
+    error_kind: str | None
+    dagster_run_id: str | None
+    intended_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    last_error: str | None
+    lease_owner: str | None
+    lease_until: datetime | None
+    clock_offset_seconds: float | None
+    start_confirmed: bool | None
+
+    @property
+    def clock_offset(self) -> timedelta:
+        """How far Linkt's clock was ahead of this machine's when the start was sent; zero while unknown."""
+        return timedelta(seconds=self.clock_offset_seconds or 0)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The answer to :meth:`Ledger.claim`.
+
+    Attributes:
+        execution: the row in question.
+        execution.state: an open state, or ``finished``: its run has ended, and its outcome is owed.
+        created: this call wrote it; nothing has been sent for it yet.
+        owned: the caller holds the lease and may act; otherwise another live process does, or (a row that is not
+            open any more) somebody has bought and finished this already.
+    """
+
+    execution: Execution
+    created: bool
+    owned: bool
+
+
+class Ledger(Protocol):
+    """What the paid protocol needs of a store. Every call is durable when it returns."""
+
+    def claim(self, intention: Intention, owner: Owner) -> Claim:
+        """Take over the open execution of this task, or write down a new one; see :class:`Claim`.
+
+        Raises:
+            CreditLimitReachedError: nothing is open and the Linkt task's credits of this month reached the limit.
+            BooksDisagreeError: nothing is open and an error-level check of the ledger fails.
+        """
+
+    def get(self, execution_id: str) -> Execution:
+        """One row as it is now."""
+
+    def mark_started(self, execution_id: str, owner: Owner, *, run_id: str, run_status: str | None) -> Execution:
+        """A run exists: remember its id before anything else happens.
+
+        Raises:
+            RunTakenError: another row has this run. Decided in the transaction that would write the id.
+        """
+
+    def note_clock(self, execution_id: str, owner: Owner, offset: timedelta) -> Execution:
+        """Remember how far Linkt's clock is ahead of this machine's, for whoever looks for the run."""
+
+    def mark_unknown(self, execution_id: str, owner: Owner, *, error: str, confirmed: bool = False) -> Execution:
+        """The reply was lost, or a success that names no usable run (``confirmed``): reconciliation decides."""
+
+    def mark_closed(self, execution_id: str, owner: Owner, state: ExecutionState, *, error: str) -> Execution:
+        """``refused`` or ``lost``: no run exists for this row."""
+
+    def note(self, execution_id: str, owner: Owner, *, run_status: str | None = None, error: str | None = None) -> None:
+        """Show what was seen last on the row of a run that is being waited for."""
+
+    def renew(self, owner: Owner) -> frozenset[str]:
+        """Extend every lease of this owner; returns the open executions it still owns."""
+
+    def release(self, owner: Owner) -> None:
+        """Give up every lease of this owner, so that the next process need not wait for them to expire."""
+
+    def is_free(self, row: Execution) -> bool:
+        """Whether nobody holds a live lease on a row."""
+
+    def owned_run_ids(self, task_id: str) -> frozenset[str]:
+        """Runs of a Linkt task that some row of the ledger already stands for."""
+
+    def open_executions(self, task_keys: Iterable[str] | None = None) -> Sequence[Execution]:
+        """Every open row, oldest first."""
+
+
+class DuckDbLedger:
+    """The ledger in ``linkt.executions`` of the warehouse."""
+
+    def __init__(self, warehouse: Warehouse, *, lease: timedelta = timedelta(seconds=60)) -> None:
+        self._warehouse = warehouse
+        self.lease = lease
+
+    def claim(self, intention: Intention, owner: Owner) -> Claim:
+        """See :meth:`Ledger.claim`."""
+        with self._warehouse.write() as con:
+            now = _now()  # not before the file is ours: the order of rows is the order of claims
+            if found := _rows_of(con, intention, f"{_OPEN} order by intended_at"):
+                return self._take_over(con, found[0], intention, owner, now)
+            finished = _rows_of(con, intention, _LATEST_FINISHED)[:1]
+            if intention.after is not None and finished and finished[0].intended_at > intention.after:
+                return Claim(finished[0], created=False, owned=False)
+            if finished and self._is_owed(con, finished[0], intention, now):
+                ask_for(con, finished[0].execution_id, intention.asked_by or owner.name)
+                return Claim(finished[0], created=False, owned=True)
+            _refuse_beyond_limit(con, intention, now)
+            _refuse_on_failing_checks(con, intention)
+            execution_id = _insert(con, intention, now, {"lease_owner": owner.name, "lease_until": now + self.lease})
+            return Claim(_select(con, "execution_id = ?", [execution_id])[0], created=True, owned=True)
+
+    def _is_owed(self, con: duckdb.DuckDBPyConnection, row: Execution, intention: Intention, now: datetime) -> bool:
+        """Whether the task's latest run is the answer to this question."""
+        seen = intention.after is not None and row.intended_at <= intention.after
+        earlier = intention.not_before is not None and row.intended_at < intention.not_before
+        return not seen and not earlier and is_owed(con, row.execution_id, row.finished_at, now)
+
+    def _take_over(
+        self, con: duckdb.DuckDBPyConnection, row: Execution, intention: Intention, owner: Owner, now: datetime
+    ) -> Claim:
+        # Under another name it is another task's work to this very process, too.
+        mine = row.lease_owner == owner.name and row.task_key == intention.task_key
+        if not mine and not self.is_free(row):
+            return Claim(row, created=False, owned=False)
+        con.execute(
+            "update linkt.executions set task_key = ?, lease_owner = ?, lease_until = ? where execution_id = ?",
+            [intention.task_key, owner.name, now + self.lease, row.execution_id],
+        )
+        return Claim(replace(row, task_key=intention.task_key), created=False, owned=True)
+
+    def get(self, execution_id: str) -> Execution:
+        """See :meth:`Ledger.get`."""
+        with self._warehouse.read() as con:
+            return _select(con, "execution_id = ?", [execution_id])[0]
+
+    def mark_started(self, execution_id: str, owner: Owner, *, run_id: str, run_status: str | None) -> Execution:
+        """See :meth:`Ledger.mark_started`."""
+        values = {"state": ExecutionState.STARTED, "run_id": run_id, "run_status": run_status, "started_at": _now()}
+        with self._warehouse.write() as con:
+            if taken := _select(con, f"{_OF_RUN} and execution_id <> ?", [run_id, execution_id]):
+                raise RunTakenError(
+                    f"run {run_id} belongs to execution {taken[0].execution_id} of task {taken[0].task_key} already"
+                )
+            _assign(con, execution_id, owner, values)
+            return _select(con, "execution_id = ?", [execution_id])[0]
+
+    def note_clock(self, execution_id: str, owner: Owner, offset: timedelta) -> Execution:
+        """See :meth:`Ledger.note_clock`."""
+        return self._update(execution_id, owner, {"clock_offset_seconds": offset.total_seconds()})
+
+    def mark_unknown(self, execution_id: str, owner: Owner, *, error: str, confirmed: bool = False) -> Execution:
+        """See :meth:`Ledger.mark_unknown`."""
+        values: dict[str, Any] = {"state": ExecutionState.UNKNOWN, "last_error": error}
+        return self._update(execution_id, owner, values | ({"start_confirmed": True} if confirmed else {}))
+
+    def mark_closed(self, execution_id: str, owner: Owner, state: ExecutionState, *, error: str) -> Execution:
+        """See :meth:`Ledger.mark_closed`."""
+        return self._update(execution_id, owner, {"state": state, "last_error": error, "finished_at": _now()})
+
+    def note(self, execution_id: str, owner: Owner, *, run_status: str | None = None, error: str | None = None) -> None:
+        """See :meth:`Ledger.note`."""
+        seen = {"run_status": run_status, "last_error": error}
+        if values := {column: value for column, value in seen.items() if value is not None}:
+            self._update(execution_id, owner, values)
+
+    def renew(self, owner: Owner) -> frozenset[str]:
+        """See :meth:`Ledger.renew`."""
+        with self._warehouse.write(news=False) as con:
+            con.execute(
+                "update linkt.executions set lease_until = ? where lease_owner = ?", [_now() + self.lease, owner.name]
+            )
+            rows = con.execute(
+                f"select execution_id from linkt.executions where lease_owner = ? and {_OPEN}",  # noqa: S608
+                [owner.name],
+            ).fetchall()
+        return frozenset(row[0] for row in rows)
+
+    def release(self, owner: Owner) -> None:
+        """See :meth:`Ledger.release`."""
+        # lease_until stays, as the last moment at which this owner can have sent a request: whoever takes an unclear
+        # row over searches for its run up to then.
+        with self._warehouse.write(news=False) as con:
+            con.execute(
+                """
+                update linkt.executions set lease_owner = null, lease_until = least(lease_until, ?)
+                where lease_owner = ?
+                """,
+                [_now(), owner.name],
+            )
+
+    def is_free(self, row: Execution) -> bool:
+        """See :meth:`Ledger.is_free`."""
+        return _is_free(row)
+
+    def owned_run_ids(self, task_id: str) -> frozenset[str]:
+        """See :meth:`Ledger.owned_run_ids`."""
+        with self._warehouse.read() as con:
+            rows = con.execute(
+                "select run_id from linkt.executions where task_id = ? and run_id is not null", [task_id]
+            ).fetchall()
+        return frozenset(row[0] for row in rows)
+
+    def open_executions(self, task_keys: Iterable[str] | None = None) -> Sequence[Execution]:
+        """See :meth:`Ledger.open_executions`."""
+        with self._warehouse.read() as con:
+            rows = _select(con, f"{_OPEN} order by intended_at", [])
+        wanted = None if task_keys is None else set(task_keys)
+        return [row for row in rows if wanted is None or row.task_key in wanted]
+
+    def adopt(self, intention: Intention, run_id: str) -> Execution:
+        """Decide by hand which run an execution stands for (``linkt-pipeline adopt``).
+
+        The open row of the task takes the run; without an open row a new one is written, so that the run is
+        waited for and landed as if the pipeline had started it.
+
+        Raises:
+            LinktPipelineError: a live process is working on the task, the open row has another run already,
+                or the run belongs to another execution.
+        """
+        now = _now()
+        with self._warehouse.write() as con:
+            if taken := _select(con, _OF_RUN, [run_id]):
+                raise LinktPipelineError(
+                    f"run {run_id} already belongs to execution {taken[0].execution_id} of task {taken[0].task_key} "
+                    f"({taken[0].state}); nothing to adopt"
+                )
+            found = self._open_row_at_rest(con, intention, now)
+            if found and found[0].state is ExecutionState.STARTED:
+                raise LinktPipelineError(
+                    f"task {intention.task_key} is already waiting for run {found[0].run_id}; "
+                    f"cancel that one first (linkt-pipeline cancel {found[0].run_id}) or let it end"
+                )
+            execution_id = found[0].execution_id if found else _insert(con, intention, now)
+            con.execute(
+                "update linkt.executions set state = 'started', run_id = ?, started_at = ?, lease_owner = null, "
+                "lease_until = null, last_error = null where execution_id = ?",
+                [run_id, now, execution_id],
+            )
+            return _select(con, "execution_id = ?", [execution_id])[0]
+
+    def deny(self, intention: Intention) -> Execution:
+        """Decide by hand that no run came of an unclear start (``linkt-pipeline adopt --none``).
+
+        Raises:
+            LinktPipelineError: a live process is working on the task, or it has no unclear start.
+        """
+        with self._warehouse.write() as con:
+            found = self._open_row_at_rest(con, intention, _now())
+            if not found or found[0].state is ExecutionState.STARTED:
+                raise LinktPipelineError(
+                    f"task {intention.task_key} has no start whose reply was lost, so there is nothing to decide"
+                )
+            con.execute(
+                "update linkt.executions set state = 'lost', finished_at = ?, lease_owner = null, "
+                "last_error = 'a person said that no run came of it' where execution_id = ?",
+                [_now(), found[0].execution_id],
+            )
+            return _select(con, "execution_id = ?", [found[0].execution_id])[0]
+
+    def _open_row_at_rest(self, con: duckdb.DuckDBPyConnection, intention: Intention, now: datetime) -> list[Execution]:
+        """The open row of a task, taken from nobody: a person decides about it."""
+        found = _rows_of(con, intention, f"{_OPEN} order by intended_at")[:1]
+        if found and not self._take_over(con, found[0], intention, Owner("adopt"), now).owned:
+            raise LinktPipelineError(
+                f"another process ({describe_owner(found[0].lease_owner)}) is working on task {intention.task_key}; "
+                "stop it first, then adopt again"
+            )
+        return found
+
+    def rivals(self, execution: Execution, since: datetime) -> Sequence[Execution]:
+        """Other starts of the same Linkt task since a moment that have no run: their reply is awaited or was lost."""
+        with self._warehouse.read() as con:
+            return _select(
+                con,
+                "task_id = ? and execution_id <> ? and run_id is null and intended_at >= ? "
+                "and state in ('intended', 'unknown', 'lost') order by intended_at",
+                [execution.task_id, execution.execution_id, since],
+            )
+
+    def give_up(self, run_id: str) -> Execution | None:
+        """Close the open execution of a run that is kept as a reject (``linkt-pipeline cancel``).
+
+        The next start of its task buys a new run.
+
+        Returns:
+            The closed row; None where the run is no reject, or no open execution waits for it, or a process does.
+        """
+        with self._warehouse.write() as con:
+            rows = _select(
+                con,
+                "run_id = ? and state = 'started' "
+                "and run_id in (select resource_id from linkt.rejects where resource_type = 'run')",
+                [run_id],
+            )
+            if not rows or not _is_free(rows[0]):
+                return None
+            con.execute(
+                "update linkt.executions set state = 'finished', finished_at = ?, lease_owner = null, "
+                "lease_until = null where execution_id = ?",
+                [_now(), rows[0].execution_id],
+            )
+            return rows[0]
+
+    def _update(self, execution_id: str, owner: Owner, values: Mapping[str, Any]) -> Execution:
+        with self._warehouse.write() as con:
+            _assign(con, execution_id, owner, values)
+            return _select(con, "execution_id = ?", [execution_id])[0]
+
+
+def finish(
+    con: duckdb.DuckDBPyConnection,
+    execution_id: str,
+    owner: Owner,
+    *,
+    run_status: str,
+    error_kind: str | None,
+    error: str | None,
+    asked_by: str | None = None,
+) -> None:
+    """Close an execution whose run is terminal, inside the transaction that lands that run.
+
+    Its outcome is owed from now on, to ``asked_by`` (default: the owner).
+
+    Raises:
+        LeaseLostError: another process took the execution over; the transaction must not be committed.
+    """
+    _assign(con, execution_id, owner, _end(run_status, error_kind, error))
+    supersede(con, execution_id)
+    owe(con, execution_id, asked_by or owner.name)
+
+
+def finish_unattended(
+    con: duckdb.DuckDBPyConnection,
+    run_id: str,
+    *,
+    run_status: str,
+    error_kind: str | None,
+    error: str | None,
+    delivered: bool,
+) -> None:
+    """Close the execution of a run that is terminal and that nobody waits for, inside the transaction that lands it.
+
+    A row that a living process holds is left to that process.
+
+    Args:
+        con: the transaction.
+        run_id: a run whose single read showed that it has ended.
+        run_status: how it ended.
+        error_kind: why it failed, if it did.
+        error: the same in Linkt's words.
+        delivered: its outcome is known to whoever wanted it, so the next claim buys anew; otherwise that gets it.
+    """
+    for row in _select(con, "run_id = ? and state = 'started'", [run_id]):
+        if not _is_free(row):
+            continue
+        values = _end(run_status, error_kind, error) | {"lease_owner": None}
+        con.execute(
+            f"update linkt.executions set {_assignments(values)} where execution_id = ?",  # noqa: S608
+            [*values.values(), row.execution_id],
+        )
+        supersede(con, row.execution_id)
+        if not delivered:
+            owe(con, row.execution_id, None)
+
+
+def _end(run_status: str, error_kind: str | None, error: str | None) -> dict[str, Any]:
+    return {
+        "state": ExecutionState.FINISHED,
+        "run_status": run_status,
+        "error_kind": error_kind,
+        "last_error": error,
+        "finished_at": _now(),
+    }
+
+
+def _assign(con: duckdb.DuckDBPyConnection, execution_id: str, owner: Owner, values: Mapping[str, Any]) -> None:
+    changed = con.execute(
+        f"update linkt.executions set {_assignments(values)} where execution_id = ? and lease_owner = ?",  # noqa: S608
+        [*values.values(), execution_id, owner.name],
+    ).fetchall()[0][0]
+    if changed != 1:
+        raise LeaseLostError(
+            f"execution {execution_id} was taken over by another process while this one was busy or asleep; "
+            "that process waits for the run and lands it, nothing was started twice"
+        )
+
+
+def _assignments(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{column} = ?" for column in values)
+
+
+def _is_free(row: Execution) -> bool:
+    expired = row.lease_until is None or row.lease_until <= _now()
+    return row.lease_owner is None or expired or owner_is_gone(row.lease_owner)
+
+
+def _refuse_beyond_limit(con: duckdb.DuckDBPyConnection, intention: Intention, now: datetime) -> None:
+    limit = intention.monthly_credit_limit
+    if limit is None:
+        return
+    spent = spending_by_task(con, now).get(intention.task_id.lower(), Spending())
+    if spent.reaches(limit):
+        estimated = (
+            f" ({spent.estimated_credits:g} of them estimated: a run that is open or states no cost counts as the "
+            "median of the task's runs)"
+            if spent.estimated_runs
+            else ""
+        )
+        raise CreditLimitReachedError(
+            f"task {intention.task_key}: {spent.counted:g} of {limit:g} credits (monthly_credit_limit) are spent in "
+            f"{now:%B %Y}{estimated}, so no new run is started; raise the limit in tasks.yaml or wait for the next "
+            "month"
+        )
+
+
+_OF_RUN = "lower(run_id) = lower(?)"  # a reply and a list may spell one id in two ways
+# The clock may have been set between two runs, so their times alone do not say which one is the latest. An outcome that
+# is owed is: a run that ends takes the place of those before it.
+_LATEST_FINISHED = """
+    state = 'finished'
+    order by execution_id in (select execution_id from linkt.undelivered) desc, intended_at desc
+"""
+_OPEN = "state in ('intended', 'unknown', 'started')"
+_OWN_TABLES = frozenset({"executions", "undelivered"})
+_COLUMNS = tuple(Execution.__dataclass_fields__)
+
+
+def _insert(
+    con: duckdb.DuckDBPyConnection, intention: Intention, now: datetime, held: Mapping[str, Any] | None = None
+) -> str:
+    """Write an intention down; ``held`` are the columns of its lease. Returns the id of the new row."""
+    row = {
+        "execution_id": uuid.uuid4().hex,
+        "task_key": intention.task_key,
+        "task_id": intention.task_id,
+        "icp_id": intention.icp_id,
+        "parameters": orjson.dumps(dict(intention.parameters)).decode(),
+        "attempt": intention.attempt,
+        "state": ExecutionState.INTENDED,
+        "dagster_run_id": intention.dagster_run_id,
+        "intended_at": now,
+        **(held or {}),
+    }
+    con.execute(
+        f"insert into linkt.executions ({', '.join(row)}) values ({', '.join('?' * len(row))})",  # noqa: S608
+        list(row.values()),
+    )
+    return str(row["execution_id"])
+
+
+def _rows_of(con: duckdb.DuckDBPyConnection, intention: Intention, condition: str) -> list[Execution]:
+    """Rows of a task: those under its name or, if there are none, those of the name it had before."""
+    if own := _select(con, f"task_key = ? and {condition}", [intention.task_key]):
+        return own
+    if intention.entries is None:
+        return []
+    parameters = orjson.loads(orjson.dumps(dict(intention.parameters)))
+    return [
+        row
+        for row in _select(
+            con,
+            f"task_id = ? and icp_id is not distinct from ? and {condition}",
+            [intention.task_id, intention.icp_id],
+        )
+        if row.task_key not in intention.entries and row.parameters == parameters
+    ]
+
+
+def _refuse_on_failing_checks(con: duckdb.DuckDBPyConnection, intention: Intention) -> None:
+    # The ledger's own alone: those of a million entities take seconds, for which nobody else would get the file. If one
+    # of them fails, the run is owed, and repeating the command buys no further one.
+    for check in landing_checks():
+        if check.severity is not CheckSeverity.ERROR or check.table not in _OWN_TABLES:
+            continue
+        if offending := len(con.execute(check.sql).fetchmany(100)):
+            raise BooksDisagreeError(
+                f"task {intention.task_key}: check {check.name} of linkt.{check.table} fails ({offending} rows), so "
+                "nothing that a new run finds could be published, and none is started. `linkt-pipeline ui` shows the "
+                "rows, docs/operations.md what to do about them"
+            )
+
+
+def _select(con: duckdb.DuckDBPyConnection, condition: str, parameters: Sequence[Any]) -> list[Execution]:
+    rows = con.execute(
+        f"select {', '.join(_COLUMNS)} from linkt.executions where {condition}",  # noqa: S608
+        parameters,
+    ).fetchall()
+    return [_execution(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
+
+
+def _execution(row: dict[str, Any]) -> Execution:
+    row["parameters"] = orjson.loads(row["parameters"] or "{}")
+    row["state"] = ExecutionState(row["state"])
+    if row["state"] is ExecutionState.STARTED and not re.fullmatch(WELL_FORMED_ID, row["run_id"] or ""):
+        # Written by a version that believed any reply. Nobody can ask for such a run, so its reply was an unclear one.
+        unclear = {"state": ExecutionState.UNKNOWN, "run_id": None, "start_confirmed": True}
+        row |= unclear | {"last_error": f"not a run id: {row['run_id']!r}"}
+    return Execution(**{name: _in_utc(value) for name, value in row.items()})
+
+
+def _in_utc(value: Any) -> Any:
+    return value.astimezone(UTC) if isinstance(value, datetime) else value
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

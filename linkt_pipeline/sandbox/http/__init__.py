@@ -1,0 +1,1 @@
+"""The sandbox over HTTP: endpoints, refusals, the rate limit and faults."""

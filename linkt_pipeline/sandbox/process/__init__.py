@@ -1,0 +1,1 @@
+"""Sandboxes that run: in a thread, as a command, in the background, beside a demo."""

@@ -1,0 +1,65 @@
+"""SQL models: read from files, put in order, built, checked and explained."""
+
+from linkt_pipeline.transform.binding import describe_models, try_describe
+from linkt_pipeline.transform.build import BuildMode, BuildResult, build_model, prepare_builds
+from linkt_pipeline.transform.cases import CaseResult, run_cases
+from linkt_pipeline.transform.changes import LandedTables
+from linkt_pipeline.transform.checks import Check, CheckResult, load_checks, run_check
+from linkt_pipeline.transform.columns import warehouse_sources
+from linkt_pipeline.transform.digests import warn_of_hashes
+from linkt_pipeline.transform.errors import ModelBuildError, ModelError, ModelFileError
+from linkt_pipeline.transform.graph import ModelGraph
+from linkt_pipeline.transform.lineage import Lineage, column_lineage
+from linkt_pipeline.transform.lineage_cache import LineageCache
+from linkt_pipeline.transform.loading import load_models
+from linkt_pipeline.transform.macro import Macro, create_macros
+from linkt_pipeline.transform.model import Columns, Materialization, ModelKey, Severity, SqlModel
+from linkt_pipeline.transform.problems import clear_problem, record_problem, record_problems
+from linkt_pipeline.transform.project import Project, load_project, problem_text
+from linkt_pipeline.transform.render import render_graph, render_markdown
+from linkt_pipeline.transform.retired import drop_retired_models, retired_models
+from linkt_pipeline.transform.seed import SEEDS_FOLDER
+
+__all__ = [
+    "SEEDS_FOLDER",
+    "BuildMode",
+    "BuildResult",
+    "CaseResult",
+    "Check",
+    "CheckResult",
+    "Columns",
+    "LandedTables",
+    "Lineage",
+    "LineageCache",
+    "Macro",
+    "Materialization",
+    "ModelBuildError",
+    "ModelError",
+    "ModelFileError",
+    "ModelGraph",
+    "ModelKey",
+    "Project",
+    "Severity",
+    "SqlModel",
+    "build_model",
+    "clear_problem",
+    "column_lineage",
+    "create_macros",
+    "describe_models",
+    "drop_retired_models",
+    "load_checks",
+    "load_models",
+    "load_project",
+    "prepare_builds",
+    "problem_text",
+    "record_problem",
+    "record_problems",
+    "render_graph",
+    "render_markdown",
+    "retired_models",
+    "run_cases",
+    "run_check",
+    "try_describe",
+    "warehouse_sources",
+    "warn_of_hashes",
+]

@@ -1,0 +1,163 @@
+"""Tries every model on empty tables: what DuckDB refuses here it would refuse in the build, and the other way round.
+
+Both create a model by the same statement, in a database of the same name and settings. Here nothing is read and nothing
+is computed, which takes a few milliseconds a model.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+
+import duckdb
+
+from linkt_pipeline.transform.columns import relation, table_columns
+from linkt_pipeline.transform.errors import ModelFileError
+from linkt_pipeline.transform.graph import ModelGraph
+from linkt_pipeline.transform.incremental import bind_narrowed
+from linkt_pipeline.transform.macro import create_macros
+from linkt_pipeline.transform.model import Columns, Materialization, ModelKey, Reference, SqlModel
+from linkt_pipeline.transform.names import did_you_mean
+from linkt_pipeline.warehouse.catalog import quoted
+from linkt_pipeline.warehouse.engine import memory_warehouse
+
+
+def create_statement(model: SqlModel) -> str:
+    """The statement that makes a model's view or table in place of the last one."""
+    kind = "view" if model.materialization is Materialization.VIEW else "table"
+    return f"create or replace {kind} {relation(model.key)} as {model.sql}"
+
+
+def describe_models(graph: ModelGraph) -> dict[ModelKey, Columns]:
+    """Columns of every model, found by binding its SQL to empty tables in memory; nothing is read.
+
+    Raises:
+        ModelFileError: a model names a column or function that is not there; with file and line.
+    """
+    described, problems = try_describe(graph)
+    if problems:
+        raise next(iter(problems.values()))
+    return described
+
+
+@lru_cache(maxsize=4)
+def try_describe(graph: ModelGraph) -> tuple[dict[ModelKey, Columns], dict[ModelKey, ModelFileError]]:
+    """As :func:`describe_models`, with the problems collected; children of a bad model are left out of both."""
+    with empty_tables(graph) as con:
+        return bind_models(con, graph)
+
+
+@contextmanager
+def empty_tables(graph: ModelGraph) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in memory with the macros of a graph and its sources, without a row."""
+    con = open_scratch(graph)
+    try:
+        for schema in sorted({key.schema for key in graph.sources}):
+            con.execute(f"create schema if not exists {quoted(schema)}")
+        for key, columns in graph.sources.items():
+            definition = ", ".join(f"{quoted(name)} {data_type}" for name, data_type in columns.items())
+            con.execute(f"create table {relation(key)} ({definition})")
+        yield con
+    finally:
+        con.close()
+
+
+def open_scratch(graph: ModelGraph) -> duckdb.DuckDBPyConnection:
+    """A database in memory that has the macros and nothing else; for the caller to close.
+
+    Raises:
+        ModelFileError: DuckDB refuses a macro.
+    """
+    con = memory_warehouse()
+    try:
+        create_macros(con, graph.macros.values())
+    except BaseException:
+        con.close()
+        raise
+    return con
+
+
+def bind_models(
+    con: duckdb.DuckDBPyConnection, graph: ModelGraph
+) -> tuple[dict[ModelKey, Columns], dict[ModelKey, ModelFileError]]:
+    """Create every model without rows; see :func:`try_describe`."""
+    described: dict[ModelKey, Columns] = {}
+    problems: dict[ModelKey, ModelFileError] = {}
+    for key, model in graph.models.items():
+        if any(parent in graph.models and parent not in described for parent in model.depends_on):
+            continue
+        con.execute(f"create schema if not exists {quoted(key.schema)}")
+        try:
+            _create_empty(con, model)
+            columns = table_columns(con, key)
+            _require_described_columns(model, columns)
+            _require_header_sql_binds(con, model)
+            _require_referenced_columns(con, model)
+            if model.materialization is Materialization.INCREMENTAL:
+                bind_narrowed(con, model)
+            described[key] = columns
+        except duckdb.Error as error:
+            problems[key] = file_error(model, error)
+        except ModelFileError as error:
+            problems[key] = error
+    return described, problems
+
+
+def file_error(model: SqlModel, error: duckdb.Error) -> ModelFileError:
+    """DuckDB's complaint about a model's SQL, at the line of the file it speaks of."""
+    text = str(error)
+    _, marker, rest = text.partition("\nLINE ")
+    line = int(rest.split(":", 1)[0]) if marker and rest.split(":", 1)[0].isdigit() else 1
+    return ModelFileError(model.path, line, text.partition("\n\n")[0].strip())
+
+
+def _create_empty(con: duckdb.DuckDBPyConnection, model: SqlModel) -> None:
+    is_view = model.materialization is Materialization.VIEW
+    con.execute(create_statement(model) if is_view else f"{create_statement(model)}\nwith no data")
+
+
+def _require_header_sql_binds(con: duckdb.DuckDBPyConnection, model: SqlModel) -> None:
+    """The header's own SQL binds as well: the number of rows, and the columns by which tables are narrowed."""
+    if model.header.rows:
+        try:
+            con.execute(f"explain {model.header.rows}")
+        except duckdb.Error as error:
+            raise ModelFileError(model.path, 1, f"rows: {str(error).partition(chr(10))[0]}") from None
+    for narrow in model.header.incremental.narrow if model.header.incremental else ():
+        _require_column(model, narrow, table_columns(con, narrow.target), "narrow")
+
+
+def _require_referenced_columns(con: duckdb.DuckDBPyConnection, model: SqlModel) -> None:
+    """Of tables that exist here by now; a model may refer to one that is built after it, or can't be built."""
+    for reference in model.header.references:
+        if columns := table_columns(con, reference.target):
+            _require_column(model, reference, columns, "references")
+
+
+def _require_column(model: SqlModel, reference: Reference, columns: Mapping[str, str], key: str) -> None:
+    wanted = reference.target_column
+    if wanted.lower() not in map(str.lower, columns):
+        hint = did_you_mean(wanted, columns)
+        raise ModelFileError(
+            model.path, _line_of(model, wanted), f"{key}: {reference.target} has no column '{wanted}'{hint}"
+        )
+
+
+def _require_described_columns(model: SqlModel, columns: Columns) -> None:
+    """Header lines about columns that the SELECT does not have are mistakes, mostly after a renaming."""
+    header = model.header
+    named = {
+        *header.columns,
+        *header.not_null,
+        *(name for names in header.unique for name in names),
+        *(reference.column for reference in header.references),
+        *((*header.incremental.key, header.incremental.cursor) if header.incremental else ()),
+    }
+    for name in sorted(named.difference(columns)):
+        problem = f"the header speaks of column '{name}', which the SELECT does not have{did_you_mean(name, columns)}"
+        raise ModelFileError(model.path, _line_of(model, name), problem)
+
+
+def _line_of(model: SqlModel, name: str) -> int:
+    """The header line that speaks of a column."""
+    lines = model.sql.splitlines()
+    return next((n for n, text in enumerate(lines, 1) if text.lstrip().startswith("--") and name in text), 1)

@@ -1,0 +1,214 @@
+"""Builds one model inside the caller's transaction.
+
+Call it in a transaction of its own (``Warehouse.write()``): when it fails the transaction is rolled back and the
+table of the last good build is still there, and its siblings can go on.
+"""
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+import duckdb
+
+from linkt_pipeline.transform.binding import create_statement
+from linkt_pipeline.transform.build_records import LastBuild, last_build, new_contents, record, version_of
+from linkt_pipeline.transform.changes import LandedTables, state_of_inputs
+from linkt_pipeline.transform.columns import relation, table_columns
+from linkt_pipeline.transform.errors import ModelBuildError
+from linkt_pipeline.transform.graph import ModelGraph
+from linkt_pipeline.transform.incremental import apply_changes
+from linkt_pipeline.transform.macro import create_macros
+from linkt_pipeline.transform.model import Columns, Materialization, ModelKey, SqlModel
+from linkt_pipeline.transform.seed import SEEDS_FOLDER
+from linkt_pipeline.warehouse.catalog import literal, quoted
+
+
+class BuildMode(StrEnum):
+    """What a build did to the table."""
+
+    VIEW = "view"
+    FULL = "full"
+    INCREMENTAL = "incremental"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What building a model did.
+
+    Attributes:
+        model: which one.
+        mode: how it was done.
+        rows: rows the table or view has now.
+        written: rows written by this build (0 for a view).
+        seconds: wall time.
+        columns: names and types as they are now.
+    """
+
+    model: ModelKey
+    mode: BuildMode
+    rows: int
+    written: int
+    seconds: float
+    columns: Columns
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What is in the warehouse under a model's name: a ``table`` or a ``view``, with its comment."""
+
+    kind: str
+    comment: str | None
+
+
+def prepare_builds(con: duckdb.DuckDBPyConnection, graph: ModelGraph, wanted: Collection[SqlModel]) -> None:
+    """Bring the macros up to date, and the seeds that models of ``wanted`` read without being built among them.
+
+    A seed comes from a file and costs nothing, so a model never fails because its seed was not selected.
+
+    Args:
+        con: a connection inside a transaction.
+        graph: all models.
+        wanted: those about to be built.
+
+    Raises:
+        ModelError: a macro or a seed can't be used.
+    """
+    create_macros(con, graph.macros.values(), keep=graph.quarantined_macros)
+    chosen = {model.key for model in wanted}
+    read = {key for model in wanted for key in model.depends_on}
+    for key in sorted(read - chosen):
+        if key.schema == SEEDS_FOLDER and key in graph.models:
+            build_model(con, graph.models[key])
+
+
+def build_model(
+    con: duckdb.DuckDBPyConnection,
+    model: SqlModel,
+    *,
+    full_refresh: bool = False,
+    landed: LandedTables | None = None,
+) -> BuildResult:
+    """Create or bring up to date a model's view or table, its comments and its entry in ``linkt.model_builds``.
+
+    Args:
+        con: a connection inside a transaction of its own; commit keeps the build, rollback the former table.
+        model: a model of a loaded graph.
+        full_refresh: compute a table anew, whether or not anything it is made of has changed.
+        landed: shared by the builds of a session, so that landed tables are looked at once for all of them.
+
+    Raises:
+        ModelBuildError: DuckDB refused or failed the SQL.
+    """
+    started = time.perf_counter()
+    try:
+        con.execute(f"create schema if not exists {quoted(model.schema)}")
+        found = _existing(con, model.key)
+        last = last_build(con, model)
+        version = version_of(con, model)
+        inputs = state_of_inputs(con, model, landed or LandedTables())
+        comment = found.comment if found else None
+        if _is_up_to_date(con, model, last, version, inputs, found, full_refresh=full_refresh):
+            is_view = model.materialization is Materialization.VIEW
+            mode, written, rows = (BuildMode.VIEW if is_view else BuildMode.UNCHANGED), 0, last.rows or 0
+        else:
+            mode, written, contents = _materialize(con, model, last, version, found, full_refresh=full_refresh)
+            rows = _count(con, model.header.rows or f"select count(*) from {relation(model.key)}")  # noqa: S608
+            record(con, model, LastBuild(version, inputs, contents, rows))
+            if mode in (BuildMode.VIEW, BuildMode.FULL):
+                comment = None  # made anew, it has lost it
+        columns = _describe(con, model, comment)
+    except duckdb.Error as error:
+        raise ModelBuildError(str(model.key), model.path, error) from error
+    return BuildResult(model.key, mode, rows, written, time.perf_counter() - started, columns)
+
+
+def _is_up_to_date(
+    con: duckdb.DuckDBPyConnection,
+    model: SqlModel,
+    last: LastBuild,
+    version: str,
+    inputs: str | None,
+    found: _Found | None,
+    *,
+    full_refresh: bool,
+) -> bool:
+    """Nothing it is made of has changed since the last build, and nobody took the table or rows of it away."""
+    if full_refresh or inputs is None or found is None or found.kind != _kind(model):
+        return False
+    if (last.version, last.inputs) != (version, inputs):
+        return False
+    return found.kind == "view" or _count(con, f"select count(*) from {relation(model.key)}") == last.rows  # noqa: S608
+
+
+def _materialize(
+    con: duckdb.DuckDBPyConnection,
+    model: SqlModel,
+    last: LastBuild,
+    version: str,
+    found: _Found | None,
+    *,
+    full_refresh: bool,
+) -> tuple[BuildMode, int, str | None]:
+    """Returns: what was done, rows written, and the mark of the rows (see books)."""
+    table = relation(model.key)
+    if found and found.kind != _kind(model):
+        con.execute(f"drop {found.kind} {table}")
+        found = None
+    match model.materialization:
+        case Materialization.VIEW:
+            con.execute(create_statement(model))
+            return BuildMode.VIEW, 0, None
+        case Materialization.INCREMENTAL if (
+            found and not full_refresh and last.version == version and not _columns_differ(con, model)
+        ):
+            delta = apply_changes(con, model)
+            if not (delta.deleted or delta.inserted):
+                return BuildMode.UNCHANGED, 0, last.contents or new_contents()
+            return BuildMode.INCREMENTAL, delta.inserted, new_contents()
+        case _:
+            return BuildMode.FULL, _count(con, create_statement(model)), new_contents()
+
+
+def _existing(con: duckdb.DuckDBPyConnection, key: ModelKey) -> _Found | None:
+    row = con.execute(
+        "select 'table', comment from duckdb_tables() "
+        "where database_name = current_database() and schema_name = $1 and table_name = $2 "
+        "union all select 'view', comment from duckdb_views() "
+        "where database_name = current_database() and schema_name = $1 and view_name = $2",
+        list(key),
+    ).fetchone()
+    return _Found(*row) if row else None
+
+
+def _kind(model: SqlModel) -> str:
+    return "view" if model.materialization is Materialization.VIEW else "table"
+
+
+def _columns_differ(con: duckdb.DuckDBPyConnection, model: SqlModel) -> bool:
+    """A column added to a source reaches ``select *`` without any change of code."""
+    described = con.execute(f"describe {model.sql}").fetchall()
+    return {row[0]: row[1] for row in described} != table_columns(con, model.key)
+
+
+def _describe(con: duckdb.DuckDBPyConnection, model: SqlModel, comment: str | None) -> Columns:
+    """Descriptions into DuckDB's catalog, where BI tools show them; only those that differ. Returns the columns."""
+    present = con.execute(
+        "select column_name, data_type, comment from duckdb_columns() "
+        "where database_name = current_database() and schema_name = $1 and table_name = $2 order by column_index",
+        list(model.key),
+    ).fetchall()
+    for column, _, shown in present:
+        wanted = model.column_descriptions.get(column)
+        if wanted != shown:
+            con.execute(f"comment on column {relation(model.key)}.{quoted(column)} is {literal(wanted)}")
+    told = f"{model.description} Grain: {model.grain}"
+    if comment != told:
+        con.execute(f"comment on {_kind(model)} {relation(model.key)} is {literal(told)}")
+    return {column: data_type for column, data_type, _ in present}
+
+
+def _count(con: duckdb.DuckDBPyConnection, sql: str) -> int:
+    row = con.execute(sql).fetchone()
+    return int(row[0]) if row and row[0] is not None else 0

@@ -1,0 +1,70 @@
+"""``linkt.model_builds``: from what each model was last built, and how many rows it had then.
+
+``cursor`` is a fingerprint of all that the build read (see :mod:`linkt_pipeline.transform.changes`), ``contents`` a
+mark that is another one after each build that wrote rows: to the models that read this one it says whether to look
+again.
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import duckdb
+
+from linkt_pipeline.transform.model import SqlModel
+from linkt_pipeline.transform.statement import fingerprint
+
+
+@dataclass(frozen=True)
+class LastBuild:
+    """What the books say of a model; all None if it was never built.
+
+    Attributes:
+        version: of the code, the ancestors' included as they were then; see :func:`version_of`.
+        inputs: fingerprint of all that was read; None if it can't be told, then the next build reads again.
+        contents: mark of the rows; None for a view, whose rows are never written.
+        rows: how many there were.
+    """
+
+    version: str | None = None
+    inputs: str | None = None
+    contents: str | None = None
+    rows: int | None = None
+
+
+def last_build(con: duckdb.DuckDBPyConnection, model: SqlModel) -> LastBuild:
+    """What the books say of ``model``."""
+    row = con.execute(
+        "select code_version, cursor, contents, rows from linkt.model_builds where model = $1", [str(model.key)]
+    ).fetchone()
+    return LastBuild(*row) if row else LastBuild()
+
+
+def version_of(con: duckdb.DuckDBPyConnection, model: SqlModel) -> str:
+    """A hash of the model's code and of that of its ancestors; another one than the last build's asks for a full build.
+
+    Of the ancestors it is the code they were last *built* with that counts, because that is what is read: one whose
+    file was changed may be waiting for its build.
+    """
+    built = dict(con.execute("select model, code_version from linkt.model_builds").fetchall())
+    return fingerprint(model.code_version, *(f"{key} {built.get(str(key))}" for key in sorted(model.depends_on)))
+
+
+def contents_of_models(con: duckdb.DuckDBPyConnection) -> Mapping[str, str]:
+    """The mark of each table that a build has written, by ``schema.table``."""
+    return dict(con.execute("select model, contents from linkt.model_builds where contents is not null").fetchall())
+
+
+def new_contents() -> str:
+    """A mark that no build has had."""
+    return uuid.uuid4().hex
+
+
+def record(con: duckdb.DuckDBPyConnection, model: SqlModel, build: LastBuild) -> None:
+    """Write down a build in place of the last one."""
+    con.execute("delete from linkt.model_builds where model = $1", [str(model.key)])
+    con.execute(
+        "insert into linkt.model_builds by name select $1 as model, $2 as code_version, current_timestamp as built_at, "
+        "$3 as cursor, $4 as contents, $5::bigint as rows",
+        [str(model.key), build.version, build.inputs, build.contents, build.rows],
+    )

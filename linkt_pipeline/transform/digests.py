@@ -1,0 +1,37 @@
+"""Finds SQL that takes DuckDB's ``hash()`` for a digest.
+
+``hash()`` is made for hash tables: it is quick, has 64 bits, and cancels differences that lie in two 8-byte blocks of
+a text, which is where ids in sequence have theirs. Of a million ids such as Linkt's a sixth share theirs with another.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+
+from linkt_pipeline.transform.macro import MACROS_FOLDER
+from linkt_pipeline.transform.sql_files import find_files
+from linkt_pipeline.transform.statement import function_lines
+
+_ADVICE = (
+    "hash() gives different texts the same number, so it can't tell rows apart; compare or group by the values "
+    "themselves, or by md5(json_array(a, b)::varchar)"
+)
+
+
+def warn_of_hashes(sql_dir: Path) -> Iterator[str]:
+    """A line ``file:line: ...`` for each call of ``hash()`` in models, macros and checks that the parser takes.
+
+    Args:
+        sql_dir: the folder of models.
+    """
+    con = duckdb.connect()
+    try:
+        files = find_files(sql_dir)
+        for path in [path for folder in files.folders for path in files.of(folder) if path.suffix == ".sql"]:
+            text = path.read_text(encoding="utf-8-sig", errors="replace")
+            statement = f"select {text}" if path.parent.name == MACROS_FOLDER else text
+            for line in function_lines(con, statement, "hash"):
+                yield f"{path}:{line}: {_ADVICE}"
+    finally:
+        con.close()

@@ -1,0 +1,54 @@
+"""Models whose file is gone: their table or view goes as well, and the next snapshot is without them."""
+
+import duckdb
+
+from linkt_pipeline.transform.columns import relation
+from linkt_pipeline.transform.graph import ModelGraph
+from linkt_pipeline.transform.model import ModelKey
+from linkt_pipeline.warehouse.catalog import quoted
+
+
+def retired_models(con: duckdb.DuckDBPyConnection, graph: ModelGraph) -> list[ModelKey]:
+    """What was built here and has no file any more; a model in quarantine has one."""
+    built = con.execute("select model from linkt.model_builds where built_at is not null order by model").fetchall()
+    keys = (ModelKey.parse(name) for (name,) in built)
+    return [key for key in keys if key not in graph.models and key not in graph.quarantined]
+
+
+def drop_retired_models(con: duckdb.DuckDBPyConnection, graph: ModelGraph) -> list[ModelKey]:
+    """Drop them, and their schema when nothing is left in it; tables that no build made stay.
+
+    Nothing is lost: a model is computed from landed rows, so a file that comes back brings its table back.
+
+    Args:
+        con: a connection inside a transaction.
+        graph: the models there are.
+
+    Returns:
+        What was dropped.
+    """
+    retired = retired_models(con, graph)
+    for key in retired:
+        found = con.execute(
+            "select 'table' from duckdb_tables() "
+            "where database_name = current_database() and schema_name = $1 and table_name = $2 "
+            "union all select 'view' from duckdb_views() "
+            "where database_name = current_database() and schema_name = $1 and view_name = $2",
+            list(key),
+        ).fetchone()
+        if found:
+            con.execute(f"drop {found[0]} {relation(key)}")
+        con.execute("delete from linkt.model_builds where model = $1", [str(key)])
+    for schema in sorted({key.schema for key in retired} - {key.schema for key in graph.models}):
+        if _is_empty(con, schema):
+            con.execute(f"drop schema if exists {quoted(schema)}")
+    return retired
+
+
+def _is_empty(con: duckdb.DuckDBPyConnection, schema: str) -> bool:
+    row = con.execute(
+        "select (select count(*) from duckdb_tables() where database_name = current_database() and schema_name = $1) "
+        "+ (select count(*) from duckdb_views() where database_name = current_database() and schema_name = $1)",
+        [schema],
+    ).fetchone()
+    return row is not None and row[0] == 0

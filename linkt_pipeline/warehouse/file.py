@@ -1,0 +1,332 @@
+"""The one way to the DuckDB file: opened per operation, one transaction, closed always.
+
+DuckDB lets one process write or many read, so a connection is held for as short as it takes and never while waiting
+or fetching. Inside a process DuckDB refuses a reading handle beside a writing one, so opens take turns.
+
+Never open the file by other means in a process that may have it open here: closing any file descriptor of it drops the
+POSIX lock that keeps other processes out.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import duckdb
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential, wait_random
+
+from linkt_pipeline.permissions import make_private_folder
+from linkt_pipeline.warehouse.duckdb_errors import is_lock_conflict, opening_error, unwritable_error
+from linkt_pipeline.warehouse.engine import DEFAULT_MEMORY_LIMIT, Engine
+from linkt_pipeline.warehouse.errors import WarehouseBusyError, WarehouseInUseError, WarehouseMissingError
+from linkt_pipeline.warehouse.files import shared_lock
+from linkt_pipeline.warehouse.migration import migrate, needs_migration
+from linkt_pipeline.warehouse.old_names import OLD_NAME, has_old_name, rename_warehouse
+from linkt_pipeline.warehouse.state import note_change
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+DEFAULT_LOCK_TIMEOUT = timedelta(seconds=30)
+DEFAULT_HOLD = timedelta(seconds=5)
+# For connections that commit once and close; sessions use DuckDB's defaults. A commit beyond the threshold goes into
+# the file at once instead of into the log first, which is half the writing. Merging row groups is left to sessions:
+# done at each close, it takes more time than the rest of a batch, and as much memory as all the rows it merges.
+_FOR_ONE_TRANSACTION = "set checkpoint_threshold = '1MB'; set max_vacuum_tasks = 0"
+_FOR_MANY = "reset checkpoint_threshold; reset max_vacuum_tasks"
+_TURN_FOR_OTHERS = 0.25  # seconds; longer than the longest pause between two looks of a process that waits
+
+
+class _Turn:
+    """Whose turn it is to open one file in this process; remembers the thread to tell a deadlock from a queue.
+
+    Attributes:
+        engine: what the file was opened with last, for whoever has the turn.
+    """
+
+    def __init__(self) -> None:
+        self.engine: Engine | None = None
+        self._lock = threading.Lock()
+        self._holder: int | None = None
+
+    @contextmanager
+    def taken(self, path: Path, timeout: timedelta) -> Iterator[None]:
+        if self._holder == threading.get_ident():
+            raise WarehouseInUseError(
+                f"{path} is already open in this thread; hand that connection on instead of opening a second one"
+            )
+        if not self._lock.acquire(timeout=timeout.total_seconds()):
+            raise WarehouseBusyError(
+                f"{path} was kept open by another part of this process for {timeout.total_seconds():.0f} s; "
+                "let that step finish, then run this again",
+                pid=os.getpid(),
+            )
+        self._holder = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._holder = None
+            self._lock.release()
+
+    def engine_for(self, path: Path, memory_limit: str) -> Engine:
+        if self.engine is None or self.engine.memory_limit != memory_limit:
+            if self.engine is not None:
+                self.engine.stop()
+            self.engine = Engine(path, memory_limit)
+        return self.engine
+
+
+_turns: dict[Path, _Turn] = {}
+_turns_guard = threading.Lock()
+
+
+def _turn_for(path: Path) -> _Turn:
+    with _turns_guard:
+        return _turns.setdefault(path, _Turn())
+
+
+class Warehouse:
+    """A DuckDB file that several processes share.
+
+    Every method may be called from any thread. A second thread of the process waits for the first, another process is
+    waited for with jittered pauses; both for ``lock_timeout`` at most.
+
+    Args:
+        path: the DuckDB file; created with its folder by the first use.
+        lock_timeout: how long to wait for others.
+        memory_limit: DuckDB's own limit, beyond which it spills into a folder beside the file.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        lock_timeout: timedelta = DEFAULT_LOCK_TIMEOUT,
+        memory_limit: str = DEFAULT_MEMORY_LIMIT,
+    ) -> None:
+        self.path = Path(path).expanduser().resolve()
+        self.lock_timeout = lock_timeout
+        self._memory_limit = memory_limit
+
+    @contextmanager
+    def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-only connection. Other readers may have the file open at the same time, writers may not.
+
+        Raises:
+            WarehouseBusyError: someone else held the file for too long; names the holder.
+            NotAWarehouseError: the file is not a DuckDB database, or what is read of it is damaged.
+            NewerWarehouseError: it was written by a newer version of this product or of DuckDB.
+            WarehouseUnwritableError: it does not exist or is of an older version, and can't be brought up to date.
+            WarehouseInUseError: this thread has it open already.
+        """
+        with self._opened(read_only=True) as con:
+            try:
+                yield con
+            except duckdb.IOException as error:
+                better = opening_error(error, self.path, 0)
+                if better is not None:
+                    raise better from error
+                raise
+
+    @contextmanager
+    def write(self, *, threads: int | None = None, news: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-write connection inside ONE transaction: committed at the end, rolled back on any exception.
+
+        Args:
+            threads: of DuckDB; one is the cheapest for thousands of rows (half the CPU time of two), and leaves the
+                other cores to whoever fetches the next ones. Default: as many as there are, four at most.
+            news: what is written is to be built into the models and published. Only bookkeeping that no model reads
+                is none; by default it is, because news that nobody marks as such might never be published.
+
+        Raises:
+            WarehouseUnwritableError: the disk refused; nothing of this transaction was kept, all before it was.
+            WarehouseBusyError, NotAWarehouseError, NewerWarehouseError, WarehouseInUseError: see :meth:`read`.
+        """
+        with self._opened(threads=threads) as con, self._transaction(con):
+            yield con
+            if news:
+                note_change(con)
+
+    @contextmanager
+    def session(self, hold: timedelta = DEFAULT_HOLD) -> Iterator["Session"]:
+        """Many small transactions for the price of one open and one checkpoint, which also tidies up the file.
+
+        Args:
+            hold: after so long the file is given up between two transactions, so that others get their turn.
+        """
+        session = Session(self, hold)
+        try:
+            yield session
+        finally:
+            session.give_up()
+
+    @contextmanager
+    def _opened(
+        self, *, read_only: bool = False, threads: int | None = None, settings: str = _FOR_ONE_TRANSACTION
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The file with the tables that this code knows."""
+
+        def attached(*, reading: bool) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+            return self._attached(read_only=reading, threads=threads, settings=settings)
+
+        with _turn_for(self.path).taken(self.path, self.lock_timeout), ExitStack() as opened:
+            self._take_new_name()
+            con = opened.enter_context(attached(reading=read_only and self.path.exists()))
+            if needs_migration(con, self.path):
+                opened.close()
+                with attached(reading=False) as con:
+                    self._bring_up_to_date(con)
+                con = opened.enter_context(attached(reading=read_only))
+            yield con
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a file yet."""
+        return self.path.exists() or has_old_name(self.path)
+
+    def _take_new_name(self) -> None:
+        """Rename the file of an older version; only for whoever has the turn."""
+        if has_old_name(self.path):
+            started = time.monotonic()
+            try:
+                self._patiently(rename_warehouse, self.path)
+            except (duckdb.Error, OSError) as error:
+                better = opening_error(error, self.path.with_name(OLD_NAME), time.monotonic() - started)
+                if better is not None:
+                    raise better from error
+                raise
+
+    def _patiently(self, open_file: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Open a file, waiting while another process has it.
+
+        The wait is for the lock message alone: no other error goes away by itself.
+        """
+        retrying = Retrying(
+            retry=retry_if_exception(is_lock_conflict),
+            wait=wait_exponential(multiplier=0.005, max=0.2) + wait_random(0, 0.04),
+            stop=stop_after_delay(self.lock_timeout),
+            reraise=True,
+        )
+        return retrying(open_file, *args, **kwargs)
+
+    @contextmanager
+    def _transaction(self, con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        try:
+            con.execute("begin transaction")
+            yield
+            con.execute("commit")
+        except BaseException as error:
+            with suppress(duckdb.Error):  # a failed commit has ended the transaction already
+                con.execute("rollback")
+            better = unwritable_error(error, self.path) if isinstance(error, duckdb.Error) else None
+            if better is not None:
+                raise better from error
+            raise
+
+    def migrate(self) -> None:
+        """Create the file or bring its tables up to date. ``read`` and ``write`` do so when needed."""
+        with self._opened():
+            pass
+
+    @contextmanager
+    def frozen(self) -> Iterator[Path]:
+        """The file itself, complete and unchanging while inside, for copying it. Readers are not kept out.
+
+        Raises:
+            WarehouseMissingError: there is no file yet.
+            WarehouseBusyError, NotAWarehouseError, NewerWarehouseError, WarehouseUnwritableError: see :meth:`read`.
+        """
+        if not self.exists:
+            raise WarehouseMissingError(f"{self.path} does not exist yet; `linkt-pipeline sync` or `run` creates it")
+        with self._opened(read_only=True):
+            pass
+        with _turn_for(self.path).taken(self.path, self.lock_timeout):
+            log = self.path.with_name(f"{self.path.name}.wal")
+            deadline = time.monotonic() + self.lock_timeout.total_seconds()
+            while True:
+                if log.exists():
+                    with self._attached(read_only=False):
+                        pass  # closing it writes the log of a killed process into the file
+                with shared_lock(self.path) as is_locked:
+                    if is_locked and not log.exists():
+                        yield self.path
+                        return
+                if time.monotonic() > deadline:
+                    raise WarehouseBusyError(f"{self.path} was being written for too long; try again later")
+                with self._attached(read_only=True):
+                    pass  # waits for the writer, and names it when that takes too long
+
+    def _bring_up_to_date(self, con: duckdb.DuckDBPyConnection) -> None:
+        try:
+            migrate(con)
+        except duckdb.Error as error:
+            better = unwritable_error(error, self.path)
+            if better is not None:
+                raise better from error
+            raise
+
+    @contextmanager
+    def _attached(
+        self, *, read_only: bool, threads: int | None = None, settings: str = _FOR_ONE_TRANSACTION
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The file as it is; only for whoever has the turn."""
+        engine = _turn_for(self.path).engine_for(self.path, self._memory_limit)
+        con = self._attach(engine, read_only, threads, settings)
+        try:
+            yield con
+        except BaseException:
+            con.close()
+            engine.stop()  # some failures outlast the connection
+            raise
+        else:
+            engine.detach(con)
+
+    def _attach(self, engine: Engine, read_only: bool, threads: int | None, settings: str) -> duckdb.DuckDBPyConnection:
+        started = time.monotonic()
+        try:
+            if not read_only:
+                make_private_folder(self.path.parent)
+            con = self._patiently(engine.attach, read_only=read_only, threads=threads, settings=settings)
+        except (duckdb.Error, OSError) as error:
+            engine.stop()
+            better = opening_error(error, self.path, time.monotonic() - started)
+            if better is not None:
+                raise better from error
+            raise
+        return con
+
+
+class Session:
+    """See :meth:`Warehouse.session`. Of one thread, which must not open the warehouse otherwise while it lasts."""
+
+    def __init__(self, warehouse: Warehouse, hold: timedelta) -> None:
+        self._warehouse = warehouse
+        self._hold = hold.total_seconds()
+        self._opened = ExitStack()
+        self._con: duckdb.DuckDBPyConnection | None = None
+        self._since = 0.0
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-write connection inside one transaction, as :meth:`Warehouse.write` gives it.
+
+        Raises:
+            WarehouseBusyError, WarehouseUnwritableError...: see :meth:`Warehouse.write`.
+        """
+        if self._con is not None and time.monotonic() - self._since > self._hold:
+            self.give_up()
+            time.sleep(_TURN_FOR_OTHERS)
+        if self._con is None:
+            self._con = self._opened.enter_context(self._warehouse._opened(settings=_FOR_MANY))
+            self._since = time.monotonic()
+        with self._warehouse._transaction(self._con):
+            yield self._con
+
+    def give_up(self) -> None:
+        """Close the file, which writes its log into it; the next transaction opens it again."""
+        self._con = None
+        self._opened.close()

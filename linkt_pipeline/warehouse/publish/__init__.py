@@ -1,0 +1,1 @@
+"""The published copy of the warehouse: how it is written, and how it is opened."""

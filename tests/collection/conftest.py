@@ -1,0 +1,3 @@
+from tests.executions.conftest import scene
+
+__all__ = ["scene"]

@@ -1,0 +1,719 @@
+"""The ledger: one open row per task, held by one living process at a time."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.ledger.lease_owner import Owner, describe_owner, owner_is_gone
+from linkt_pipeline.ledger.ledger import (
+    Claim,
+    CreditLimitReachedError,
+    DuckDbLedger,
+    ExecutionState,
+    Intention,
+    LeaseLostError,
+    RunTakenError,
+    finish,
+)
+from linkt_pipeline.ledger.owed_outcomes import complete_outcomes, deliver, deliver_published
+from linkt_pipeline.warehouse.file import Warehouse
+
+TASK_ID = "6964b9b45a4d0beef1000031"
+LONG = timedelta(minutes=5)
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    return Warehouse(tmp_path / "warehouse.duckdb")
+
+
+@pytest.fixture
+def ledger(warehouse: Warehouse) -> DuckDbLedger:
+    return DuckDbLedger(warehouse, lease=LONG)
+
+
+@pytest.fixture
+def owner() -> Owner:
+    return Owner.this_process()
+
+
+def intention(task_key: str = "saas", **changes: Any) -> Intention:
+    return Intention(**{"task_key": task_key, "task_id": TASK_ID, "icp_id": None, "parameters": {"n": 1}, **changes})
+
+
+def close(warehouse: Warehouse, claim: Claim, owner: Owner, *, status: str = "COMPLETED") -> None:
+    with warehouse.write() as con:
+        finish(con, claim.execution.execution_id, owner, run_status=status, error_kind=None, error=None)
+
+
+def dead_owner() -> Owner:
+    """An owner as a process left it that has ended since."""
+    script = "from linkt_pipeline.ledger.lease_owner import Owner; print(Owner.this_process().name)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    return Owner(done.stdout.strip())
+
+
+# --- claims
+
+
+def test_a_first_claim_writes_the_request_down(ledger: DuckDbLedger, owner: Owner) -> None:
+    wanted = intention(icp_id="6964b8105a4d0beef1000011", parameters={"num_results": 25, "ü": None}, dagster_run_id="d")
+
+    claim = ledger.claim(wanted, owner)
+
+    assert (claim.created, claim.owned) == (True, True)
+    row = ledger.get(claim.execution.execution_id)
+    assert row == claim.execution
+    assert (row.state, row.attempt, row.run_id) == (ExecutionState.INTENDED, 1, None)
+    assert (row.task_id, row.icp_id, row.dagster_run_id) == (TASK_ID, wanted.icp_id, "d")
+    assert row.parameters == {"num_results": 25, "ü": None}
+    assert abs(row.intended_at - datetime.now(UTC)) < timedelta(seconds=10)
+    assert row.intended_at.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize("state", ["intended", "unknown", "started"])
+def test_an_open_row_is_given_back_instead_of_a_second_one(ledger: DuckDbLedger, owner: Owner, state: str) -> None:
+    first = ledger.claim(intention(), owner).execution
+    if state == "unknown":
+        ledger.mark_unknown(first.execution_id, owner, error="no reply")
+    if state == "started":
+        ledger.mark_started(first.execution_id, owner, run_id="r1", run_status="SCHEDULED")
+
+    again = ledger.claim(intention(parameters={"other": "wish"}), owner)
+
+    assert (again.created, again.owned) == (False, True)
+    assert again.execution.execution_id == first.execution_id
+    assert again.execution.state == state
+    assert again.execution.parameters == {"n": 1}
+
+
+@pytest.mark.parametrize("state", [ExecutionState.REFUSED, ExecutionState.LOST])
+def test_after_a_closed_row_a_new_one_is_written(ledger: DuckDbLedger, owner: Owner, state: ExecutionState) -> None:
+    first = ledger.claim(intention(), owner).execution
+    ledger.mark_closed(first.execution_id, owner, state, error="no")
+
+    again = ledger.claim(intention(), owner)
+
+    assert again.created
+    assert again.execution.execution_id != first.execution_id
+    closed = ledger.get(first.execution_id)
+    assert (closed.state, closed.last_error) == (state, "no")
+    assert closed.finished_at is not None
+
+
+def test_after_a_finished_run_a_new_one_may_be_bought(ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner) -> None:
+    first = ledger.claim(intention(), owner)
+    close(warehouse, first, owner)
+    deliver(warehouse, owner.name)
+
+    assert ledger.claim(intention(), owner).created
+
+
+def test_what_was_bought_after_a_failure_seen_by_two_is_used_by_both(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    """Two workers see one run fail; the faster one retries and is done before the slower one asks."""
+    failed = ledger.claim(intention(), owner)
+    close(warehouse, failed, owner, status="FAILED")
+    retried = ledger.claim(intention(attempt=2, after=failed.execution.intended_at), owner)
+    close(warehouse, retried, owner)
+
+    slower = ledger.claim(intention(attempt=2, after=failed.execution.intended_at), Owner.this_process())
+
+    assert (slower.created, slower.owned) == (False, False)
+    assert slower.execution.execution_id == retried.execution.execution_id
+    assert slower.execution.state is ExecutionState.FINISHED
+
+
+def test_the_rows_of_two_tasks_are_independent(ledger: DuckDbLedger, owner: Owner) -> None:
+    ledger.claim(intention("a"), owner)
+
+    assert ledger.claim(intention("b"), Owner.this_process()).created
+    assert [row.task_key for row in ledger.open_executions()] == ["a", "b"]
+    assert [row.task_key for row in ledger.open_executions(["b", "c"])] == ["b"]
+
+
+# --- leases
+
+
+def test_a_row_of_a_living_process_is_not_taken(ledger: DuckDbLedger, owner: Owner) -> None:
+    held = ledger.claim(intention(), owner).execution
+
+    other = ledger.claim(intention(), Owner.this_process())
+
+    assert (other.created, other.owned) == (False, False)
+    assert ledger.get(held.execution_id).lease_owner == owner.name
+
+
+def test_a_row_whose_lease_ran_out_is_taken_over(warehouse: Warehouse, owner: Owner) -> None:
+    """The process may live, suspended: it must notice that the row is not its own any more."""
+    short = DuckDbLedger(warehouse, lease=timedelta(milliseconds=1))
+    held = short.claim(intention(), owner).execution
+    successor = Owner.this_process()
+
+    taken = DuckDbLedger(warehouse, lease=LONG).claim(intention(), successor)
+
+    assert taken.owned
+    assert short.get(held.execution_id).lease_owner == successor.name
+
+
+def test_a_row_of_a_dead_process_is_taken_over_at_once(ledger: DuckDbLedger, owner: Owner) -> None:
+    gone = dead_owner()
+    held = ledger.claim(intention(), gone).execution
+
+    taken = ledger.claim(intention(), owner)
+
+    assert owner_is_gone(gone.name)
+    assert (taken.created, taken.owned) == (False, True)
+    assert taken.execution.execution_id == held.execution_id
+
+
+@pytest.mark.parametrize("name", ["other-host/4026531836/1/abc", "adopt", "", "a/b", "x/y/not-a-pid/z"])
+def test_of_a_process_elsewhere_nobody_can_tell_that_it_is_gone(name: str) -> None:
+    assert not owner_is_gone(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("etl-1/4026531836/4711/0a1b2c3d4e5f", "PID 4711 on etl-1"),
+        ("adopt", "adopt"),
+        ("a/b/c/d", "a/b/c/d"),
+        ("", "nobody"),
+        (None, "nobody"),
+    ],
+)
+def test_an_owner_is_shown_as_a_process_on_a_host(name: str | None, shown: str) -> None:
+    assert describe_owner(name) == shown
+
+
+def test_a_living_process_is_not_gone(owner: Owner) -> None:
+    assert not owner_is_gone(owner.name)
+
+
+def test_renewing_keeps_a_lease_and_names_what_is_held(warehouse: Warehouse, owner: Owner) -> None:
+    short = DuckDbLedger(warehouse, lease=timedelta(milliseconds=1))
+    held = short.claim(intention("a"), owner).execution
+    ended = short.claim(intention("b"), owner).execution
+    short.mark_closed(ended.execution_id, owner, ExecutionState.LOST, error="none")
+    ledger = DuckDbLedger(warehouse, lease=LONG)
+
+    assert ledger.renew(owner) == {held.execution_id}
+    assert not ledger.claim(intention("a"), Owner.this_process()).owned
+
+
+def test_renewing_does_not_bring_back_a_row_that_was_taken_over(warehouse: Warehouse, owner: Owner) -> None:
+    short = DuckDbLedger(warehouse, lease=timedelta(milliseconds=1))
+    short.claim(intention(), owner)
+    ledger = DuckDbLedger(warehouse, lease=LONG)
+    successor = Owner.this_process()
+    ledger.claim(intention(), successor)
+
+    assert ledger.renew(owner) == frozenset()
+    assert ledger.renew(successor) != frozenset()
+
+
+def test_a_released_row_is_free_at_once_and_remembers_when_its_owner_last_could_act(
+    ledger: DuckDbLedger, owner: Owner
+) -> None:
+    held = ledger.claim(intention(), owner).execution
+    before = datetime.now(UTC)
+
+    ledger.release(owner)
+
+    row = ledger.get(held.execution_id)
+    assert row.lease_owner is None
+    assert row.lease_until is not None
+    assert before - timedelta(seconds=1) < row.lease_until <= datetime.now(UTC)
+    assert ledger.claim(intention(), Owner.this_process()).owned
+
+
+def test_taking_over_tells_until_when_the_last_owner_could_act(warehouse: Warehouse, owner: Owner) -> None:
+    short = DuckDbLedger(warehouse, lease=timedelta(milliseconds=1))
+    held = short.claim(intention(), owner).execution
+
+    taken = DuckDbLedger(warehouse, lease=LONG).claim(intention(), Owner.this_process()).execution
+
+    assert taken.lease_until == held.lease_until
+
+
+WRITES: dict[str, Any] = {
+    "mark_started": lambda ledger, row, owner: ledger.mark_started(row, owner, run_id="r1", run_status="RUNNING"),
+    "mark_unknown": lambda ledger, row, owner: ledger.mark_unknown(row, owner, error="lost"),
+    "mark_closed": lambda ledger, row, owner: ledger.mark_closed(row, owner, ExecutionState.LOST, error="none"),
+    "note": lambda ledger, row, owner: ledger.note(row, owner, run_status="RUNNING"),
+}
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_a_writer_without_the_lease_is_refused_and_changes_nothing(
+    ledger: DuckDbLedger, owner: Owner, write: str
+) -> None:
+    row = ledger.claim(intention(), owner).execution
+
+    with pytest.raises(LeaseLostError, match="taken over by another process"):
+        WRITES[write](ledger, row.execution_id, Owner.this_process())
+
+    assert ledger.get(row.execution_id) == row
+
+
+def test_landing_without_the_lease_takes_the_whole_transaction_back(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    row = ledger.claim(intention(), owner).execution
+
+    def land() -> None:
+        with warehouse.write() as con:
+            con.execute("insert into linkt.run_credits values ('r1', 'search', 1.0)")
+            finish(con, row.execution_id, Owner.this_process(), run_status="COMPLETED", error_kind=None, error=None)
+
+    with pytest.raises(LeaseLostError):
+        land()
+
+    with warehouse.read() as con:
+        assert con.execute("select count(*) from linkt.run_credits").fetchall() == [(0,)]
+    assert ledger.get(row.execution_id) == row
+
+
+def test_a_note_of_nothing_is_fine(ledger: DuckDbLedger, owner: Owner) -> None:
+    row = ledger.claim(intention(), owner).execution
+
+    ledger.note(row.execution_id, owner)
+
+    assert ledger.get(row.execution_id) == row
+
+
+def test_the_runs_of_a_task_that_some_row_stands_for(ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner) -> None:
+    first = ledger.claim(intention(), owner)
+    ledger.mark_started(first.execution.execution_id, owner, run_id="r1", run_status=None)
+    second = ledger.claim(intention("again"), owner).execution
+    ledger.mark_started(second.execution_id, owner, run_id="r2", run_status=None)
+    other = ledger.claim(intention("other", task_id="f" * 24), owner).execution
+    ledger.mark_started(other.execution_id, owner, run_id="r3", run_status=None)
+    close(warehouse, first, owner)
+
+    assert ledger.owned_run_ids(TASK_ID) == {"r1", "r2"}
+
+
+# --- runs that ended without anybody hearing of it
+
+
+def test_a_finished_run_whose_process_died_before_it_could_say_so_is_given_to_the_next(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    """One process waits for many tasks: dying at the last must not mean buying the first ones again."""
+    gone = dead_owner()
+    ended = ledger.claim(intention(), gone)
+    close(warehouse, ended, gone)
+
+    claim = ledger.claim(intention(), owner)
+
+    assert (claim.created, claim.owned) == (False, True)
+    assert claim.execution.execution_id == ended.execution.execution_id
+    assert claim.execution.state is ExecutionState.FINISHED
+    deliver(warehouse, owner.name)
+    assert ledger.claim(intention(), Owner.this_process()).created
+
+
+def test_a_finished_run_is_kept_for_the_next_when_its_process_was_interrupted(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    ended = ledger.claim(intention(), owner)
+    close(warehouse, ended, owner)
+
+    ledger.release(owner)
+
+    claim = ledger.claim(intention(), Owner.this_process())
+    assert claim.execution.execution_id == ended.execution.execution_id
+
+
+def test_a_clock_set_back_hides_no_outcome_that_is_owed(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as clock:
+        clock.setattr("linkt_pipeline.ledger.ledger._now", lambda: datetime.now(UTC) + timedelta(hours=2))
+        close(warehouse, ledger.claim(intention(), owner), owner)
+        deliver(warehouse, owner.name)
+    latest = ledger.claim(intention(), owner)
+    close(warehouse, latest, owner)
+
+    claim = ledger.claim(intention(), Owner.this_process())
+
+    assert (claim.created, claim.execution.execution_id) == (False, latest.execution.execution_id)
+
+
+def test_a_later_run_takes_the_place_of_an_outcome_that_is_owed(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    close(warehouse, ledger.claim(intention(), owner), owner)
+    close(warehouse, ledger.claim(intention(not_before=datetime.now(UTC)), owner), owner)
+    deliver(warehouse, owner.name, [ledger.claim(intention(), owner).execution.execution_id])
+
+    assert ledger.claim(intention(), owner).created
+
+
+def test_a_finished_run_that_was_delivered_is_not_given_to_another(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    close(warehouse, ledger.claim(intention(), owner), owner)
+    ledger.release(owner)
+    deliver(warehouse, owner.name)
+
+    assert ledger.claim(intention(), Owner.this_process()).created
+
+
+def test_until_its_rows_are_published_everybody_who_asks_gets_a_finished_run(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    """Whether or not the process that bought it lives: a second command finishes what the first one is at."""
+    bought = ledger.claim(intention(), owner).execution
+    close(warehouse, Claim(bought, True, True), owner)
+    late = Owner.this_process()
+
+    claim = ledger.claim(intention(), late)
+
+    assert (claim.created, claim.owned, claim.execution.execution_id) == (False, True, bought.execution_id)
+    deliver_published(warehouse, owner.name, complete_outcomes(warehouse), datetime.now(UTC))
+    assert not ledger.claim(intention(), late).created, "the first one is not who asked last"
+    deliver_published(warehouse, late.name, complete_outcomes(warehouse), datetime.now(UTC))
+    assert ledger.claim(intention(), late).created
+
+
+@pytest.mark.parametrize(("published", "bought"), [(False, False), (True, True)])
+def test_a_finished_run_of_days_ago_is_the_answer_only_while_its_rows_are_not_published(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, published: bool, bought: bool
+) -> None:
+    gone = dead_owner()
+    close(warehouse, ledger.claim(intention(), gone), gone)
+    if published:  # by a sync that somebody else started
+        deliver_published(warehouse, "a sync", complete_outcomes(warehouse), datetime.now(UTC))
+        assert not ledger.claim(intention(), owner).created
+    with warehouse.write() as con:
+        con.execute("update linkt.executions set finished_at = finished_at - interval 2 days")
+
+    assert ledger.claim(intention(), owner).created is bought
+
+
+def test_an_outcome_with_an_id_that_is_still_to_be_fetched_is_not_complete(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    bought = ledger.claim(intention(), owner)
+    ledger.mark_started(bought.execution.execution_id, owner, run_id="r1", run_status=None)
+    close(warehouse, bought, owner)
+    with warehouse.write() as con:
+        con.execute(
+            "insert into linkt.run_resources (run_id, resource_type, action, resource_id, position, state) "
+            "values ('r1', 'entity', 'created', 'e1', 0, 'landed'), ('r1', 'signal', 'created', 's1', 0, 'pending')"
+        )
+
+    assert complete_outcomes(warehouse) == []
+    with warehouse.write() as con:
+        con.execute("update linkt.run_resources set state = 'missing' where resource_id = 's1'")
+    assert complete_outcomes(warehouse) == [bought.execution.execution_id]
+
+
+def test_a_question_asked_later_is_not_answered_with_what_was_bought_before_it(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    """A tick of a schedule, or a person who says so; an open row is adopted all the same."""
+    close(warehouse, ledger.claim(intention(), owner), owner)
+    now = datetime.now(UTC)
+
+    bought = ledger.claim(intention(not_before=now), owner)
+
+    assert bought.created
+    again = ledger.claim(intention(not_before=datetime.now(UTC)), owner)
+    assert again.execution.execution_id == bought.execution.execution_id
+
+
+def test_the_retry_of_a_failed_run_does_not_get_that_run_again(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    failed = ledger.claim(intention(), owner)
+    close(warehouse, failed, owner, status="FAILED")
+
+    assert ledger.claim(intention(attempt=2, after=failed.execution.intended_at), owner).created
+
+
+# --- the credit limit
+
+
+def landed_run(warehouse: Warehouse, run_id: str, credits: float | None, created_at: datetime) -> None:
+    with warehouse.write() as con:
+        con.execute(
+            "insert into linkt.runs (run_id, task_id, total_credits, created_at, fetched_at) "
+            "values (?, ?, ?, ?, now())",
+            [run_id, TASK_ID, credits, created_at],
+        )
+
+
+@pytest.mark.parametrize(("limit", "refused"), [(58.2, True), (57.8, True), (58.0, True), (58.3, False), (None, False)])
+def test_no_new_run_once_the_months_credits_reach_the_limit(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, limit: float | None, refused: bool
+) -> None:
+    now = datetime.now(UTC)
+    landed_run(warehouse, "r1", 45.5, now)
+    landed_run(warehouse, "r2", 12.7, now)
+    landed_run(warehouse, "last-month", 1000.0, now.replace(day=1) - timedelta(days=1))
+
+    if not refused:
+        assert ledger.claim(intention(monthly_credit_limit=limit), owner).created
+        return
+    with pytest.raises(CreditLimitReachedError, match=r"58\.2 of .* credits \(monthly_credit_limit\)"):
+        ledger.claim(intention(monthly_credit_limit=limit), owner)
+    assert ledger.open_executions() == []
+
+
+def test_the_limit_does_not_keep_from_adopting_what_is_paid_already(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    row = ledger.claim(intention(), owner).execution
+    landed_run(warehouse, "r1", 45.5, datetime.now(UTC))
+
+    assert ledger.claim(intention(monthly_credit_limit=1), owner).execution.execution_id == row.execution_id
+
+
+@pytest.mark.parametrize("limit", [45, 46])
+def test_a_limit_counts_all_runs_of_its_linkt_task_whatever_entry_started_them(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, limit: float
+) -> None:
+    """An entry that is renamed keeps its month, and two entries of one Linkt task share it."""
+    other = ledger.claim(intention("other"), owner)
+    ledger.mark_started(other.execution.execution_id, owner, run_id="r1", run_status=None)
+    close(warehouse, other, owner)
+    landed_run(warehouse, "r1", 45.5, datetime.now(UTC))
+
+    if limit > 45.5:
+        assert ledger.claim(intention("saas", monthly_credit_limit=limit), owner).created
+        return
+    with pytest.raises(CreditLimitReachedError, match=r"45\.5 of 45 credits"):
+        ledger.claim(intention("saas", monthly_credit_limit=limit), owner)
+
+
+def test_a_run_without_a_stated_cost_counts_as_the_median_and_the_refusal_says_so(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    now = datetime.now(UTC)
+    landed_run(warehouse, "r1", 10.0, now)
+    landed_run(warehouse, "r2", None, now)
+    landed_run(warehouse, "long ago", 14.0, now - timedelta(days=100))
+
+    assert ledger.claim(intention(monthly_credit_limit=22.1), owner).created
+    with warehouse.write() as con:
+        con.execute("update linkt.executions set state = 'refused'")
+    with pytest.raises(CreditLimitReachedError, match=r"22 of 22 credits .*\(12 of them estimated: a run that"):
+        ledger.claim(intention(monthly_credit_limit=22), owner)
+
+
+# --- adopting by hand
+
+
+def test_the_unclear_row_takes_the_run_a_person_chose(ledger: DuckDbLedger, owner: Owner) -> None:
+    row = ledger.claim(intention(), owner).execution
+    ledger.mark_unknown(row.execution_id, owner, error="several runs fit")
+    ledger.release(owner)
+
+    adopted = ledger.adopt(intention(), "r7")
+
+    assert (adopted.execution_id, adopted.state, adopted.run_id) == (row.execution_id, ExecutionState.STARTED, "r7")
+    assert adopted.last_error is None
+    assert ledger.claim(intention(), Owner.this_process()).owned
+
+
+def test_without_an_open_row_the_chosen_run_gets_one(ledger: DuckDbLedger, owner: Owner) -> None:
+    adopted = ledger.adopt(intention(), "r7")
+
+    claim = ledger.claim(intention(), owner)
+
+    assert (claim.created, claim.owned, claim.execution.run_id) == (False, True, "r7")
+    assert claim.execution.execution_id == adopted.execution_id
+
+
+def test_what_can_not_be_adopted(ledger: DuckDbLedger, owner: Owner) -> None:
+    row = ledger.claim(intention(), owner).execution
+    with pytest.raises(LinktPipelineError, match=r"another process .* is working on task saas"):
+        ledger.adopt(intention(), "r7")
+
+    ledger.mark_started(row.execution_id, owner, run_id="r1", run_status=None)
+    with pytest.raises(LinktPipelineError, match="run r1 already belongs to execution"):
+        ledger.adopt(intention("other"), "r1")
+
+    ledger.release(owner)
+    with pytest.raises(LinktPipelineError, match=r"already waiting for run r1.*linkt-pipeline cancel r1"):
+        ledger.adopt(intention(), "r7")
+    assert ledger.get(row.execution_id).run_id == "r1"
+
+
+# --- several processes
+
+CLAIMER = """
+import sys
+from datetime import timedelta
+from pathlib import Path
+from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.ledger.ledger import DuckDbLedger, Intention
+from linkt_pipeline.ledger.lease_owner import Owner
+ledger = DuckDbLedger(Warehouse(Path(sys.argv[1])), lease=timedelta(minutes=5))
+wanted = Intention(sys.argv[2], "6964b9b45a4d0beef1000031", None, {})
+print("ready", flush=True)
+sys.stdin.readline()
+claim = ledger.claim(wanted, Owner.this_process())
+print(claim.execution.execution_id, claim.created, claim.owned, flush=True)
+sys.stdin.readline()  # stay alive: a dead process would lose its lease
+"""
+
+
+def claim_at_once(path: Path, task_keys: list[str]) -> list[list[str]]:
+    """One process per key, all released at one moment; ``[execution_id, created, owned]`` of each."""
+    processes = list(_claimers(path, task_keys))
+    try:
+        for process in processes:
+            assert process.stdout.readline() == "ready\n"
+        for process in processes:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        return [process.stdout.readline().split() for process in processes]
+    finally:
+        for process in processes:
+            process.communicate("stop\n", timeout=30)
+
+
+def _claimers(path: Path, task_keys: list[str]) -> Iterator[Any]:
+    for key in task_keys:
+        yield subprocess.Popen(
+            [sys.executable, "-c", CLAIMER, str(path), key],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+
+def test_processes_that_start_one_task_at_one_moment_get_one_row(warehouse: Warehouse, ledger: DuckDbLedger) -> None:
+    answers = claim_at_once(warehouse.path, ["saas"] * 3)
+
+    assert len({execution_id for execution_id, _, _ in answers}) == 1
+    assert sorted(created for _, created, _ in answers) == ["False", "False", "True"]
+    assert [created for _, created, _ in answers] == [owned for _, _, owned in answers]
+    assert len(ledger.open_executions()) == 1
+
+
+def test_processes_that_start_different_tasks_each_get_a_row(warehouse: Warehouse, ledger: DuckDbLedger) -> None:
+    answers = claim_at_once(warehouse.path, ["a", "b", "c"])
+
+    assert [answer[1:] for answer in answers] == [["True", "True"]] * 3
+    assert sorted(row.task_key for row in ledger.open_executions()) == ["a", "b", "c"]
+
+
+def test_threads_that_start_one_task_at_one_moment_get_one_row(ledger: DuckDbLedger) -> None:
+    at_once = threading.Barrier(6)
+
+    def claim(_: int) -> Claim:
+        at_once.wait(timeout=30)
+        return ledger.claim(intention(), Owner.this_process())
+
+    with ThreadPoolExecutor(6) as pool:
+        claims = list(pool.map(claim, range(6)))
+
+    assert sum(claim.created for claim in claims) == 1
+    assert sum(claim.owned for claim in claims) == 1
+    assert len(ledger.open_executions()) == 1
+
+
+# --- one run, one row
+
+
+def test_a_run_that_another_row_has_is_not_written_into_a_second_one(ledger: DuckDbLedger, owner: Owner) -> None:
+    first = ledger.claim(intention("a"), owner).execution
+    second = ledger.claim(intention("b"), owner).execution
+    ledger.mark_started(first.execution_id, owner, run_id="r1", run_status=None)
+    ledger.mark_started(first.execution_id, owner, run_id="r1", run_status="RUNNING")  # its own, once more
+
+    for spelling in ("r1", "R1"):
+        with pytest.raises(RunTakenError, match=f"run {spelling} belongs to execution {first.execution_id} of task a"):
+            ledger.mark_started(second.execution_id, owner, run_id=spelling, run_status=None)
+
+    assert ledger.get(second.execution_id) == second
+
+
+def test_of_two_that_want_one_run_at_a_time_one_gets_it(warehouse: Warehouse) -> None:
+    owners = [Owner.this_process() for _ in range(8)]
+    ledger = DuckDbLedger(warehouse, lease=LONG)
+    rows = [ledger.claim(intention(f"task{i}"), owner).execution for i, owner in enumerate(owners)]
+
+    def start(i: int) -> bool:
+        try:
+            ledger.mark_started(rows[i].execution_id, owners[i], run_id="r1", run_status=None)
+        except RunTakenError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(start, range(8))) == [False] * 7 + [True]
+
+
+# --- a task under another name
+
+
+def renamed(**changes: Any) -> Intention:
+    return intention("companies", entries=frozenset({"companies", "b"}), **changes)
+
+
+@pytest.mark.parametrize("state", ["intended", "unknown", "started", "finished"])
+def test_a_renamed_task_takes_the_row_of_its_old_name(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, state: str
+) -> None:
+    before = dead_owner()
+    row = ledger.claim(intention(), before).execution
+    if state == "unknown":
+        ledger.mark_unknown(row.execution_id, before, error="no reply")
+    elif state != "intended":
+        ledger.mark_started(row.execution_id, before, run_id="r1", run_status=None)
+    if state == "finished":
+        close(warehouse, Claim(row, True, True), before)
+
+    claim = ledger.claim(renamed(), owner)
+
+    assert (claim.created, claim.owned, claim.execution.execution_id) == (False, True, row.execution_id)
+    if state != "finished":
+        assert [open_row.task_key for open_row in ledger.open_executions()] == ["companies"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"parameters": {"n": 2}}, {"icp_id": "6964b8105a4d0beef1000011"}, {"task_id": "f" * 24}],
+    ids=["other parameters", "another ICP", "another Linkt task"],
+)
+def test_a_row_with_another_request_is_not_that_of_a_renamed_task(
+    ledger: DuckDbLedger, owner: Owner, changes: dict[str, Any]
+) -> None:
+    ledger.claim(intention(), dead_owner())
+
+    assert ledger.claim(renamed(**changes), owner).created
+
+
+def test_two_entries_with_one_request_stay_two(ledger: DuckDbLedger, owner: Owner) -> None:
+    ledger.claim(intention("b"), dead_owner())
+
+    assert ledger.claim(renamed(), owner).created
+
+
+def test_a_living_process_that_still_has_the_old_name_is_followed(ledger: DuckDbLedger, owner: Owner) -> None:
+    held = ledger.claim(intention(), Owner.this_process()).execution
+
+    claim = ledger.claim(renamed(), owner)
+
+    assert (claim.created, claim.owned, claim.execution.execution_id) == (False, False, held.execution_id)
+
+
+def test_the_key_order_of_parameters_makes_no_other_request(ledger: DuckDbLedger, owner: Owner) -> None:
+    row = ledger.claim(intention(parameters={"a": 1, "b": [1]}), dead_owner()).execution
+
+    assert ledger.claim(renamed(parameters={"b": [1], "a": 1}), owner).execution.execution_id == row.execution_id

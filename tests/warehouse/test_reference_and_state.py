@@ -1,0 +1,100 @@
+"""Requests are added up per endpoint and UTC day; names and queue counts are the newest seen."""
+
+from datetime import date
+
+import polars as pl
+import pytest
+
+from linkt_pipeline.access.request_usage import UsageCount, record_usage, requests_on, usage_on
+from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.landing import LandingCounts, land_icps, land_queue_counts, land_sheets, land_tasks
+from linkt_pipeline.warehouse.migration import empty_warehouse
+from linkt_pipeline.warehouse.queries import recent_rejects, row_counts, runs_by_status
+from linkt_pipeline.warehouse.schemas import ICPS_FRAME, QUEUE_COUNTS_FRAME, SHEETS_FRAME, TASKS_FRAME
+from linkt_pipeline.warehouse.state import read_state, write_state
+from tests.warehouse.deliveries import at, fetch, land_run, reject, run
+
+DAY = date(2026, 4, 7)
+LANDERS = {
+    "tasks": (land_tasks, TASKS_FRAME, "task_id", "task_config"),
+    "icps": (land_icps, ICPS_FRAME, "icp_id", "entity_targets"),
+    "sheets": (land_sheets, SHEETS_FRAME, "sheet_id", "entity_schema"),
+}
+
+
+def test_requests_are_added_to_the_day(warehouse: Warehouse) -> None:
+    read, listed = UsageCount(DAY, "GET /v1/run", 3, 1), UsageCount(DAY, "GET /v1/entity", 5, 0)
+    with warehouse.write() as con:
+        record_usage(con, [read, read, listed])
+    with warehouse.write() as con:
+        record_usage(con, [read])
+        record_usage(con, [])
+        record_usage(con, [UsageCount(date(2026, 4, 8), "GET /v1/run", 100, 0)])
+
+    with warehouse.read() as con:
+        assert requests_on(con, DAY) == 14
+        assert usage_on(con, DAY) == [UsageCount(DAY, "GET /v1/run", 9, 3), listed]
+        assert requests_on(con, date(2020, 1, 1)) == 0
+
+
+@pytest.mark.parametrize("table", LANDERS)
+def test_the_newest_name_is_kept(warehouse: Warehouse, table: str) -> None:
+    land, schema, key, json_column = LANDERS[table]
+
+    def deliver(name: str, *, updated: float | None, fetched: float) -> LandingCounts:
+        row = {
+            key: "x",
+            "name": name,
+            "updated_at": at(updated),
+            "fetched_at": at(fetched),
+            "payload": f'{{"name":"{name}","{json_column}":{{"deep":[1]}}}}',
+        }
+        with warehouse.write() as con:
+            return land(con, pl.DataFrame([row, row], schema=schema))
+
+    assert deliver("old", updated=1, fetched=10) == LandingCounts(inserted=1)
+    assert deliver("old", updated=1, fetched=11) == LandingCounts(unchanged=1)
+    assert deliver("new", updated=2, fetched=12) == LandingCounts(updated=1)
+    assert deliver("late", updated=1, fetched=13) == LandingCounts(unchanged=1)
+    assert fetch(warehouse, f"select name, {json_column} from linkt.{table}") == [("new", '{"deep":[1]}')]
+
+
+def test_queue_counts_are_the_last_look(warehouse: Warehouse) -> None:
+    def look(minutes: float, **counts: int) -> None:
+        rows = [("r", state, entities, at(minutes)) for state, entities in counts.items()]
+        with warehouse.write() as con:
+            land_queue_counts(con, pl.DataFrame(rows, schema=QUEUE_COUNTS_FRAME, orient="row"))
+
+    look(1, queued=5, processing=2)
+    look(3, processing=1, completed=6)
+    look(2, queued=4)
+
+    rows = fetch(warehouse, "select state, entities from linkt.run_queue_counts order by 1")
+    assert rows == [("completed", 6), ("processing", 1)]
+
+
+def test_state_is_replaced(warehouse: Warehouse) -> None:
+    with warehouse.write() as con:
+        write_state(con, "cursor", "1")
+        write_state(con, "cursor", None)
+        write_state(con, "other", "x")
+
+    with warehouse.read() as con:
+        assert (read_state(con, "cursor"), read_state(con, "other"), read_state(con, "never")) == (None, "x", None)
+
+
+def test_what_status_shows(warehouse: Warehouse) -> None:
+    land_run(warehouse, run("r1", status_normalised="COMPLETED"), created=["e"])
+    land_run(warehouse, run("r2", status_normalised="COMPLETED"))
+    land_run(warehouse, {**run("r3", status_normalised="FAILED"), "status": "failed"})
+    reject(warehouse, "e", reason="cut off")
+
+    with warehouse.read() as con:
+        assert runs_by_status(con) == {"COMPLETED": 2, "FAILED": 1}
+        assert recent_rejects(con).select("resource_id", "run_id", "reason").rows() == [("e", "r1", "cut off")]
+        assert row_counts(con)["run_resources"] == 1
+
+
+def test_an_empty_warehouse_has_the_tables_of_a_real_one(warehouse: Warehouse) -> None:
+    with warehouse.read() as con, empty_warehouse() as empty:
+        assert row_counts(con).keys() == row_counts(empty).keys()
