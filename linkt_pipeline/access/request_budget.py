@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from linkt_pipeline.executions.errors import DailyLimitReachedError, RequestsNotCountedError
+from linkt_pipeline.access.errors import DailyLimitReachedError, RequestsNotCountedError
 
 MINUTE = timedelta(minutes=1)
 # The server counts a request when it arrives, which may take longer for one than for the next.

@@ -1,4 +1,4 @@
-"""Land terminal runs: their row, their credits, the ids they name, and the ledger row that bought them."""
+"""Land terminal runs, whoever started them: their row, their credits and the ids they name."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,40 +15,10 @@ from linkt_pipeline.collection.frames import (
     runs_frame,
 )
 from linkt_pipeline.collection.seen_run import SeenRun
-from linkt_pipeline.executions.errors import RunNotLandedError
-from linkt_pipeline.executions.worker import Worker
-from linkt_pipeline.ledger.ledger import Execution, finish, finish_unattended
+from linkt_pipeline.ledger.ledger import finish_unattended
 from linkt_pipeline.warehouse import landing
 from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.queries import landed_run_payload
-
-
-async def land_finished_run(worker: Worker, execution: Execution, seen: SeenRun) -> None:
-    """Land a run and close its ledger row in one transaction: there is no moment with one but not the other.
-
-    Raises:
-        LeaseLostError: another process took the execution over and lands it instead.
-        RunNotLandedError: DuckDB can't store the run. It is kept as a reject, and its row stays open.
-    """
-    run = seen.run
-
-    def land() -> bool:
-        with worker.warehouse.write() as con:
-            if _land(con, [seen]):
-                return False
-            finish(
-                con,
-                execution.execution_id,
-                worker.owner,
-                run_status=run.raw_status,
-                error_kind=error_kind(run),
-                error=run.error,
-                asked_by=worker.asked_by,
-            )
-            return True
-
-    if not await worker.call(land):
-        raise RunNotLandedError(execution.task_key, run.id, "its JSON is none that DuckDB accepts")
 
 
 def land_runs(warehouse: Warehouse, seen: Sequence[SeenRun]) -> frozenset[str]:
@@ -61,7 +31,7 @@ def land_runs(warehouse: Warehouse, seen: Sequence[SeenRun]) -> frozenset[str]:
         The runs that DuckDB can't store: they are kept as rejects, and an execution of theirs stays open.
     """
     with warehouse.write() as con:
-        unstorable = _land(con, seen)
+        unstorable = write_runs(con, seen)
         for run in (each.run for each in seen if each.run.id not in unstorable):
             finish_unattended(
                 con,
@@ -74,7 +44,12 @@ def land_runs(warehouse: Warehouse, seen: Sequence[SeenRun]) -> frozenset[str]:
     return unstorable
 
 
-def _land(con: duckdb.DuckDBPyConnection, seen: Sequence[SeenRun]) -> frozenset[str]:
+def write_runs(con: duckdb.DuckDBPyConnection, seen: Sequence[SeenRun]) -> frozenset[str]:
+    """Write terminal runs, their credits and the ids they name, in the caller's transaction.
+
+    Returns:
+        The runs that DuckDB can't store: they are kept as rejects.
+    """
     runs = [each.run for each in seen]
     counts = landing.land_runs(con, runs_frame(seen), run_credits_frame(runs), run_resources_frame(runs))
     return frozenset(counts.unstorable)

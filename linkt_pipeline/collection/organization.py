@@ -8,7 +8,7 @@ that this warehouse knows.
 import asyncio
 
 from linkt_pipeline.api import LinktClient, MalformedBodyError, NotFoundError, PermissionDeniedError
-from linkt_pipeline.executions.errors import OtherOrganizationError
+from linkt_pipeline.collection.errors import OtherOrganizationError
 from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.queries import known_run_ids
 

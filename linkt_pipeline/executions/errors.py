@@ -13,35 +13,6 @@ from linkt_pipeline.tasks import ErrorKind
 _LONGEST_CAUSE = 500  # what to do about it must stay in sight
 
 
-class NoRequestError(LinktPipelineError):
-    """A request was stopped here, before it left."""
-
-
-class RequestsNotCountedError(NoRequestError):
-    """A limit on requests is set, and the file that counts them can't be written."""
-
-    def __init__(self, cause: str) -> None:
-        super().__init__(f"requests can't be counted, so none is made: {cause}. Free space, or mend the data folder")
-
-
-class DailyLimitReachedError(NoRequestError):
-    """``LINKT_DAILY_REQUEST_LIMIT`` is used up for this UTC day."""
-
-
-class OtherOrganizationError(LinktPipelineError):
-    """The key shows nothing of what the warehouse knows, so its answers say nothing about the warehouse's ids."""
-
-    exit_code: ClassVar[int] = 2
-
-    def __init__(self, run_ids: Sequence[str]) -> None:
-        super().__init__(
-            "LINKT_API_KEY seems to belong to another organization: by it, Linkt knows none of the runs that this "
-            f"warehouse is about ({', '.join(run_ids)}). Nothing was settled as missing and nothing forgotten. Use the "
-            "key of that organization, or give the other one a LINKT_DATA_DIR of its own. (Were these runs deleted in "
-            "Linkt? Then the next `linkt-pipeline run TASK` shows that the key is right)"
-        )
-
-
 class ExecutionError(LinktPipelineError):
     """A task could not be brought to a completed run."""
 

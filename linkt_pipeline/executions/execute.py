@@ -7,10 +7,11 @@ from datetime import timedelta
 
 from linkt_pipeline.api import Run, RunStatus
 from linkt_pipeline.collection.error_kind import classify_error
-from linkt_pipeline.collection.land_runs import land_finished_run, landed_run, run_duration
+from linkt_pipeline.collection.land_runs import landed_run, run_duration
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.executions.errors import RetryNotStartedError, RunFailedError
 from linkt_pipeline.executions.events import RunEnded
+from linkt_pipeline.executions.land import land_finished_run
 from linkt_pipeline.executions.start import start_or_adopt
 from linkt_pipeline.executions.wait import Waited, wait_for_run
 from linkt_pipeline.executions.worker import Worker

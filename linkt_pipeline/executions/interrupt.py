@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from linkt_pipeline.api import LinktApiError, LinktClient, RunStatus
-from linkt_pipeline.collection.land_runs import land_finished_run
 from linkt_pipeline.collection.seen_run import see_run
 from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.executions.land import land_finished_run
 from linkt_pipeline.executions.reconcile import find_started_run
 from linkt_pipeline.executions.worker import Worker
 from linkt_pipeline.ledger.ledger import Execution

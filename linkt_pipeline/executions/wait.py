@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
+from linkt_pipeline.access.errors import DailyLimitReachedError, NoRequestError
 from linkt_pipeline.api import (
     AuthenticationError,
     BodyTooLargeError,
@@ -19,14 +20,7 @@ from linkt_pipeline.api import (
 from linkt_pipeline.collection.land_runs import keep_unusable_runs, land_queue
 from linkt_pipeline.collection.seen_run import SeenRun, see_run
 from linkt_pipeline.errors import LinktPipelineError
-from linkt_pipeline.executions.errors import (
-    DailyLimitReachedError,
-    NoRequestError,
-    RunGoneError,
-    RunNotLandedError,
-    RunNotVisibleError,
-    StillRunningError,
-)
+from linkt_pipeline.executions.errors import RunGoneError, RunNotLandedError, RunNotVisibleError, StillRunningError
 from linkt_pipeline.executions.events import RunProgress
 from linkt_pipeline.executions.polling import PollSchedule
 from linkt_pipeline.executions.reconcile import find_started_run

@@ -8,7 +8,7 @@ the same task.
 A row is *owned* through a lease. Its owner alone may send the request, wait, and land the run. The lease is
 renewed while the owner lives and can be taken over once it expires or its process is gone, so that a killed
 worker leaves neither an orphan nor a deadlock. The outcome of a finished row is owed until whoever asked for it has
-all of it (see outcomes.py): the next claim of its task gets it and buys nothing.
+all of it (see owed_outcomes.py): the next claim of its task gets it and buys nothing.
 
 A row belongs to its entry of tasks.yaml by name, and to an entry that has been renamed by its request: the Linkt task,
 the ICP and the parameters. Two entries with one request stay two, and each buys its own run.

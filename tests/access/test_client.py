@@ -14,10 +14,10 @@ from pydantic import SecretStr
 
 from linkt_pipeline.access import request_budget
 from linkt_pipeline.access.client import connect
+from linkt_pipeline.access.errors import DailyLimitReachedError, RequestsNotCountedError
 from linkt_pipeline.access.request_budget import RequestBudget
 from linkt_pipeline.access.request_usage import requests_on, usage_on
 from linkt_pipeline.api import Throttle
-from linkt_pipeline.executions.errors import DailyLimitReachedError, RequestsNotCountedError
 from linkt_pipeline.executions.execute import Outcome, execute_tasks
 from linkt_pipeline.executions.worker import Worker
 from linkt_pipeline.ledger.ledger import DuckDbLedger

@@ -15,12 +15,12 @@ import pytest
 
 from linkt_pipeline.api import AuthenticationError, Entity, LinktApiError, LinktClient, Run
 from linkt_pipeline.collection import fetch as fetch_module
+from linkt_pipeline.collection.errors import OtherOrganizationError
 from linkt_pipeline.collection.fetch import Fetched, _Fetch, fetch_pending
 from linkt_pipeline.collection.frames import Row, entity_row
 from linkt_pipeline.collection.land_runs import land_runs
 from linkt_pipeline.collection.lander import ENTITIES, SIGNALS, Batch, Reader
 from linkt_pipeline.collection.seen_run import SeenRun
-from linkt_pipeline.executions.errors import OtherOrganizationError
 from linkt_pipeline.executions.worker import Worker
 from linkt_pipeline.sandbox import running_sandbox
 from linkt_pipeline.sandbox.world.records import EntityRow, SignalRow

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from linkt_pipeline.api import LinktClient, Page, Run, ServerError
+from linkt_pipeline.collection.errors import OtherOrganizationError
 from linkt_pipeline.collection.runs import Collected, collect_runs
-from linkt_pipeline.executions.errors import OtherOrganizationError
 from linkt_pipeline.executions.execute import execute_tasks
 from linkt_pipeline.executions.start import start_or_adopt
 from linkt_pipeline.sandbox import Sandbox, running_sandbox

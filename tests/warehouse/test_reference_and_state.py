@@ -1,11 +1,8 @@
-"""Requests are added up per endpoint and UTC day; names and queue counts are the newest seen."""
-
-from datetime import date
+"""Names and queue counts are the newest seen; state and what ``status`` shows."""
 
 import polars as pl
 import pytest
 
-from linkt_pipeline.access.request_usage import UsageCount, record_usage, requests_on, usage_on
 from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.landing import LandingCounts, land_icps, land_queue_counts, land_sheets, land_tasks
 from linkt_pipeline.warehouse.migration import empty_warehouse
@@ -14,27 +11,11 @@ from linkt_pipeline.warehouse.schemas import ICPS_FRAME, QUEUE_COUNTS_FRAME, SHE
 from linkt_pipeline.warehouse.state import read_state, write_state
 from tests.warehouse.deliveries import at, fetch, land_run, reject, run
 
-DAY = date(2026, 4, 7)
 LANDERS = {
     "tasks": (land_tasks, TASKS_FRAME, "task_id", "task_config"),
     "icps": (land_icps, ICPS_FRAME, "icp_id", "entity_targets"),
     "sheets": (land_sheets, SHEETS_FRAME, "sheet_id", "entity_schema"),
 }
-
-
-def test_requests_are_added_to_the_day(warehouse: Warehouse) -> None:
-    read, listed = UsageCount(DAY, "GET /v1/run", 3, 1), UsageCount(DAY, "GET /v1/entity", 5, 0)
-    with warehouse.write() as con:
-        record_usage(con, [read, read, listed])
-    with warehouse.write() as con:
-        record_usage(con, [read])
-        record_usage(con, [])
-        record_usage(con, [UsageCount(date(2026, 4, 8), "GET /v1/run", 100, 0)])
-
-    with warehouse.read() as con:
-        assert requests_on(con, DAY) == 14
-        assert usage_on(con, DAY) == [UsageCount(DAY, "GET /v1/run", 9, 3), listed]
-        assert requests_on(con, date(2020, 1, 1)) == 0
 
 
 @pytest.mark.parametrize("table", LANDERS)

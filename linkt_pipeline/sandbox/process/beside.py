@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from linkt_pipeline.sandbox import find_sandbox
 from linkt_pipeline.sandbox.errors import SandboxError
+from linkt_pipeline.sandbox.process.background import find_sandbox
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 5.0

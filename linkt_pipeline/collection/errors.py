@@ -1,0 +1,20 @@
+"""What keeps free work from being done."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from linkt_pipeline.errors import LinktPipelineError
+
+
+class OtherOrganizationError(LinktPipelineError):
+    """The key shows nothing of what the warehouse knows, so its answers say nothing about the warehouse's ids."""
+
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, run_ids: Sequence[str]) -> None:
+        super().__init__(
+            "LINKT_API_KEY seems to belong to another organization: by it, Linkt knows none of the runs that this "
+            f"warehouse is about ({', '.join(run_ids)}). Nothing was settled as missing and nothing forgotten. Use the "
+            "key of that organization, or give the other one a LINKT_DATA_DIR of its own. (Were these runs deleted in "
+            "Linkt? Then the next `linkt-pipeline run TASK` shows that the key is right)"
+        )

@@ -1,0 +1,36 @@
+"""Land the run of an execution together with its ledger row."""
+
+from linkt_pipeline.collection.frames import error_kind
+from linkt_pipeline.collection.land_runs import write_runs
+from linkt_pipeline.collection.seen_run import SeenRun
+from linkt_pipeline.executions.errors import RunNotLandedError
+from linkt_pipeline.executions.worker import Worker
+from linkt_pipeline.ledger.ledger import Execution, finish
+
+
+async def land_finished_run(worker: Worker, execution: Execution, seen: SeenRun) -> None:
+    """Land a run and close its ledger row in one transaction: there is no moment with one but not the other.
+
+    Raises:
+        LeaseLostError: another process took the execution over and lands it instead.
+        RunNotLandedError: DuckDB can't store the run. It is kept as a reject, and its row stays open.
+    """
+    run = seen.run
+
+    def land() -> bool:
+        with worker.warehouse.write() as con:
+            if write_runs(con, [seen]):
+                return False
+            finish(
+                con,
+                execution.execution_id,
+                worker.owner,
+                run_status=run.raw_status,
+                error_kind=error_kind(run),
+                error=run.error,
+                asked_by=worker.asked_by,
+            )
+            return True
+
+    if not await worker.call(land):
+        raise RunNotLandedError(execution.task_key, run.id, "its JSON is none that DuckDB accepts")
