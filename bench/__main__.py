@@ -1,7 +1,7 @@
-"""Measures the product beside its peers and writes docs/benchmarks.md.
+"""Measures the product beside its peers and writes docs/benchmarks.md and the pages it sums up.
 
 python -m bench                        everything; about a quarter of an hour on two cores
-python -m bench throughput rate        some sections; the others keep what they had
+python -m bench throughput rate        some sections; the others keep their pages
 python -m bench --quick                small sizes, printed instead of written: does it still run?
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 from bench.outcome import Section
-from bench.report import REPORT, render, write_sections
+from bench.report import REPORT, render, write_section
 from bench.server import WORK, NoCompilerError
 
 SECTIONS: dict[str, tuple[str, str]] = {
@@ -37,20 +37,19 @@ def main() -> int:
     if unknown := set(options.sections) - set(SECTIONS):
         parser.error(f"unknown section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
     WORK.mkdir(exist_ok=True)
-    found: dict[str, Section] = {}
     for name in options.sections or SECTIONS:
         begun = time.perf_counter()
         print(f"{name} ...", end=" ", flush=True)
         try:
-            found[name] = _run(name, options.quick)
+            section = _run(name, options.quick)
         except NoCompilerError as error:
             print(error, file=sys.stderr)
             return 2
         print(f"{time.perf_counter() - begun:.0f} s", flush=True)
         if options.quick:
-            print(render(found[name]))
+            print(render(section))
         else:
-            write_sections({name: found[name]}, list(SECTIONS))
+            write_section(name, section, list(SECTIONS))
     if not options.quick:
         print(f"written to {REPORT}")
     return 0

@@ -1,0 +1,54 @@
+"""Each benchmark keeps the figures of the others, in any clone: the pages are the store."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("psutil")
+
+from bench.__main__ import SECTIONS
+from bench.outcome import Section
+from bench.report import write_section
+from linkt_pipeline.settings import PROJECT_ROOT
+
+COMMITTED = PROJECT_ROOT / "docs" / "benchmarks.md"
+
+
+def section(title: str, *, met: bool) -> Section:
+    made = Section(title, ["How it is measured."])
+    made.table(["what", "s"], [["this", 1.5]])
+    made.goal(f"{title} under 2 s", "1.5 (1.4-1.6) s", met)
+    return made
+
+
+def test_a_section_measured_again_leaves_the_others_as_they_are(tmp_path: Path) -> None:
+    report = tmp_path / "docs" / "benchmarks.md"
+    write_section("first", section("First", met=True), ["first", "second"], report)
+    write_section("second", section("Second", met=False), ["first", "second"], report)
+    kept = (tmp_path / "docs" / "benchmarks" / "first.md").read_bytes()
+
+    write_section("second", section("Second", met=True), ["first", "second"], report)
+
+    assert (tmp_path / "docs" / "benchmarks" / "first.md").read_bytes() == kept
+    text = report.read_text()
+    assert "**Goals: 2 of 2 met.**" in text
+    assert text.index("| First under 2 s | 1.5 (1.4-1.6) s | met |") < text.index("| Second under 2 s |")
+    assert "[First](benchmarks/first.md)" in text
+
+
+def test_a_missed_goal_is_counted_as_missed(tmp_path: Path) -> None:
+    report = tmp_path / "benchmarks.md"
+    write_section("first", section("First", met=False), ["first"], report)
+    assert "**Goals: 0 of 1 met.**" in report.read_text()
+    assert "| **missed** |" in report.read_text()
+
+
+def test_the_committed_report_sums_up_the_committed_pages(tmp_path: Path) -> None:
+    pages = COMMITTED.with_suffix("")
+    copy = tmp_path / "benchmarks"
+    copy.mkdir()
+    for name in SECTIONS:
+        if (page := pages / f"{name}.md").exists():
+            (copy / page.name).write_bytes(page.read_bytes())
+    write_section("other", Section("Other"), list(SECTIONS), tmp_path / "benchmarks.md")
+    assert (tmp_path / "benchmarks.md").read_text() == COMMITTED.read_text()
