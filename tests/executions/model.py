@@ -84,7 +84,8 @@ class MemoryWarehouse(Warehouse):
         yield self._con
 
     @contextmanager
-    def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def write(self, **how: Any) -> Iterator[duckdb.DuckDBPyConnection]:
+        del how  # one connection for all, and nothing is built of it
         self._con.execute("begin transaction")
         try:
             yield self._con
