@@ -16,15 +16,16 @@ from linkt_pipeline.transform.graph import ModelGraph
 from linkt_pipeline.transform.incremental import bind_narrowed
 from linkt_pipeline.transform.macro import create_macros
 from linkt_pipeline.transform.model import Columns, Materialization, ModelKey, Reference, SqlModel
+from linkt_pipeline.transform.moments import in_utc
 from linkt_pipeline.transform.names import did_you_mean
 from linkt_pipeline.warehouse.catalog import quoted
 from linkt_pipeline.warehouse.engine import memory_warehouse
 
 
-def create_statement(model: SqlModel) -> str:
+def create_statement(con: duckdb.DuckDBPyConnection, model: SqlModel) -> str:
     """The statement that makes a model's view or table in place of the last one."""
     kind = "view" if model.materialization is Materialization.VIEW else "table"
-    return f"create or replace {kind} {relation(model.key)} as {model.sql}"
+    return f"create or replace {kind} {relation(model.key)} as {in_utc(con, model.sql)}"
 
 
 def describe_models(graph: ModelGraph) -> dict[ModelKey, Columns]:
@@ -112,7 +113,7 @@ def file_error(model: SqlModel, error: duckdb.Error) -> ModelFileError:
 
 def _create_empty(con: duckdb.DuckDBPyConnection, model: SqlModel) -> None:
     is_view = model.materialization is Materialization.VIEW
-    con.execute(create_statement(model) if is_view else f"{create_statement(model)}\nwith no data")
+    con.execute(create_statement(con, model) if is_view else f"{create_statement(con, model)}\nwith no data")
 
 
 def _require_header_sql_binds(con: duckdb.DuckDBPyConnection, model: SqlModel) -> None:

@@ -20,6 +20,7 @@ from linkt_pipeline.transform.graph import ModelGraph
 from linkt_pipeline.transform.incremental import apply_changes
 from linkt_pipeline.transform.macro import create_macros
 from linkt_pipeline.transform.model import Columns, Materialization, ModelKey, SqlModel
+from linkt_pipeline.transform.moments import columns_in_utc
 from linkt_pipeline.transform.seed import SEEDS_FOLDER
 from linkt_pipeline.warehouse.catalog import literal, quoted
 
@@ -158,7 +159,7 @@ def _materialize(
         found = None
     match model.materialization:
         case Materialization.VIEW:
-            con.execute(create_statement(model))
+            con.execute(create_statement(con, model))
             return BuildMode.VIEW, 0, None
         case Materialization.INCREMENTAL if (
             found and not full_refresh and last.version == version and not _columns_differ(con, model)
@@ -168,7 +169,7 @@ def _materialize(
                 return BuildMode.UNCHANGED, 0, last.contents or new_contents()
             return BuildMode.INCREMENTAL, delta.inserted, new_contents()
         case _:
-            return BuildMode.FULL, _count(con, create_statement(model)), new_contents()
+            return BuildMode.FULL, _count(con, create_statement(con, model)), new_contents()
 
 
 def _existing(con: duckdb.DuckDBPyConnection, key: ModelKey) -> _Found | None:
@@ -188,8 +189,7 @@ def _kind(model: SqlModel) -> str:
 
 def _columns_differ(con: duckdb.DuckDBPyConnection, model: SqlModel) -> bool:
     """A column added to a source reaches ``select *`` without any change of code."""
-    described = con.execute(f"describe {model.sql}").fetchall()
-    return {row[0]: row[1] for row in described} != table_columns(con, model.key)
+    return columns_in_utc(con, model.sql) != table_columns(con, model.key)
 
 
 def _describe(con: duckdb.DuckDBPyConnection, model: SqlModel, comment: str | None) -> Columns:

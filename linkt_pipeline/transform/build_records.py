@@ -14,6 +14,8 @@ import duckdb
 from linkt_pipeline.transform.model import SqlModel
 from linkt_pipeline.transform.statement import fingerprint
 
+_BUILDER = "moments in UTC"  # another one builds every table anew, because the same SQL gives other rows
+
 
 @dataclass(frozen=True)
 class LastBuild:
@@ -47,7 +49,9 @@ def version_of(con: duckdb.DuckDBPyConnection, model: SqlModel) -> str:
     file was changed may be waiting for its build.
     """
     built = dict(con.execute("select model, code_version from linkt.model_builds").fetchall())
-    return fingerprint(model.code_version, *(f"{key} {built.get(str(key))}" for key in sorted(model.depends_on)))
+    return fingerprint(
+        _BUILDER, model.code_version, *(f"{key} {built.get(str(key))}" for key in sorted(model.depends_on))
+    )
 
 
 def contents_of_models(con: duckdb.DuckDBPyConnection) -> Mapping[str, str]:

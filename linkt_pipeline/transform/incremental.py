@@ -13,6 +13,7 @@ import duckdb
 
 from linkt_pipeline.transform.columns import relation, table_columns
 from linkt_pipeline.transform.model import Incremental, SqlModel
+from linkt_pipeline.transform.moments import in_utc
 from linkt_pipeline.warehouse.catalog import quoted
 
 CHANGED = "linkt_changed_keys"
@@ -54,7 +55,7 @@ def apply_changes(con: duckdb.DuckDBPyConnection, model: SqlModel) -> Delta:
         if not changed:
             return Delta(0, 0, 0)
         deleted = _count(con, f"delete from {table} where {_is_changed(settings)}")  # noqa: S608
-        inserted = _count(con, f"insert into {table} by name {narrowed(model)}")
+        inserted = _count(con, f"insert into {table} by name {in_utc(con, narrowed(model))}")
         return Delta(changed, deleted, inserted)
     finally:
         con.execute(f"drop table if exists temp.{CHANGED}")
@@ -70,7 +71,7 @@ def bind_narrowed(con: duckdb.DuckDBPyConnection, model: SqlModel) -> None:
     table = relation(model.key)
     con.execute(f"create or replace temp table {CHANGED} as select {_list(settings.key)} from {table} limit 0")  # noqa: S608
     try:
-        con.execute(f"explain insert into {table} by name {narrowed(model)}")
+        con.execute(f"explain insert into {table} by name {in_utc(con, narrowed(model))}")
         con.execute(f"explain select {_list((*settings.key, settings.cursor))} {_pairs(con, model)}")
     finally:
         con.execute(f"drop table if exists temp.{CHANGED}")
@@ -110,7 +111,7 @@ def _pairs(con: duckdb.DuckDBPyConnection, model: SqlModel) -> str:
     wanted = {*settings.key, settings.cursor}
     if wanted <= set(table_columns(con, settings.spine)):
         return f"from {relation(settings.spine)}"
-    return f"from ({model.sql}\n)"
+    return f"from ({in_utc(con, model.sql)}\n)"
 
 
 def _is_changed(settings: Incremental) -> str:

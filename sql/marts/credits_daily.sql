@@ -38,7 +38,7 @@ spent as (
 )
 
 select
-    cast(timezone('UTC', run.spent_at) as date) as day,
+    cast(run.spent_at as date) as day,
     run.task_id,
     run.task,
     spent.action_type,

@@ -34,7 +34,7 @@ with companies as (
 select
     signal.signal_id,
     signal.detected_at,
-    cast(date_trunc('week', timezone('UTC', signal.detected_at)) as date) as detected_week,
+    cast(date_trunc('week', signal.detected_at) as date) as detected_week,
     signal.signal_type,
     signal.signal_label,
     signal.strength_level,

@@ -30,7 +30,7 @@ def _other(column: str, data_type: str) -> str:
             return f"not coalesce({column}, false)"
         case "JSON":
             return "'{\"odd\": 7}'::json"
-        case "DATE" | "TIMESTAMP WITH TIME ZONE":
+        case "DATE" | "TIMESTAMP" | "TIMESTAMP WITH TIME ZONE":
             return f"coalesce({column} + interval 1 day, date '2020-01-01')::{data_type}"
         case "VARCHAR[]":
             return f"list_append(coalesce({column}, []), 'odd')"

@@ -3,6 +3,7 @@
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import duckdb
 import pytest
@@ -396,15 +397,41 @@ def test_the_books_of_older_releases_are_read(con: duckdb.DuckDBPyConnection, fo
     assert build(con, folder, "marts.t").mode is BuildMode.UNCHANGED
 
 
-@pytest.mark.parametrize("kind", [TABLE, INCREMENTAL.split("g\n", 1)[1], ""], ids=["table", "incremental", "view"])
+KINDS = pytest.mark.parametrize(
+    "kind", [TABLE, INCREMENTAL.split("g\n", 1)[1], ""], ids=["table", "incremental", "view"]
+)
+
+
+@KINDS
+def test_moments_are_in_utc_and_without_a_zone_that_a_session_could_change(
+    con: duckdb.DuckDBPyConnection, folder: Folder, kind: str
+) -> None:
+    con.execute("set TimeZone = 'America/New_York'")
+    late = "timestamptz '2026-01-01 02:00:00+00'"
+    moments = f"{late} as moment, [{late}, null] as moments, timestamptz 'infinity' as never, null::timestamptz as none"
+    folder.write("marts.t", f"{kind}select id, changed_at, {moments} from linkt.things")
+    folder.write("marts.days", f"{TABLE}select moment::date as day from marts.t")
+    put(con, "a", 1, 1)
+    build(con, folder, "marts.t")
+    put(con, "b", 1, 2)
+    for name in ("marts.t", "marts.days"):
+        build(con, folder, name)
+    moment = datetime(2026, 1, 1, 2)
+    found = con.execute("select moment, moments, never::varchar, none, typeof(none) from marts.t").fetchall()
+    assert found == [(moment, [moment, None], "infinity", None, "TIMESTAMP")] * 2
+    assert rows(con, "marts.days") == [(moment.date(),)] * 2
+
+
+@KINDS
 def test_a_published_copy_put_in_place_of_the_warehouse_gets_its_types_back(
     tmp_path: Path, folder: Folder, kind: str
 ) -> None:
     folder.write("marts.t", f"{kind}select id, changed_at from linkt.things")
+    key = UUID("5f0f0a8e-0000-4000-8000-000000000000")
     warehouse = Warehouse(tmp_path / "data" / "warehouse.duckdb")
     with warehouse.write() as con:
-        con.execute("create table linkt.things (id varchar, changed_at timestamptz)")
-        con.execute("insert into linkt.things values ('a', timestamptz '2026-04-07 00:00:00+00')")
+        con.execute("create table linkt.things (id varchar, changed_at uuid)")
+        con.execute("insert into linkt.things values ('a', $1)", [key])
     build_in(warehouse, folder, "marts.t")
     copy = publish_snapshot(warehouse, tmp_path / "published").path
 
@@ -414,9 +441,9 @@ def test_a_published_copy_put_in_place_of_the_warehouse_gets_its_types_back(
     build_in(restored, folder, "marts.t")
 
     with restored.read() as con:
-        assert con.execute("select id, changed_at from marts.t").fetchall() == [("a", START)]
+        assert con.execute("select id, changed_at from marts.t").fetchall() == [("a", key)]
     with duckdb.connect(str(copy), read_only=True) as con:
-        assert con.execute("select changed_at from marts.t").fetchall() == [(START.replace(tzinfo=None),)]
+        assert con.execute("select changed_at from marts.t").fetchall() == [(str(key),)]
 
 
 def build_in(warehouse: Warehouse, folder: Folder, name: str) -> None:

@@ -1,0 +1,45 @@
+"""Moments of models are TIMESTAMP in UTC, from the first model on.
+
+A TIMESTAMP WITH TIME ZONE is shown, truncated and cast in the zone of whoever looks. As a TIMESTAMP it is the same day
+for everyone, in the warehouse as in the published copy, so that a view gives the same rows in both and nothing has to be
+converted when it is published.
+"""
+
+import duckdb
+
+from linkt_pipeline.transform.model import Columns
+from linkt_pipeline.warehouse.catalog import quoted
+
+_MOMENT = "TIMESTAMP WITH TIME ZONE"
+_PUBLISHED = {_MOMENT: "TIMESTAMP", f"{_MOMENT}[]": "TIMESTAMP[]"}
+
+
+def in_utc(con: duckdb.DuckDBPyConnection, select: str) -> str:
+    """A SELECT with every moment among its columns, and every list of moments, in UTC; lines stay what they are."""
+    converted = {
+        name: _moment_in_utc(quoted(name)) if kind == _MOMENT else _list_in_utc(quoted(name))
+        for name, kind in _described(con, select).items()
+        if kind in _PUBLISHED
+    }
+    if not converted:
+        return select
+    replaced = ", ".join(f"{expression} as {quoted(name)}" for name, expression in converted.items())
+    return f"select * replace ({replaced}) from ({select}\n)"  # noqa: S608
+
+
+def columns_in_utc(con: duckdb.DuckDBPyConnection, select: str) -> Columns:
+    """The columns that :func:`in_utc` of a SELECT has."""
+    return {name: _PUBLISHED.get(kind, kind) for name, kind in _described(con, select).items()}
+
+
+def _described(con: duckdb.DuckDBPyConnection, select: str) -> Columns:
+    return {row[0]: row[1] for row in con.execute(f"describe {select}").fetchall()}
+
+
+def _moment_in_utc(moment: str) -> str:
+    # A cast asks the session for its zone, and costs thirty times as much. Of an infinite one there are no microseconds.
+    return f"case when isfinite({moment}) then make_timestamp(epoch_us({moment})) else timezone('UTC', {moment}) end"
+
+
+def _list_in_utc(moments: str) -> str:
+    return f"list_transform({moments}, lambda moment: {_moment_in_utc('moment')})"
