@@ -1,8 +1,8 @@
 """Moments of models are TIMESTAMP in UTC, from the first model on.
 
 A TIMESTAMP WITH TIME ZONE is shown, truncated and cast in the zone of whoever looks. As a TIMESTAMP it is the same day
-for everyone, in the warehouse as in the published copy, so that a view gives the same rows in both and nothing has to be
-converted when it is published.
+for everyone, in the warehouse as in the published copy, so that a view gives the same rows in both and nothing has to
+be converted when it is published.
 """
 
 import duckdb
@@ -37,7 +37,7 @@ def _described(con: duckdb.DuckDBPyConnection, select: str) -> Columns:
 
 
 def _moment_in_utc(moment: str) -> str:
-    # A cast asks the session for its zone, and costs thirty times as much. Of an infinite one there are no microseconds.
+    # A cast asks the session for its zone, at thirty times the cost. An infinite moment has no microseconds.
     return f"case when isfinite({moment}) then make_timestamp(epoch_us({moment})) else timezone('UTC', {moment}) end"
 
 
