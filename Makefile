@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint ui bench docs lock screenshots clean
+.PHONY: demo test lint ui bench docs lock screenshots dist clean
 
 demo: $(VENV)/.installed
 	$(BIN)/linkt-pipeline demo
@@ -30,6 +30,10 @@ docs: $(VENV)/.installed
 screenshots: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.end_to_end.screenshots
 
+# Wheel and sdist, with the SQL models inside.
+dist: $(VENV)/.installed
+	$(BIN)/python -m hatchling build -d dist
+
 # Exact versions with hashes, and no registry host: needs uv, which is not needed to install.
 lock:
 	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -55,4 +59,4 @@ $(VENV)/.installed-bench: $(VENV)/.installed-dev requirements-bench.lock
 	touch $@
 
 clean:
-	rm -rf $(VENV) data/sandbox .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) dist data/sandbox .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -86,12 +86,12 @@ def _add_batch(warehouse: Any) -> dict[str, float]:
 
 
 def _graph(warehouse: Any) -> Any:
-    from linkt_pipeline.settings import PROJECT_ROOT
+    from linkt_pipeline.package_files import BUILT_IN_SQL
     from linkt_pipeline.transform import load_models, warehouse_sources
 
     with warehouse.read() as con:
         sources = warehouse_sources(con)
-    return PROJECT_ROOT / "sql", load_models(PROJECT_ROOT / "sql", sources)
+    return BUILT_IN_SQL, load_models(BUILT_IN_SQL, sources)
 
 
 def _build(warehouse: Any, *, full: bool) -> dict[str, float]:

@@ -20,7 +20,6 @@ from linkt_pipeline.redaction import register_secret
 
 PRODUCTION_URL = "https://api.linkt.ai"
 ENV_FILE = ".env"
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SANDBOX_TASKS_FILE = Path(__file__).resolve().parent / "sandbox" / "tasks.yaml"
 
 # Dagster writes the folder unquoted into the address of its SQLite files: all after "?" is lost, "%20" becomes a blank.

@@ -9,7 +9,7 @@ pytest.importorskip("psutil")
 from bench.__main__ import SECTIONS
 from bench.outcome import Section
 from bench.report import write_section
-from linkt_pipeline.settings import PROJECT_ROOT
+from tests.paths import PROJECT_ROOT
 
 COMMITTED = PROJECT_ROOT / "docs" / "benchmarks.md"
 

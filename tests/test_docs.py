@@ -9,9 +9,9 @@ from click.testing import CliRunner
 
 from linkt_pipeline.cli.main import cli
 from linkt_pipeline.cli.models import models
-from linkt_pipeline.settings import PROJECT_ROOT
 from linkt_pipeline.tasks_yaml import load_tasks
 from linkt_pipeline.warehouse.migration import empty_warehouse
+from tests.paths import PROJECT_ROOT
 
 DOCUMENTS = sorted(
     [PROJECT_ROOT / "README.md", PROJECT_ROOT / "CONTRIBUTING.md", *(PROJECT_ROOT / "docs").glob("*.md")]

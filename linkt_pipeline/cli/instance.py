@@ -6,10 +6,9 @@ import tempfile
 
 from linkt_pipeline.cli.output import echo
 from linkt_pipeline.errors import ConfigError
+from linkt_pipeline.package_files import INSTANCE_TEMPLATE
 from linkt_pipeline.permissions import secure_folder
-from linkt_pipeline.settings import PROJECT_ROOT, Settings
-
-_TEMPLATE = PROJECT_ROOT / "data" / "dagster.yaml"
+from linkt_pipeline.settings import Settings
 
 
 def prepare_instance(settings: Settings) -> None:
@@ -26,7 +25,7 @@ def prepare_instance(settings: Settings) -> None:
         if note := secure_folder(root, settings.published_for):
             echo(f"note: {note}", err=True)
         if not (root / "dagster.yaml").exists():
-            shutil.copyfile(_TEMPLATE, root / "dagster.yaml")
+            shutil.copyfile(INSTANCE_TEMPLATE, root / "dagster.yaml")
         with tempfile.TemporaryFile(dir=root):  # mkdir on an existing folder says nothing about writing to it
             pass
     except OSError as error:

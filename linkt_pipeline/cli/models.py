@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from linkt_pipeline.cli.output import echo
-from linkt_pipeline.settings import PROJECT_ROOT
+from linkt_pipeline.package_files import BUILT_IN_SQL, require_sql
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,11 +35,11 @@ def models(check: bool, test: bool, markdown: bool) -> int:
     with empty_warehouse() as con:
         sources = warehouse_sources(con)
         landed = read_catalog(con)
-    project = load_project(PROJECT_ROOT / "sql", sources)
+    project = load_project(require_sql(BUILT_IN_SQL), sources)
     for problem in project.mistakes:
         echo(f"error: {problem}", err=True)
     if check:
-        for warning in warn_of_hashes(PROJECT_ROOT / "sql"):
+        for warning in warn_of_hashes(BUILT_IN_SQL):
             echo(f"warning: {warning}", err=True)
     if project.graph.quarantined:
         left_out = ", ".join(map(str, project.graph.quarantined))
@@ -68,7 +68,7 @@ def _test(graph: "ModelGraph") -> int:
     """Each file of cases on a line, what came out otherwise below it. Returns 1 if anything did."""
     from linkt_pipeline.transform import run_cases
 
-    found = list(run_cases(PROJECT_ROOT / "sql", graph))
+    found = list(run_cases(BUILT_IN_SQL, graph))
     for result in found:
         for failure in result.failures:
             echo(f"error: {failure}", err=True)

@@ -16,7 +16,7 @@ import click
 from linkt_pipeline.cli.deployment import Deployment
 from linkt_pipeline.cli.errors import PortTakenError, UnguardedUiError
 from linkt_pipeline.cli.output import echo
-from linkt_pipeline.settings import PROJECT_ROOT
+from linkt_pipeline.package_files import WORKSPACE
 
 _HOST = "127.0.0.1"
 _DEFAULT_PORT = 3000
@@ -70,8 +70,7 @@ def ui(port: int | None) -> int:
 
 
 def _command(port: int) -> list[str]:
-    workspace = str(PROJECT_ROOT / "workspace.yaml")
-    options = ["-w", workspace, "-h", _HOST, "-p", str(port), "--log-level", "warning"]
+    options = ["-w", str(WORKSPACE), "-h", _HOST, "-p", str(port), "--log-level", "warning"]
     return [sys.executable, "-W", "ignore", "-m", "linkt_pipeline.cli.dagster_dev", *options]
 
 

@@ -9,11 +9,12 @@ import dagster as dg
 import pytest
 
 from linkt_pipeline.assets.location import build_definitions
-from linkt_pipeline.settings import PROJECT_ROOT, Settings
+from linkt_pipeline.settings import Settings
 from linkt_pipeline.tasks_yaml import load_tasks
 from linkt_pipeline.transform import LineageCache, describe_models, load_models, warehouse_sources
 from linkt_pipeline.warehouse.migration import empty_warehouse
 from tests.assets.deployment import TASKS
+from tests.paths import PROJECT_ROOT
 
 
 def validate(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:

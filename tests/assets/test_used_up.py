@@ -7,8 +7,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from linkt_pipeline.settings import PROJECT_ROOT
 from tests.assets.deployment import Deployment, failures
+from tests.paths import PROJECT_ROOT
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from linkt_pipeline.settings import PROJECT_ROOT
 from linkt_pipeline.transform import build_model, load_models, prepare_builds, warehouse_sources
 from linkt_pipeline.warehouse.file import Session, Warehouse
 from linkt_pipeline.warehouse.migration import empty_warehouse
+from tests.paths import PROJECT_ROOT
 
 from .worlds import World
 

@@ -9,10 +9,10 @@ import pytest
 
 from linkt_pipeline.audit import MARTS, run_audit
 from linkt_pipeline.audit.findings import MartAudit
-from linkt_pipeline.settings import PROJECT_ROOT
 from linkt_pipeline.transform import describe_models, load_models, warehouse_sources
 from linkt_pipeline.warehouse.file import Session
 from linkt_pipeline.warehouse.migration import empty_warehouse
+from tests.paths import PROJECT_ROOT
 
 with empty_warehouse() as _con:
     _GRAPH = load_models(PROJECT_ROOT / "sql", warehouse_sources(_con))

@@ -6,7 +6,8 @@ import pytest
 
 from linkt_pipeline.cli.instance import prepare_instance
 from linkt_pipeline.errors import ConfigError
-from linkt_pipeline.settings import PROJECT_ROOT, Settings
+from linkt_pipeline.settings import Settings
+from tests.paths import PROJECT_ROOT
 
 
 @pytest.fixture(autouse=True)

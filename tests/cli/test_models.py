@@ -8,7 +8,7 @@ import pytest
 from linkt_pipeline.cli.dagster_run import FailedCheck, JobResult
 from linkt_pipeline.cli.execution import report_failures
 from linkt_pipeline.cli.main import run_command
-from linkt_pipeline.settings import PROJECT_ROOT
+from tests.paths import PROJECT_ROOT
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from linkt_pipeline.settings import PROJECT_ROOT
+from tests.paths import PROJECT_ROOT
 
 _START_SECONDS = 90
 _RUN_SECONDS = 90

@@ -20,8 +20,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from linkt_pipeline.report import write_report
 from linkt_pipeline.sandbox import running_sandbox
 from linkt_pipeline.sandbox.process.background import stop_sandbox
-from linkt_pipeline.settings import PROJECT_ROOT
 from tests.end_to_end.dagster_dev import dagster_dev
+from tests.paths import PROJECT_ROOT
 
 IMAGES = PROJECT_ROOT / "docs" / "images"
 TASKS = ("enterprise_saas_search", "trade_fair_ingest", "saas_signals", "grid_storage_topic")

@@ -17,11 +17,11 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from linkt_pipeline.settings import PROJECT_ROOT
 from linkt_pipeline.transform import load_models, warehouse_sources
 from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.migration import empty_warehouse
 from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
+from tests.paths import PROJECT_ROOT
 from tests.sql.conftest import Bench
 
 MADE = datetime(2026, 4, 12, 9, 0, tzinfo=UTC)

@@ -22,8 +22,8 @@ from linkt_pipeline.executions.start import start_or_adopt
 from linkt_pipeline.executions.worker import Timing
 from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.ledger.ledger import Execution, ExecutionState, Intention
-from linkt_pipeline.settings import PROJECT_ROOT
 from tests.api.raw_server import Request, answer
+from tests.paths import PROJECT_ROOT
 
 from .front import Forward, Rule, first_start, in_front, is_start
 from .scene import TIMING, Scene, run, search

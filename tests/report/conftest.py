@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from linkt_pipeline.settings import PROJECT_ROOT
 from linkt_pipeline.transform import ModelGraph, load_models, warehouse_sources
 from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.migration import empty_warehouse
 from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
+from tests.paths import PROJECT_ROOT
 from tests.sql.conftest import Bench
 
 TODAY = datetime.now(UTC)

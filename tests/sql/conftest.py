@@ -10,7 +10,6 @@ import duckdb
 import pytest
 
 from linkt_pipeline.api import RunStatus
-from linkt_pipeline.settings import PROJECT_ROOT
 from linkt_pipeline.transform import (
     BuildResult,
     ModelGraph,
@@ -22,6 +21,7 @@ from linkt_pipeline.transform import (
 )
 from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.migration import empty_warehouse
+from tests.paths import PROJECT_ROOT
 
 SQL_DIR = PROJECT_ROOT / "sql"
 SAMPLES = PROJECT_ROOT / "tests" / "samples"

@@ -6,9 +6,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from linkt_pipeline.settings import PROJECT_ROOT
 from linkt_pipeline.transform import BuildMode, load_models, warehouse_sources, warn_of_hashes
 from linkt_pipeline.warehouse.migration import empty_warehouse
+from tests.paths import PROJECT_ROOT
 
 from .conftest import Folder
 from .test_building import TABLE, build, rows

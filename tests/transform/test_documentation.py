@@ -5,10 +5,10 @@ from pathlib import Path
 
 import duckdb
 
-from linkt_pipeline.settings import PROJECT_ROOT
 from linkt_pipeline.transform import ModelKey, build_model, describe_models, load_checks, load_models
 from linkt_pipeline.transform.header import MACRO_KEYS, MODEL_KEYS
 from linkt_pipeline.warehouse.migration import migrate
+from tests.paths import PROJECT_ROOT
 
 PAGE = (PROJECT_ROOT / "docs" / "models.md").read_text()
 
