@@ -15,7 +15,7 @@ from tests.paths import PROJECT_ROOT
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of sql/ that a test may change."""
     shutil.copytree(PROJECT_ROOT / "sql", tmp_path / "sql")
-    monkeypatch.setattr("linkt_pipeline.cli.models.PROJECT_ROOT", tmp_path)
+    monkeypatch.setattr("linkt_pipeline.cli.models.BUILT_IN_SQL", tmp_path / "sql")
     return tmp_path / "sql"
 
 
