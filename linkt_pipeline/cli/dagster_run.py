@@ -21,7 +21,6 @@ from dagster._core.utils import make_new_run_id
 from linkt_pipeline.assets.askers import ASKED_BY_TAG
 from linkt_pipeline.assets.location import build_definitions
 from linkt_pipeline.cli.errors import DUCKDB_INTERRUPTED
-from linkt_pipeline.cli.event_log import with_prepared_event_log
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.executions.events import Observer
 from linkt_pipeline.ledger.lease_owner import Owner, owner_is_gone
@@ -159,7 +158,7 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     """
     no_capture = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
     instance = InstanceRef.from_dir(str(settings.root), overrides={"compute_logs": no_capture})
-    return dg.DagsterInstance.from_ref(with_prepared_event_log(instance))
+    return dg.DagsterInstance.from_ref(instance)
 
 
 def release_dead_runs(instance: dg.DagsterInstance) -> list[str]:
