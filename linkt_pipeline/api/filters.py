@@ -45,12 +45,16 @@ class EntityFilters(PageFilters, total=False):
 
     Attributes:
         status: ``new``, ``reviewed``, ``passed``, ``contacted`` or ``null``.
+        external_id: entities of all ICPs that carry this id of another system.
+        external_source: the system that owns it; the API takes ``salesforce`` where none is given.
     """
 
     icp_id: OneOrMany
     sheet_id: str | None
     entity_type: str | None
     status: OneOrMany
+    external_id: str | None
+    external_source: str | None
 
 
 class SignalFilters(PageFilters, total=False):
@@ -60,10 +64,14 @@ class SignalFilters(PageFilters, total=False):
         days: 1 to 90; without it the API shows the last 30 days only, and never more than 90.
         sort_by: ``created_at``, ``updated_at``, ``signal_type`` or ``strength``.
         order: -1 newest first, 1 oldest first.
+        external_id: signals of the entities, in all ICPs, that carry this id of another system.
+        external_source: the system that owns it; the API takes ``salesforce`` where none is given.
     """
 
     icp_id: str | None
     entity_id: str | None
+    external_id: str | None
+    external_source: str | None
     signal_type: str | None
     strength: str | None
     days: int | None

@@ -170,7 +170,12 @@ class Execution(WireModel):
 
 
 class Entity(WireModel):
-    """A company, a person or another thing of a sheet. ``data`` holds any JSON under names the customer chose."""
+    """A company, a person or another thing of a sheet. ``data`` holds any JSON under names the customer chose.
+
+    Attributes:
+        external_id: the record's id in another system, such as a Salesforce account id.
+        external_source: that system, such as ``salesforce``.
+    """
 
     essential = frozenset({"id", "data"})
 
@@ -184,12 +189,18 @@ class Entity(WireModel):
     comments: str | None = None
     data: JsonObject = Field(default_factory=dict)
     duplicate_info: dict[str, Any] | None = None
+    external_id: str | None = None
+    external_source: str | None = None
     created_at: Timestamp = None
     updated_at: Timestamp = None
 
 
 class Signal(WireModel):
-    """A business event. Immutable; ``created_at`` is when it was detected, not when it happened."""
+    """A business event. Immutable; ``created_at`` is when it was detected, not when it happened.
+
+    Attributes:
+        metadata: what else the workflow knows; its contents are documented nowhere.
+    """
 
     id: Id
     icp_id: str | None = None
@@ -200,6 +211,7 @@ class Signal(WireModel):
     summary: str | None = None
     references: Texts = Field(default_factory=list)
     entity_ids: Texts = Field(default_factory=list)
+    metadata: dict[str, Any] | None = None
     created_at: Timestamp = None
 
 

@@ -1,10 +1,10 @@
 """The shape of every frame that can be landed: explicit, never inferred from a payload.
 
 Times are aware and in UTC; columns marked JSON hold JSON text. JSON columns that a payload holds (``input``, ``data``,
-``entity_schema``...) are in no frame: DuckDB cuts them out of the payload, so that no number in them is re-encoded. A
-frame may have its columns in any order and more of them. ``fetched_at`` is a moment of the request, never that of
-landing: for entities and signals when it was sent, because a row can't be newer than that; for runs when its reply was
-there, because what a run names can't be older.
+``metadata``, ``entity_schema``...) are in no frame: DuckDB cuts them out of the payload, so that no number in them is
+re-encoded. A frame may have its columns in any order and more of them. ``fetched_at`` is a moment of the request, never
+that of landing: for entities and signals when it was sent, because a row can't be newer than that; for runs when its
+reply was there, because what a run names can't be older.
 """
 
 from collections.abc import Mapping
@@ -55,6 +55,8 @@ ENTITIES_FRAME: FrameSchema = {
     "parent_id": pl.String,
     "status": pl.String,
     "comments": pl.String,
+    "external_id": pl.String,
+    "external_source": pl.String,
     "created_at": UTC,
     "updated_at": UTC,
     "fetched_at": UTC,

@@ -80,6 +80,27 @@ def test_signals_by_id_and_by_page_are_the_same(sandbox):
     assert sorted(s.id for s in signals) == sorted(s.id for s in paged)
 
 
+def test_the_key_of_a_crm_finds_entities_of_all_icps_and_their_signals(sandbox):
+    async def scenario():
+        async with client_of(sandbox) as client:
+            await finish(client, await client.execute_task(SIGNALS, icp_id=WATCHED_ICP, parameters={"num_results": 40}))
+            entities = [entity async for entity in client.list_entities()]
+            named = {entity_id async for signal in client.list_signals(days=90) for entity_id in signal.entity_ids}
+            linked = next(each for each in entities if each.id in named and each.external_source == "salesforce")
+            key = {"external_id": linked.external_id, "external_source": "salesforce"}
+            found = [entity async for entity in client.list_entities(**key)]
+            signals = [signal async for signal in client.list_signals(days=90, **key)]
+            elsewhere = await client.list_entities_page(external_id=linked.external_id, external_source="hubspot")
+            return linked, found, signals, elsewhere
+
+    linked, found, signals, elsewhere = asyncio.run(scenario())
+    assert linked in found
+    assert {entity.external_id for entity in found} == {linked.external_id}
+    assert signals
+    assert all(linked.id in signal.entity_ids for signal in signals)
+    assert elsewhere.items == []
+
+
 def test_reference_data_is_listed_and_read(sandbox):
     async def scenario():
         async with client_of(sandbox) as client:

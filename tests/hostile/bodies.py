@@ -59,6 +59,7 @@ TOKENS = {
 FIELDS = (
     "id", "run_id", "task_id", "icp_id", "task_type", "flow_run_id", "status", "input", "output", "error", "created_at",
     "updated_at", "sheet_id", "sheet_name", "entity_type", "parent_id", "comments", "data", "duplicate_info",
+    "external_id", "external_source", "metadata",
     "signal_type", "signal_display_name", "strength", "score", "summary", "references", "entity_ids", "name",
     "description", "task_config", "entity_schema", "entity_targets", "mode", "prompt", "total", "page", "page_size",
     "state_counts", "stats", "runs", "entities", "signals", "tasks", "icps", "sheets",

@@ -7,6 +7,7 @@ from linkt import APIResponseValidationError, AuthenticationError, Linkt, NotFou
 
 from linkt_pipeline.sandbox import Sandbox
 from linkt_pipeline.sandbox.world.reference_data import (
+    FAIR,
     FAIR_FILE,
     INGEST_TASK,
     MONITOR,
@@ -113,6 +114,33 @@ def test_signals(sdk: Linkt) -> None:
     first = page.signals[0]
     assert sdk.signal.list(entity_id=first.entity_ids[0], signal_type=first.signal_type).total >= 1
     assert None in {signal.signal_type for signal in page.signals}
+
+
+def test_entities_and_signals_are_found_by_the_key_of_a_crm(sdk: Linkt) -> None:
+    run_to_the_end(sdk, INGEST_TASK, FAIR)
+    run_to_the_end(sdk, SHEET_SIGNALS_TASK, MONITOR, num_results=60)
+    entities = [item for page in (1, 2) for item in sdk.entity.list(page=page, page_size=100).entities]
+    signals = sdk.signal.list(days=90, page_size=100).signals
+    keys = {(item.external_source, item.external_id) for item in entities if item.external_id}
+    assert {"salesforce", "hubspot"} == {source for source, _ in keys}
+    assert None in {item.external_id for item in entities}
+    assert {type(signal.metadata) for signal in signals} == {dict, type(None)}
+
+    icps_of_a_key, signals_of_a_key = set(), set()
+    for source, key in keys:
+        carriers = {item.id for item in entities if (item.external_source, item.external_id) == (source, key)}
+        found = sdk.entity.list(external_id=key, external_source=source, page_size=100).entities
+        assert {item.id for item in found} == carriers
+        if source == "salesforce":
+            assert sdk.entity.list(external_id=key).total == len(carriers)
+        else:
+            assert sdk.entity.list(external_id=key).total == 0  # it is a record of Salesforce that is asked for
+        about = sdk.signal.list(external_id=key, external_source=source, days=90, page_size=100).signals
+        assert {item.id for item in about} == {item.id for item in signals if carriers & {*item.entity_ids}}
+        icps_of_a_key.add(len({item.icp_id for item in found}))
+        signals_of_a_key.add(len(about))
+    assert 2 in icps_of_a_key
+    assert signals_of_a_key > {0}
 
 
 def test_tasks_icps_sheets_schedules_and_files(sdk: Linkt) -> None:

@@ -34,8 +34,12 @@ def test_a_second_start_continues_the_story(tmp_path: Path) -> None:
     with running_sandbox(tmp_path, speed=50) as sandbox, client(sandbox.url) as http:
         run = finished(http, execute(http, SEARCH_TASK, icp_id=SAAS, parameters={"num_results": 3}))
         entities = http.get("/v1/entity?page_size=100").json()
+        linked = next(item for item in entities["entities"] if item["external_source"] == "salesforce")
+        carriers = http.get("/v1/entity", params={"external_id": linked["external_id"]}).json()
+        assert linked in carriers["entities"]
 
     with running_sandbox(tmp_path, speed=50) as sandbox, client(sandbox.url) as http:
+        assert http.get("/v1/entity", params={"external_id": linked["external_id"]}).json() == carriers
         assert http.get(f"/v1/run/{run['id']}").json() == run
         assert http.get("/v1/entity?page_size=100").json() == entities
         again = finished(http, execute(http, SEARCH_TASK, icp_id=SAAS, parameters={"num_results": 3}))

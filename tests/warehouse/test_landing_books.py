@@ -203,6 +203,16 @@ def test_signals_land_once_and_the_later_content_wins(warehouse: Warehouse) -> N
     assert fetch(warehouse, "select summary from linkt.signals where signal_id = 's'") == [("raised more",)]
 
 
+def test_metadata_of_a_signal_is_kept_as_sent(warehouse: Warehouse) -> None:
+    for number, metadata in enumerate(['{"n":12345678901234567890,"b":[null]}', "null", '["odd"]']):
+        row = signal(f"s{number}") | {"payload": f'{{"id": "s{number}", "metadata": {metadata}}}'}
+        land_signal_rows(warehouse, row)
+
+    assert fetch(warehouse, "select metadata::varchar from linkt.signals order by signal_id") == [
+        ('{"n":12345678901234567890,"b":[null]}',), (None,), ('["odd"]',),
+    ]  # fmt: skip
+
+
 def test_finished_executions_without_a_landed_run_are_owed(warehouse: Warehouse) -> None:
     with warehouse.write() as con:
         con.execute(

@@ -176,3 +176,18 @@ def test_a_version_knows_the_newest_run_that_named_it(warehouse: Warehouse) -> N
         ("e", "second"),
         ("unnamed", None),
     ]
+
+
+def test_another_external_id_is_a_version(warehouse: Warehouse) -> None:
+    def linked(external_id: str | None, minutes: float) -> dict:
+        keys = {"external_id": external_id, "external_source": external_id and "salesforce"}
+        return entity("e", updated=minutes, **keys) | keys
+
+    for minutes, external_id in enumerate([None, "001A", "001A", "001B"]):
+        land(warehouse, linked(external_id, minutes))
+
+    assert fetch(warehouse, "select external_id, external_source from linkt.entities") == [("001B", "salesforce")]
+    versions = "select external_id, external_source, external_unknown from linkt.entity_versions order by updated_at"
+    assert fetch(warehouse, versions) == [
+        (None, None, None), ("001A", "salesforce", None), ("001B", "salesforce", None),
+    ]  # fmt: skip

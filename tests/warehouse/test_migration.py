@@ -157,3 +157,60 @@ def test_one_run_in_two_rows_is_repaired(tmp_path: Path, monkeypatch: pytest.Mon
         ("c", "finished", "r2", None, None),
     ]
     assert owed == [("c", "somebody")]
+
+
+def test_external_keys_and_metadata_are_filled_from_the_payloads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an earlier version it is unknown which key it had, unless it was the content of today."""
+    path = tmp_path / "warehouse.duckdb"
+    con = duckdb.connect()
+    con.execute(f"attach '{path}' as warehouse; use warehouse; set TimeZone = 'UTC'")
+    with monkeypatch.context() as patch:
+        known = migration.migrations()
+        (keys,) = [step for step in known if step.name == "external_keys"]
+        patch.setattr(migration, "migrations", lambda: known[: known.index(keys)])
+        migration.migrate(con)
+    payloads = {
+        "linked": '{"external_id": "0015g00000AbCdE", "external_source": "salesforce"}',
+        "number": '{"external_id": 987654321012345678}',
+        "null": '{"external_id": null, "external_source": null}',
+        "odd": '{"external_id": {"id": 1}, "external_source": ["x"]}',
+        "none": "{}",
+    }
+    for entity_id, payload in payloads.items():
+        values = [entity_id, payload, NOW]
+        con.execute(
+            "insert into linkt.entities (entity_id, payload, fetched_at, content_hash) values ($1, $2, $3, 'new')",
+            values,
+        )
+        for content_hash in ("new", "old", "new"):
+            con.execute(
+                "insert into linkt.entity_versions (entity_id, fetched_at, content_hash) values ($1, $2, $3)",
+                [entity_id, NOW, content_hash],
+            )
+    for signal_id, payload in {"a": '{"metadata": {"n":1}}', "b": '{"metadata": null}', "c": "{}"}.items():
+        con.execute(
+            "insert into linkt.signals (signal_id, fetched_at, payload) values ($1, $2, $3)", [signal_id, NOW, payload]
+        )
+    con.close()
+
+    with Warehouse(path).read() as con:
+        entities = con.execute("select entity_id, external_id, external_source from linkt.entities").fetchall()
+        versions = con.execute(
+            "select distinct entity_id, content_hash, external_id, external_source, external_unknown "
+            "from linkt.entity_versions where coalesce(external_id, external_source) is not null or external_unknown"
+        ).fetchall()
+        signals = con.execute("select signal_id, metadata::varchar from linkt.signals order by 1").fetchall()
+    key, number = ("0015g00000AbCdE", "salesforce"), ("987654321012345678", None)
+    nothing = (None, None)
+    assert {entity_id: found for entity_id, *found in entities} == {
+        "linked": [*key], "number": [*number], "null": [*nothing], "odd": [*nothing], "none": [*nothing],
+    }  # fmt: skip
+    assert set(versions) == {
+        ("linked", "new", *key, None),
+        ("linked", "old", *nothing, True),
+        ("number", "new", *number, None),
+        ("number", "old", *nothing, True),
+    }
+    assert signals == [("a", '{"n":1}'), ("b", None), ("c", None)]

@@ -38,6 +38,7 @@ def _select(world: World, params: QueryParams) -> list[str]:
     query = Query(params)
     icps, statuses = query.many("icp_id"), query.many("status", (*STATUSES, "null"))
     sheet, kind, hide = query.text("sheet_id"), query.text("entity_type"), query.flag("hide_duplicates")
+    external = query.external()
 
     def wanted(row: EntityRow) -> bool:
         return (
@@ -46,9 +47,10 @@ def _select(world: World, params: QueryParams) -> list[str]:
             and kind in (None, row.entity_type)
             and (not statuses or (row.status or "null") in statuses)
             and not (hide and row.hidden_duplicate)
+            and external in (None, row.external)
         )
 
-    return world.own.select_entities((icps, sheet, kind, statuses, hide), wanted)
+    return world.own.select_entities((icps, sheet, kind, statuses, hide, external), wanted)
 
 
 def list_entities(world: World, request: Request, body: Any) -> Response:

@@ -73,6 +73,11 @@ class Query:
         except ValueError:
             raise invalid("datetime_parsing", ("query", name), "Input should be a valid datetime", value) from None
 
+    def external(self) -> tuple[str, str] | None:
+        """The record of another system that is asked for: the system, ``salesforce`` unless said, and its id."""
+        record = self.text("external_id")
+        return (self.text("external_source") or "salesforce", record) if record else None
+
     def page(self) -> tuple[int, int]:
         """Page number (from 1) and page size."""
         return self.whole("page", 1, ge=1), self.whole("page_size", DEFAULT_PAGE_SIZE, ge=1, le=MAX_PAGE_SIZE)

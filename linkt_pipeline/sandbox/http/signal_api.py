@@ -34,12 +34,15 @@ def list_signals(world: World, request: Request, body: Any) -> Response:
     kind, strength = query.text("signal_type"), query.text("strength")
     sort_by = query.text("sort_by", ("created_at", "updated_at", "signal_type", "strength")) or "created_at"
     order = query.order()
+    external = query.external()
+    carriers = {row.id for row in world.own.entities.values() if external is not None and row.external == external}
     found = [
         row
         for row in world.own.signals.values()
         if row.created >= since
         and icp in (None, row.icp_id)
         and (entity is None or entity in row.entity_ids)
+        and (external is None or not carriers.isdisjoint(row.entity_ids))
         and kind in (None, row.signal_type)
         and strength in (None, row.strength)
         and (not term or term in row.summary.lower() or term in (row.signal_type or ""))

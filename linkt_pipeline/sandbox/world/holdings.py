@@ -139,4 +139,5 @@ def _split_body(doc: bytes) -> dict[str, Any]:
 
 
 def _entity(doc: bytes) -> EntityRow:
-    return EntityRow(**_split_body(doc))
+    values = _split_body(doc)
+    return EntityRow(**values | {"external": values.get("external") and tuple(values["external"])})

@@ -25,7 +25,7 @@ def make_event(rng: Random, number: int, subject: str | None, other: str) -> dic
     strength = rng.choice(words.STRENGTHS)
     if number % 8 == 6:  # the API gives null for all three now and then
         score = strength = None
-    return {
+    event: dict[str, Any] = {
         "summary": template.format(
             company=subject,
             other=other,
@@ -48,3 +48,12 @@ def make_event(rng: Random, number: int, subject: str | None, other: str) -> dic
             for domain in rng.sample(words.NEWS_DOMAINS, rng.randrange(1, 4))
         ],
     }
+    return event | {"metadata": _metadata(number, shown, event["references"])}
+
+
+def _metadata(number: int, shown: str, references: list[str]) -> dict[str, Any] | None:
+    """What else a workflow knows of every other event; the API documents none of it."""
+    if number % 2:
+        return None
+    sources = {"count": len(references), "first": references[0].split("/")[2]}
+    return {"category": shown, "sources": sources, "is_rumour": number % 6 == 0}

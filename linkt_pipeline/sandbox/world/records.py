@@ -102,7 +102,11 @@ class RunRecord:
 
 @dataclass(slots=True)
 class EntityRow:
-    """An entity's filterable fields beside its body. ``number`` is the company's, also for its people."""
+    """An entity's filterable fields beside its body. ``number`` is the company's, also for its people.
+
+    Attributes:
+        external: the record it stands for in a CRM: the CRM and the record's id; None for one that is in none.
+    """
 
     id: str
     number: int
@@ -114,6 +118,7 @@ class EntityRow:
     parent_id: str | None
     hidden_duplicate: bool
     body: bytes
+    external: tuple[str, str] | None = None
 
 
 @dataclass(slots=True)

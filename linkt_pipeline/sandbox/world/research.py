@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from linkt_pipeline.sandbox.world.companies import Company, company_data, make_company, revise_company
+from linkt_pipeline.sandbox.world.crm import Record, account_of, contact_of, is_linked_late
 from linkt_pipeline.sandbox.world.holdings import FILE_NUMBERS, Holdings
 from linkt_pipeline.sandbox.world.ids import minted_before, timestamp
 from linkt_pipeline.sandbox.world.news import make_event
@@ -108,18 +109,27 @@ class Researcher:
             custom={SAAS: "saas", FAIR: "fair"}.get(icp_id),
             alternative_name=bool(earlier),
         )
-        company_id = self._add(company, icp_id, "company", data, None, at + skew)
+        account = None if is_linked_late(company.number) else account_of(own.seed, company.number)
+        company_id = self._add(company, icp_id, "company", data, None, at + skew, account)
         ids = [company_id]
         rng = Random(f"{own.seed}:contacts:{company.number}")  # noqa: S311
         for ordinal in range(rng.choice((0, 1, 1, 1, 2))):
             person = person_data(own.seed, company, ordinal, stamp)
-            ids.append(self._add(company, icp_id, "person", person, company_id, at + skew))
+            contact = contact_of(own.seed, company.number, ordinal)
+            ids.append(self._add(company, icp_id, "person", person, company_id, at + skew, contact))
         if len(own.siblings[company.number]) > 1:
             self._mark_duplicates(own.siblings[company.number])
         return ids
 
     def _add(
-        self, company: Company, icp_id: str, entity_type: str, data: dict[str, Any], parent_id: str | None, at: float
+        self,
+        company: Company,
+        icp_id: str,
+        entity_type: str,
+        data: dict[str, Any],
+        parent_id: str | None,
+        at: float,
+        external: Record | None,
     ) -> str:
         sheet_id = self._sheet_of(icp_id, entity_type)
         entity_id = self._own.ids.mint(at)
@@ -134,6 +144,7 @@ class Researcher:
             "status": "new",
             "comments": None,
             "duplicate_info": None,
+            **_external_fields(external),
             "created_at": timestamp(at),
             "updated_at": timestamp(at),
         }
@@ -149,6 +160,7 @@ class Researcher:
                 parent_id=parent_id,
                 hidden_duplicate=False,
                 body=orjson.dumps(body),
+                external=external,
             )
         )
         return entity_id
@@ -172,6 +184,8 @@ class Researcher:
         body["updated_at"] = stamp
         if body["status"] == "new" and rng.random() < 0.4:
             body["status"] = row.status = rng.choice(("reviewed", "contacted", "passed"))
+        row.external = row.external or account_of(self._own.seed, row.number)
+        body |= _external_fields(row.external)
         self._replace(row, body)
         if row.id not in run.entities_updated:
             run.entities_updated.append(row.id)
@@ -206,6 +220,11 @@ class Researcher:
     def _replace(self, row: EntityRow, body: dict[str, Any]) -> None:
         row.body = orjson.dumps(body)
         self._own.put_entity(row)
+
+
+def _external_fields(external: Record | None) -> dict[str, str | None]:
+    source, record = external or (None, None)
+    return {"external_id": record, "external_source": source}
 
 
 def _stable_number(name: str) -> int:

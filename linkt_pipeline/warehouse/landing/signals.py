@@ -4,12 +4,13 @@ import duckdb
 import polars as pl
 
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
-from linkt_pipeline.warehouse.landing.delivery import set_aside_unstorable, stage_delivery
+from linkt_pipeline.warehouse.landing.delivery import cut_from_payload, set_aside_unstorable, stage_delivery
 from linkt_pipeline.warehouse.landing.resources import settle_landed
 from linkt_pipeline.warehouse.landing.rows import replace_rows, stored_rows
 from linkt_pipeline.warehouse.schemas import SIGNALS_FRAME
 
 _KEPT = {**SIGNALS_FRAME, "content_hash": pl.String}
+_DELIVERED = cut_from_payload({"metadata": "$.metadata"})
 _ROWS = "(select delivery, stored_row from decided_signals where is_row)"
 
 
@@ -25,7 +26,7 @@ def land_signals(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landing
     """
     if frame.is_empty():
         return LandingCounts()
-    staged = stage_delivery(con, "delivered_signals", frame, _KEPT)
+    staged = stage_delivery(con, "delivered_signals", frame, _KEPT, _DELIVERED)
     ((delivered, inserted, updated, storable),) = con.execute(
         f"""
         create or replace temp table decided_signals as
@@ -54,7 +55,7 @@ def land_signals(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landing
     if storable < len(staged):
         rejected = len(set_aside_unstorable(con, "delivered_signals", staged, "signal", "signal_id"))
     if inserted or updated:
-        columns = list(_KEPT)
+        columns = [*_KEPT, "metadata"]
         select = [f'"{name}"' for name in columns]
         source = f"delivered_signals where delivery in (select delivery from {_ROWS})"  # noqa: S608
         replace_rows(con, "linkt.signals", _ROWS, columns, select, source=source, some_stored=updated > 0)

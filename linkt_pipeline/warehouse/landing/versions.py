@@ -64,12 +64,12 @@ where decided.entity_id = named.resource_id and decided.run_id is null
 """
 
 _COLUMNS = """entity_id, content_hash, run_id, fetched_at, updated_at, sheet_id, icp_id, entity_type, parent_id, status,
-    comments, data, duplicate_info"""
+    comments, external_id, external_source, data, duplicate_info"""
 
 _FROM_DELIVERY = f"""
 insert into linkt.entity_versions ({_COLUMNS})
 select d.entity_id, d.content_hash, decided.run_id, d.fetched_at, d.updated_at, d.sheet_id, d.icp_id,
-    d.entity_type, d.parent_id, d.status, d.comments, d.data, d.duplicate_info
+    d.entity_type, d.parent_id, d.status, d.comments, d.external_id, d.external_source, d.data, d.duplicate_info
 from decided join delivered as d on d.delivery = decided.delivery
 where decided.is_version
 """  # noqa: S608
@@ -77,7 +77,7 @@ where decided.is_version
 _FROM_STORE = f"""
 insert into linkt.entity_versions ({_COLUMNS})
 select e.entity_id, e.content_hash, named.run_id, e.fetched_at, e.updated_at, e.sheet_id, e.icp_id,
-    e.entity_type, e.parent_id, e.status, e.comments, e.data, e.duplicate_info
+    e.entity_type, e.parent_id, e.status, e.comments, e.external_id, e.external_source, e.data, e.duplicate_info
 from missing_versions
 join linkt.entities as e on e.entity_id = missing_versions.entity_id
 join (select distinct entity_id, run_id from decided) as named on named.entity_id = e.entity_id
