@@ -128,7 +128,7 @@ def _refresh(warehouse: Any) -> dict[str, Any]:
         for check in checks:
             run_check(con, check)
     with _timed(facts, "publishing"):
-        published = publish_snapshot(warehouse, warehouse.path.parent / "published")
+        published = publish_snapshot(warehouse, warehouse.path.parent / "published", graph.published_views)
     return {**facts, "written_mb": (_written() - begun) / 1e6, "parquet_mb": published.parquet_bytes / 1e6}
 
 

@@ -142,7 +142,7 @@ def _publish(warehouse: Any) -> dict[str, float]:
     folder = warehouse.path.parent / "published"
     shutil.rmtree(folder, ignore_errors=True)
     begun = time.perf_counter()
-    publish_snapshot(warehouse, folder)
+    publish_snapshot(warehouse, folder, _graph(warehouse)[1].published_views)
     seconds = {"snapshot": time.perf_counter() - begun}
     shutil.rmtree(folder, ignore_errors=True)
     return seconds

@@ -47,6 +47,7 @@ def build_snapshot(graph: ModelGraph, published_dir: Path, readers: Readers) -> 
     each would hide the graph's shape.
     """
     ends = [key for key in graph.models if not graph.children[key]]
+    views = graph.published_views
 
     @dg.asset(
         key=SNAPSHOT,
@@ -69,7 +70,7 @@ def build_snapshot(graph: ModelGraph, published_dir: Path, readers: Readers) -> 
         store = warehouse.warehouse
         _drop_retired(store, graph)
         complete = complete_outcomes(store)
-        published = publish_snapshot(store, published_dir)
+        published = publish_snapshot(store, published_dir, views)
         deliver_published(store, asker_of(context.run), complete, published.as_of)
         context.log.info(f"published {published.path} ({published.bytes / 1e6:.1f} MB) in {published.seconds:.2f} s")
         yield dg.MaterializeResult(

@@ -46,6 +46,11 @@ class ModelGraph:
                 children[parent].append(key)
         return {key: tuple(found) for key, found in children.items()}
 
+    @property
+    def published_views(self) -> frozenset[str]:
+        """The views that stay views in the published copy, by ``schema.view``."""
+        return frozenset(str(key) for key, model in self.models.items() if model.header.stays_view)
+
     def with_descendants(self, keys: Iterable[ModelKey]) -> list[SqlModel]:
         """The models among ``keys`` and everything built from them, parents first; keys may be sources."""
         wanted = set(keys)

@@ -19,12 +19,12 @@ _REFERENCE = re.compile(r"(?P<column>\w+)\s*->\s*(?P<schema>\w+)\.(?P<table>\w+)
 _INCREMENTAL = re.compile(r"(?P<columns>[\w\s,]+?)\s+from\s+(?P<schema>\w+)\.(?P<table>\w+)")
 
 MODEL_KEYS = (
-    "description", "grain", "materialized", "incremental", "narrow", "rows",
+    "description", "grain", "materialized", "incremental", "narrow", "rows", "published",
     "column", "unique", "not_null", "references",
 )  # fmt: skip
 _ONE_NAME = re.compile(r"[^\s\"]+|\"[^\"]+\"")
 _NAMING = frozenset({"column", "parameter", "type"})  # followed by the name of what they speak of
-_ONCE = frozenset({"description", "grain", "materialized", "incremental", "rows"})
+_ONCE = frozenset({"description", "grain", "materialized", "incremental", "rows", "published"})
 CHECK_KEYS = ("description", "model", "severity")
 MACRO_KEYS = ("description", "parameter", "returns")
 SEED_KEYS = ("description", "grain", "column", "type", "unique", "not_null", "references")
@@ -48,6 +48,7 @@ class _Draft:
     incremental: Incremental | None = None
     narrow: list[Reference] = field(default_factory=list)
     rows: str | None = None
+    stays_view: bool = False
     columns: dict[str, str] = field(default_factory=dict)
     unique: list[tuple[str, ...]] = field(default_factory=list)
     not_null: list[str] = field(default_factory=list)
@@ -178,12 +179,15 @@ def parse_header(path: Path, text: str) -> Header:
         )
     if draft.rows and draft.materialization is not Materialization.VIEW:
         raise ModelFileError(path, seen["rows"], "'rows' is for views; the rows of a table are counted at no cost")
+    if draft.stays_view and draft.materialization is not Materialization.VIEW:
+        raise ModelFileError(path, seen["published"], "'published' is for views; a table is published as a table")
     return Header(
         description=draft.description,
         grain=draft.grain,
         materialization=draft.materialization,
         incremental=draft.incremental and replace(draft.incremental, narrow=tuple(draft.narrow)),
         rows=draft.rows,
+        stays_view=draft.stays_view,
         columns=draft.columns,
         unique=tuple(draft.unique),
         not_null=tuple(draft.not_null),
@@ -216,6 +220,7 @@ def parse_seed_header(path: Path, text: str) -> tuple[Header, dict[str, str]]:
         materialization=draft.materialization,
         incremental=None,
         rows=None,
+        stays_view=False,
         columns=draft.columns,
         unique=tuple(draft.unique),
         not_null=tuple(draft.not_null),
@@ -273,6 +278,10 @@ def _apply(path: Path, entry: Entry, draft: _Draft) -> None:
             draft.narrow.append(_reference(path, entry))
         case "rows":
             draft.rows = entry.value
+        case "published":
+            if entry.value not in ("view", "table"):
+                raise ModelFileError(path, entry.line, f"published '{entry.value}' is neither view nor table")
+            draft.stays_view = entry.value == "view"
         case "column":
             if entry.column is None:
                 raise ModelFileError(path, entry.line, "write '-- column <name>: what it holds'")

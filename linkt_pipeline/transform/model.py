@@ -81,6 +81,7 @@ class Header:
     materialization: Materialization
     incremental: Incremental | None
     rows: str | None
+    stays_view: bool
     columns: Mapping[str, str]
     unique: tuple[tuple[str, ...], ...]
     not_null: tuple[str, ...]

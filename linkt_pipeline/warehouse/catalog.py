@@ -25,6 +25,11 @@ class CatalogTable:
     columns: tuple[CatalogColumn, ...]
 
     @property
+    def key(self) -> str:
+        """``schema.name``."""
+        return f"{self.schema}.{self.name}"
+
+    @property
     def relation(self) -> str:
         """Quoted, for use in SQL."""
         return f"{quoted(self.schema)}.{quoted(self.name)}"

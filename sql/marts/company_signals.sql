@@ -2,6 +2,7 @@
 --   people.
 -- grain: one row per company and signal; a company and its copies are one.
 -- materialized: view
+-- published: view
 -- rows: select sum(signal_count) from marts.companies where entity_id = root_entity_id
 -- unique: company_id, signal_id
 -- not_null: company_id, signal_id

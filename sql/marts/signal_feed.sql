@@ -1,6 +1,7 @@
 -- description: All signals, to be read from the newest down, with the companies they speak of.
 -- grain: one row per signal.
 -- materialized: view
+-- published: view
 -- rows: select count(*) from staging.signals
 -- unique: signal_id
 -- not_null: signal_id, company_count

@@ -1,6 +1,7 @@
 -- description: Every landed entity in its newest version, as Linkt sent it, with its role among duplicates.
 -- grain: one row per entity.
 -- materialized: view
+-- published: view
 -- unique: entity_id
 -- not_null: entity_id
 -- references: icp_id -> staging.icps.icp_id

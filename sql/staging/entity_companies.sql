@@ -2,6 +2,7 @@
 --   else has a parent) the company it belongs to. An original that is not landed counts as the copy that stands for it.
 -- grain: one row per entity that is a company or belongs to one; originals that are not landed, but copies of theirs, too.
 -- materialized: view
+-- published: view
 -- unique: entity_id
 -- not_null: entity_id, root_entity_id, company_id
 -- references: company_id -> staging.entities.entity_id

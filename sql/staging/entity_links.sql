@@ -1,6 +1,7 @@
 -- description: How entities hang together: people and their companies, copies and their originals.
 -- grain: one row per entity, kind of link and linked entity.
 -- materialized: view
+-- published: view
 -- unique: entity_id, link_type, linked_entity_id
 -- not_null: entity_id, link_type, linked_entity_id
 -- references: linked_entity_id -> staging.entities.entity_id

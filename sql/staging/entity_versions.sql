@@ -1,6 +1,7 @@
 -- description: Every version of every entity that was ever landed, for history.
 -- grain: one row per real change of an entity.
 -- materialized: view
+-- published: view
 -- not_null: entity_id
 -- column entity_id: The entity.
 -- column content_hash: Fingerprint of the version's content.

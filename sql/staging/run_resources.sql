@@ -1,6 +1,7 @@
 -- description: What each run named as created or updated, and whether it has been landed.
 -- grain: one row per run, resource type, action and id.
 -- materialized: view
+-- published: view
 -- unique: run_id, resource_type, action, resource_id
 -- not_null: run_id, resource_type, action, resource_id, state
 -- references: run_id -> staging.runs.run_id

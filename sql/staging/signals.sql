@@ -1,6 +1,7 @@
 -- description: Every landed signal (a business event Linkt noticed), with its strength on one scale.
 -- grain: one row per signal.
 -- materialized: view
+-- published: view
 -- unique: signal_id
 -- not_null: signal_id
 -- column signal_id: Linkt's id of the signal.

@@ -2,8 +2,10 @@
 
 import random
 import time
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from linkt_pipeline.transform import (
@@ -17,7 +19,11 @@ from linkt_pipeline.transform import (
     load_checks,
     load_models,
     run_check,
+    warehouse_sources,
 )
+from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.migration import empty_warehouse
+from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
 
 from .conftest import NOW, SQL_DIR, Bench
 
@@ -229,6 +235,32 @@ def test_counts_that_headers_give_are_the_rows_of_the_views(bench: Bench, seed: 
             assert built[name].rows == rows, f"{name}: {sql}"
             most[name] = max(most[name], rows)
     assert all(most.values())
+
+
+def test_views_that_are_published_as_views_give_the_same_rows_in_every_time_zone(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
+    rng = random.Random(7)
+    with warehouse.write() as con:
+        with empty_warehouse() as empty:
+            bench = Bench(con, load_models(SQL_DIR, warehouse_sources(empty)))
+        bench.load_samples()
+        for _ in range(8):
+            _random_batch(bench, rng)
+        bench.run("r", {("entity", "created"): ["e1"]})
+        bench.build()
+    views = bench.graph.published_views
+    assert len(views) >= 6
+    with warehouse.read() as con:
+        expected = {view: con.execute(f"select * from {view} order by all").fetchall() for view in views}
+    assert all(expected.values())
+
+    path = publish_snapshot(warehouse, tmp_path / "published", views).path
+
+    for zone in ("UTC", "America/New_York", "Asia/Kolkata"):
+        with duckdb.connect(str(path), read_only=True) as con:
+            con.execute(f"set TimeZone = '{zone}'")
+            for view in views:
+                assert con.execute(f"select * from {view} order by all").fetchall() == expected[view], (view, zone)
 
 
 def test_a_build_after_nothing_has_happened_computes_nothing(bench: Bench) -> None:

@@ -124,6 +124,8 @@ def test_dependencies_come_from_the_sql(folder: Folder, sql: str, expected: tupl
         (NARROWED.format("id -> linkt.things.id"), 1, "linkt.things is not a table that the model reads besides"),
         (NARROWED.format("id -> staging.things.id"), 1, "staging.things is not a table that the model reads besides"),
         (OK + "-- materialized: table\n-- rows: select 1\nselect 1", 4, "'rows' is for views"),
+        (OK + "-- materialized: table\n-- published: view\nselect 1", 4, "'published' is for views"),
+        (OK + "-- published: yes\nselect 1", 3, "neither view nor table"),
         (OK + "-- rows: select 1\n-- rows: select 2\nselect 1", 4, "given twice, first in line 3"),
         (OK + "-- rows: select count(*) from linkt.names\nselect 1", 1, "the view itself does not read linkt.names"),
         (OK + "-- rows: count the names\nselect 1", 1, "rows: not valid SQL"),

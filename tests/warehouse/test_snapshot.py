@@ -209,6 +209,50 @@ def test_a_view_that_fails_leaves_the_last_snapshot_in_place(filled: Warehouse, 
     assert not (published / ".next").exists()
 
 
+class TestViewsThatStay:
+    def test_a_view_that_is_named_stays_one_with_its_rows_in_parquet(self, filled: Warehouse, published: Path) -> None:
+        result = publish_snapshot(filled, published, {"marts.companies"})
+
+        with duckdb.connect(str(result.path), read_only=True) as con:
+            found = con.execute(
+                "select table_schema || '.' || table_name from information_schema.tables where table_type = 'VIEW'"
+            ).fetchall()
+            assert found == [("marts.companies",)]
+            assert con.execute("select name from marts.companies order by 1").fetchall() == [("Acme",), ("Bolt",)]
+            assert con.execute("select comment from duckdb_views() where view_name = 'companies'").fetchall() == [
+                ("One row per company. It's small.",)
+            ]
+        with duckdb.connect() as con:
+            con.execute(f"attach '{result.path}' as other (read_only)")
+            assert con.execute("select count(*) from other.marts.companies").fetchall() == [(2,)]
+        assert result.rows["marts.companies"] == 2
+        assert pl.read_parquet(published / "marts" / "companies.parquet").height == 2
+
+    def test_one_with_a_column_to_convert_becomes_a_table(self, filled: Warehouse, published: Path) -> None:
+        with filled.write() as con:
+            con.execute("create view marts.odd as select uuid() as key from linkt.entities")
+
+        path = publish_snapshot(filled, published, {"marts.odd"}).path
+
+        with duckdb.connect(str(path), read_only=True) as con:
+            assert con.execute("select typeof(key) from marts.odd limit 1").fetchall() == [("VARCHAR",)]
+
+    @pytest.mark.parametrize("select", ["'x'::integer as n from linkt.entities", "n from marts.without"])
+    def test_one_that_fails_stops_publication_unless_it_is_stale(
+        self, filled: Warehouse, published: Path, select: str
+    ) -> None:
+        with filled.write() as con:
+            con.execute("create table marts.without (n integer)")
+            con.execute(f"create view marts.broken as select {select}")
+            con.execute("alter table marts.without rename n to other")
+
+        with pytest.raises(SnapshotError, match=r"marts\.broken can't be computed, so nothing was published"):
+            publish_snapshot(filled, published, {"marts.broken"})
+
+        make_stale(filled, "marts.broken")
+        assert "marts.broken" not in publish_snapshot(filled, published, {"marts.broken"}).rows
+
+
 def make_stale(warehouse: Warehouse, *names: str) -> None:
     with warehouse.write() as con:
         for name in names:

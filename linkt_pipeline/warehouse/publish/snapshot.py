@@ -4,12 +4,13 @@ The warehouse file is copied as it is under a lock that lets readers in, which t
 own ``copy from database`` writes every row anew and was twelve times slower at 1.2 GB. All further work is done on the
 copy, which is then moved over the old one: who has the old file open keeps it.
 
-Views become tables in the copy, so that a reader computes nothing and needs no name of ours for the database.
+Views become tables in the copy, so that a reader computes nothing. Only those that the caller names stay views, because
+copying their rows would cost more than anything else, and reading them costs next to nothing.
 """
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,13 +69,15 @@ class Published:
     stale: Mapping[str, str]
 
 
-def publish_snapshot(warehouse: Warehouse, published_dir: Path) -> Published:
+def publish_snapshot(warehouse: Warehouse, published_dir: Path, views: Collection[str] = ()) -> Published:
     """Publish the warehouse as it is now.
 
     Args:
         warehouse: what to copy.
         published_dir: receives ``warehouse.duckdb``, ``<schema>/<table>.parquet`` and ``catalog.json``; Parquet
             files of tables that are gone are removed.
+        views: those that stay views, by ``schema.view``, unless one of their columns is of a type that has to be
+            converted. What they give must not depend on the session that reads them.
 
     Raises:
         WarehouseMissingError: there is no warehouse yet.
@@ -87,13 +90,13 @@ def publish_snapshot(warehouse: Warehouse, published_dir: Path) -> Published:
     try:
         make_private_folder(folder)
         with exclusive_folder(folder):
-            return _publish(warehouse, folder, begun)
+            return _publish(warehouse, folder, begun, views)
     except OSError as error:
         better = unwritable_error(error, folder)
         raise better or error from error
 
 
-def _publish(warehouse: Warehouse, folder: Path, begun: float) -> Published:
+def _publish(warehouse: Warehouse, folder: Path, begun: float, views: Collection[str]) -> Published:
     workspace = folder / ".next"
     shutil.rmtree(workspace, ignore_errors=True)  # left by a publication that was killed
     workspace.mkdir()
@@ -104,8 +107,8 @@ def _publish(warehouse: Warehouse, folder: Path, begun: float) -> Published:
             copy_inside_kernel(source, copy)
             as_of = datetime.now(UTC)
         locked_seconds = time.monotonic() - locked
-        tables, rows, stale = _finish_copy(copy, workspace, as_of)
-        parquet = {f"{table.schema}.{table.name}": _parquet_path(folder, table) for table in _exported(tables)}
+        tables, rows, stale = _finish_copy(copy, workspace, as_of, views)
+        parquet = {table.key: _parquet_path(folder, table) for table in _exported(tables)}
         (workspace / CATALOG_NAME).write_bytes(_describe(tables, rows, as_of, folder, parquet, stale))
         open_files(workspace)
         for table in _exported(tables):
@@ -138,8 +141,10 @@ Stale = Mapping[str, tuple[str, datetime]]
 """What can't be built now, by table (or file): why, and since when."""
 
 
-def _finish_copy(copy: Path, workspace: Path, as_of: datetime) -> tuple[list[CatalogTable], dict[str, int], Stale]:
-    """Turn the copy's views into tables, give columns their published types and write the Parquet files.
+def _finish_copy(
+    copy: Path, workspace: Path, as_of: datetime, views: Collection[str]
+) -> tuple[list[CatalogTable], dict[str, int], Stale]:
+    """Turn views into tables, give columns their published types and write the Parquet files.
 
     Nothing here touches the warehouse.
     """
@@ -148,13 +153,19 @@ def _finish_copy(copy: Path, workspace: Path, as_of: datetime) -> tuple[list[Cat
         con.execute(f"attach {literal(str(copy))} as {CATALOG}; use {CATALOG}")
         found = read_catalog(con)
         stale = _read_stale(con, found)
-        _materialize_views(con, [table for table in found if table.is_view], stale)
+        _materialize_views(con, [table for table in found if table.is_view and not _stays(con, table, views)], stale)
         _convert(con, [table for table in _exported(found) if not table.is_view])
         _mark_stale(con, read_catalog(con), stale)
-        tables = read_catalog(con)
-        rows = {f"{table.schema}.{table.name}": _count(con, table) for table in tables}
-        for table in _exported(tables):
-            _write_parquet(con, table, _parquet_path(workspace, table), as_of)
+        tables, rows = [], {}
+        for table in read_catalog(con):
+            try:
+                rows[table.key] = _export(con, table, workspace, as_of)
+            except duckdb.Error as error:
+                if not table.is_view:
+                    raise
+                _leave_out(con, table, error, stale)
+            else:
+                tables.append(table)
         con.execute(f"use memory; detach {CATALOG}")
         return tables, rows, stale
     except duckdb.Error as error:
@@ -180,10 +191,11 @@ def _read_stale(con: duckdb.DuckDBPyConnection, tables: list[CatalogTable]) -> S
 def _mark_stale(con: duckdb.DuckDBPyConnection, tables: list[CatalogTable], stale: Stale) -> None:
     """Whoever looks at the table's description sees that its rows are old."""
     for table in tables:
-        if known := stale.get(f"{table.schema}.{table.name}"):
+        if known := stale.get(table.key):
             problem, since = known
             told = f"STALE since {since:%Y-%m-%d %H:%M} UTC, as last built before: {problem}. {table.description or ''}"
-            con.execute(f"comment on table {table.relation} is {literal(told.strip())}")
+            kind = "view" if table.is_view else "table"
+            con.execute(f"comment on {kind} {table.relation} is {literal(told.strip())}")
 
 
 def _materialize_views(con: duckdb.DuckDBPyConnection, views: list[CatalogTable], stale: Stale) -> None:
@@ -191,21 +203,15 @@ def _materialize_views(con: duckdb.DuckDBPyConnection, views: list[CatalogTable]
 
     One that can't be built from its present file may not fit to what it reads any more: it is left out.
     """
-    computed = []
+    computed: list[CatalogTable] = []
     for view in views:
         try:
             columns = _cast(view.columns, conversions(con, view))
             con.execute(f"create table {_computed(view)} as select {columns} from {view.relation}")  # noqa: S608
         except duckdb.Error as error:
-            if is_unwritable(error):
-                raise
-            if f"{view.schema}.{view.name}" in stale:
+            if view.key in stale and not is_unwritable(error):
                 continue
-            told, advice = sql_failure(error)
-            raise SnapshotError(
-                f"view {view.schema}.{view.name} can't be computed, so nothing was published: {told}\n"
-                f"{advice} and publish again; the last snapshot is still in place"
-            ) from error
+            raise _incomputable(view, error) from error
         computed.append(view)
     for view in views:
         con.execute(f"drop view {view.relation}")
@@ -215,6 +221,34 @@ def _materialize_views(con: duckdb.DuckDBPyConnection, views: list[CatalogTable]
         for column in view.columns:
             if column.description is not None:
                 con.execute(f"comment on column {view.relation}.{quoted(column.name)} is {literal(column.description)}")
+
+
+def _stays(con: duckdb.DuckDBPyConnection, view: CatalogTable, views: Collection[str]) -> bool:
+    return view.key in views and not conversions(con, view)
+
+
+def _export(con: duckdb.DuckDBPyConnection, table: CatalogTable, workspace: Path, as_of: datetime) -> int:
+    """Write a table's Parquet file, if it has one. Returns the number of rows."""
+    if table.schema in _RAW_SCHEMAS:
+        return _count(con, table)
+    return _write_parquet(con, table, _parquet_path(workspace, table), as_of)
+
+
+def _leave_out(con: duckdb.DuckDBPyConnection, view: CatalogTable, error: duckdb.Error, stale: Stale) -> None:
+    """A view that can't be built from its present file may not fit to what it reads any more."""
+    if view.key not in stale or is_unwritable(error):
+        raise _incomputable(view, error) from error
+    con.execute(f"drop view {view.relation}")
+
+
+def _incomputable(view: CatalogTable, error: duckdb.Error) -> Exception:
+    if is_unwritable(error):
+        return error
+    told, advice = sql_failure(error)
+    return SnapshotError(
+        f"view {view.key} can't be computed, so nothing was published: {told}\n"
+        f"{advice} and publish again; the last snapshot is still in place"
+    )
 
 
 def _convert(con: duckdb.DuckDBPyConnection, tables: list[CatalogTable]) -> None:
@@ -227,7 +261,7 @@ def _convert(con: duckdb.DuckDBPyConnection, tables: list[CatalogTable]) -> None
     for table in tables:
         for name, data_type in conversions(con, table).items():
             con.execute(f"alter table {table.relation} alter column {quoted(name)} set data type {data_type}")
-            converted.append(f"{table.schema}.{table.name}")
+            converted.append(table.key)
     if con.execute("from duckdb_tables() where schema_name = 'linkt' and table_name = 'model_builds'").fetchone():
         con.execute(
             "update linkt.model_builds set cursor = null, contents = null where model in (select unnest($1))",
@@ -245,23 +279,24 @@ def _cast(columns: Sequence[CatalogColumn], types: Mapping[str, str]) -> str:
     )
 
 
-def _write_parquet(con: duckdb.DuckDBPyConnection, table: CatalogTable, target: Path, as_of: datetime) -> None:
-    """One table as Parquet; the descriptions travel in the file's key-value metadata."""
+def _write_parquet(con: duckdb.DuckDBPyConnection, table: CatalogTable, target: Path, as_of: datetime) -> int:
+    """One table as Parquet; the descriptions travel in the file's key-value metadata. Returns the number of rows."""
     target.parent.mkdir(exist_ok=True)
     types = {column.name: parquet_type(column.type) for column in table.columns}
     changed = {column.name: types[column.name] for column in table.columns if types[column.name] != column.type}
     described = {column.name: column.description for column in table.columns if column.description}
     metadata = {
-        "table": f"{table.schema}.{table.name}",
+        "table": table.key,
         "description": table.description or "",
         "column_descriptions": orjson.dumps(described).decode(),
         "as_of": as_of.isoformat(),
     }
     written = ", ".join(f"{quoted(key)}: {literal(value)}" for key, value in metadata.items())
-    con.execute(
+    copied = con.execute(
         f"copy (select {_cast(table.columns, changed)} from {table.relation}) to {literal(str(target))} "  # noqa: S608
         f"({_PARQUET}, kv_metadata {{{written}}})"
-    )
+    ).fetchall()
+    return int(copied[0][0])
 
 
 def _computed(view: CatalogTable) -> str:
@@ -290,7 +325,7 @@ def _describe(
     stale: Stale,
 ) -> bytes:
     def entry(table: CatalogTable) -> dict[str, Any]:
-        key = f"{table.schema}.{table.name}"
+        key = table.key
         return {
             "schema": table.schema,
             "name": table.name,
