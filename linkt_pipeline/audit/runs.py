@@ -125,7 +125,9 @@ def _read_piece(landed: Landed, ids: list[str], started: dict[str, list[Executio
         ledger = sorted(started[run_id], key=lambda execution: execution.intended_at)
         yield RunFacts(
             run_id=run_id,
-            task_id=_or(wire.text(body, "task_id"), task_id) or (ledger[-1].task_id if ledger else None),
+            task_id=ledger[-1].task_id
+            if ledger
+            else (_or(wire.text(body, "task_id"), task_id) or "").strip(" ") or None,
             task_key=ledger[-1].task_key if ledger else None,
             task_type=_or(wire.text(body, "task_type"), task_type),
             icp_id=_or(wire.text(body, "icp_id"), icp_id),
@@ -171,12 +173,20 @@ def _cost(total: float | None, items: dict[str, float]) -> float | None:
 
 
 def _spent_at(run_id: str, created_at: int | None, intended_at: int | None, fetched_at: int) -> int:
-    """When a run was made: as it says, else when it was started here, else as its id says, else when it was read."""
+    """When a run was made: as it says, else when it was started here, else as its id says, else when it was read.
+
+    What a run of ours says needs a second witness: the ledger or its id, to a day.
+    """
+    id_made_at = id_moment(run_id)
 
     def plausible(moment: int | None) -> int | None:
         return moment if moment is not None and EARLIEST <= moment <= fetched_at + DAY else None
 
-    known = (plausible(created_at), intended_at, plausible(id_moment(run_id)))
+    witnesses = [moment for moment in (intended_at, id_made_at) if moment is not None]
+    stated = plausible(created_at)
+    if stated is not None and intended_at is not None and all(abs(stated - moment) > DAY for moment in witnesses):
+        stated = None
+    known = (stated, intended_at, plausible(id_made_at))
     return next((moment for moment in known if moment is not None), fetched_at)
 
 

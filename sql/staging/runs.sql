@@ -10,7 +10,7 @@
 --   behind it where a task is called so; "unknown" where it has no kind.
 -- column task_key: Entry of tasks.yaml that started the run; empty for runs started elsewhere.
 -- column started_elsewhere: True if no execution of this deployment started it (a Linkt schedule, the dashboard).
--- column task_id: Linkt's id of the task, as the run says, else as it was started here; empty on some legacy runs.
+-- column task_id: Linkt's id of the task, as the run was started here, else as it says; empty on some legacy runs.
 -- column task_type: search, ingest, signal or profile; empty on legacy runs.
 -- column icp_id: ICP of the run; may be empty.
 -- column icp_name: Name of that ICP.

@@ -130,7 +130,9 @@ class World:
             "task_type": self.rng.choice(["search", "ingest", "signal", None]),
             "status": self.rng.choice(STATUSES),
             "error": self.rng.choice([None, None, "", "rate limit of the provider", "something else"]),
-            "created_at": self.rng.choice([self._stamp(started_at)] * 6 + [None, "0001-01-01T00:00:00Z", "soon"]),
+            "created_at": self.rng.choice(
+                [self._stamp(started_at)] * 6 + [None, "0001-01-01T00:00:00Z", "2021-03-01T00:00:00Z", "soon"]
+            ),
             "updated_at": self.rng.choice([self._stamp()] * 5 + [None]),
             "output": self._output(created, updated, signals),
         }

@@ -1,8 +1,9 @@
 -- The one rule for what a run cost, when, and for which task. The credit limit, `status` and the SQL models all read it
 -- here; linkt_pipeline/warehouse/credits.py asks the questions about months.
 --
--- A time that a run of ours gives counts only where another witness agrees: the ledger, or the run's id. Else a body
--- that names another month would hide what the run cost from monthly_credit_limit.
+-- A run of ours belongs to the task that the ledger started it for, whatever its body says, and a time that it gives
+-- counts only where another witness agrees: the ledger, or the run's id. Else a body that names another task or month
+-- would hide what the run cost from monthly_credit_limit.
 create or replace view linkt.run_costs as
 with
 executed as (
@@ -29,7 +30,7 @@ landed as (
     select
         run.run_id,
         executed.execution_id,
-        coalesce(nullif(run.task_id, ''), executed.task_id) as task_id,
+        coalesce(executed.task_id, nullif(trim(run.task_id), '')) as task_id,
         executed.task_key,
         false as is_open,
         coalesce(case when run.total_credits between 0 and 1e9 then run.total_credits end, itemised.credits) as credits,
@@ -110,7 +111,7 @@ left join usual_of_task on lower(cost.task_id) is not distinct from usual_of_tas
 comment on view linkt.run_costs is 'What each run cost, when and for which task: one row per landed run, and one per attempt that is still open. The credit limit, `status` and the marts read it here.';
 comment on column linkt.run_costs."run_id" is 'The run; null while it is not known whether an open attempt has one.';
 comment on column linkt.run_costs."execution_id" is 'The attempt that started it; null for runs started elsewhere.';
-comment on column linkt.run_costs."task_id" is 'Linkt''s id of the task, as the run says, else as it was started here; null if neither knows.';
+comment on column linkt.run_costs."task_id" is 'Linkt''s id of the task, as the run was started here, else as it says; null if neither knows.';
 comment on column linkt.run_costs."task_key" is 'Entry of tasks.yaml that started it; null for runs started elsewhere.';
 comment on column linkt.run_costs."is_open" is 'True while the run is not landed.';
 comment on column linkt.run_costs."credits" is 'The total that the run states, else the sum of its breakdown; never below zero; null if it states neither.';

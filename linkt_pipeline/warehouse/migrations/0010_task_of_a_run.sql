@@ -1,0 +1,1 @@
+-- The view linkt.run_costs is made anew: a run of ours belongs to the task that the ledger started it for.
