@@ -39,6 +39,7 @@ def adopt(task_name: str, run_id: str | None, no_run: bool) -> None:
     if no_run == bool(run_id):
         raise click.UsageError("name the run, or give --none")
 
+    from linkt_pipeline.api import same_id
     from linkt_pipeline.ledger.ledger import DuckDbLedger, Intention
 
     ledger = DuckDbLedger(deployment.warehouse)
@@ -53,7 +54,7 @@ def adopt(task_name: str, run_id: str | None, no_run: bool) -> None:
         return await look_up_run(client, run_id)
 
     run = deployment.ask_api(ask)
-    if run.task_id is not None and run.task_id != task.task_id:
+    if run.task_id is not None and not same_id(run.task_id, task.task_id):
         raise ForeignRunError(
             f"run {run_id} is of the Linkt task {run.task_id}, and {task_name} of tasks.yaml is {task.task_id}; "
             "adopt it for the entry with that task_id"

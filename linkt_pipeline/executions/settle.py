@@ -22,13 +22,26 @@ async def settle(
     Raises:
         StartNotFoundError: there is none although Linkt confirmed the start.
     """
+    if execution.start_confirmed:
+        return await settle_confirmed(worker, task, execution, sent_by, cause)
     if found := await adopt_if_found(worker, task, execution, sent_by, patience=task.max_wait):
         return found
-    if execution.start_confirmed:
-        raise StartNotFoundError(task.key, cause)
     await close_lost(worker, execution, cause)
     worker.note(task.key, "Linkt has no run for the earlier start, so it never began; starting again")
     return None
+
+
+async def settle_confirmed(
+    worker: Worker, task: TaskSpec, execution: Execution, sent_by: datetime, cause: str
+) -> Execution:
+    """Find the run of a start that Linkt confirmed without naming it.
+
+    Raises:
+        StartNotFoundError: there is none; nothing is sent again.
+    """
+    if found := await adopt_if_found(worker, task, execution, sent_by, patience=task.max_wait):
+        return found
+    raise StartNotFoundError(task.key, cause)
 
 
 async def adopt_if_found(

@@ -16,6 +16,7 @@ from linkt_pipeline.api import (
     PermissionDeniedError,
     Run,
     RunQueue,
+    same_id,
 )
 from linkt_pipeline.collection.land_runs import keep_unusable_runs, land_queue
 from linkt_pipeline.collection.seen_run import SeenRun, see_run
@@ -24,6 +25,7 @@ from linkt_pipeline.executions.errors import RunGoneError, RunNotLandedError, Ru
 from linkt_pipeline.executions.events import RunProgress
 from linkt_pipeline.executions.polling import PollSchedule
 from linkt_pipeline.executions.reconcile import find_started_run
+from linkt_pipeline.executions.settle import settle_confirmed
 from linkt_pipeline.executions.worker import Worker
 from linkt_pipeline.ledger.ledger import Execution, ExecutionState, LeaseLostError, RunTakenError
 from linkt_pipeline.tasks import TaskSpec
@@ -57,6 +59,7 @@ async def wait_for_run(worker: Worker, task: TaskSpec, execution: Execution) -> 
         StillRunningError: ``max_wait`` passed; the run goes on and stays adoptable.
         RunGoneError: the run answers 404 for longer than a lagging replica explains, its task does not, and the list
             of runs, searched over the settle window, has it not.
+        StartNotFoundError: the reply to the start named a run of another task, and the list has none of this one.
         AmbiguousRunsError: it was never seen, and several runs in the list could be the one.
         RunNotVisibleError: run and task both answer 404; the run stays adoptable.
         AuthenticationError, PermissionDeniedError: the key no longer works; the run stays adoptable.
@@ -99,6 +102,9 @@ class _Wait:
                 pause = max(pause, getattr(error, "retry_after", None) or timedelta(0))
                 self._on_failure(error)
             else:
+                if not same_id(seen.run.task_id or self.execution.task_id, self.execution.task_id):
+                    await self._leave_to_others(seen.run)
+                    continue
                 self.missing_since, self.was_seen, self.failing = None, True, False
                 await self._take_id(seen.run)
                 await self._on_seen(seen.run)
@@ -147,8 +153,33 @@ class _Wait:
 
     async def _look_in_list(self) -> Run | None:
         """The run as the list shows it; one that was never seen may go by another id than the reply gave it."""
-        sent_by = max(filter(None, [self.execution.intended_at, self.execution.started_at, self.execution.lease_until]))
-        return await find_started_run(self.worker, self.execution, sent_by, by_request=not self.was_seen)
+        return await find_started_run(self.worker, self.execution, self._sent_by(), by_request=not self.was_seen)
+
+    def _sent_by(self) -> datetime:
+        """The latest moment at which the request can have left."""
+        row = self.execution
+        return max(filter(None, [row.intended_at, row.started_at, row.lease_until]))
+
+    async def _leave_to_others(self, run: Run) -> None:
+        """The reply to the start named a run of another task, so it was an unclear one: the list has our own.
+
+        Raises:
+            StartNotFoundError: it has none.
+        """
+        cause = f"the reply to the start named run {run.id}, which is of the Linkt task {run.task_id}"
+        sent_by = self._sent_by()
+        unclear = await self.worker.call_when_free(
+            self.task.key,
+            self.worker.ledger.mark_unknown,
+            self.execution.execution_id,
+            self.worker.owner,
+            error=cause,
+            confirmed=True,
+            forget_run=True,
+        )
+        self.worker.warn(self.task.key, f"{cause}; looking for the run")
+        self.execution = await settle_confirmed(self.worker, self.task, unclear, sent_by, cause)
+        self.run_id, self.was_seen = str(self.execution.run_id), False
 
     async def _take_id(self, run: Run) -> None:
         """From now on the run goes by the id that Linkt gives it, so that the ledger and the landed run agree."""

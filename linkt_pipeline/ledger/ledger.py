@@ -170,8 +170,13 @@ class Ledger(Protocol):
     def note_clock(self, execution_id: str, owner: Owner, offset: timedelta) -> Execution:
         """Remember how far Linkt's clock is ahead of this machine's, for whoever looks for the run."""
 
-    def mark_unknown(self, execution_id: str, owner: Owner, *, error: str, confirmed: bool = False) -> Execution:
-        """The reply was lost, or a success that names no usable run (``confirmed``): reconciliation decides."""
+    def mark_unknown(
+        self, execution_id: str, owner: Owner, *, error: str, confirmed: bool = False, forget_run: bool = False
+    ) -> Execution:
+        """The reply was lost, or a success that names no usable run (``confirmed``): reconciliation decides.
+
+        The row forgets the run that it names if that turned out to be another's.
+        """
 
     def mark_closed(self, execution_id: str, owner: Owner, state: ExecutionState, *, error: str) -> Execution:
         """``refused`` or ``lost``: no run exists for this row."""
@@ -258,10 +263,14 @@ class DuckDbLedger:
         """See :meth:`Ledger.note_clock`."""
         return self._update(execution_id, owner, {"clock_offset_seconds": offset.total_seconds()})
 
-    def mark_unknown(self, execution_id: str, owner: Owner, *, error: str, confirmed: bool = False) -> Execution:
+    def mark_unknown(
+        self, execution_id: str, owner: Owner, *, error: str, confirmed: bool = False, forget_run: bool = False
+    ) -> Execution:
         """See :meth:`Ledger.mark_unknown`."""
         values: dict[str, Any] = {"state": ExecutionState.UNKNOWN, "last_error": error}
-        return self._update(execution_id, owner, values | ({"start_confirmed": True} if confirmed else {}))
+        values |= {"start_confirmed": True} if confirmed else {}
+        values |= {"run_id": None, "run_status": None, "started_at": None} if forget_run else {}
+        return self._update(execution_id, owner, values)
 
     def mark_closed(self, execution_id: str, owner: Owner, state: ExecutionState, *, error: str) -> Execution:
         """See :meth:`Ledger.mark_closed`."""

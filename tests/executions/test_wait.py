@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from linkt_pipeline.api import AuthenticationError, InvalidIdError, RunStatus
 from linkt_pipeline.errors import LinktPipelineError
-from linkt_pipeline.executions.errors import RunGoneError, StillRunningError
+from linkt_pipeline.executions.errors import RunGoneError, StartNotFoundError, StillRunningError
 from linkt_pipeline.executions.events import RunProgress
 from linkt_pipeline.executions.execute import Outcome, execute_tasks
 from linkt_pipeline.executions.polling import PollSchedule
@@ -21,6 +21,7 @@ from linkt_pipeline.executions.start import start_or_adopt
 from linkt_pipeline.executions.wait import Waited, wait_for_run
 from linkt_pipeline.executions.worker import Worker
 from linkt_pipeline.ledger.ledger import Execution, ExecutionState, LeaseLostError
+from linkt_pipeline.sandbox.world.reference_data import SEARCH_TASK, SHEET_SIGNALS_TASK
 from linkt_pipeline.warehouse.file import Warehouse
 from tests.api.raw_server import Request
 
@@ -341,6 +342,35 @@ def test_the_ledger_takes_the_id_by_which_linkt_shows_the_run(scene: Scene, rule
     (run_id,) = scene.sandbox.world.runs
     assert [row.run_id for row in scene.rows()] == [run_id]
     assert scene.query("select run_id from linkt.runs") == [(run_id,)]
+
+
+def naming_a_run_of_another_task(*, works: bool) -> Rule:
+    """A cache that mixes replies up: the start gets the reply to that of another task."""
+
+    async def rule(request: Request, forward: Forward) -> bytes:
+        if is_start(request):
+            if works:
+                await forward()
+            return await forward(f"/v1/task/{SHEET_SIGNALS_TASK}/execute")
+        return await forward()
+
+    return rule
+
+
+def test_a_reply_that_names_a_run_of_another_task_is_an_unclear_one(scene: Scene) -> None:
+    outcome = execute_behind(scene, naming_a_run_of_another_task(works=True))
+
+    assert outcome.succeeded, outcome.error
+    (own,) = [run.id for run in scene.sandbox.world.runs.values() if run.task_id == SEARCH_TASK]
+    assert [row.run_id for row in scene.rows()] == [own]
+    assert scene.query("select run_id from linkt.runs") == [(own,)]
+
+
+def test_a_run_of_another_task_is_not_kept_where_the_own_one_is_not_listed(scene: Scene) -> None:
+    outcome = execute_behind(scene, naming_a_run_of_another_task(works=False))
+
+    assert isinstance(outcome.error, StartNotFoundError), outcome.error
+    assert [(row.state, row.run_id, row.start_confirmed) for row in scene.rows()] == [("unknown", None, True)]
 
 
 def test_a_run_that_was_seen_and_deleted_is_not_replaced_by_one_that_looks_like_it(scene: Scene) -> None:
