@@ -69,6 +69,8 @@ async def walk_pages(
         full_page = max(full_page, received)
         rows_a_page = min(page.page_size, full_page) or page.page_size
         covered = page.total is not None and number * rows_a_page >= page.total
+        if whole and fresh and page.total is not None and page.page_size <= received >= page.total:
+            covered = False  # the total may count this page's own rows, as that of a run's queue does
         stuck = not fresh and not unreadable
         if covered or (stuck and (received > 0 or empty_before or page.total is None)):
             listed = max(page.total or 0, len(seen) + len(unread))

@@ -182,14 +182,16 @@ async def _look(worker: Worker, execution: Execution, last_sent: datetime, *, by
     bounds = _time_bounds(worker, execution, last_sent)
     rivals = await worker.call(worker.ledger.rivals, execution, bounds.since)
     known = await worker.call(worker.ledger.owned_run_ids, execution.task_id)
-    others, folded = known - {execution.run_id}, {run_id.casefold() for run_id in known}
+    others = known - {execution.run_id}
+    passed = {run_id.casefold() for run_id in known}  # the list may show one run in two spellings
     listed_since = _since_named(execution, bounds.since)
     seen = _Listed(execution, bounds)
     try:
         async for listed in worker.client.list_runs(task_id=execution.task_id, created_after=listed_since, whole=True):
             if is_id(listed.id) and same_id(listed.id, execution.run_id) and listed.id not in others:
                 seen.named.append(listed)
-            elif by_request and listed.id.casefold() not in folded and bounds.allow(listed):
+            elif by_request and listed.id.casefold() not in passed and bounds.allow(listed):
+                passed.add(listed.id.casefold())
                 seen.add(await _with_input(worker, listed))
         if seen.unusable:
             raise IncompleteListError(f"a run of the task has the id {seen.unusable[0]!r}, which can't be asked for")

@@ -58,9 +58,10 @@ def test_every_row_comes_once(pages, ids, requests):
         ([page("abc", 4), page("cde", 5)], 0),
         ([page("abc", 9), page("def", 6)], 0),
         ([page("abc", None), page("", None)], 0),
+        ([page("abc", 3), page("", 3)], 0),
         ([page("abc", 99), page("", 99), page("", 99)], 96),
         ([page("abc", 6), page("abc", 6)], 3),
-        ([replace(page("ab", 3), malformed=(MalformedBodyError("?", payload="{}", reason="?"),))], 1),
+        ([replace(page("ab", 3), malformed=(MalformedBodyError("?", payload="{}", reason="?"),)), page("", 3)], 1),
     ],
 )
 def test_a_list_that_is_to_be_whole_says_when_it_is_not(pages, left_out):
@@ -75,6 +76,18 @@ def test_a_list_that_is_to_be_whole_says_when_it_is_not(pages, left_out):
         return
     with pytest.raises(IncompleteListError, match=f"^{left_out} of the"):
         asyncio.run(collect())
+
+
+def test_a_total_that_counts_its_own_page_hides_no_row_of_a_list_that_is_to_be_whole():
+    pages = [page("abc", 3), page("def", 3), page("g", 1)]
+
+    async def collect():
+        async def fetch(number):
+            return pages[number - 1]
+
+        return "".join([row.id async for row in walk_pages(fetch, whole=True)])
+
+    assert asyncio.run(collect()) == "abcdefg"
 
 
 def test_a_last_page_that_repeats_for_ever_ends_the_walk():

@@ -368,6 +368,26 @@ def test_a_strangers_run_in_the_list_is_not_taken(scene: Scene, works: bool) -> 
     assert bought(scene, *strangers) == {outcome.run.id if outcome.run else None}
 
 
+def test_a_run_that_is_listed_in_two_spellings_is_one(scene: Scene) -> None:
+    async def rule(request: Request, forward: Forward) -> bytes:
+        if request.path != "/v1/run":
+            return await start_rule(request, forward)
+        return changed(await forward(), lambda body: body["runs"].extend(in_capitals(body["runs"])))
+
+    def in_capitals(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{**row, "id": row["id"].upper()} for row in rows]
+
+    async def work() -> Outcome:
+        async with in_front(scene, rule) as server, scene.worker(url=server.url) as worker:
+            return (await execute_tasks(worker, [search()]))[0]
+
+    start_rule = first_start(answer(b"", 502), works=True)
+    outcome = run(work())
+
+    assert outcome.succeeded, outcome.error
+    assert [row.run_id for row in scene.rows()] == list(scene.sandbox.world.runs)
+
+
 def test_a_list_that_leaves_the_task_out_is_completed_by_the_single_read(scene: Scene) -> None:
     stranger = started_elsewhere(scene, task_id=INGEST_TASK)
 
