@@ -22,6 +22,7 @@ from linkt_pipeline.api import (
     RefusedError,
     ReplyLostError,
     ServerError,
+    UnexpectedRedirectError,
 )
 from linkt_pipeline.collection.lander import Batch, Reader, Rejected
 from linkt_pipeline.collection.organization import Organization
@@ -258,10 +259,13 @@ class _Fetch:
             self.batch.rejected.append(Rejected(resource_id, error.reason, error.payload))
         except InvalidIdError as error:
             self.batch.rejected.append(Rejected(resource_id, str(error), None))
-        except (ServerError, ReplyLostError) as error:
+        except AuthenticationError:
+            raise
+        except (ServerError, ReplyLostError, RefusedError, UnexpectedRedirectError) as error:
             if len(self.done.failures) + 1 >= _FAILURES_TO_STOP:
                 raise
-            # This id alone, after all its retries; it stays pending while the others go on.
+            # This id alone (a firewall may block one address, a permission be missing for one row), after all its
+            # retries; it stays pending while the others go on.
             self.done.failures.append(f"{resource_id}: {error}")
         finally:  # a verdict, whichever, is as old as its request
             self.batch.read_since = min(self.batch.read_since, sent_at)

@@ -388,10 +388,11 @@ def test_a_full_queue_at_the_moment_of_an_outage_loses_no_batch(scene: Scene, mo
     assert len(landed(scene)) == 60
 
 
-def test_one_id_that_fails_for_good_does_not_stop_the_others(scene: Scene) -> None:
+@pytest.mark.parametrize("status", [403, 409, 500])
+def test_one_id_that_fails_for_good_does_not_stop_the_others(scene: Scene, status: int) -> None:
     ids = create_entities(scene, SAAS, 10)
     name(scene, None, ids)
-    scene.sandbox.inject(f"http_500@get_entity:{ids[3]}*0")
+    scene.sandbox.inject(f"http_{status}@get_entity:{ids[3]}*0")
 
     fetched = fetch(scene, retry_for=timedelta(milliseconds=100))
 
