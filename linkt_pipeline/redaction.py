@@ -48,6 +48,14 @@ def spellings(secret: "SecretStr") -> set[str]:
     return {value, quote(value, safe=""), json.dumps(value)[1:-1]} if len(value) >= _SHORTEST else set()
 
 
+def escaped_spelling(secret: "SecretStr") -> re.Pattern[bytes] | None:
+    """A secret in JSON text, some or all of its characters written as escapes."""
+    value = secret.get_secret_value()
+    if len(value) < _SHORTEST or not value.isascii():
+        return None
+    return re.compile(b"".join(b"(?:%b|\\\\u00(?i:%02x))" % (re.escape(c.encode()), ord(c)) for c in value))
+
+
 def redact(message: str) -> str:
     """A message without registered secrets, and without whatever may be a credential."""
     return _without_credentials(message, lambda key: len(key) >= len("sk-") + _SHORTEST_KEY)

@@ -13,6 +13,7 @@ httpx speaks through httpx-aiohttp. Three things are decided here rather than le
 
 import asyncio
 import logging
+import re
 import ssl
 import time
 from collections.abc import AsyncIterable, Callable, Mapping
@@ -37,11 +38,13 @@ from linkt_pipeline.api.query import Query, encode_query
 from linkt_pipeline.api.ratelimit_headers import read_retry_after
 from linkt_pipeline.api.reply import error_for
 from linkt_pipeline.api.throttle import Throttle
-from linkt_pipeline.redaction import REDACTED, redact, register_secret, spellings
+from linkt_pipeline.redaction import REDACTED, escaped_spelling, redact, register_secret, spellings
 
 _KEPT_OF_LARGE_BODIES = 4096
 _LARGEST_CLOCK_OFFSET = timedelta(days=1)  # a header that says more is wrong, or a cache's
 DEFAULT_TIMEOUTS = httpx.Timeout(connect=5.0, read=60.0, write=30.0, pool=60.0)
+
+_ESCAPED_ASCII = re.compile(rb"\\u00[2-7]")  # seldom needed in JSON, so most bodies are searched for no more than this
 
 _log = logging.getLogger(__name__)
 
@@ -104,6 +107,7 @@ class Transport:
         self._api_key = api_key
         register_secret(api_key)
         self._never_stored = [spelling.encode() for spelling in spellings(api_key)]
+        self._escaped_key = escaped_spelling(api_key)
         self._throttle = throttle
         self._timeouts = timeouts
         self._max_connections = max_connections
@@ -283,6 +287,8 @@ class Transport:
         for spelling in self._never_stored:  # here already, so that no table, file or report can hold the key
             if spelling in body.content:
                 body = Body(body.content.replace(spelling, REDACTED.encode()), body.is_whole)
+        if self._escaped_key and _ESCAPED_ASCII.search(body.content):
+            body = Body(self._escaped_key.sub(REDACTED.encode(), body.content), body.is_whole)
         return body
 
     def _too_large(self, method: str, path: str, status: int, body: Body) -> BodyTooLargeError:

@@ -23,6 +23,7 @@ from linkt_pipeline.api import (
 )
 from linkt_pipeline.api.proxy import proxy_for
 from linkt_pipeline.api.query import encode_query
+from linkt_pipeline.redaction import REDACTED
 
 from .raw_server import ID, KEY, Request, always, answer, client_for, serving
 
@@ -250,6 +251,19 @@ def every_text_of(error: BaseException) -> str:
         error = error.__cause__ or error.__context__
     shown = "".join("".join(traceback.format_exception(e)) for e in seen)
     return shown + "".join(f"{e!r} {e} {e.__dict__}" for e in seen)
+
+
+@pytest.mark.parametrize("spell", [lambda c: f"\\u{ord(c):04x}", lambda c: f"\\u{ord(c):04X}" if c == "-" else c])
+def test_a_key_in_json_escapes_is_taken_out_before_anything_reads_it(spell):
+    escaped = "".join(map(spell, KEY))
+    body = f'{{"id": "{ID}", "data": {{"name": {{"value": "caf\\u00e9 {escaped}"}}}}}}'.encode()
+
+    async def scenario():
+        async with serving(always(answer(body))) as server, client_for(server) as client:
+            return [parse_entity(await client.get_entity_body(ID)), await client.get_entity(ID)]
+
+    for entity in asyncio.run(scenario()):
+        assert entity.data == {"name": {"value": f"café {REDACTED}"}}
 
 
 @pytest.mark.parametrize("bulk", [False, True])
