@@ -47,6 +47,7 @@ COMMANDS = {
     "tasks": Subcommand("tasks", "tasks", "Show tasks.yaml, or write it from the API."),
     "models": Subcommand("models", "models", "Show the SQL models in build order, or check them."),
     "audit": Subcommand("audit", "audit", "Compute every mart a second time and show each figure that differs."),
+    "compact": Subcommand("compact", "compact", "Give the space of deleted rows in the warehouse back."),
     "sandbox": Subcommand("sandbox", "sandbox_command", "Serve the stand-in for the Linkt API alone."),
 }
 _ELSEWHERE = {"sandbox": "linkt_pipeline.sandbox.process.command"}

@@ -95,3 +95,8 @@ def ago(moment: datetime | None, now: datetime | None = None) -> str:
     if moment is None:
         return "never"
     return f"{format_elapsed((now or datetime.now(UTC)) - moment)} ago"
+
+
+def file_size(size: int) -> str:
+    """A number of bytes for a person's eyes, as ``12.3 MB``."""
+    return f"{size / 1e9:,.2f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"

@@ -1,8 +1,11 @@
 """What ``status`` knows, read under one short open of the warehouse."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from stat import S_ISREG
 
 import duckdb
 
@@ -13,6 +16,8 @@ from linkt_pipeline.warehouse.credits import Spending, spending_by_task
 from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.publish.reader import published_at
 from linkt_pipeline.warehouse.queries import Settlement, malformed_ids, settlements
+
+INSTANCE_FOLDERS = ("history", "storage", "schedules")  # Dagster's, as it makes them by itself
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,21 @@ class StaleModel:
 
 
 @dataclass(frozen=True)
+class DiskUse:
+    """What the deployment's folder takes, in bytes of its files.
+
+    Attributes:
+        warehouse: the DuckDB file with its log.
+        published: the published copy, Parquet files included.
+        instance: what Dagster keeps of its runs; nothing where it keeps that in a database of its own.
+    """
+
+    warehouse: int
+    published: int
+    instance: int
+
+
+@dataclass(frozen=True)
 class StatusReport:
     """The state of a deployment. Times are aware, in UTC.
 
@@ -90,6 +110,7 @@ class StatusReport:
         rejected: reasons of the rejected ones, most frequent first.
         malformed_ids: how many of the rejected are no ids at all.
         stale_models: models that can't be built now.
+        disk: what all of it takes.
         last_sync: when runs were last collected from the API.
         snapshot_as_of: the moment that the published snapshot shows.
     """
@@ -104,6 +125,7 @@ class StatusReport:
     credits_this_month: list[MonthlyCredits]
     api_today: ApiUsage
     stale_models: list[StaleModel]
+    disk: DiskUse
     last_sync: datetime | None
     snapshot: str | None
     snapshot_as_of: datetime | None
@@ -134,10 +156,31 @@ def read_status(warehouse: Warehouse, settings: Settings, tasks: Mapping[str, Ta
                 settings.requests_per_minute,
             ),
             stale_models=_stale_models(con),
+            disk=disk_use(settings),
             last_sync=_last_sync(con),
             snapshot=str(snapshot) if snapshot else None,
             snapshot_as_of=published_at(snapshot) if snapshot else None,
         )
+
+
+def disk_use(settings: Settings) -> DiskUse:
+    """What the deployment's folder takes now."""
+    warehouse = settings.warehouse_path
+    return DiskUse(
+        warehouse=_size(warehouse) + _size(warehouse.with_name(f"{warehouse.name}.wal")),
+        published=_size(settings.published_dir),
+        instance=sum(_size(settings.root / name) for name in INSTANCE_FOLDERS),
+    )
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder; links and what is gone by now count nothing."""
+    total = 0
+    for found in [path, *path.rglob("*")]:
+        with suppress(FileNotFoundError):
+            status = found.lstat()
+            total += status.st_size if S_ISREG(status.st_mode) else 0
+    return total
 
 
 def _open_executions(con: duckdb.DuckDBPyConnection) -> list[OpenExecution]:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from linkt_pipeline.cli.output import ago, echo, make_console, print_table, show
+from linkt_pipeline.cli.output import ago, echo, file_size, make_console, print_table, show
 from linkt_pipeline.cli.progress import RESOURCES
 from linkt_pipeline.cli.status_report import MonthlyCredits, StatusReport
 
@@ -21,6 +21,12 @@ def print_status(report: StatusReport) -> None:
         echo("snapshot       none yet; `linkt-pipeline sync` publishes one")
     else:
         echo(f"snapshot       {report.snapshot} as of {show(report.snapshot_as_of)} UTC")
+    sizes = (
+        ("warehouse", report.disk.warehouse),
+        ("published", report.disk.published),
+        ("Dagster", report.disk.instance),
+    )
+    echo(f"on disk        {', '.join(f'{name} {file_size(size)}' for name, size in sizes)}")
     _print_stale_models(console, report)
     _print_executions(console, report)
     _print_resources(console, report)

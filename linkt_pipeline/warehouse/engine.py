@@ -18,7 +18,7 @@ CATALOG = "warehouse"
 DEFAULT_MEMORY_LIMIT = "512MB"  # leaves room for Python and Dagster below 1 GiB; DuckDB spills beyond it
 # The oldest format that has ZSTD, which migration 3 asks for; DuckDB 1.2 and newer read it. A file of an older format
 # gets it with its next checkpoint.
-_STORAGE_VERSION = "v1.2.0"
+STORAGE_VERSION = "v1.2.0"
 _MAX_THREADS = 4
 _NO_DOWNLOADS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
@@ -108,7 +108,7 @@ class Engine:
     def _attach(self, con: duckdb.DuckDBPyConnection, mode: str) -> None:
         attach = f"attach {literal(str(self._path))} as {CATALOG} ({mode}"
         try:
-            con.execute(f"{attach}, storage_version {literal(_STORAGE_VERSION)}); use {CATALOG}")
+            con.execute(f"{attach}, storage_version {literal(STORAGE_VERSION)}); use {CATALOG}")
         except duckdb.InvalidInputException as error:
             if "cannot be lowered" not in str(error):
                 raise

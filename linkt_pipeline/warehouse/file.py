@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import IO, ParamSpec, TypeVar
 
 import duckdb
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential, wait_random
@@ -23,9 +23,10 @@ from linkt_pipeline.permissions import make_private_folder
 from linkt_pipeline.warehouse.duckdb_errors import is_lock_conflict, opening_error, unwritable_error
 from linkt_pipeline.warehouse.engine import DEFAULT_MEMORY_LIMIT, Engine
 from linkt_pipeline.warehouse.errors import WarehouseBusyError, WarehouseInUseError, WarehouseMissingError
-from linkt_pipeline.warehouse.files import shared_lock
+from linkt_pipeline.warehouse.files import exclude_rivals, kept_in_place, shared_lock
 from linkt_pipeline.warehouse.migration import migrate, needs_migration
 from linkt_pipeline.warehouse.old_names import OLD_NAME, has_old_name, rename_warehouse
+from linkt_pipeline.warehouse.replacement import Replacement, remove_leftovers
 from linkt_pipeline.warehouse.state import note_change
 
 P = ParamSpec("P")
@@ -181,6 +182,8 @@ class Warehouse:
                 with attached(reading=False) as con:
                     self._bring_up_to_date(con)
                 con = opened.enter_context(attached(reading=read_only))
+            if not read_only:
+                remove_leftovers(self.path)  # nobody else has the file open, so nobody is writing another one for it
             yield con
 
     @property
@@ -240,6 +243,25 @@ class Warehouse:
             WarehouseMissingError: there is no file yet.
             WarehouseBusyError, NotAWarehouseError, NewerWarehouseError, WarehouseUnwritableError: see :meth:`read`.
         """
+        with self._frozen():
+            yield self.path
+
+    @contextmanager
+    def replaceable(self) -> Iterator["Replacement"]:
+        """As :meth:`frozen`, and another file may be moved into its place. Of one process at a time.
+
+        Raises:
+            WarehouseMissingError, WarehouseBusyError...: see :meth:`frozen`.
+        """
+        with self._frozen(to_replace=True) as file:
+            if not exclude_rivals(file):
+                raise WarehouseBusyError(f"{self.path} is being compacted by another process; let that one finish")
+            replacement = Replacement(self.path, file, self.lock_timeout)
+            with replacement.prepared():
+                yield replacement
+
+    @contextmanager
+    def _frozen(self, *, to_replace: bool = False) -> Iterator[IO[bytes]]:
         if not self.exists:
             raise WarehouseMissingError(f"{self.path} does not exist yet; `linkt-pipeline sync` or `run` creates it")
         with self._opened(read_only=True):
@@ -251,9 +273,9 @@ class Warehouse:
                 if log.exists():
                     with self._attached(read_only=False):
                         pass  # closing it writes the log of a killed process into the file
-                with shared_lock(self.path) as is_locked:
-                    if is_locked and not log.exists():
-                        yield self.path
+                with shared_lock(self.path, to_replace=to_replace) as file:
+                    if file is not None and not log.exists():
+                        yield file
                         return
                 if time.monotonic() > deadline:
                     raise WarehouseBusyError(f"{self.path} was being written for too long; try again later")
@@ -290,7 +312,7 @@ class Warehouse:
         try:
             if not read_only:
                 make_private_folder(self.path.parent)
-            con = self._patiently(engine.attach, read_only=read_only, threads=threads, settings=settings)
+            con = self._patiently(self._attach_in_place, engine, read_only, threads, settings)
         except (duckdb.Error, OSError) as error:
             engine.stop()
             better = opening_error(error, self.path, time.monotonic() - started)
@@ -298,6 +320,12 @@ class Warehouse:
                 raise better from error
             raise
         return con
+
+    def _attach_in_place(
+        self, engine: Engine, read_only: bool, threads: int | None, settings: str
+    ) -> duckdb.DuckDBPyConnection:
+        with kept_in_place(self.path.parent):
+            return engine.attach(read_only=read_only, threads=threads, settings=settings)
 
 
 class Session:

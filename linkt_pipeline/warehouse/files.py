@@ -4,23 +4,84 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 
 @contextmanager
-def shared_lock(path: Path) -> Iterator[bool]:
-    """Try for the lock that DuckDB's own readers take, which keeps its writers out; tells whether it was had.
+def shared_lock(path: Path, *, to_replace: bool = False) -> Iterator[IO[bytes] | None]:
+    """Try for the lock that DuckDB's own readers take, which keeps its writers out.
 
     The lock is of the POSIX kind: it belongs to the process, and ends when any descriptor of the file is closed.
+
+    Args:
+        path: the file.
+        to_replace: open it so that :func:`exclude_readers` can be called.
+
+    Yields:
+        The file, which holds the lock; None if it was not to be had.
     """
-    with path.open("rb") as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-            return
-        yield True
+    with kept_in_place(path.parent):
+        file = path.open("r+b" if to_replace else "rb")
+        is_locked = _locked(file, fcntl.LOCK_SH)
+    with file:
+        yield file if is_locked else None
+
+
+def exclude_readers(file: IO[bytes]) -> bool:
+    """Try to make a shared lock the one that DuckDB's writers take; tells whether nobody else has the file open."""
+    return _locked(file, fcntl.LOCK_EX)
+
+
+def _locked(file: IO[bytes], kind: int) -> bool:
+    try:
+        fcntl.lockf(file, kind | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def exclude_rivals(file: IO[bytes]) -> bool:
+    """Try for the right to replace a file that is locked; tells whether no other process has it. DuckDB knows nothing
+    of this lock, and it ends with the file's closing."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def kept_in_place(folder: Path) -> Iterator[None]:
+    """Nobody moves another database into the place of one in this folder.
+
+    To be held from opening a file until it is locked. In between, the file could otherwise be replaced, and what is
+    then locked and written would be one that no longer has a name.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        # A file system that can't do this lets nobody replace a database either: see free_to_replace.
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def free_to_replace(folder: Path) -> Iterator[None]:
+    """Wait until nobody is between opening and locking a database of this folder, and keep it so.
+
+    Raises:
+        OSError: the file system can't lock folders.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -267,3 +267,38 @@ def test_models_that_can_not_be_built_are_shown(warehouse, capsys):
     told = capsys.readouterr().out
     assert "Models that can't be built" in told
     assert "marts.people" in told
+
+
+def test_what_is_on_disk_is_told(warehouse: Warehouse, folder: Path, capsys) -> None:
+    data = folder / "data"
+    for name, size in (("published/marts/a.parquet", 3_000_000), ("history/runs/x.db", 1_500_000), ("storage/y", 7)):
+        (data / name).parent.mkdir(parents=True, exist_ok=True)
+        (data / name).write_bytes(b"\0" * size)
+    (data / "published" / "linkt.duckdb").symlink_to("marts/a.parquet")
+
+    assert run_command(["status"]) == 0
+    size = warehouse.path.stat().st_size / 1e6
+    assert f"on disk        warehouse {size:.1f} MB, published 3.0 MB, Dagster 1.5 MB\n" in capsys.readouterr().out
+    assert run_command(["status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["disk"] == {
+        "warehouse": warehouse.path.stat().st_size,
+        "published": 3_000_000,
+        "instance": 1_500_007,
+    }
+
+
+def test_compact_shows_the_size_before_and_after(warehouse: Warehouse, folder: Path, capsys) -> None:
+    with warehouse.write() as con:
+        con.execute("create table linkt.passing as select sha256(i::varchar) as text from range(40000) as r(i)")
+    with warehouse.write() as con:
+        con.execute("drop table linkt.passing")
+    before = warehouse.path.stat().st_size
+
+    assert run_command(["compact"]) == 0
+
+    told = capsys.readouterr().out
+    after = warehouse.path.stat().st_size
+    assert f"before         {before / 1e6:.1f} MB\nafter          {after / 1e6:.1f} MB\ngiven back " in told
+    assert after < before
+    assert run_command(["compact"]) == 0
+    assert "would not be smaller" in capsys.readouterr().out

@@ -1,0 +1,29 @@
+"""``linkt-pipeline compact``."""
+
+import click
+
+from linkt_pipeline.cli.deployment import Deployment
+from linkt_pipeline.cli.output import echo, file_size
+
+
+@click.command("compact")
+def compact() -> None:
+    """Write the warehouse anew without the space of deleted rows, and show its size before and after.
+
+    Readers go on meanwhile, whatever wants to write waits. Nothing is lost by an interrupt, a kill or a full disk: until
+    the new file is complete, the old one is in place. It needs room for both.
+
+    \b
+    Examples:
+      linkt-pipeline compact
+    """  # noqa: D301
+    from linkt_pipeline.warehouse.compaction import compact as compact_warehouse
+
+    deployment = Deployment.from_environment()
+    done = compact_warehouse(deployment.warehouse)
+    echo(f"before         {file_size(done.before)}")
+    echo(f"after          {file_size(done.after)}")
+    if done.after == done.before:
+        echo("a new file would not be smaller, so this one stays")
+    else:
+        echo(f"given back     {file_size(done.before - done.after)} in {done.seconds:.1f} s")

@@ -1,0 +1,94 @@
+"""Another file in the place of the warehouse, so that nobody reads or writes a file that is no longer it.
+
+A process opens the warehouse, then locks it. Between the two, the file could lose its name to another one, and what is
+written to it afterwards would be lost. So everybody opens under a shared lock of the folder, and a file moves into place
+under the folder's exclusive lock, by a process that also holds the old file's own lock, alone. Whoever opens later finds
+the new file. A process that is killed leaves the old file or the new one, both whole.
+"""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from stat import S_IMODE
+from typing import IO
+
+from linkt_pipeline.warehouse.errors import WarehouseBusyError
+from linkt_pipeline.warehouse.files import exclude_readers, free_to_replace, move_into_place
+
+_PAUSE = 0.02  # seconds between two looks for readers, who have the file for milliseconds
+
+
+class Replacement:
+    """What is to take the place of a file; see ``Warehouse.replaceable``.
+
+    Args:
+        path: the file that is there.
+        file: the same, open and locked against writers.
+        timeout: how long to wait for readers.
+
+    Attributes:
+        workspace: an empty folder on the same file system, removed in the end.
+        beside: the file in it that is to be moved.
+    """
+
+    def __init__(self, path: Path, file: IO[bytes], timeout: timedelta) -> None:
+        self.path = path
+        self.workspace = _workspace(path)
+        self.beside = self.workspace / path.name
+        self._file = file
+        self._timeout = timeout.total_seconds()
+
+    @contextmanager
+    def prepared(self) -> Iterator[None]:
+        """With the workspace, which holds nothing that a killed process left."""
+        remove_leftovers(self.path)
+        self.workspace.mkdir(mode=0o700)
+        try:
+            yield
+        except BaseException:
+            remove_leftovers(self.path)
+            raise
+
+    def discard(self) -> None:
+        """Leave everything as it is."""
+        remove_leftovers(self.path)
+
+    def move_into_place(self) -> None:
+        """Move the file at ``beside`` to ``path``. It gets the old one's permissions, and survives a power cut.
+
+        Nothing of the old file may have been closed since it was locked: that would have ended the lock.
+
+        Raises:
+            WarehouseBusyError: somebody reads the old file for longer than the timeout.
+            OSError: the disk refuses.
+        """
+        self.beside.chmod(S_IMODE(self.path.stat().st_mode))
+        self._wait_for_readers()
+        with free_to_replace(self.path.parent):
+            move_into_place(self.beside, self.path)
+            remove_leftovers(self.path)  # here, because the next process may prepare its own as soon as it can open
+
+    def _wait_for_readers(self) -> None:
+        deadline = time.monotonic() + self._timeout
+        while not exclude_readers(self._file):
+            if time.monotonic() > deadline:
+                raise WarehouseBusyError(
+                    f"{self.path} has been read by another program for {self._timeout:.0f} s, so it was left as it is. "
+                    "Close that program, or point it at the published snapshot instead (published/warehouse.duckdb "
+                    "beside the warehouse); then run the same command again"
+                )
+            time.sleep(_PAUSE)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what a killed process had prepared for this place; only for whoever keeps all others out."""
+    workspace = _workspace(path)
+    if workspace.exists():
+        shutil.rmtree(workspace, ignore_errors=True)  # else the next one does
+
+
+def _workspace(path: Path) -> Path:
+    return path.with_name(f"{path.name}.next")
