@@ -10,8 +10,8 @@ from linkt_pipeline.cli.output import echo, file_size
 def compact() -> None:
     """Write the warehouse anew without the space of deleted rows, and show its size before and after.
 
-    Readers go on meanwhile, whatever wants to write waits. Nothing is lost by an interrupt, a kill or a full disk: until
-    the new file is complete, the old one is in place. It needs room for both.
+    Readers go on meanwhile, writers wait. Nothing is lost by an interrupt, a kill or a full disk: until the new file is
+    complete, the old one is in place. It needs room for both.
 
     \b
     Examples:

@@ -21,12 +21,9 @@ def print_status(report: StatusReport) -> None:
         echo("snapshot       none yet; `linkt-pipeline sync` publishes one")
     else:
         echo(f"snapshot       {report.snapshot} as of {show(report.snapshot_as_of)} UTC")
-    sizes = (
-        ("warehouse", report.disk.warehouse),
-        ("published", report.disk.published),
-        ("Dagster", report.disk.instance),
-    )
-    echo(f"on disk        {', '.join(f'{name} {file_size(size)}' for name, size in sizes)}")
+    disk = report.disk
+    sizes = {"warehouse": disk.warehouse, "published": disk.published, "Dagster": disk.instance}
+    echo(f"on disk        {', '.join(f'{name} {file_size(size)}' for name, size in sizes.items())}")
     _print_stale_models(console, report)
     _print_executions(console, report)
     _print_resources(console, report)

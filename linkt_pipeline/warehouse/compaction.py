@@ -104,8 +104,8 @@ def _parts(version: str) -> list[int]:
     return [int(part) for part in version.removeprefix("v").split(".") if part]
 
 
-# What a database consists of, but for its rows and the numbers by which DuckDB finds its own objects. Of views, the words
-# are compared: DuckDB writes what is in `* replace (...)` in another order every time.
+# What a database consists of, but for its rows and the numbers by which DuckDB finds its own objects. Of views, the
+# words are compared: DuckDB writes what is in `* replace (...)` in another order every time.
 _CATALOGS = {
     "duckdb_schemas()": "schema_name, comment",
     "duckdb_tables()": "schema_name, table_name, comment, sql",

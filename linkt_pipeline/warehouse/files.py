@@ -43,8 +43,10 @@ def _locked(file: IO[bytes], kind: int) -> bool:
 
 
 def exclude_rivals(file: IO[bytes]) -> bool:
-    """Try for the right to replace a file that is locked; tells whether no other process has it. DuckDB knows nothing
-    of this lock, and it ends with the file's closing."""
+    """Try for the right to replace a file that is locked; tells whether no other process has it.
+
+    DuckDB knows nothing of this lock, which ends when the file is closed.
+    """
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -51,7 +51,10 @@ def bloated(warehouse: Warehouse) -> Warehouse:
                 select * replace (upper(a) as a, lower(b) as b, upper(c) as c, lower(d) as d)
                 from (values ('a', 'B', 'c', 'D')) as r(a, b, c, d);
             create table marts.totals (
-                companies integer not null default 7, kind varchar default 'a ''kind''', days interval[], check (kind <> '')
+                companies integer not null default 7,
+                kind varchar default 'a ''kind''',
+                days interval[],
+                check (kind <> '')
             );
             create table marts.gone (x integer);
             create view marts.broken as select x from marts.gone;
@@ -161,18 +164,20 @@ def test_a_copy_that_differs_is_never_put_in_place(bloated: Warehouse, monkeypat
         def execute(self, sql: str, *parameters: Any) -> Any:
             answer = self._con.execute(sql, *parameters)
             if sql.startswith("copy"):
-                self._con.execute(lost)
+                self._con.execute(losses[-1])
             return answer
 
         def close(self) -> None:
             self._con.close()
 
     monkeypatch.setattr(compaction, "start_duckdb", Forgetful)
-    for lost, told in (
+    losses = []
+    for loss, told in (
         ("delete from fresh.linkt.entities where entity_id = 'e7'", "linkt.entities: 2,999 rows instead of 3,000"),
         ("comment on column fresh.marts.totals.kind is null", "Of what."),
         ("alter table fresh.marts.totals alter companies drop not null", "totals"),
     ):
+        losses.append(loss)
         with pytest.raises(CompactionError, match=told):
             compact(bloated)
 
@@ -331,7 +336,7 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
         filler.write_bytes(b"\0" * (shutil.disk_usage(folder).free - 1_000_000))
         before = everything(warehouse)
 
-        with pytest.raises(WarehouseUnwritableError, match="was left as it is.*Compacting needs room"):
+        with pytest.raises(WarehouseUnwritableError, match=r"was left as it is.*Compacting needs room"):
             compact(warehouse)
 
         assert everything(warehouse) == before
