@@ -16,6 +16,7 @@ from pathlib import Path
 
 import duckdb
 
+from linkt_pipeline.warehouse.changed_keys import forget_all
 from linkt_pipeline.warehouse.errors import NewerWarehouseError
 
 
@@ -75,6 +76,7 @@ def migrate(con: duckdb.DuckDBPyConnection) -> None:
             )
             if migration is missing[-1]:
                 _make_views(con)
+                forget_all(con)  # what a migration changes is in no journal
     if not missing:
         with _transaction(con):
             _make_views(con)
