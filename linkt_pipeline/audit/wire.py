@@ -19,6 +19,12 @@ def part(body: Any, key: str) -> Any:
     return body.get(key) if isinstance(body, Mapping) else None
 
 
+def external_key(entity: Any) -> tuple[str | None, str | None]:
+    """The system that knows an entity by an id of its own, in lower case, and that id; blanks around are none of it."""
+    source, record = (text(entity, key) for key in ("external_source", "external_id"))
+    return (source.strip(" ").lower() or None) if source else None, (record.strip(" ") or None) if record else None
+
+
 def amount(value: Any, least: float, most: float) -> float | None:
     """A number, also from its text, within bounds."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):

@@ -27,6 +27,8 @@
 -- column revenue_reading: How it was read: exact, about, range, at_least, at_most, unsure (then both ends are empty).
 -- column status: Label given in Linkt, as sent and not interpreted.
 -- column comments: Comments made in Linkt.
+-- column external_id: Id of its record in a CRM or another system, such as a Salesforce account id; empty if Linkt knows none.
+-- column external_source: System that owns this id, such as salesforce, in lower case.
 -- column is_duplicate: True if Linkt calls it a copy of another entity.
 -- column primary_entity_id: The entity it is a copy of, as Linkt says.
 -- column root_entity_id: The entity that stands for it and all its copies, chains followed; itself where it is no copy.
@@ -48,6 +50,8 @@ with entities as (
         entity.entity_id,
         entity.status,
         entity.comments,
+        entity.external_id,
+        entity.external_source,
         entity.is_duplicate,
         entity.primary_entity_id,
         entity.icp_id,
@@ -162,6 +166,8 @@ select
     company.revenue.reading as revenue_reading,
     company.status,
     company.comments,
+    company.external_id,
+    company.external_source,
     company.is_duplicate,
     company.primary_entity_id,
     coalesce(root.root_entity_id, company.entity_id) as root_entity_id,

@@ -22,6 +22,7 @@
 -- column summary: What happened.
 -- column detected_at: When Linkt noticed it, not when it happened.
 -- column "references": Web addresses that back it.
+-- column metadata: What else Linkt's workflow knows of it, as JSON; its contents are documented nowhere.
 select
     company.entity_id as company_id,
     company.name as company_name,
@@ -38,7 +39,8 @@ select
     signal.score,
     signal.summary,
     signal.detected_at,
-    signal."references"
+    signal."references",
+    signal.metadata
 from staging.signal_companies as link
 inner join marts.companies as company on link.company_id = company.entity_id
 inner join staging.signals as signal on link.signal_id = signal.signal_id

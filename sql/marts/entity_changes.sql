@@ -10,7 +10,8 @@
 -- column entity_type: Its type.
 -- column version_number: The version that brought the change; the first change makes version 2.
 -- column scope: field for the value of what Linkt researched, display where only Linkt's rendering of it changed, record for
---   type, ICP, sheet, parent, status, comments and the entity it is a copy of (primary_entity_id).
+--   type, ICP, sheet, parent, status, comments, the entity it is a copy of (primary_entity_id) and its key in another
+--   system (external_id, external_source; not told where a release that did not keep them landed one of the versions).
 -- column field: Name of the field.
 -- column change: added, changed or removed.
 -- column old_value: Value before, as JSON; empty if there was none.
@@ -35,8 +36,11 @@ with versions as (
             'comments': version.comments,
             'parent_id': version.parent_id,
             'sheet_id': version.sheet_id,
-            'primary_entity_id': version.duplicate_info ->> '$.primary_entity_id'
+            'primary_entity_id': version.duplicate_info ->> '$.primary_entity_id',
+            'external_id': version.external_id,
+            'external_source': version.external_source
         } as record,
+        version.external_known and lag(version.external_known) over in_order as external_known,
         row_number() over in_order as version_number,
         lag(version.data) over in_order as old_data,
         lag(record) over in_order as old_record
@@ -57,7 +61,7 @@ paths as (
 
 pairs as (
     select
-        * exclude (data, old_data, record, old_record, names),
+        * exclude (data, old_data, record, old_record, names, external_known),
         unnest(list_concat(
             list_transform(
                 names,
@@ -81,6 +85,16 @@ pairs as (
                 {
                     'scope': 'record', 'field': 'primary_entity_id',
                     'old': to_json(old_record.primary_entity_id), 'new': to_json(record.primary_entity_id)
+                },
+                {
+                    'scope': 'record', 'field': 'external_id',
+                    'old': case when external_known then to_json(old_record.external_id) end,
+                    'new': case when external_known then to_json(record.external_id) end
+                },
+                {
+                    'scope': 'record', 'field': 'external_source',
+                    'old': case when external_known then to_json(old_record.external_source) end,
+                    'new': case when external_known then to_json(record.external_source) end
                 }
             ]
         )) as pair

@@ -32,6 +32,8 @@
 -- column company_latest_signal_at: When the newest of them was noticed.
 -- column status: Label given in Linkt, as sent and not interpreted.
 -- column comments: Comments made in Linkt.
+-- column external_id: Id of the person's own record in a CRM or another system, such as a Salesforce contact id.
+-- column external_source: System that owns this id, such as salesforce, in lower case.
 -- column is_duplicate: True if Linkt calls the person a copy of another entity.
 -- column primary_entity_id: The entity the person is a copy of, as Linkt says.
 -- column root_entity_id: The entity that stands for the person and all its copies; itself where it is no copy.
@@ -50,6 +52,8 @@ with entities as (
         entity.parent_id as company_id,
         entity.status,
         entity.comments,
+        entity.external_id,
+        entity.external_source,
         entity.is_duplicate,
         entity.primary_entity_id,
         entity.icp_id,
@@ -134,6 +138,8 @@ select
     company.latest_signal_at as company_latest_signal_at,
     person.status,
     person.comments,
+    person.external_id,
+    person.external_source,
     person.is_duplicate,
     person.primary_entity_id,
     coalesce(root.root_entity_id, person.entity_id) as root_entity_id,

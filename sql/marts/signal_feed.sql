@@ -20,6 +20,7 @@
 -- column icp_id: ICP that owns the signal.
 -- column icp_name: Name of that ICP.
 -- column "references": Web addresses that back it.
+-- column metadata: What else Linkt's workflow knows of it, as JSON; its contents are documented nowhere.
 -- column fetched_at: When this deployment landed it.
 with companies as (
     select
@@ -48,6 +49,7 @@ select
     signal.icp_id,
     icp.name as icp_name,
     signal."references",
+    signal.metadata,
     signal.fetched_at
 from staging.signals as signal
 left join companies on signal.signal_id = companies.signal_id

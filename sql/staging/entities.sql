@@ -15,6 +15,8 @@
 -- column status: Label given in Linkt (new, reviewed, passed, contacted), as sent. "passed" has two opposite meanings
 --   among Linkt's users, so nothing here interprets it.
 -- column comments: Comments made in Linkt.
+-- column external_id: Its id in another system, such as a Salesforce account id; empty if Linkt knows none.
+-- column external_source: System that owns this id, such as salesforce, in lower case.
 -- column data: All fields as sent: name, then value, display, references and times. Of an entity
 --   larger than 1 MB the usual ones alone.
 -- column duplicate_info: What Linkt says of duplicates across ICPs, as sent.
@@ -32,6 +34,8 @@ select
     parent_id,
     status,
     comments,
+    nullif(trim(external_id), '') as external_id,
+    nullif(lower(trim(external_source)), '') as external_source,
     linkt_fields(data) as data,
     duplicate_info,
     coalesce(try_cast(duplicate_info ->> '$.is_duplicate' as boolean), false) as is_duplicate,

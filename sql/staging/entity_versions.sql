@@ -14,6 +14,9 @@
 -- column parent_id: Entity it belongs to.
 -- column status: Label given in Linkt.
 -- column comments: Comments made in Linkt.
+-- column external_id: Its id in another system.
+-- column external_source: System that owned this id, in lower case.
+-- column external_known: False for a version landed by a release that did not keep external ids.
 -- column data: All fields as sent. Of an entity
 --   larger than 1 MB the usual ones alone.
 -- column duplicate_info: What Linkt says of duplicates.
@@ -29,6 +32,9 @@ select
     parent_id,
     status,
     comments,
+    nullif(trim(external_id), '') as external_id,
+    nullif(lower(trim(external_source)), '') as external_source,
+    external_unknown is null as external_known,
     linkt_fields(data) as data,
     duplicate_info
 from linkt.entity_versions

@@ -14,6 +14,7 @@
 -- column summary: What happened.
 -- column "references": Web addresses that back it.
 -- column entity_ids: Entities it speaks of; may be empty for topic monitoring.
+-- column metadata: What else Linkt's workflow knows of it, as sent; its contents are documented nowhere.
 -- column detected_at: When Linkt noticed it, not when it happened.
 -- column fetched_at: When this deployment landed it.
 select
@@ -37,6 +38,7 @@ select
     summary,
     "references",
     entity_ids,
+    metadata,
     created_at as detected_at,
     fetched_at
 from linkt.signals

@@ -33,6 +33,14 @@ Body = dict[str, Any]
 STATUSES = ["COMPLETED"] * 6 + ["completed", "CANCELLED", "canceled", "Canceled ", "FAILED", "failed", "CRASHED"]
 STATUSES += ["COMPLETED_WITH_REMARKS", "CANCELLING"]
 KINDS = ["company"] * 5 + ["person"] * 5 + ["Company", "PERSON", "product", "school_district"]
+EXTERNAL_KEYS = [
+    ("salesforce", "001A"),
+    ("Salesforce ", " 001A"),
+    ("salesforce", "001B"),
+    ("hubspot", "17"),
+    (None, "17"),
+]
+EXTERNAL_KEYS += [("salesforce", None), ("", " ")] + [(None, None)] * 4
 STRENGTHS = ["LOW", "high", "Moderate", "strong", "weak", "MEDIUM", "extreme", "", None]
 
 
@@ -248,6 +256,7 @@ class World:
             "status": self.rng.choice([None, "new", "passed"]),
             "comments": self.rng.choice([None, "call them"]),
             "data": person_data(self.rng) if kind.lower() == "person" else company_data(self.rng),
+            **self._external_key(),
             "created_at": self._stamp(),
             "updated_at": self._stamp(),
         }
@@ -257,6 +266,10 @@ class World:
         if self.rng.random() < 0.4:
             body["duplicate_info"] = self._copy_of(kind, [*others, entity_id])
         return body
+
+    def _external_key(self) -> Body:
+        source, record = self.rng.choice(EXTERNAL_KEYS)
+        return {"external_source": source, "external_id": record} if source or record else {}
 
     def _copy_of(self, kind: str, others: list[str]) -> Body | None:
         """Copies of one's own type, copies of copies, of themselves, of what is not landed; and originals."""
@@ -289,6 +302,7 @@ class World:
                 entity["data"] = {**entity["data"], **fresh} if self.rng.random() < 0.5 else fresh
             case "record":
                 entity |= {"status": self.rng.choice([None, "contacted"]), "icp_id": self.rng.choice(self.icps)["id"]}
+                entity |= self._external_key()
             case "revert" if past:
                 entity.clear()
                 entity.update(deepcopy(self.rng.choice(past)))
@@ -328,8 +342,9 @@ class World:
                     "score": self.rng.choice([None, 0, 0.5, 1]),
                     "summary": self.rng.choice(["Raised money", "", "Zoë “moves”"]),
                     "references": self.rng.choice([[], ["https://www.a.example/1", "http://A.example"], ["b.example"]]),
+                    "metadata": self.rng.choice([None, {"n": 1.5, "of": ["a", {}]}, {}]),
                     "entity_ids": [*about, *about[:1], *self.rng.sample(self.ghosts, self.rng.choice([0, 0, 1]))],
-                    "created_at": self._stamp(self.now - timedelta(hours=self.rng.choice([0, 1, 200]))),
+                    "created_at": self._stamp(self.now - timedelta(hours=self.rng.choice([0, 1, 200, 800, 3000]))),
                 }
             )
         rows = [frames.signal_row(parse_one(Signal, _json(body))) for body in bodies]

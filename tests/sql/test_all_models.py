@@ -151,6 +151,8 @@ def _random_batch(bench: Bench, rng: random.Random) -> None:
             entity_type=rng.choice(["company", "Company", "person", "product", None]),
             parent_id=parent,
             status=rng.choice([None, "new", "passed"]),
+            external_id=rng.choice([None, "", "001A", " 001A ", "001B"]),
+            external_source=rng.choice([None, "salesforce", "Salesforce"]),
             icp_id=rng.choice(["icp", "other", None]),
             duplicate_info=rng.choice([None, _copy_of(rng), _copy_of(rng), "[]", '"x"']),
             # Landed now, fetched whenever: another process may have been slow.
@@ -164,7 +166,8 @@ def _random_batch(bench: Bench, rng: random.Random) -> None:
             signal,
             entity_ids=[*named, *named[:1], None],
             created_at="2026-04-01",
-            strength=rng.choice(["LOW", "?", None]),
+            strength=rng.choice(["LOW", "high", "?", None]),
+            metadata=rng.choice([None, {}, {"n": 1}]),
             references=rng.choice(
                 [None, [], ["https://www.a.example/1", "http://A.example", None], ["b.example", "x"]]
             ),

@@ -3,6 +3,7 @@
 from linkt_pipeline.audit.marts.companies import COMPANIES
 from linkt_pipeline.audit.marts.company_signals import COMPANY_SIGNALS
 from linkt_pipeline.audit.marts.credits_daily import CREDITS_DAILY
+from linkt_pipeline.audit.marts.crm_accounts import CRM_ACCOUNTS
 from linkt_pipeline.audit.marts.data_freshness import DATA_FRESHNESS
 from linkt_pipeline.audit.marts.duplicates import DUPLICATES
 from linkt_pipeline.audit.marts.entity_changes import ENTITY_CHANGES
@@ -18,6 +19,7 @@ MARTS = (
     PEOPLE,
     COMPANY_SIGNALS,
     SIGNAL_FEED,
+    CRM_ACCOUNTS,
     DUPLICATES,
     ENTITY_CHANGES,
     SOURCE_DOMAINS,

@@ -8,7 +8,7 @@ from linkt_pipeline.audit.fields import company_columns, others
 from linkt_pipeline.audit.landed import Body
 from linkt_pipeline.audit.marts.mart import Mart
 from linkt_pipeline.audit.roots import COMPANY
-from linkt_pipeline.audit.wire import data_of, part, text
+from linkt_pipeline.audit.wire import data_of, external_key, part, text
 from linkt_pipeline.audit.world import World, moment
 
 _NOTHING_KNOWN = Activity()
@@ -18,10 +18,11 @@ def entity_columns(world: World, body: Body) -> dict[str, Any]:
     """The columns that companies and people share."""
     info = body.body.get("duplicate_info")
     icp_id = text(body.body, "icp_id")
+    external_source, external_id = external_key(body.body)
     return {
         "entity_id": body.id,
-        "external_id": text(body.body, "external_id"),
-        "external_source": text(body.body, "external_source"),
+        "external_id": external_id,
+        "external_source": external_source,
         "status": text(body.body, "status"),
         "comments": text(body.body, "comments"),
         "is_duplicate": part(info, "is_duplicate") is True,

@@ -9,7 +9,8 @@ from linkt_pipeline.audit.marts.signal_feed import signal_columns
 from linkt_pipeline.audit.world import World
 
 _OF_COMPANY = {"name": "name", "domain": "domain", "industry": "industry", "country": "country", "icp_id": "icp_id"}
-_OF_SIGNAL = ("signal_type", "signal_label", "strength_level", "score", "summary", "detected_at", "references")
+_OF_SIGNAL = ("signal_type", "signal_label", "strength_level", "score", "summary", "detected_at", "references",
+              "metadata")  # fmt: skip
 
 
 def _rows(world: World, ids: Collection[str]) -> Iterator[dict[str, Any]]:

@@ -9,14 +9,16 @@ from typing import Any
 from linkt_pipeline.audit.landed import CHOSEN, chosen
 from linkt_pipeline.audit.marts.mart import Mart
 from linkt_pipeline.audit.values import parse_json, same
-from linkt_pipeline.audit.wire import part, value_of
+from linkt_pipeline.audit.wire import data_of, external_key, part, value_of
 from linkt_pipeline.audit.world import World
 
-_RECORD = ("entity_type", "icp_id", "sheet_id", "parent_id", "status", "comments")
+_RECORD = ("entity_type", "icp_id", "sheet_id", "parent_id", "status", "comments", "external_id", "external_source")
+_EXTERNAL = frozenset({"external_id", "external_source"})
 
 _VERSIONS = """
 select entity_id, coalesce(epoch_us(updated_at), epoch_us(fetched_at)), epoch_us(fetched_at), run_id, content_hash,
-    data::varchar, duplicate_info::varchar, lower(entity_type), icp_id, sheet_id, parent_id, status, comments
+    data::varchar, duplicate_info::varchar, external_unknown is null, lower(entity_type), icp_id, sheet_id, parent_id,
+    status, comments, external_id, external_source
 from linkt.entity_versions
 """
 
@@ -30,6 +32,7 @@ class _Version:
         fetched_at: microseconds.
         content_hash: orders versions of one moment.
         run_id: run that named the entity then.
+        keeps_external: whether the release that landed it kept the external id.
         record: what Linkt keeps about the entity itself.
         data: its fields.
     """
@@ -38,6 +41,7 @@ class _Version:
     fetched_at: int
     content_hash: str
     run_id: str | None
+    keeps_external: bool
     record: dict[str, Any]
     data: dict[str, Any]
 
@@ -66,13 +70,12 @@ def _rows(world: World, ids: Collection[str]) -> Iterator[dict[str, Any]]:
 def _versions(world: World, ids: Collection[str]) -> dict[str, list[_Version]]:
     found: dict[str, list[_Version]] = defaultdict(list)
     rows = world.landed.rows(f"{_VERSIONS} where entity_id {CHOSEN}", [chosen(ids)])
-    for entity_id, made_at, fetched_at, run_id, content_hash, data, info, *record in rows:
-        parsed, role = parse_json(data), parse_json(info)
+    for entity_id, made_at, fetched_at, run_id, content_hash, data, info, keeps_external, *record in rows:
         known = dict(zip(_RECORD, record, strict=True))
-        known["primary_entity_id"] = part(role, "primary_entity_id")
-        found[entity_id].append(
-            _Version(made_at, fetched_at, content_hash, run_id, known, parsed if isinstance(parsed, dict) else {})
-        )
+        known["external_source"], known["external_id"] = external_key(known)
+        known["primary_entity_id"] = part(parse_json(info), "primary_entity_id")
+        fields = data_of({"data": parse_json(data)})
+        found[entity_id].append(_Version(made_at, fetched_at, content_hash, run_id, keeps_external, known, fields))
     return found
 
 
@@ -83,8 +86,9 @@ def _changes(old: _Version, new: _Version) -> Iterator[dict[str, Any]]:
             yield _change("field", name, value_of(before), value_of(after))
         elif not same(part(before, "display"), part(after, "display")):
             yield _change("display", name, part(before, "display"), part(after, "display"))
+    both_keep_external = old.keeps_external and new.keeps_external
     for name, before in old.record.items():
-        if not same(before, new.record[name]):
+        if (both_keep_external or name not in _EXTERNAL) and not same(before, new.record[name]):
             yield _change("record", name, before, new.record[name])
 
 

@@ -37,6 +37,7 @@ def signal_columns(world: World, signal: Body) -> dict[str, Any]:
         "summary": text(body, "summary"),
         "icp_id": icp_id,
         "icp_name": world.icp_names.get(icp_id) if icp_id else None,
+        "metadata": body.get("metadata"),
         "references": texts(body.get("references")),
         "fetched_at": signal.fetched_at,
     }
