@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from linkt_pipeline.cli.deployment import Deployment
-from linkt_pipeline.cli.lookup import look_up_run
+from linkt_pipeline.cli.known_run import look_up_run
 from linkt_pipeline.cli.output import echo
 from linkt_pipeline.errors import ConfigError
 

@@ -1,32 +1,64 @@
-"""A run that a person named on the command line."""
+"""``linkt-pipeline lookup``."""
 
-from typing import TYPE_CHECKING
+import click
 
-from linkt_pipeline.errors import ConfigError
-
-if TYPE_CHECKING:
-    from linkt_pipeline.api import LinktClient, Run
+from linkt_pipeline.cli.deployment import Deployment
+from linkt_pipeline.errors import LinktPipelineError
 
 
-class UnknownRunError(ConfigError):
-    """Linkt has no run with the id that was given."""
-
-    def __init__(self, run_id: str) -> None:
-        super().__init__(
-            f"Linkt has no run {run_id!r} for this key. `linkt-pipeline status` lists the runs that are being waited "
-            "for, marts.run_history all that are landed"
-        )
+class NothingFoundError(LinktPipelineError):
+    """Nothing carries the external id that was given."""
 
 
-async def look_up_run(client: "LinktClient", run_id: str) -> "Run":
-    """The run.
+@click.command("lookup")
+@click.argument("external_id")
+@click.option(
+    "--source",
+    metavar="NAME",
+    help="System that owns the id, such as salesforce. Default: any; with --live Linkt's own default, salesforce.",
+)
+@click.option("--live", is_flag=True, help="Ask Linkt instead of the published snapshot; its signals of 90 days. Free.")
+@click.option("--json", "as_json", is_flag=True, help="Everything as one JSON object, for scripts.")
+@click.option("--rows", type=click.IntRange(1), default=50, show_default=True, help="Most rows that a table shows.")
+def lookup(external_id: str, source: str | None, live: bool, as_json: bool, rows: int) -> None:
+    """Show what is known of a record of your CRM by its id there, over all ICPs.
 
-    Raises:
-        UnknownRunError: there is none.
-    """
-    from linkt_pipeline.api import NotFoundError
+    Of the published snapshot these are its row in marts.crm_accounts, the companies and people that carry the id or
+    belong to those that do, and their signals. Exits with 1 if nothing carries the id.
 
-    try:
-        return await client.get_run(run_id)
-    except NotFoundError:
-        raise UnknownRunError(run_id) from None
+    \b
+    Examples:
+      linkt-pipeline lookup 0015g00000AbCdEAAZ
+      linkt-pipeline lookup 20417788123 --source hubspot --json
+      linkt-pipeline lookup 0015g00000AbCdEAAZ --live
+    """  # noqa: D301
+    from linkt_pipeline.cli.record_view import print_record, print_record_json
+
+    external_id, source = external_id.strip(), source and source.strip()
+    if not external_id:
+        raise click.UsageError("EXTERNAL_ID is empty")
+    deployment = Deployment.from_environment(quiet=as_json)
+    if live:
+        from linkt_pipeline.cli.live_record import ask_for_record
+
+        record = deployment.ask_api(lambda client: ask_for_record(client, external_id, source))
+    else:
+        from linkt_pipeline.cli.record import read_record
+        from linkt_pipeline.warehouse.publish.reader import open_snapshot
+
+        with open_snapshot(deployment.settings.snapshot_path) as con:
+            record = read_record(con, external_id, source)
+    if not record.entities:
+        raise NothingFoundError(_nothing(external_id, source, live=live))
+    if as_json:
+        print_record_json(record)
+    else:
+        print_record(record, rows)
+
+
+def _nothing(external_id: str, source: str | None, *, live: bool) -> str:
+    if live:
+        hint = "" if source else "; name another system with --source"
+        return f"Linkt knows nothing with the external id {external_id!r} of {source or 'salesforce'}{hint}"
+    owner = f" of {source}" if source else ""
+    return f"nothing that is published carries the external id {external_id!r}{owner}; --live asks Linkt"

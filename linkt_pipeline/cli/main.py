@@ -39,6 +39,7 @@ COMMANDS = {
     "sync": Subcommand("sync", "sync", "Collect runs started elsewhere and everything pending. Free."),
     "status": Subcommand("status", "status", "Show what is open, pending, rejected, spent and published."),
     "query": Subcommand("query", "query", "Ask the published snapshot in SQL."),
+    "lookup": Subcommand("lookup", "lookup", "Show what is known of a record of your CRM by its id there."),
     "report": Subcommand("report", "report", "Write one HTML page with charts of the published snapshot."),
     "ui": Subcommand("ui", "ui", "Start Dagster's web UI and daemon with this deployment's instance."),
     "queue": Subcommand("queue", "queue", "Show how far a Linkt run has come."),

@@ -113,7 +113,7 @@ def test_warehouse_that_is_not_duckdb(live, arguments):
     assert warehouse.read_text().startswith("name,amount")
 
 
-@pytest.mark.parametrize("arguments", [("query", "from marts.companies"), ("report",)])
+@pytest.mark.parametrize("arguments", [("query", "from marts.companies"), ("report",), ("lookup", "17")])
 @pytest.mark.parametrize("damage", ["no database", "cut off", "a damaged row group"])
 def test_snapshot_that_is_damaged(live, arguments, damage):
     snapshot = live.folder / "data" / "published" / "warehouse.duckdb"
