@@ -103,13 +103,13 @@ class LinktClient:
         await self._transport.__aexit__(kind, error, trace)
 
     @property
-    def clock_offset(self) -> timedelta:
-        """How far Linkt's clock is ahead of ours, by its last answer; zero while unknown."""
+    def clock_offset(self) -> timedelta | None:
+        """How far Linkt's clock is ahead of ours, by its last answer; None while unknown."""
         return self._transport.clock_offset
 
-    async def learn_clock(self, task_id: str) -> timedelta:
+    async def learn_clock(self, task_id: str) -> timedelta | None:
         """The same; while it is unknown, the task is asked for: once, whatever comes of it."""
-        if not self._transport.knows_clock:
+        if self.clock_offset is None:
             with suppress(LinktPipelineError):
                 await self._transport.send(
                     "GET", "/v1/task/{task_id}", ids={"task_id": check_id(task_id, kind="task")}, patience=timedelta(0)

@@ -232,21 +232,16 @@ class Transport:
         raise failure
 
     @property
-    def knows_clock(self) -> bool:
-        """Whether an answer has told the server's time yet."""
-        return self._dated is not None
-
-    @property
-    def clock_offset(self) -> timedelta:
-        """How far the server's clock is ahead of ours, by its last answer; zero while unknown."""
+    def clock_offset(self) -> timedelta | None:
+        """How far the server's clock is ahead of ours, by its last answer; None while none has told a time to go by."""
         if self._dated is None:
-            return timedelta(0)
+            return None
         date, received_at = self._dated
         try:
             offset = parsedate_to_datetime(date).astimezone(UTC) - received_at
         except (ValueError, OverflowError):
-            return timedelta(0)
-        return offset if abs(offset) <= _LARGEST_CLOCK_OFFSET else timedelta(0)
+            return None
+        return offset if abs(offset) <= _LARGEST_CLOCK_OFFSET else None
 
     def _report(self, record: RequestRecord) -> None:
         if self._on_request is None:

@@ -1,5 +1,6 @@
 """Single values of a payload, read as the API's description has them; what is missing or odd is None."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,8 +10,10 @@ _LONGEST_RUN = 10 * 365 * 86_400.0  # seconds
 
 
 def text(body: Any, key: str) -> str | None:
-    """A text under a key."""
+    """A text under a key; a number counts as the text it is written as."""
     found = part(body, key)
+    if isinstance(found, int | float) and not isinstance(found, bool):
+        return json.dumps(found)
     return found if isinstance(found, str) else None
 
 

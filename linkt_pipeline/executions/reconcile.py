@@ -25,6 +25,7 @@ from linkt_pipeline.executions.fit import Fit, fit_of, given_parameters
 from linkt_pipeline.executions.worker import Worker
 from linkt_pipeline.ledger.ledger import Execution
 
+_UNKNOWN_CLOCK = timedelta(days=1)  # so far may the clock have been off that nobody compared with Linkt's
 _FIRST_PAUSE = 1 / 30  # of the settle window; doubles with every look
 
 
@@ -122,7 +123,8 @@ class _Listed:
         bounds: what its run must be of.
         named: the run that the row names, as the list spells its id.
         fits: runs of this task and time, by how well they fit the request.
-        unsure: those that fit, and do not say of which task or time they are, or contradict themselves about the time.
+        unsure: those that fit, and do not say of which task or time they are, contradict themselves about the time, or
+            are of a time that only a wrong clock explains.
         unusable: ids of those that fit, and can't be asked for.
     """
 
@@ -158,33 +160,47 @@ class _Listed:
 
 @dataclass(frozen=True)
 class _Bounds:
-    """What a run must be of: the task, and the time at which the request can have arrived, by Linkt's clock."""
+    """What a run must be of: the task, and the time at which the request can have arrived, by Linkt's clock.
+
+    Attributes:
+        task_id: Linkt's id of the task.
+        since: from then on.
+        until: up to then.
+        margin: how far outside of that a run may be as well, for all that is known of the clocks.
+    """
 
     task_id: str
     since: datetime
     until: datetime
+    margin: timedelta
 
     def allow(self, run: Run) -> bool:
         """Whether nothing that the run says of itself rules it out; a list may ignore the filters it was given."""
         if run.task_id is not None and not same_id(run.task_id, self.task_id):
             return False
-        return run.created_at is None or self._hold(run.created_at) or self._hold(made_at(run.id))
+        made = (run.created_at, made_at(run.id))
+        return run.created_at is None or any(self._hold(moment, self.margin) for moment in made)
 
     def confirm_time_of(self, run: Run) -> bool:
         """Whether the run says itself that it is of this time; where it says nothing, its id may."""
         return self._hold(run.created_at or made_at(run.id))
 
-    def _hold(self, moment: datetime | None) -> bool:
-        return moment is not None and self.since <= moment <= self.until
+    @property
+    def earliest(self) -> datetime:
+        """Nothing from before then is allowed."""
+        return self.since - self.margin
+
+    def _hold(self, moment: datetime | None, margin: timedelta = timedelta(0)) -> bool:
+        return moment is not None and self.since - margin <= moment <= self.until + margin
 
 
 async def _look(worker: Worker, execution: Execution, last_sent: datetime, *, by_request: bool) -> _Found:
     bounds = _time_bounds(worker, execution, last_sent)
-    rivals = await worker.call(worker.ledger.rivals, execution, bounds.since)
+    rivals = await worker.call(worker.ledger.rivals, execution, bounds.earliest)
     known = await worker.call(worker.ledger.owned_run_ids, execution.task_id)
     others = known - {execution.run_id}
     passed = {run_id.casefold() for run_id in known}  # the list may show one run in two spellings
-    listed_since = _since_named(execution, bounds.since)
+    listed_since = _since_named(execution, bounds.earliest)
     seen = _Listed(execution, bounds)
     try:
         async for listed in worker.client.list_runs(task_id=execution.task_id, created_after=listed_since, whole=True):
@@ -230,9 +246,11 @@ def _time_bounds(worker: Worker, execution: Execution, last_sent: datetime) -> _
     # The row holds the time of the machine that wrote it. Linkt's clock may differ from it, by what the row says or by
     # what its answers say now, and so may the clock of this machine by now: the bounds hold by each.
     first, last = execution.intended_at, max(execution.intended_at, last_sent)
-    offsets = (timedelta(0), execution.clock_offset, worker.client.clock_offset)
+    offsets = [timedelta(0), *(known for known in (execution.clock_offset, worker.client.clock_offset) if known)]
     skew = worker.timing.clock_skew
-    return _Bounds(execution.task_id, first + min(offsets) - skew, last + max(offsets) + skew)
+    # If the machine that wrote the row never learnt Linkt's time, a run of another hour may be the one: it is asked about.
+    margin = timedelta(0) if execution.clock_offset is not None else _UNKNOWN_CLOCK
+    return _Bounds(execution.task_id, first + min(offsets) - skew, last + max(offsets) + skew, margin)
 
 
 def _since_named(execution: Execution, since: datetime) -> datetime | None:

@@ -22,7 +22,6 @@ from linkt_pipeline.executions.worker import LONGEST_PAUSE, Worker
 from linkt_pipeline.ledger.ledger import Execution, ExecutionState, LeaseLostError, RunTakenError
 from linkt_pipeline.tasks import TaskSpec
 
-_CLOCKS_AGREE = timedelta(minutes=1)  # so much is within the search's own allowance for clocks
 _NONE_SEEN = "no run was seen to start, and the next start looks for one before it sends anything"
 
 
@@ -92,9 +91,9 @@ async def send_start(worker: Worker, task: TaskSpec, execution: Execution) -> Ex
 
 
 async def note_clock(worker: Worker, execution: Execution) -> Execution:
-    """Where the clocks differ, the row says by how much: ours may be set before anybody looks for the run."""
+    """The row says how far Linkt's clock is from ours: ours may be set before anybody looks for the run."""
     offset = await worker.client.learn_clock(execution.task_id)
-    if abs(offset) < _CLOCKS_AGREE:
+    if offset is None:
         return execution
     return await worker.call(worker.ledger.note_clock, execution.execution_id, worker.owner, offset)
 

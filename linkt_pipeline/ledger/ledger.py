@@ -124,9 +124,9 @@ class Execution:
     start_confirmed: bool | None
 
     @property
-    def clock_offset(self) -> timedelta:
-        """How far Linkt's clock was ahead of this machine's when the start was sent; zero while unknown."""
-        return timedelta(seconds=self.clock_offset_seconds or 0)
+    def clock_offset(self) -> timedelta | None:
+        """How far Linkt's clock was ahead of this machine's when the start was sent; None if unknown."""
+        return None if self.clock_offset_seconds is None else timedelta(seconds=self.clock_offset_seconds)
 
 
 @dataclass(frozen=True)

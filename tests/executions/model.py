@@ -130,7 +130,7 @@ class ModelClient:
         self._api, self._fuse = api, fuse
         self.clock_offset = timedelta(0)
 
-    async def learn_clock(self, task_id: str) -> timedelta:
+    async def learn_clock(self, task_id: str) -> timedelta | None:
         await self._pass()
         return self.clock_offset
 

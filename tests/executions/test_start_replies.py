@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from linkt_pipeline.api import LinktClient, Throttle
 from linkt_pipeline.api.start_reply import REFUSALS_BEFORE_WORK
 from linkt_pipeline.errors import LinktPipelineError
-from linkt_pipeline.executions.errors import NotStartedError, StartNotFoundError, StartRefusedError
+from linkt_pipeline.executions.errors import AmbiguousRunsError, NotStartedError, StartNotFoundError, StartRefusedError
 from linkt_pipeline.executions.execute import Outcome, execute_tasks
 from linkt_pipeline.executions.start import start_or_adopt
 from linkt_pipeline.executions.worker import Timing
@@ -286,7 +286,7 @@ def test_a_clock_that_is_hours_off_linkts_is_known_by_the_date_of_its_answers(sc
 def test_a_clock_that_is_set_right_after_the_start_hides_no_run(scene: Scene, hours: int) -> None:
     """The machine's clock was hours off when the start was sent, and is right when the next process looks."""
     off = timedelta(hours=hours)
-    start_and_die(scene, date=lambda: datetime.now(UTC) - off)
+    start_and_die(scene, date=f"date: {format_datetime(datetime.now(UTC) - off, usegmt=True)}\r\n")
     with scene.warehouse.write() as con:  # until now Linkt's clock was off by the other way round
         con.execute("update linkt.executions set intended_at = intended_at + $1, lease_until = lease_until + $1", [off])
 
@@ -296,8 +296,32 @@ def test_a_clock_that_is_set_right_after_the_start_hides_no_run(scene: Scene, ho
     assert (scene.posts(), scene.sandbox.run_count(), scene.states()) == (1, 1, ["finished"])
 
 
-def start_and_die(scene: Scene, date: Callable[[], datetime]) -> None:
-    """The request for a run works; who sent it does not live to see the answer."""
+@pytest.mark.parametrize("date", ["", "date: yesterday, or so\r\n", "date: Thu, 01 Jan 1970 00:00:00 GMT\r\n"])
+@pytest.mark.parametrize("hours", [-20, 3])
+def test_without_a_time_to_go_by_a_run_of_another_hour_is_asked_about(scene: Scene, date: str, hours: int) -> None:
+    """Nobody can say how far the clock was off, so neither is that run taken nor another one bought."""
+    start_and_die(scene, date=date)
+    off = timedelta(hours=hours)
+    with scene.warehouse.write() as con:
+        con.execute("update linkt.executions set intended_at = intended_at + $1, lease_until = lease_until + $1", [off])
+
+    [outcome] = scene.execute()
+
+    assert isinstance(outcome.error, AmbiguousRunsError)
+    assert (scene.posts(), scene.sandbox.run_count(), scene.states()) == (1, 1, ["unknown"])
+
+
+def test_without_a_time_to_go_by_a_run_of_the_same_minutes_is_adopted(scene: Scene) -> None:
+    start_and_die(scene, date="")
+
+    [outcome] = scene.execute()
+
+    assert outcome.succeeded
+    assert (scene.posts(), scene.sandbox.run_count(), scene.states()) == (1, 1, ["finished"])
+
+
+def start_and_die(scene: Scene, date: str) -> None:
+    """The request for a run works; who sent it does not live to see the answer. ``date`` is a line of each answer."""
     sent = asyncio.Event()
 
     async def rule(request: Request, forward: Forward) -> bytes:
@@ -305,7 +329,7 @@ def start_and_die(scene: Scene, date: Callable[[], datetime]) -> None:
         if is_start(request):
             sent.set()
             await asyncio.sleep(1)
-        return head + f"\r\ndate: {format_datetime(date(), usegmt=True)}\r\n\r\n".encode() + body
+        return head + b"\r\n" + date.encode() + b"\r\n" + body
 
     async def work() -> None:
         async with in_front(scene, rule) as server, scene.worker(url=server.url, owner=Owner("crashed")) as worker:
