@@ -30,7 +30,7 @@ from linkt_pipeline.collection.planner import PAGE_SIZE, GroupPlan, PageBudget
 from linkt_pipeline.collection.switch_interval import quick_turns
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.warehouse.file import Warehouse
-from linkt_pipeline.warehouse.landing import LandingCounts, reopen_resources
+from linkt_pipeline.warehouse.landing import LandingCounts, note_pending, reopen_resources
 from linkt_pipeline.warehouse.queries import pending_resources
 
 T = TypeVar("T")
@@ -142,6 +142,7 @@ class _Fetch:
         self.naming_run = ""
         self.done = Fetched()
         self.tried: set[str] = set()
+        self.failed: dict[str, str] = {}
         self.is_last_round = False
         self.batch = Batch()
         self.queue: asyncio.Queue[Batch | None] = asyncio.Queue(maxsize=1)
@@ -177,8 +178,15 @@ class _Fetch:
             except ExceptionGroup as group:
                 raise group.exceptions[0] from None
             if failure:
+                await self._on_thread(self._note_failed)
                 raise failure
+        await self._on_thread(self._note_failed)
         return self.done
+
+    def _note_failed(self) -> None:
+        if self.failed:
+            with self.warehouse.write() as con:
+                note_pending(con, self.reader.resource, self.failed)
 
     def _next_round(self) -> dict[str | None, set[str]]:
         """The next ids to settle, by ICP. An id that was tried is not tried again in this fetch."""
@@ -262,6 +270,7 @@ class _Fetch:
         except AuthenticationError:
             raise
         except (ServerError, ReplyLostError, RefusedError, UnexpectedRedirectError) as error:
+            self.failed[resource_id] = str(error)
             if len(self.done.failures) + 1 >= _FAILURES_TO_STOP:
                 raise
             # This id alone (a firewall may block one address, a permission be missing for one row), after all its

@@ -399,6 +399,13 @@ def test_one_id_that_fails_for_good_does_not_stop_the_others(scene: Scene, statu
     assert (fetched.landed, len(fetched.failures)) == (9, 1)
     assert ids[3] in fetched.failures[0]
     assert books(scene) == {"landed": 9, "pending": 1}
+    ((reason,),) = scene.query("select last_error from linkt.run_resources where state = 'pending'")
+    assert str(status) in reason
+
+    scene.sandbox.world.faults.clear()
+    fetch(scene)
+    assert books(scene) == {"landed": 10}
+    assert scene.query("select distinct last_error from linkt.run_resources") == [(None,)]
 
 
 def test_an_api_that_is_down_is_given_up_after_a_few_ids(scene: Scene) -> None:

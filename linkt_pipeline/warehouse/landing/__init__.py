@@ -7,7 +7,13 @@ object in another order ends in the same rows.
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
 from linkt_pipeline.warehouse.landing.entities import land_entities
 from linkt_pipeline.warehouse.landing.reference import land_icps, land_queue_counts, land_sheets, land_tasks
-from linkt_pipeline.warehouse.landing.resources import clear_rejects, land_rejects, mark_missing, reopen_resources
+from linkt_pipeline.warehouse.landing.resources import (
+    clear_rejects,
+    land_rejects,
+    mark_missing,
+    note_pending,
+    reopen_resources,
+)
 from linkt_pipeline.warehouse.landing.runs import land_runs
 from linkt_pipeline.warehouse.landing.signals import land_signals
 
@@ -23,5 +29,6 @@ __all__ = [
     "land_signals",
     "land_tasks",
     "mark_missing",
+    "note_pending",
     "reopen_resources",
 ]

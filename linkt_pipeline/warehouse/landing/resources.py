@@ -6,7 +6,7 @@ be stored). A request sent before can't speak for it,
 because the run may have changed the row since.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import duckdb
@@ -176,6 +176,25 @@ def mark_missing(con: duckdb.DuckDBPyConnection, resource_type: str, ids: Sequen
         [resource_type],
     )
     return len(settled)
+
+
+def note_pending(con: duckdb.DuckDBPyConnection, resource_type: str, reasons: Mapping[str, str]) -> None:
+    """Why ids are still pending although they were asked for. What is known already is not written again.
+
+    Args:
+        con: a transaction.
+        resource_type: ``entity`` or ``signal``.
+        reasons: by id.
+    """
+    con.execute(
+        """
+        update linkt.run_resources as named set last_error = failed.reason
+        from (select unnest($2::varchar[]) as resource_id, unnest($3::varchar[]) as reason) as failed
+        where named.resource_id = failed.resource_id and named.resource_type = $1 and named.state = 'pending'
+            and named.last_error is distinct from failed.reason
+        """,
+        [resource_type, list(reasons), list(reasons.values())],
+    )
 
 
 def reopen_resources(
