@@ -248,7 +248,7 @@ def _time_bounds(worker: Worker, execution: Execution, last_sent: datetime) -> _
     first, last = execution.intended_at, max(execution.intended_at, last_sent)
     offsets = [timedelta(0), *(known for known in (execution.clock_offset, worker.client.clock_offset) if known)]
     skew = worker.timing.clock_skew
-    # Where the machine that wrote the row never learnt Linkt's time, a run of another hour may be its own: a person says.
+    # If the machine that wrote the row never learnt Linkt's time, a run of another hour may be the one: it is doubtful.
     margin = timedelta(0) if execution.clock_offset is not None else _UNKNOWN_CLOCK
     return _Bounds(execution.task_id, first + min(offsets) - skew, last + max(offsets) + skew, margin)
 

@@ -32,7 +32,11 @@ async def in_front(scene: Scene, rule: Rule) -> AsyncIterator[RawServer]:
                 headers = {"x-api-key": request.headers.get("x-api-key", ""), "content-type": "application/json"}
                 path = target or request.target
                 reply = await sandbox.request(request.method, path, content=request.body, headers=headers)
-                kept = {name: reply.headers[name] for name in ("content-type", "retry-after") if name in reply.headers}
+                kept = {
+                    name: reply.headers[name]
+                    for name in ("content-type", "date", "retry-after")
+                    if name in reply.headers
+                }
                 return answer(reply.content, reply.status_code, **kept)
 
             writer.write(await rule(request, forward))
