@@ -64,6 +64,13 @@ def first_start(reply: bytes, *, works: bool) -> Rule:
     return rule
 
 
+def redated(raw: bytes, date: str | None) -> bytes:
+    """A reply with another header ``Date``, or with none."""
+    head, _, body = raw.partition(b"\r\n\r\n")
+    lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"date:")]
+    return b"\r\n".join([*lines, *([b"date: " + date.encode()] if date else []), b"", body])
+
+
 def changed(raw: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
     """A reply whose JSON object was changed in place."""
     head, _, body = raw.partition(b"\r\n\r\n")

@@ -25,7 +25,7 @@ from linkt_pipeline.ledger.ledger import Execution, ExecutionState, Intention
 from tests.api.raw_server import Request, answer
 from tests.paths import PROJECT_ROOT
 
-from .front import Forward, Rule, first_start, in_front, is_start
+from .front import Forward, Rule, first_start, in_front, is_start, redated
 from .scene import TIMING, Scene, run, search
 
 QUICK = replace(TIMING, settle=timedelta(milliseconds=250))
@@ -265,9 +265,7 @@ def dated(change: Callable[[datetime], datetime]) -> Rule:
     lost = first_start(answer(PAGE, 502), works=True)
 
     async def rule(request: Request, forward: Forward) -> bytes:
-        head, _, body = (await lost(request, forward)).partition(b"\r\n\r\n")
-        date = format_datetime(change(datetime.now(UTC)), usegmt=True)
-        return head + f"\r\ndate: {date}\r\n\r\n".encode() + body
+        return redated(await lost(request, forward), format_datetime(change(datetime.now(UTC)), usegmt=True))
 
     return rule
 
@@ -286,7 +284,7 @@ def test_a_clock_that_is_hours_off_linkts_is_known_by_the_date_of_its_answers(sc
 def test_a_clock_that_is_set_right_after_the_start_hides_no_run(scene: Scene, hours: int) -> None:
     """The machine's clock was hours off when the start was sent, and is right when the next process looks."""
     off = timedelta(hours=hours)
-    start_and_die(scene, date=f"date: {format_datetime(datetime.now(UTC) - off, usegmt=True)}\r\n")
+    start_and_die(scene, date=format_datetime(datetime.now(UTC) - off, usegmt=True))
     with scene.warehouse.write() as con:  # until now Linkt's clock was off by the other way round
         con.execute("update linkt.executions set intended_at = intended_at + $1, lease_until = lease_until + $1", [off])
 
@@ -296,9 +294,11 @@ def test_a_clock_that_is_set_right_after_the_start_hides_no_run(scene: Scene, ho
     assert (scene.posts(), scene.sandbox.run_count(), scene.states()) == (1, 1, ["finished"])
 
 
-@pytest.mark.parametrize("date", ["", "date: yesterday, or so\r\n", "date: Thu, 01 Jan 1970 00:00:00 GMT\r\n"])
+@pytest.mark.parametrize("date", [None, "yesterday, or so", "Thu, 01 Jan 1970 00:00:00 GMT"])
 @pytest.mark.parametrize("hours", [-20, 3])
-def test_without_a_time_to_go_by_a_run_of_another_hour_is_asked_about(scene: Scene, date: str, hours: int) -> None:
+def test_without_a_time_to_go_by_a_run_of_another_hour_is_asked_about(
+    scene: Scene, date: str | None, hours: int
+) -> None:
     """Nobody can say how far the clock was off, so neither is that run taken nor another one bought."""
     start_and_die(scene, date=date)
     off = timedelta(hours=hours)
@@ -312,7 +312,7 @@ def test_without_a_time_to_go_by_a_run_of_another_hour_is_asked_about(scene: Sce
 
 
 def test_without_a_time_to_go_by_a_run_of_the_same_minutes_is_adopted(scene: Scene) -> None:
-    start_and_die(scene, date="")
+    start_and_die(scene, date=None)
 
     [outcome] = scene.execute()
 
@@ -320,16 +320,16 @@ def test_without_a_time_to_go_by_a_run_of_the_same_minutes_is_adopted(scene: Sce
     assert (scene.posts(), scene.sandbox.run_count(), scene.states()) == (1, 1, ["finished"])
 
 
-def start_and_die(scene: Scene, date: str) -> None:
-    """The request for a run works; who sent it does not live to see the answer. ``date`` is a line of each answer."""
+def start_and_die(scene: Scene, date: str | None) -> None:
+    """The request for a run works; who sent it does not live to see the answer."""
     sent = asyncio.Event()
 
     async def rule(request: Request, forward: Forward) -> bytes:
-        head, _, body = (await forward()).partition(b"\r\n\r\n")
+        reply = redated(await forward(), date)
         if is_start(request):
             sent.set()
             await asyncio.sleep(1)
-        return head + b"\r\n" + date.encode() + b"\r\n" + body
+        return reply
 
     async def work() -> None:
         async with in_front(scene, rule) as server, scene.worker(url=server.url, owner=Owner("crashed")) as worker:
