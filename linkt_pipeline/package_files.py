@@ -22,6 +22,7 @@ def require_sql(folder: Path) -> Path:
     if not any(folder.glob("*/*.sql")):
         raise ConfigError(
             f"there are no SQL models in {folder}; folders such as marts/ hold files such as companies.sql. "
-            "If these are the built-in models, the installation is damaged: install linkt-pipeline again"
+            "If these are the built-in models, the installation is damaged: install linkt-pipeline again. If they are "
+            "your own, correct LINKT_SQL_DIR"
         )
     return folder

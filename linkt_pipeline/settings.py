@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from linkt_pipeline.errors import ConfigError
+from linkt_pipeline.package_files import BUILT_IN_SQL, require_sql
 from linkt_pipeline.permissions import PUBLISHED, Readers
 from linkt_pipeline.redaction import register_secret
 
@@ -39,6 +40,7 @@ class Settings(BaseSettings):
     base_url: str = PRODUCTION_URL
     data_dir: Path = Path("data")
     tasks_file: Path = Path("tasks.yaml")
+    sql_dir: Path | None = None
     use_sandbox: bool = False
     requests_per_minute: int | None = Field(default=None, ge=1)
     daily_request_limit: int | None = Field(default=None, ge=1)
@@ -76,11 +78,11 @@ class Settings(BaseSettings):
                 )
         return hosts
 
-    @field_validator("data_dir", "tasks_file")
+    @field_validator("data_dir", "tasks_file", "sql_dir")
     @classmethod
-    def _home_is_a_folder(cls, path: Path) -> Path:
+    def _home_is_a_folder(cls, path: Path | None) -> Path | None:
         try:
-            return path.expanduser()
+            return path and path.expanduser()
         except RuntimeError as error:  # ~name of a user who does not exist
             raise ValueError(f"'{path}': {error}") from None
 
@@ -136,6 +138,22 @@ class Settings(BaseSettings):
     def snapshot_path(self) -> Path:
         """The read-only copy of the warehouse that BI tools open."""
         return self.published_dir / "warehouse.duckdb"
+
+    @property
+    def own_sql_dir(self) -> Path:
+        """Folder of the deployment's own SQL models: LINKT_SQL_DIR, or sql/ beside tasks.yaml. It may not exist."""
+        return self.sql_dir.absolute() if self.sql_dir else self.tasks_file.absolute().parent / "sql"
+
+    @property
+    def sql_dirs(self) -> tuple[Path, ...]:
+        """The built-in SQL models, and over them the deployment's own where there are any.
+
+        Raises:
+            ConfigError: the built-in ones are not there, or none are in LINKT_SQL_DIR.
+        """
+        own = require_sql(self.own_sql_dir) if self.sql_dir else self.own_sql_dir
+        is_one_of_its_own = own.is_dir() and own.resolve() != BUILT_IN_SQL
+        return (require_sql(BUILT_IN_SQL), *([own] if is_one_of_its_own else []))
 
     @property
     def active_tasks_file(self) -> Path:

@@ -13,14 +13,11 @@ from linkt_pipeline.assets.models import build_models_asset
 from linkt_pipeline.assets.resources import WarehouseResource, linkt_resource
 from linkt_pipeline.assets.snapshot import build_snapshot
 from linkt_pipeline.executions.events import Observer
-from linkt_pipeline.package_files import BUILT_IN_SQL, require_sql
 from linkt_pipeline.settings import Settings
 from linkt_pipeline.tasks import TaskSpec
 from linkt_pipeline.transform import ModelKey, load_project
 from linkt_pipeline.warehouse.catalog import read_catalog
 from linkt_pipeline.warehouse.migration import empty_warehouse
-
-SQL_DIR = BUILT_IN_SQL
 
 # Single-run backfills and pools are marked beta; their use here is deliberate, and their version is pinned.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
@@ -44,7 +41,7 @@ def build_definitions(
     with empty_warehouse() as con:
         landed = {ModelKey(table.schema, table.name): table for table in read_catalog(con) if table.schema == "linkt"}
     project = load_project(
-        require_sql(SQL_DIR),
+        settings.sql_dirs,
         {str(key): {column.name: column.type for column in table.columns} for key, table in landed.items()},
     )
     checks = [*landing_checks(tasks), *project.checks]

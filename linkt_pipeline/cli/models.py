@@ -5,41 +5,62 @@ from typing import TYPE_CHECKING
 import click
 
 from linkt_pipeline.cli.output import echo
-from linkt_pipeline.package_files import BUILT_IN_SQL, require_sql
+from linkt_pipeline.errors import ConfigError
+from linkt_pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from linkt_pipeline.transform import Columns, ModelGraph, ModelKey
+    from linkt_pipeline.transform import Columns, ModelKey, Project
     from linkt_pipeline.warehouse.catalog import CatalogTable
 
 
 @click.command("models")
 @click.option("--check", is_flag=True, help="Check every model's SQL and header against the tables; run none.")
 @click.option("--test", is_flag=True, help="Run the cases written beside macros and models, in memory.")
+@click.option(
+    "--copy", metavar="NAME", help="Copy a built-in file, such as marts.companies, to where your own one replaces it."
+)
 @click.option("--markdown", is_flag=True, help="Print a reference of all tables and columns, as in docs/tables.md.")
-def models(check: bool, test: bool, markdown: bool) -> int:
-    """Show the SQL models of sql/ in build order, with how each is kept and what it reads.
+def models(check: bool, test: bool, copy: str | None, markdown: bool) -> int:
+    """Show the SQL models in build order, with how each is kept and what it reads.
+
+    Your own lie in sql/ beside tasks.yaml, or in LINKT_SQL_DIR: a file with the folder and name of a built-in one takes
+    its place, any other is added, and one whose header says "-- disabled: true" takes the built-in one away.
 
     \b
     Examples:
       linkt-pipeline models
       linkt-pipeline models --check       after editing a file of sql/
       linkt-pipeline models --test        rows in and rows out, from *.cases.csv and *.cases.yaml
+      linkt-pipeline models --copy marts.companies
       linkt-pipeline models --markdown > docs/tables.md
     """  # noqa: D301
-    from linkt_pipeline.transform import load_project, render_graph, render_markdown, warehouse_sources, warn_of_hashes
+    from linkt_pipeline.transform import (
+        load_project,
+        origins,
+        outdated,
+        render_graph,
+        render_markdown,
+        warehouse_sources,
+        warn_of_hashes,
+    )
     from linkt_pipeline.warehouse.catalog import read_catalog
     from linkt_pipeline.warehouse.migration import empty_warehouse
 
     with empty_warehouse() as con:
         sources = warehouse_sources(con)
         landed = read_catalog(con)
-    project = load_project(require_sql(BUILT_IN_SQL), sources)
+    settings = load_settings()
+    if copy:
+        return _copy(settings, copy)
+    project = load_project(settings.sql_dirs, sources)
     for problem in project.mistakes:
         echo(f"error: {problem}", err=True)
+    for warning in outdated(project.files):
+        echo(f"warning: {warning}", err=True)
     if check:
-        for warning in warn_of_hashes(BUILT_IN_SQL):
+        for warning in warn_of_hashes(project.files):
             echo(f"warning: {warning}", err=True)
     if project.graph.quarantined:
         left_out = ", ".join(map(str, project.graph.quarantined))
@@ -49,9 +70,9 @@ def models(check: bool, test: bool, markdown: bool) -> int:
             _reference(landed, render_markdown(project.graph, _as_published(project.described))), nl=False, longest=None
         )
     elif test:
-        return _test(project.graph)
+        return _test(settings, project)
     elif not check:
-        echo(render_graph(project.graph), longest=None)
+        echo(render_graph(project.graph, origins(project.files)), longest=None)
     elif not project.problems:
         models, checks = len(project.graph.models), len(project.checks)
         echo(f"{models} models and {checks} checks are fine; nothing was run")
@@ -64,11 +85,35 @@ def _as_published(described: "Mapping[ModelKey, Columns]") -> "dict[ModelKey, Co
     return {key: {name: published_type(kind) for name, kind in columns.items()} for key, columns in described.items()}
 
 
-def _test(graph: "ModelGraph") -> int:
-    """Each file of cases on a line, what came out otherwise below it. Returns 1 if anything did."""
-    from linkt_pipeline.transform import run_cases
+def _copy(settings: Settings, name: str) -> int:
+    from linkt_pipeline.transform import take_over
 
-    found = list(run_cases(BUILT_IN_SQL, graph))
+    folder, _, table = name.partition(".")
+    built_in = settings.sql_dirs[0] / folder / f"{table}.sql"
+    if not built_in.is_file():
+        raise ConfigError(
+            f"there is no built-in file {name}; `linkt-pipeline models` lists them, such as marts.companies"
+        )
+    try:
+        copy = take_over(built_in, settings.own_sql_dir)
+    except FileExistsError as error:
+        raise ConfigError(f"{error.filename} exists; it takes the place of the built-in {name} already") from None
+    except OSError as error:
+        raise ConfigError(f"{settings.own_sql_dir} can't be written: {error.strerror}") from None
+    echo(f"{copy} takes the place of the built-in {name} from now on")
+    return 0
+
+
+def _test(settings: Settings, project: "Project") -> int:
+    """Each file of cases on a line, what came out otherwise below it. Returns 1 if anything did."""
+    from linkt_pipeline.transform import place_of, run_cases
+
+    built_in, *own = settings.sql_dirs
+    gone = {place_of(path) for path in (*project.files.replaced, *project.files.disabled)}
+    found = [
+        *run_cases(built_in, project.graph, gone),
+        *(case for each in own for case in run_cases(each, project.graph)),
+    ]
     for result in found:
         for failure in result.failures:
             echo(f"error: {failure}", err=True)

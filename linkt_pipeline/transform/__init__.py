@@ -14,11 +14,13 @@ from linkt_pipeline.transform.lineage_cache import LineageCache
 from linkt_pipeline.transform.loading import load_models
 from linkt_pipeline.transform.macro import Macro, create_macros
 from linkt_pipeline.transform.model import Columns, Materialization, ModelKey, Severity, SqlModel
+from linkt_pipeline.transform.overlay import origins, outdated, take_over
 from linkt_pipeline.transform.problems import clear_problem, record_problem, record_problems
 from linkt_pipeline.transform.project import Project, load_project, problem_text
 from linkt_pipeline.transform.render import render_graph, render_markdown
 from linkt_pipeline.transform.retired import drop_retired_models, retired_models
 from linkt_pipeline.transform.seed import SEEDS_FOLDER
+from linkt_pipeline.transform.sql_files import place_of
 
 __all__ = [
     "SEEDS_FOLDER",
@@ -50,6 +52,9 @@ __all__ = [
     "load_checks",
     "load_models",
     "load_project",
+    "origins",
+    "outdated",
+    "place_of",
     "prepare_builds",
     "problem_text",
     "record_problem",
@@ -59,6 +64,7 @@ __all__ = [
     "retired_models",
     "run_cases",
     "run_check",
+    "take_over",
     "try_describe",
     "warehouse_sources",
     "warn_of_hashes",

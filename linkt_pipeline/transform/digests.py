@@ -5,12 +5,11 @@ a text, which is where ids in sequence have theirs. Of a million ids such as Lin
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import duckdb
 
 from linkt_pipeline.transform.macro import MACROS_FOLDER
-from linkt_pipeline.transform.sql_files import find_files
+from linkt_pipeline.transform.sql_files import SqlFiles
 from linkt_pipeline.transform.statement import function_lines
 
 _ADVICE = (
@@ -19,15 +18,14 @@ _ADVICE = (
 )
 
 
-def warn_of_hashes(sql_dir: Path) -> Iterator[str]:
+def warn_of_hashes(files: SqlFiles) -> Iterator[str]:
     """A line ``file:line: ...`` for each call of ``hash()`` in models, macros and checks that the parser takes.
 
     Args:
-        sql_dir: the folder of models.
+        files: those of a project.
     """
     con = duckdb.connect()
     try:
-        files = find_files(sql_dir)
         for path in [path for folder in files.folders for path in files.of(folder) if path.suffix == ".sql"]:
             text = path.read_text(encoding="utf-8-sig", errors="replace")
             statement = f"select {text}" if path.parent.name == MACROS_FOLDER else text

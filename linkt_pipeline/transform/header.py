@@ -25,6 +25,7 @@ MODEL_KEYS = (
 _ONE_NAME = re.compile(r"[^\s\"]+|\"[^\"]+\"")
 _NAMING = frozenset({"column", "parameter", "type"})  # followed by the name of what they speak of
 _ONCE = frozenset({"description", "grain", "materialized", "incremental", "rows", "published"})
+BUILT_IN = "built_in"  # in a copy of a built-in file: what that one was; see overlay.py
 CHECK_KEYS = ("description", "model", "severity")
 MACRO_KEYS = ("description", "parameter", "returns")
 SEED_KEYS = ("description", "grain", "column", "type", "unique", "not_null", "references")
@@ -73,6 +74,7 @@ def read_entries(path: Path, text: str, known: tuple[str, ...]) -> Iterator[Entr
     Raises:
         ModelFileError: a key that is not one of ``known`` or nearly one, or a key below the first line of code.
     """
+    known = (*known, BUILT_IN)
     entry: Entry | None = None
     lines = _outside_of_blocks(text)
     for number, line in lines:
@@ -82,10 +84,10 @@ def read_entries(path: Path, text: str, known: tuple[str, ...]) -> Iterator[Entr
         if found is None and entry and re.match(r"--\s{2,}\S", line):
             entry.value = f"{entry.value} {line.removeprefix('--').strip()}".strip()
             continue
-        if entry:
+        if entry and entry.key != BUILT_IN:
             yield entry
         entry = found
-    if entry:
+    if entry and entry.key != BUILT_IN:
         yield entry
     for number, line in lines:
         match = _LINE.match(line)

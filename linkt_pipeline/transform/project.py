@@ -3,7 +3,7 @@
 The code location, its builds and ``models --check`` all start here, so they agree on every file.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from linkt_pipeline.transform.errors import ModelFileError
 from linkt_pipeline.transform.graph import DescendantError, ModelGraph
 from linkt_pipeline.transform.loading import CHECKS_FOLDER, read_graph
 from linkt_pipeline.transform.model import Columns, ModelKey
-from linkt_pipeline.transform.sql_files import find_files
+from linkt_pipeline.transform.sql_files import SqlFiles, find_files, place_of
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,14 @@ class Project:
         checks: checks of these models and of landed tables.
         problems: what is wrong, by the table that can't be built for it, or by the file where that stands for no
             table: a check, a macro, a file whose name can't be used.
+        files: the files it was read from.
     """
 
     graph: ModelGraph
     described: Mapping[ModelKey, Columns]
     checks: list[Check]
     problems: Mapping[str, ModelFileError]
+    files: SqlFiles
 
     @property
     def mistakes(self) -> list[ModelFileError]:
@@ -39,14 +41,14 @@ class Project:
         return [problem for problem in self.problems.values() if not isinstance(problem, DescendantError)]
 
 
-def load_project(sql_dir: Path, sources: Mapping[str, Columns]) -> Project:
-    """Read everything below ``sql_dir``; a file that can't be used takes only what is built from it along.
+def load_project(sql_dirs: Sequence[Path], sources: Mapping[str, Columns]) -> Project:
+    """Read everything below ``sql_dirs``; a file that can't be used takes only what is built from it along.
 
     Args:
-        sql_dir: the folder of models, checks, macros and seeds.
+        sql_dirs: folders of models, checks, macros and seeds, each of which lies over those before it.
         sources: columns of the landed tables, by ``schema.table``.
     """
-    files = find_files(sql_dir)
+    files = find_files(*sql_dirs)
     graph, found = read_graph(files, sources)
     with empty_tables(graph) as con:
         described, wrong = bind_models(con, graph)
@@ -58,14 +60,13 @@ def load_project(sql_dir: Path, sources: Mapping[str, Columns]) -> Project:
     others = [
         error for error in [*files.problems, *found, *unreadable, *unbound] if (error.path, error.problem) not in known
     ]
-    return Project(graph, described, checks, {**of_tables, **_by_file(sql_dir, others)})
+    return Project(graph, described, checks, {**of_tables, **_by_file(others)}, files)
 
 
-def _by_file(sql_dir: Path, problems: Iterable[ModelFileError]) -> dict[str, ModelFileError]:
-    return {f"sql/{problem.path.relative_to(sql_dir)}": problem for problem in problems}
+def _by_file(problems: Iterable[ModelFileError]) -> dict[str, ModelFileError]:
+    return {place_of(problem.path): problem for problem in problems}
 
 
 def problem_text(problem: ModelFileError) -> str:
     """A problem in one line, with the file as seen from the project, for tables that others read."""
-    place = f"sql/{problem.path.parent.name}/{problem.path.name}:{problem.line}"
-    return f"{place}: {' '.join(problem.problem.split())}"
+    return f"{place_of(problem.path)}:{problem.line}: {' '.join(problem.problem.split())}"

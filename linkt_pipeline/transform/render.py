@@ -1,13 +1,14 @@
 """The graph as text, for the command and for documentation."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from linkt_pipeline.transform.graph import ModelGraph
 from linkt_pipeline.transform.model import Columns, ModelKey, SqlModel
 
 
-def render_graph(graph: ModelGraph) -> str:
-    """One line a model, in build order by group: name, how it is kept, what it reads."""
+def render_graph(graph: ModelGraph, notes: Mapping[ModelKey, str] = MappingProxyType({})) -> str:
+    """One line a model, in build order by group: name, how it is kept, what it reads, and a note where there is one."""
     lines: list[str] = []
     width = max((len(key.name) for key in graph.models), default=0)
     for schema, models in _by_schema(graph).items():
@@ -15,7 +16,8 @@ def render_graph(graph: ModelGraph) -> str:
         for model in models:
             made_of = [*map(str, model.depends_on), *(f"{name}()" for name in model.macros)]
             reads = ", ".join(made_of) or model.path.name
-            lines.append(f"  {model.name:<{width}}  {model.materialization:<11}  <- {reads}")
+            note = f"  ({notes[model.key]})" if model.key in notes else ""
+            lines.append(f"  {model.name:<{width}}  {model.materialization:<11}  <- {reads}{note}")
     return "\n".join(lines)
 
 

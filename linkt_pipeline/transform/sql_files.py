@@ -2,9 +2,14 @@
 
 A file that is passed over in silence looks like one that works. So everything that looks like a model is either read
 or refused, and only what editors and operating systems leave behind is left alone.
+
+A deployment's own folder lies over the built-in one: a file of the same folder and name takes the place of another, and
+one whose header says ``-- disabled: true`` takes it away.
 """
 
+import itertools
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,20 +21,27 @@ from linkt_pipeline.transform.names import file_problem, schema_problem
 _SUFFIXES = (".sql", ".csv")
 _CASES = ".cases.csv"  # tests of macros; see cases.py
 _SEEDS = "seeds"
+_DISABLED = re.compile(r"--\s*disabled\s*:\s*true\s*", re.IGNORECASE)
 _SPECIAL_FOLDERS = frozenset({"checks", "macros", _SEEDS})
 
 
 @dataclass(frozen=True)
 class SqlFiles:
-    """The files of a folder of models.
+    """The files of one or more folders of models.
 
     Attributes:
         by_folder: the files that can be read, by folder, in the order of their names.
         problems: files whose name or place can't be used.
+        own: those that do not come from the first folder.
+        replaced: for each file that took the place of another, that one.
+        disabled: files that are there to take another one away.
     """
 
     by_folder: Mapping[str, list[Path]]
     problems: list[ModelFileError]
+    own: frozenset[Path]
+    replaced: Mapping[Path, Path]
+    disabled: frozenset[Path]
 
     @property
     def folders(self) -> list[str]:
@@ -41,17 +53,46 @@ class SqlFiles:
         return self.by_folder.get(folder, [])
 
 
-def find_files(sql_dir: Path) -> SqlFiles:
-    """Look through the folder of models, checks, macros and seeds."""
-    found: dict[str, list[Path]] = {}
-    problems = []
-    for path in sorted(_walk(sql_dir)):
-        problem = _problem(path, path.relative_to(sql_dir))
-        if problem is None:
-            found.setdefault(path.parent.name, []).append(path)
-        else:
-            problems.append(ModelFileError(path, 1, problem))
-    return SqlFiles(found, problems)
+def find_files(*sql_dirs: Path) -> SqlFiles:
+    """Look through folders of models, checks, macros and seeds, each of which lies over those before it."""
+    found: dict[tuple[str, str], Path] = {}
+    problems, replaced, disabled = [], {}, set()
+    for sql_dir in sql_dirs:
+        for path in sorted(_walk(sql_dir)):
+            if problem := _problem(path, path.relative_to(sql_dir)):
+                problems.append(ModelFileError(path, 1, problem))
+                continue
+            place = path.parent.name, path.name
+            before = found.pop(place, None)
+            if _is_disabled(path):
+                disabled.add(path)
+                if path.parent.name == _SEEDS:
+                    found.pop((_SEEDS, f"{path.stem}.csv"), None)
+                continue
+            if before is not None:
+                replaced[path] = before
+            found[place] = path
+    by_folder: dict[str, list[Path]] = {}
+    for place in sorted(found):
+        by_folder.setdefault(place[0], []).append(found[place])
+    own = frozenset(path for path in found.values() if sql_dirs[0] not in path.parents)
+    return SqlFiles(by_folder, problems, own, replaced, frozenset(disabled))
+
+
+def place_of(path: Path) -> str:
+    """A file as a reader of sql/ knows it, such as ``sql/marts/companies.sql``."""
+    return f"sql/{path.parent.name}/{path.name}"
+
+
+def _is_disabled(path: Path) -> bool:
+    if path.suffix != ".sql":
+        return False
+    try:
+        lines = read_text(path).splitlines()
+    except ModelFileError:
+        return False  # said by whoever reads it
+    header = itertools.takewhile(lambda line: not line.strip() or line.lstrip().startswith("--"), lines)
+    return any(_DISABLED.fullmatch(line.strip()) for line in header)
 
 
 def key_of(path: Path) -> ModelKey:

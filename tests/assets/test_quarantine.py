@@ -18,7 +18,7 @@ def own_sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("project") / "sql"
     shutil.copytree(PROJECT_ROOT / "sql", folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("linkt_pipeline.assets.location.SQL_DIR", folder)
+        patch.setattr("linkt_pipeline.settings.BUILT_IN_SQL", folder)
         yield folder
 
 

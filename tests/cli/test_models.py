@@ -15,7 +15,8 @@ from tests.paths import PROJECT_ROOT
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of sql/ that a test may change."""
     shutil.copytree(PROJECT_ROOT / "sql", tmp_path / "sql")
-    monkeypatch.setattr("linkt_pipeline.cli.models.BUILT_IN_SQL", tmp_path / "sql")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("linkt_pipeline.settings.BUILT_IN_SQL", tmp_path / "sql")
     return tmp_path / "sql"
 
 
@@ -67,3 +68,37 @@ def test_a_job_tells_stale_models_once(capsys: pytest.CaptureFixture[str]) -> No
         "marts.a: a typo",
         "error: check failed, nothing wrong was published: linkt.runs: runs_key",
     ]
+
+
+def test_ones_own_lie_over_the_built_in_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run_command(["models", "--copy", "marts.signal_feed"]) == 0
+    (tmp_path / "sql" / "marts" / "duplicates.sql").write_text("-- disabled: true\n")
+    (tmp_path / "sql" / "marts" / "mine.sql").write_text(
+        "-- description: d\n-- grain: one row.\nselect count(*) as n from marts.signal_feed"
+    )
+    capsys.readouterr()
+
+    assert run_command(["models"]) == 0
+
+    told = capsys.readouterr()
+    lines = {line.split()[0]: line for line in told.out.splitlines() if line.startswith("  ")}
+    assert lines["mine"].endswith("(own)")
+    assert lines["signal_feed"].endswith("(own, in place of the built-in one)")
+    assert "duplicates" not in lines
+    assert "own" not in lines["people"].rpartition("(")[2]
+    assert told.err == ""
+    assert run_command(["models", "--test"]) == 0
+    assert run_command(["models", "--copy", "marts.signal_feed"]) == 2
+    assert run_command(["models", "--copy", "marts.nothing"]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_named_folder_without_models_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LINKT_SQL_DIR", str(tmp_path / "sqll"))
+    assert run_command(["models"]) == 2
+    assert f"there are no SQL models in {tmp_path}/sqll" in capsys.readouterr().err

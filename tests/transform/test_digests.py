@@ -7,6 +7,7 @@ import duckdb
 import pytest
 
 from linkt_pipeline.transform import BuildMode, load_models, warehouse_sources, warn_of_hashes
+from linkt_pipeline.transform.sql_files import find_files
 from linkt_pipeline.warehouse.migration import empty_warehouse
 from tests.paths import PROJECT_ROOT
 
@@ -59,12 +60,12 @@ def test_a_call_of_hash_is_warned_of_with_its_line(folder: Folder) -> None:
     macro = folder.write("macros.m", "hash(x) + 1", header="-- parameter x: a text\n")
     folder.write("marts.broken", "select hash(")
     line = mine.read_text().splitlines().index("    Hash(id) as key,") + 1
-    warned = [text.split(": hash() gives")[0] for text in warn_of_hashes(folder.root)]
+    warned = [text.split(": hash() gives")[0] for text in warn_of_hashes(find_files(folder.root))]
     assert warned == [f"{check}:2", f"{macro}:2", f"{mine}:{line}"]
 
 
 def test_no_sql_of_ours_calls_hash() -> None:
-    assert list(warn_of_hashes(PROJECT_ROOT / "sql")) == []
+    assert list(warn_of_hashes(find_files(PROJECT_ROOT / "sql"))) == []
     with empty_warehouse() as con:
         assert len(load_models(PROJECT_ROOT / "sql", warehouse_sources(con)).models) > 20
     # SQL in Python is text; Python's own hash() of a text is another one in every process.

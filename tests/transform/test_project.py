@@ -36,7 +36,7 @@ def good(folder: Folder) -> Folder:
 
 
 def load(folder: Folder, con: duckdb.DuckDBPyConnection) -> Project:
-    return load_project(folder.root, warehouse_sources(con))
+    return load_project([folder.root], warehouse_sources(con))
 
 
 def build_all(con: duckdb.DuckDBPyConnection, project: Project) -> dict[str, BuildMode]:
