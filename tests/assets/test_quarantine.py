@@ -18,7 +18,7 @@ def own_sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("project") / "sql"
     shutil.copytree(PROJECT_ROOT / "sql", folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("linkt_pipeline.settings.BUILT_IN_SQL", folder)
+        patch.setenv("LINKT_SQL_DIR", str(folder))
         yield folder
 
 

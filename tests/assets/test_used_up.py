@@ -16,7 +16,7 @@ def own_sql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of sql/ that a test may change."""
     folder = tmp_path / "sql"
     shutil.copytree(PROJECT_ROOT / "sql", folder)
-    monkeypatch.setattr("linkt_pipeline.settings.BUILT_IN_SQL", folder)
+    monkeypatch.setenv("LINKT_SQL_DIR", str(folder))
     return folder
 
 
