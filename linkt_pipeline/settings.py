@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     requests_per_minute: int | None = Field(default=None, ge=1)
     daily_request_limit: int | None = Field(default=None, ge=1)
     max_body_mb: float = Field(default=8, gt=0, le=64)
+    keep_runs_days: int = Field(default=30, ge=1, le=3650)
     published_for: Readers = Readers.OWNER
     ui_hosts: Annotated[tuple[str, ...], NoDecode] = ()
 

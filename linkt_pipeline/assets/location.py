@@ -7,6 +7,7 @@ import dagster as dg
 
 from linkt_pipeline.assets.automation import build_automation
 from linkt_pipeline.assets.executions import build_executions
+from linkt_pipeline.assets.housekeeping import build_housekeeping, retention_of
 from linkt_pipeline.assets.landed import build_landed_assets
 from linkt_pipeline.assets.landing_checks import landing_checks
 from linkt_pipeline.assets.models import build_models_asset
@@ -46,22 +47,18 @@ def build_definitions(
     )
     checks = [*landing_checks(tasks), *project.checks]
     sandbox_dir = settings.root if settings.sandbox else None
+    executions = landed[ModelKey("linkt", "executions")]
+    assets = [
+        build_executions(tasks, executions, checks, observer, sandbox_dir=sandbox_dir, entries=entries),
+        *build_landed_assets(landed, checks, observer),
+        build_models_asset(project),
+        build_snapshot(project.graph, settings.published_dir, settings.published_for),
+    ]
     return dg.Definitions.merge(
         build_automation(tasks),
+        build_housekeeping(retention_of(settings, assets)),
         dg.Definitions(
-            assets=[
-                build_executions(
-                    tasks,
-                    landed[ModelKey("linkt", "executions")],
-                    checks,
-                    observer,
-                    sandbox_dir=sandbox_dir,
-                    entries=entries,
-                ),
-                *build_landed_assets(landed, checks, observer),
-                build_models_asset(project),
-                build_snapshot(project.graph, settings.published_dir, settings.published_for),
-            ],
+            assets=assets,
             resources={
                 "linkt": linkt_resource(settings),
                 "warehouse": WarehouseResource(path=str(settings.warehouse_path)),

@@ -19,8 +19,11 @@ from dagster._core.instance.ref import InstanceRef
 from dagster._core.utils import make_new_run_id
 
 from linkt_pipeline.assets.askers import ASKED_BY_TAG
+from linkt_pipeline.assets.housekeeping import delete_some_old_runs, retention_of
 from linkt_pipeline.assets.location import build_definitions
+from linkt_pipeline.assets.old_runs import REPOSITORY_TAG
 from linkt_pipeline.cli.errors import DUCKDB_INTERRUPTED
+from linkt_pipeline.cli.output import echo
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.executions.events import Observer
 from linkt_pipeline.ledger.lease_owner import Owner, owner_is_gone
@@ -28,8 +31,8 @@ from linkt_pipeline.settings import Settings
 from linkt_pipeline.tasks import TaskSpec
 
 _PROCESS_TAG = "linkt/process"
-_REPOSITORY_TAG = ".dagster/repository"  # by it the UI lists the run with its job
 _REPOSITORY = "__repository__@linkt_pipeline"
+_DELETED_PER_COMMAND = 20  # it makes one, so that a deployment without a daemon shrinks too
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _GOING = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
@@ -141,6 +144,7 @@ def run_job(
             raise KeyboardInterrupt from None
         if _was_interrupted(result.all_events):
             raise KeyboardInterrupt
+        _keep_house(instance, settings, definitions)
         return JobResult(
             run_id,
             result.success,
@@ -148,6 +152,15 @@ def run_job(
             tuple(_failed_checks(result.all_events)),
             dict(_materialized(result.all_events)),
         )
+
+
+def _keep_house(instance: dg.DagsterInstance, settings: Settings, definitions: dg.Definitions) -> None:
+    """Delete a few old runs of Dagster's; what goes wrong with that must not change what the command has done."""
+    assets = [asset for asset in definitions.assets or () if isinstance(asset, dg.AssetsDefinition)]
+    try:
+        delete_some_old_runs(instance, retention_of(settings, assets), _REPOSITORY, _DELETED_PER_COMMAND)
+    except Exception as error:
+        echo(f"note: old Dagster runs were not deleted this time: {error}", err=True)
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
@@ -192,7 +205,7 @@ def _tags(tasks: Mapping[str, TaskSpec], partitions: bool, asked_by: str | None)
     asker = {ASKED_BY_TAG: asked_by} if asked_by else {}
     tags = asker | {
         _PROCESS_TAG: Owner.this_process().name,
-        _REPOSITORY_TAG: _REPOSITORY,
+        REPOSITORY_TAG: _REPOSITORY,  # by it the UI lists the run with its job
         "linkt/started_by": "command",
     }
     if partitions:

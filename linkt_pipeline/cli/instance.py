@@ -3,12 +3,22 @@
 import os
 import shutil
 import tempfile
+from hashlib import sha256
+from pathlib import Path
 
 from linkt_pipeline.cli.output import echo
 from linkt_pipeline.errors import ConfigError
 from linkt_pipeline.package_files import INSTANCE_TEMPLATE
 from linkt_pipeline.permissions import secure_folder
 from linkt_pipeline.settings import Settings
+
+# What earlier versions wrote. Such a file is nobody's own and gets what this version adds; any other is kept.
+_FORMER_TEMPLATES = frozenset(
+    {
+        "103d1069d7227a5c6da78c3b07840835ff3d70819c90680bc788e8ec40156159",
+        "ded20d00da0489453ee8d8abcc4d505410c2063e40e0f8edf60b5ecc1bbcc36c",
+    }
+)
 
 
 def prepare_instance(settings: Settings) -> None:
@@ -24,8 +34,7 @@ def prepare_instance(settings: Settings) -> None:
     try:
         if note := secure_folder(root, settings.published_for):
             echo(f"note: {note}", err=True)
-        if not (root / "dagster.yaml").exists():
-            shutil.copyfile(INSTANCE_TEMPLATE, root / "dagster.yaml")
+        _write_configuration(root / "dagster.yaml")
         with tempfile.TemporaryFile(dir=root):  # mkdir on an existing folder says nothing about writing to it
             pass
     except OSError as error:
@@ -35,3 +44,11 @@ def prepare_instance(settings: Settings) -> None:
         ) from None
     os.environ["DAGSTER_HOME"] = str(root)
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")
+
+
+def _write_configuration(file: Path) -> None:
+    if file.exists() and sha256(file.read_bytes()).hexdigest() not in _FORMER_TEMPLATES:
+        return
+    beside = file.with_name(f".dagster.yaml.{os.getpid()}")
+    shutil.copyfile(INSTANCE_TEMPLATE, beside)
+    beside.replace(file)  # at once, because a Dagster that starts may read it

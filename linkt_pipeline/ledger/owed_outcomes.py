@@ -112,3 +112,17 @@ def owed_outcomes(con: duckdb.DuckDBPyConnection, task_keys: Collection[str]) ->
         """,
         [list(task_keys)],
     ).fetchall()
+
+
+def dagster_runs_of_open_outcomes(con: duckdb.DuckDBPyConnection) -> set[str]:
+    """Who started or asked for what is not settled yet: ids of Dagster runs, and of commands."""
+    rows = con.execute(
+        """
+        select dagster_run_id from linkt.executions
+        where state in ('intended', 'unknown', 'started')
+            or execution_id in (select execution_id from linkt.undelivered)
+        union
+        select asked_by from linkt.undelivered
+        """
+    ).fetchall()
+    return {name for (name,) in rows if name}

@@ -28,8 +28,8 @@ def sensor(repository: dg.RepositoryDefinition, name: str) -> dg.SensorDefinitio
 
 
 def test_a_schedule_per_task_that_has_one_created_stopped(repository: dg.RepositoryDefinition) -> None:
-    [schedule] = repository.schedule_defs
-    assert schedule.name == "execute_search"
+    assert {found.name for found in repository.schedule_defs} == {"execute_search", "delete_old_runs_daily"}
+    schedule = repository.get_schedule_def("execute_search")
     assert schedule.cron_schedule == "0 6 * * 1"
     assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
     assert schedule.job_name == EXECUTE_AND_PUBLISH
@@ -39,7 +39,7 @@ def test_a_tick_requests_the_tasks_partition_and_the_same_tick_twice_requests_on
     repository: dg.RepositoryDefinition, running: Deployment
 ) -> None:
     tick = datetime(2026, 11, 23, 6, tzinfo=UTC)
-    [schedule] = repository.schedule_defs
+    schedule = repository.get_schedule_def("execute_search")
     keys = set()
     for _ in range(2):
         with dg.build_schedule_context(

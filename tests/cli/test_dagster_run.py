@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from linkt_pipeline.cli import dagster_run
 from linkt_pipeline.cli.dagster_run import _failures, open_instance, release_dead_runs
 from linkt_pipeline.cli.instance import prepare_instance
 from linkt_pipeline.ledger.lease_owner import Owner
@@ -58,6 +59,15 @@ def test_runs_of_others_are_left_alone(instance, process):
     assert release_dead_runs(instance) == []
     assert instance.get_run_by_id(run_id).status is dg.DagsterRunStatus.STARTED
     assert instance.event_log_storage.get_concurrency_info(POOL).active_slot_count == 1
+
+
+def test_what_goes_wrong_while_old_runs_are_deleted_is_a_note(instance, monkeypatch, capsys):
+    def fail(*_: object) -> None:
+        raise OSError("database is locked")
+
+    monkeypatch.setattr(dagster_run, "delete_some_old_runs", fail)
+    dagster_run._keep_house(instance, Settings(), dg.Definitions())
+    assert capsys.readouterr().err == "note: old Dagster runs were not deleted this time: database is locked\n"
 
 
 def test_a_failure_is_told_in_the_products_words_and_not_in_those_of_its_cause():

@@ -32,6 +32,18 @@ def test_a_configuration_of_ones_own_is_kept(tmp_path):
     assert own.read_text() == "telemetry: {enabled: false}\n"
 
 
+@pytest.mark.parametrize("former", ["\n# How long", "\nrun_retries"], ids=["without retention", "changed by a person"])
+def test_a_configuration_of_an_earlier_version_gets_what_is_new(tmp_path, former):
+    """The file of the last version is this one's without its last part."""
+    template = (PROJECT_ROOT / "data" / "dagster.yaml").read_text()
+    file = tmp_path / "data" / "sandbox" / "dagster.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(template.partition(former)[0])
+    prepare_instance(Settings(data_dir=tmp_path / "data"))
+    assert (file.read_text() == template) is (former == "\n# How long")
+    assert list(file.parent.glob("*dagster.yaml*")) == [file]
+
+
 def test_real_and_made_up_runs_have_instances_apart(tmp_path):
     prepare_instance(Settings(data_dir=tmp_path / "data", api_key="sk-real"))
     assert os.environ["DAGSTER_HOME"] == str(tmp_path / "data")

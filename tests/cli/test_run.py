@@ -9,6 +9,7 @@ import time
 import dagster as dg
 import httpx
 import pytest
+from dagster._core.test_utils import create_run_for_test
 
 from linkt_pipeline.sandbox import Sandbox
 from tests.cli.command import SEARCH, SIGNALS, Command, kill_group, wait_until
@@ -146,6 +147,23 @@ def test_a_killed_command_is_cleaned_up_after_by_the_next_one(live, api):
     after, killed = dagster_runs(live)
     assert after.status is dg.DagsterRunStatus.SUCCESS
     assert killed.status is dg.DagsterRunStatus.FAILURE
+
+
+def test_a_command_deletes_runs_of_dagster_that_are_old(live):
+    assert live("sync").code == 0
+    with dg.DagsterInstance.from_config(str(live.folder / "data")) as instance:
+        [latest] = instance.get_runs()
+        old = create_run_for_test(instance, job_name=latest.job_name, status=latest.status, tags=latest.tags).run_id
+        with instance.run_storage.connect() as con:
+            con.exec_driver_sql("update runs set update_timestamp = '2001-01-01 00:00:00' where run_id = ?", (old,))
+
+    ended = live("sync", "--retry-missing")
+
+    assert ended.code == 0, ended.err
+    assert "note: old Dagster runs" not in ended.err
+    found = {run.run_id for run in dagster_runs(live)}
+    assert latest.run_id in found
+    assert old not in found
 
 
 def test_sync_collects_runs_started_elsewhere_and_buys_nothing(live, api):

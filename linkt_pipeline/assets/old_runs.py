@@ -1,0 +1,133 @@
+"""Dagster runs that nobody needs any more, and how they are deleted.
+
+Through Dagster's public interface, so that any storage will do. Where Dagster keeps its SQLite files, what that
+interface leaves behind goes too: see ``instance_files``.
+
+Never deleted: a run that goes on, one that the ledger still refers to, one of another code location, and the run that
+an asset was last materialized or a check last evaluated in. Without those, Dagster would take the asset for one that
+was never made, and make it again.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import chain, islice
+
+import dagster as dg
+
+from linkt_pipeline.assets.askers import ASKED_BY_TAG
+from linkt_pipeline.assets.automation import EXECUTE_AND_PUBLISH, SYNC_AND_PUBLISH
+from linkt_pipeline.assets.executions import EXECUTIONS
+from linkt_pipeline.assets.instance_files import delete_files
+from linkt_pipeline.ledger.owed_outcomes import dagster_runs_of_open_outcomes
+from linkt_pipeline.warehouse.file import Warehouse
+
+DELETE_OLD_RUNS = "delete_old_runs"
+PAID_RUNS_ARE_KEPT = timedelta(days=365)
+REPOSITORY_TAG = ".dagster/repository"
+_FREE_JOBS = frozenset({SYNC_AND_PUBLISH, DELETE_OLD_RUNS})
+_OUR_JOBS = _FREE_JOBS | {EXECUTE_AND_PUBLISH}
+_ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+_PAGE = 200
+
+
+@dataclass(frozen=True)
+class Retention:
+    """Which runs are kept.
+
+    Args:
+        assets: what the code location defines; runs of other assets are not its own.
+        warehouse: holds the ledger.
+        keep: how long runs of the free part are kept after their end.
+    """
+
+    assets: tuple[dg.AssetsDefinition, ...]
+    warehouse: Warehouse
+    keep: timedelta
+
+    def find(
+        self, instance: dg.DagsterInstance, now: datetime, *, repository: str | None = None, at_most: int | None = None
+    ) -> list[str]:
+        """Ids of runs to delete, oldest first.
+
+        Args:
+            instance: where to look; nothing is written.
+            now: the present moment.
+            repository: Dagster's tag of the code location; runs with another one are of others. Default: not compared.
+            at_most: so many.
+
+        Raises:
+            WarehouseError: the ledger can't be read.
+        """
+        old = (
+            record.dagster_run
+            for record in _ended_before(instance, now - self.keep)
+            if self._is_of_ours(record.dagster_run, repository)
+            and (is_free(record.dagster_run) or record.update_timestamp < now - PAID_RUNS_ARE_KEPT)
+        )
+        first = next(old, None)
+        if first is None:
+            return []  # the usual answer, at the price of one query
+        needed = self._needed_by_ledger() | self._latest(instance)
+        unneeded = (run.run_id for run in chain([first], old) if _names(run).isdisjoint(needed))
+        return list(islice(unneeded, at_most))
+
+    def _is_of_ours(self, run: dg.DagsterRun, repository: str | None) -> bool:
+        """Whether this code location made the run; an instance may serve several."""
+        tagged = run.tags.get(REPOSITORY_TAG)
+        if repository and tagged and repository != tagged:
+            return False
+        if not run.asset_selection:
+            return run.job_name in _OUR_JOBS
+        return any(key in run.asset_selection for asset in self.assets for key in asset.keys)
+
+    def _latest(self, instance: dg.DagsterInstance) -> set[str]:
+        """Runs that hold the latest word on an asset, a partition or a check."""
+        found: set[str | None] = set()
+        for record in instance.get_asset_records([key for asset in self.assets for key in asset.keys]):
+            found.add(record.asset_entry.last_run_id)
+            if latest := record.asset_entry.last_materialization:
+                found.add(latest.run_id)
+        checks = [key for asset in self.assets for key in asset.check_keys]
+        executions = instance.event_log_storage.get_latest_asset_check_execution_by_key(checks)
+        found |= {execution.run_id for execution in executions.values()}
+        made = dg.DagsterEventType.ASSET_MATERIALIZATION
+        for partition in instance.get_latest_storage_id_by_partition(EXECUTIONS, made):
+            filters = dg.AssetRecordsFilter(asset_key=EXECUTIONS, asset_partitions=[partition])
+            found |= {record.run_id for record in instance.fetch_materializations(filters, limit=1).records}
+        return {run_id for run_id in found if run_id}
+
+    def _needed_by_ledger(self) -> set[str]:
+        if not self.warehouse.exists:
+            return set()
+        with self.warehouse.read() as con:
+            return dagster_runs_of_open_outcomes(con)
+
+
+def is_free(run: dg.DagsterRun) -> bool:
+    """Whether the paid asset had surely no part in a run."""
+    if not run.asset_selection:  # None, or empty where a command made the run: all assets of the job
+        return run.job_name in _FREE_JOBS
+    return EXECUTIONS not in run.asset_selection
+
+
+def delete_runs(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> None:
+    """Delete runs with their events, logs and files; ``finish_deletions`` ends what is cut short."""
+    for run_id in run_ids:
+        instance.compute_log_manager.delete_logs(prefix=[run_id])
+        instance.delete_run(run_id)
+        delete_files(instance, run_id)
+
+
+def _ended_before(instance: dg.DagsterInstance, moment: datetime) -> Iterator[dg.RunRecord]:
+    """Page by page; the last run of a page must still be there when the next one is asked for."""
+    cursor = None
+    filters = dg.RunsFilter(statuses=_ENDED, updated_before=moment)
+    while records := instance.get_run_records(filters, limit=_PAGE, ascending=True, cursor=cursor):
+        yield from records
+        cursor = records[-1].dagster_run.run_id
+
+
+def _names(run: dg.DagsterRun) -> set[str | None]:
+    """By which the ledger may know a run: see ``askers``."""
+    return {run.run_id, run.root_run_id, run.tags.get(ASKED_BY_TAG)}
