@@ -22,7 +22,7 @@ def retention_of(settings: Settings, assets: Sequence[dg.AssetsDefinition]) -> R
 def build_housekeeping(retention: Retention) -> dg.Definitions:
     """Job ``delete_old_runs`` and its schedule, created running because it is free."""
 
-    @dg.op(name=DELETE_OLD_RUNS)
+    @dg.op(name="delete_runs")
     def delete(context: dg.OpExecutionContext) -> None:
         """Deletes the runs, and gives the space back that is not used any more."""
         repository = context.run.tags.get(REPOSITORY_TAG)

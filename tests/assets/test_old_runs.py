@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from dagster._core.test_utils import create_run_for_test
 
 from linkt_pipeline.assets.executions import EXECUTIONS
@@ -109,14 +110,14 @@ def test_old_runs_of_the_free_part_go_but_for_the_latest_of_an_asset(history: Hi
 
 
 def test_the_latest_word_on_a_check_and_on_a_partition_stays(history: History) -> None:
-    checked = history.run("sync_and_publish", 50)
-    with history.instance.event_log_storage.index_connection() as con:  # as if a later run had checked nothing
-        con.exec_driver_sql("update asset_keys set last_run_id = null, last_materialization = null")
+    checked, unchecked = (history.run("sync_and_publish", days) for days in (50, 40))
+    with history.instance.event_log_storage.index_connection() as con:  # as if the later run had checked nothing
+        con.exec_driver_sql("delete from asset_check_executions where run_id = ?", (unchecked,))
     old, search = (history.run("execute_and_publish", days, partition="search") for days in (500, 450))
     weekly = history.run("execute_and_publish", 400, partition="weekly")
 
     assert history.find() == [old]
-    assert {checked, search, weekly} <= history.kept()
+    assert {checked, unchecked, search, weekly} <= history.kept()
 
 
 def test_paid_runs_stay_for_a_year(history: History) -> None:
@@ -274,13 +275,16 @@ def test_the_schedule_runs_by_itself_and_starts_nothing_when_there_is_nothing_to
     assert len(tick().run_requests) == 1
 
 
-def test_a_command_deletes_a_few_without_a_run(history: History) -> None:
+def test_a_command_deletes_a_few_without_a_run(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
     old = [history.run("sync_and_publish", 40) for _ in range(3)]
     latest = history.run("sync_and_publish", 1)
+    # A command keeps nothing of what its steps print, and so deletes nothing of it either.
+    monkeypatch.setattr(history.instance, "_compute_log_manager", NoOpComputeLogManager())
 
     delete_some_old_runs(history.instance, history.retention, OURS, 2)
 
     assert history.kept() == {old[2], latest}
+    assert {path.name for path in (history.folder / "storage").iterdir()} == {old[2], latest}
 
 
 def test_an_instance_without_files_of_its_own_is_tidied_too(history: History) -> None:
