@@ -53,7 +53,9 @@ class Settings(BaseSettings):
     @classmethod
     def _base_url_is_one_to_httpx(cls, given: str) -> str:
         expected = f"{given!r} is not a base URL such as {PRODUCTION_URL} (scheme and host, no path)"
-        import httpx  # by the library that will use it; here, because most commands send no request
+        # By the library that will use it; here, because most commands send no request.
+        from linkt_pipeline import lean_httpx  # noqa: F401, I001
+        import httpx
 
         try:
             url = httpx.URL(given.strip())

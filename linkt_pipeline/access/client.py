@@ -8,8 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 
 from pydantic import SecretStr
 
+from linkt_pipeline.access.aside import Aside
 from linkt_pipeline.access.request_budget import RequestBudget
-from linkt_pipeline.access.request_usage import UsageCount, record_usage, requests_on
+from linkt_pipeline.access.request_usage import UsageCount, added_up, record_usage, requests_on
 from linkt_pipeline.api import DEFAULT_MAX_BODY, DEFAULT_RETRY_FOR, LinktClient, RequestRecord, Throttle
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.warehouse.file import Warehouse
@@ -18,10 +19,15 @@ _FLUSH_EVERY = timedelta(seconds=15)
 
 
 class UsageMeter:
-    """Counts requests per endpoint and day; in memory at first, written every few seconds."""
+    """Counts requests per endpoint and day; in memory at first, written every few seconds.
+
+    Args:
+        warehouse: where they are written.
+    """
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
+        self._aside = Aside(warehouse)
         self._unwritten: Counter[tuple[date, str, bool]] = Counter()
 
     def count(self, record: RequestRecord) -> None:
@@ -30,27 +36,34 @@ class UsageMeter:
         self._unwritten[record.at.date(), record.endpoint, failed] += 1
 
     def flush(self) -> None:
-        """Write what was counted; with nothing to write, nothing is opened."""
+        """Write what was counted, here and by looks that wrote nothing; with nothing to write, nothing is opened."""
         if not self._unwritten:
             return
         unwritten, self._unwritten = self._unwritten, Counter()
-        rows: dict[tuple[date, str], UsageCount] = {}
-        for (day, endpoint, failed), requests in unwritten.items():
-            row = rows.get((day, endpoint), UsageCount(day, endpoint, 0, 0))
-            rows[day, endpoint] = UsageCount(day, endpoint, row.requests + requests, row.errors + requests * failed)
         try:
-            with self._warehouse.write(news=False) as con:
-                record_usage(con, list(rows.values()))
-        except LinktPipelineError:
+            with self._aside.taken() as others, self._warehouse.write(news=False) as con:
+                record_usage(con, [*_rows(unwritten), *others])
+        except (LinktPipelineError, OSError):
             self._unwritten.update(unwritten)
             raise
+
+    def set_aside(self) -> None:
+        """Keep what was counted beside the warehouse, for the next one who writes."""
+        unwritten, self._unwritten = self._unwritten, Counter()
+        self._aside.add(_rows(unwritten))
 
     async def flush_regularly(self) -> None:
         """Flush every few seconds until cancelled; a busy warehouse only delays it."""
         while True:
             await asyncio.sleep(_FLUSH_EVERY.total_seconds())
-            with suppress(LinktPipelineError):
+            with suppress(LinktPipelineError, OSError):
                 await asyncio.to_thread(self.flush)
+
+
+def _rows(counted: Mapping[tuple[date, str, bool], int]) -> list[UsageCount]:
+    return added_up(
+        UsageCount(day, endpoint, requests, requests * failed) for (day, endpoint, failed), requests in counted.items()
+    )
 
 
 @asynccontextmanager
@@ -63,6 +76,7 @@ async def connect(
     daily_request_limit: int | None = None,
     max_body: int = DEFAULT_MAX_BODY,
     retry_for: timedelta | None = DEFAULT_RETRY_FOR,
+    writes: bool = True,
 ) -> AsyncIterator[LinktClient]:
     """A client whose requests are paced and counted. Everything that asks the API gets its client here.
 
@@ -74,12 +88,14 @@ async def connect(
         daily_request_limit: requests per UTC day that are not exceeded, counted across processes.
         max_body: decompressed bytes of an answer beyond which it is not read on.
         retry_for: see :class:`~linkt_pipeline.api.LinktClient`.
+        writes: count the requests in the warehouse; otherwise beside it, for a few that lead to nothing.
     """
 
     def recorded_today() -> Mapping[date, int]:
         today = datetime.now(UTC).date()
+        aside = sum(count.requests for count in Aside(warehouse).requests_on(today))
         with warehouse.read() as con:
-            return {today: requests_on(con, today)}
+            return {today: requests_on(con, today) + aside}
 
     meter = UsageMeter(warehouse)
     budget = RequestBudget(
@@ -90,7 +106,7 @@ async def connect(
         recorded=await asyncio.to_thread(recorded_today) if daily_request_limit is not None else None,
     )
     throttle = Throttle(requests_per_minute, gate=budget.reserve if budget.is_limited else None)
-    flusher = asyncio.create_task(meter.flush_regularly())
+    flusher = asyncio.create_task(meter.flush_regularly() if writes else asyncio.sleep(0))
     try:
         async with LinktClient(
             base_url, api_key, throttle=throttle, max_body=max_body, retry_for=retry_for, on_request=meter.count
@@ -100,5 +116,5 @@ async def connect(
         flusher.cancel()
         with suppress(asyncio.CancelledError):
             await flusher
-        with suppress(LinktPipelineError):
-            await asyncio.to_thread(meter.flush)
+        with suppress(LinktPipelineError, OSError):
+            await asyncio.to_thread(meter.flush if writes else meter.set_aside)

@@ -1,6 +1,6 @@
 """API requests per endpoint and UTC day: what the plan's daily budget is held against."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,6 +15,17 @@ class UsageCount:
     endpoint: str
     requests: int
     errors: int
+
+
+def added_up(counts: Iterable[UsageCount]) -> list[UsageCount]:
+    """One count for each endpoint and day."""
+    total: dict[tuple[date, str], UsageCount] = {}
+    for each in counts:
+        known = total.get((each.day, each.endpoint), UsageCount(each.day, each.endpoint, 0, 0))
+        total[each.day, each.endpoint] = UsageCount(
+            each.day, each.endpoint, known.requests + each.requests, known.errors + each.errors
+        )
+    return list(total.values())
 
 
 def record_usage(con: duckdb.DuckDBPyConnection, counts: Sequence[UsageCount]) -> None:

@@ -1,5 +1,7 @@
 """Linkt over HTTP: client, models, errors, throttle. Knows no Dagster and no database."""
 
+from linkt_pipeline import lean_httpx  # noqa: F401, I001
+
 from linkt_pipeline.api.body import DEFAULT_MAX_BODY
 from linkt_pipeline.api.client import DEFAULT_RETRY_FOR, LinktClient
 from linkt_pipeline.api.errors import (

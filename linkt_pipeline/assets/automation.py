@@ -4,18 +4,27 @@ Only a person, a schedule that a person switched on, or the command start the pa
 new data by declarative automation.
 """
 
-from collections.abc import Iterator, Mapping
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 
 import dagster as dg
 
 from linkt_pipeline.assets.executions import EXECUTIONS
+from linkt_pipeline.assets.resources import LinktResource, WarehouseResource
+from linkt_pipeline.collection.idle import PATIENCE, find_work
+from linkt_pipeline.display import shown
+from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.permissions import PUBLISHED
 from linkt_pipeline.tasks import TaskSpec
+from linkt_pipeline.warehouse.file import Warehouse
 
 EXECUTE_AND_PUBLISH = "execute_and_publish"
 SYNC_AND_PUBLISH = "sync_and_publish"
 _SYNC_EVERY_SECONDS = 15 * 60
 _STARTED_BY = "linkt/started_by"
+_BECAUSE = "linkt/because"
 _GOING = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -26,11 +35,12 @@ _GOING = [
 _FREE = dg.AssetSelection.all() - dg.AssetSelection.assets(EXECUTIONS)
 
 
-def build_automation(tasks: Mapping[str, TaskSpec]) -> dg.Definitions:
+def build_automation(tasks: Mapping[str, TaskSpec], mark_of_code: Callable[[], str]) -> dg.Definitions:
     """Jobs ``execute_and_publish`` (a partition per task) and ``sync_and_publish`` (free), schedules and sensors.
 
     Args:
         tasks: the entries of tasks.yaml; each that has a schedule gets one, created stopped because it spends credits.
+        mark_of_code: gives the mark of sql/, tasks.yaml and this package as they are now.
     """
     execute = dg.define_asset_job(
         EXECUTE_AND_PUBLISH,
@@ -63,7 +73,7 @@ def build_automation(tasks: Mapping[str, TaskSpec]) -> dg.Definitions:
     return dg.Definitions(
         jobs=[execute, sync],
         schedules=list(_schedules(tasks)),
-        sensors=[collect_runs_started_elsewhere, collect_after_failure, follow_new_data],
+        sensors=[_collector(mark_of_code), collect_after_failure, follow_new_data],
     )
 
 
@@ -76,17 +86,35 @@ def was_paid(run: dg.DagsterRun) -> bool:
     return EXECUTIONS in run.asset_selection
 
 
-@dg.sensor(
-    job_name=SYNC_AND_PUBLISH,
-    minimum_interval_seconds=_SYNC_EVERY_SECONDS,
-    default_status=dg.DefaultSensorStatus.STOPPED,
-    description="Free: lands runs that Linkt schedules or the dashboard started. Costs a few API requests a tick.",
-)
-def collect_runs_started_elsewhere(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Requests ``sync_and_publish``, unless the last one is still going."""
-    if context.instance.get_runs_count(dg.RunsFilter(job_name=SYNC_AND_PUBLISH, statuses=_GOING)):
-        return dg.SkipReason("the last collection is still going")
-    return dg.RunRequest(run_key=datetime.now(UTC).isoformat(timespec="seconds"))
+def _collector(mark_of_code: Callable[[], str]) -> dg.SensorDefinition:
+    @dg.sensor(
+        job_name=SYNC_AND_PUBLISH,
+        minimum_interval_seconds=_SYNC_EVERY_SECONDS,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Free: lands runs that Linkt schedules or the dashboard started. Costs one API request a tick, and "
+        "one more for each run that goes on.",
+    )
+    def collect_runs_started_elsewhere(
+        context: dg.SensorEvaluationContext, linkt: LinktResource, warehouse: WarehouseResource
+    ) -> dg.RunRequest | dg.SkipReason:
+        """Requests ``sync_and_publish`` if there is anything to do and the last one is not still going."""
+        if context.instance.get_runs_count(dg.RunsFilter(job_name=SYNC_AND_PUBLISH, statuses=_GOING)):
+            return dg.SkipReason("the last collection is still going")
+        work = _find_work(linkt, warehouse.warehouse, mark_of_code)
+        if work is None:
+            return dg.SkipReason("nothing new")
+        return dg.RunRequest(run_key=datetime.now(UTC).isoformat(timespec="seconds"), tags={_BECAUSE: shown(work, 200)})
+
+    return collect_runs_started_elsewhere
+
+
+def _find_work(linkt: LinktResource, warehouse: Warehouse, mark_of_code: Callable[[], str]) -> str | None:
+    """What there is to do. Whatever keeps the look from an answer is met again, and told, by the sync."""
+    connect = partial(linkt.client, warehouse, retry_for=PATIENCE, writes=False)
+    try:
+        return asyncio.run(find_work(warehouse, warehouse.path.parent / PUBLISHED, mark_of_code, connect))
+    except LinktPipelineError as error:
+        return str(error)
 
 
 def _schedules(tasks: Mapping[str, TaskSpec]) -> Iterator[dg.ScheduleDefinition]:

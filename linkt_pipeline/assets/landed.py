@@ -33,6 +33,7 @@ from linkt_pipeline.collection.reference import ReferenceCounts, refresh_referen
 from linkt_pipeline.collection.runs import Collected, collect_runs
 from linkt_pipeline.executions.events import Observer
 from linkt_pipeline.transform import Check, ModelKey
+from linkt_pipeline.warehouse.completion import begin_sync
 from linkt_pipeline.warehouse.file import Warehouse
 
 Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
@@ -147,6 +148,7 @@ def _runs(sources: Landed, checks: list[Check]) -> dg.AssetsDefinition:
                 )
 
         store = warehouse.warehouse
+        begin_sync(store, context.run.run_id)
         collected = asyncio.run(collect())
         context.log.info(
             f"{len(collected.landed)} runs landed, {len(collected.unfinished)} still going, {len(collected.gone)} gone"

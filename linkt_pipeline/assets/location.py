@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Collection, Mapping
+from functools import partial
 
 import dagster as dg
 
@@ -13,6 +14,7 @@ from linkt_pipeline.assets.landing_checks import landing_checks
 from linkt_pipeline.assets.models import build_models_asset
 from linkt_pipeline.assets.resources import WarehouseResource, linkt_resource
 from linkt_pipeline.assets.snapshot import build_snapshot
+from linkt_pipeline.code_mark import mark_of_code
 from linkt_pipeline.executions.events import Observer
 from linkt_pipeline.settings import Settings
 from linkt_pipeline.tasks import TaskSpec
@@ -39,6 +41,8 @@ def build_definitions(
         observer: told what happens besides Dagster's log, such as the command's live display.
         entries: every name in tasks.yaml, where ``tasks`` are only some of them.
     """
+    mark_now = partial(mark_of_code, SQL_DIR, settings.active_tasks_file)
+    code = mark_now()  # before sql/ is read: a file that is changed meanwhile is not taken for built
     with empty_warehouse() as con:
         landed = {ModelKey(table.schema, table.name): table for table in read_catalog(con) if table.schema == "linkt"}
     project = load_project(
@@ -51,11 +55,11 @@ def build_definitions(
     assets = [
         build_executions(tasks, executions, checks, observer, sandbox_dir=sandbox_dir, entries=entries),
         *build_landed_assets(landed, checks, observer),
-        build_models_asset(project),
+        build_models_asset(project, code),
         build_snapshot(project.graph, settings.published_dir, settings.published_for),
     ]
     return dg.Definitions.merge(
-        build_automation(tasks),
+        build_automation(tasks, mark_now),
         build_housekeeping(retention_of(settings, assets)),
         dg.Definitions(
             assets=assets,

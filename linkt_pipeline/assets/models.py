@@ -46,8 +46,10 @@ from linkt_pipeline.transform import (
     record_problems,
 )
 from linkt_pipeline.transform.columns import relation
+from linkt_pipeline.warehouse.completion import all_models_are_built
 from linkt_pipeline.warehouse.errors import WarehouseError
 from linkt_pipeline.warehouse.file import Session, Warehouse
+from linkt_pipeline.warehouse.state import last_change
 
 POOL = "linkt_warehouse"
 _PUBLIC_SCHEMA = "marts"
@@ -62,12 +64,13 @@ class ModelsConfig(dg.Config):
     )
 
 
-def build_models_asset(project: Project) -> dg.AssetsDefinition:
+def build_models_asset(project: Project, code: str) -> dg.AssetsDefinition:
     """The multi-asset of all SQL models, those in quarantine included, which are shown and not built.
 
     Args:
         project: the models, their columns and their checks (those on source tables belong to the assets that land
             them).
+        code: the mark of the code, taken before it was read.
     """
     graph, described = project.graph, project.described
     own_checks = [check for check in project.checks if check.model in graph.models]
@@ -87,6 +90,8 @@ def build_models_asset(project: Project) -> dg.AssetsDefinition:
         store = warehouse.warehouse
         lineages = LineageCache(Path(warehouse.path).with_name("column_lineage.json"), graph, described)
         failed: dict[ModelKey, str] = {}
+        with store.read() as con:
+            change = last_change(con)
         yield from _build_all(context, store, project, wanted, lineages, failed, full_refresh=config.full_refresh)
         lineages.save()
         built = {model.key for model in wanted} - set(failed)
@@ -98,6 +103,11 @@ def build_models_asset(project: Project) -> dg.AssetsDefinition:
         if failed:
             told = "\n".join(f"{key}: {reason}" for key, reason in failed.items())
             raise dg.Failure(description=told, allow_retries=False)
+        # Seeds are made current with the first model that reads them.
+        if not project.problems and all(
+            model in wanted or model.schema == SEEDS_FOLDER for model in graph.models.values()
+        ):
+            all_models_are_built(store, context.run.run_id, change=change, code=code)
 
     return sql_models
 

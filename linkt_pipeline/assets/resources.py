@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 from pydantic import Field, SecretStr
 
 from linkt_pipeline.access.client import connect
-from linkt_pipeline.api import DEFAULT_MAX_BODY, LinktClient
+from linkt_pipeline.api import DEFAULT_MAX_BODY, DEFAULT_RETRY_FOR, LinktClient
 from linkt_pipeline.settings import Settings
 from linkt_pipeline.warehouse.file import Warehouse
 
@@ -41,8 +42,16 @@ class LinktResource(dg.ConfigurableResource[None]):
     max_body: int = Field(default=DEFAULT_MAX_BODY, description="Largest body of an answer that is read, in bytes.")
 
     @asynccontextmanager
-    async def client(self, warehouse: Warehouse) -> AsyncIterator[LinktClient]:
-        """One client for everything a step does; its requests are counted in the warehouse."""
+    async def client(
+        self, warehouse: Warehouse, *, retry_for: timedelta = DEFAULT_RETRY_FOR, writes: bool = True
+    ) -> AsyncIterator[LinktClient]:
+        """One client for everything a step does.
+
+        Args:
+            warehouse: where its requests are counted.
+            retry_for: how long a read keeps trying after its first failure.
+            writes: see :func:`~linkt_pipeline.access.client.connect`.
+        """
         base_url, key = self._address()
         async with connect(
             base_url,
@@ -51,6 +60,8 @@ class LinktResource(dg.ConfigurableResource[None]):
             requests_per_minute=self.requests_per_minute,
             daily_request_limit=self.daily_request_limit,
             max_body=self.max_body,
+            retry_for=retry_for,
+            writes=writes,
         ) as client:
             yield client
 

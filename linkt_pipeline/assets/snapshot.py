@@ -13,6 +13,7 @@ from linkt_pipeline.assets.resources import WarehouseResource
 from linkt_pipeline.ledger.owed_outcomes import complete_outcomes, deliver_published
 from linkt_pipeline.permissions import Readers, secure_folder
 from linkt_pipeline.transform import ModelGraph, drop_retired_models, retired_models
+from linkt_pipeline.warehouse.completion import all_is_published
 from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.publish.snapshot import Published, publish_snapshot
 
@@ -90,6 +91,8 @@ def build_snapshot(graph: ModelGraph, published_dir: Path, readers: Readers) -> 
                 }
             ),
         )
+        if not published.stale and not _has_failed(context):
+            all_is_published(store, context.run.run_id, published.as_of)  # the last deed of a sync
 
     return snapshot
 
@@ -101,6 +104,21 @@ def _drop_retired(store: Warehouse, graph: ModelGraph) -> None:
     if retired:
         with store.write(news=False) as con:
             drop_retired_models(con, graph)
+
+
+def _has_failed(context: dg.AssetExecutionContext) -> bool:
+    """Whether a step of this Dagster run failed, or an error-level check; not all of them hold the snapshot back."""
+    events = context.instance.all_logs(
+        context.run.run_id, of_type={dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
+    )
+    return any(entry.dagster_event is not None and _is_failure(entry.dagster_event) for entry in events)
+
+
+def _is_failure(event: dg.DagsterEvent) -> bool:
+    if event.is_step_failure:
+        return True
+    evaluation = event.asset_check_evaluation_data
+    return not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR
 
 
 def _is_current(published: Published) -> dg.AssetCheckResult:

@@ -4,17 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from linkt_pipeline.cli.errors import NoTasksError, UnknownTaskError
 from linkt_pipeline.cli.output import echo
+from linkt_pipeline.package_files import BUILT_IN_SQL
 from linkt_pipeline.settings import Settings, load_settings
-from linkt_pipeline.tasks import TaskSpec
-from linkt_pipeline.tasks_yaml import load_tasks
 
 if TYPE_CHECKING:
     from linkt_pipeline.api import LinktClient
+    from linkt_pipeline.tasks import TaskSpec
     from linkt_pipeline.warehouse.file import Warehouse
 
 T = TypeVar("T")
@@ -44,11 +44,13 @@ class Deployment:
         return cls(load_settings(overrides), quiet=quiet)
 
     @cached_property
-    def tasks(self) -> dict[str, TaskSpec]:
+    def tasks(self) -> "dict[str, TaskSpec]":
         """The entries of tasks.yaml; empty when there is no such file."""
+        from linkt_pipeline.tasks_yaml import load_tasks
+
         return load_tasks(self.settings.active_tasks_file)
 
-    def select_tasks(self, names: Iterable[str]) -> dict[str, TaskSpec]:
+    def select_tasks(self, names: Iterable[str]) -> "dict[str, TaskSpec]":
         """The named entries, each once, in the order of tasks.yaml.
 
         Raises:
@@ -70,19 +72,35 @@ class Deployment:
         return Warehouse(self.settings.warehouse_path)
 
     def prepare(self) -> None:
-        """Make the deployment's folder ready for a Dagster run, and fail now rather than inside of it.
+        """Make the deployment ready for a Dagster run, and fail now rather than inside of it.
+
+        Raises:
+            ConfigError, WarehouseError, AuthenticationError, PermissionDeniedError, RequestNotSentError: see
+                :meth:`prepare_folder` and :meth:`prepare_access`.
+        """
+        self.prepare_folder()
+        self.prepare_access()
+
+    def prepare_folder(self) -> None:
+        """Make the deployment's folder a Dagster instance that is its owner's.
 
         Raises:
             ConfigError: the folder can't be written, or there is no key.
-            WarehouseError: the warehouse is busy, of a newer version, or no warehouse.
-            AuthenticationError, PermissionDeniedError, RequestNotSentError: the API can't be used; any other answer
-                is left to the run itself, which knows how to wait.
         """
         from linkt_pipeline.cli.instance import prepare_instance
 
         prepare_instance(self.settings)
         if not self.settings.sandbox:
             self.settings.require_api_key()
+
+    def prepare_access(self) -> None:
+        """See that warehouse and API can be used.
+
+        Raises:
+            WarehouseError: the warehouse is busy, of a newer version, or no warehouse.
+            AuthenticationError, PermissionDeniedError, RequestNotSentError: the API can't be used; any other answer
+                is left to the run itself, which knows how to wait.
+        """
         with self.warehouse.read():
             pass
         if not self.settings.sandbox:
@@ -110,8 +128,27 @@ class Deployment:
 
         return asyncio.run(ask())
 
+    def find_work(self) -> str | None:
+        """What a sync would have to do, in words; None if there is nothing. Nothing is done.
+
+        Raises:
+            WarehouseError: the warehouse can't be read.
+        """
+        from linkt_pipeline.code_mark import mark_of_code
+        from linkt_pipeline.collection.idle import find_work
+
+        settings = self.settings
+        return asyncio.run(
+            find_work(
+                self.warehouse,
+                settings.published_dir,
+                partial(mark_of_code, BUILT_IN_SQL, settings.active_tasks_file),
+                partial(self._client, writes=False),
+            )
+        )
+
     @asynccontextmanager
-    async def _client(self) -> "AsyncIterator[LinktClient]":
+    async def _client(self, *, writes: bool = True) -> "AsyncIterator[LinktClient]":
         from linkt_pipeline.access.client import connect
 
         base_url, key = self._address()
@@ -123,6 +160,7 @@ class Deployment:
             daily_request_limit=self.settings.daily_request_limit,
             max_body=self.settings.max_body,
             retry_for=PATIENCE,
+            writes=writes,
         ) as client:
             yield client
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import click
 
 from linkt_pipeline.cli.deployment import Deployment
+from linkt_pipeline.cli.output import echo
 
 
 def _past(context: click.Context, parameter: click.Parameter, value: str | None) -> datetime | None:
@@ -42,8 +43,12 @@ def sync(since: datetime | None, retry_missing: bool) -> int:
       linkt-pipeline sync --retry-missing
     """  # noqa: D301
     deployment = Deployment.from_environment()
+    deployment.prepare_folder()
+    if since is None and not retry_missing and deployment.find_work() is None:
+        echo("nothing new")
+        return 0
     tasks = deployment.tasks
-    deployment.prepare()
+    deployment.prepare_access()
 
     from linkt_pipeline.cli.dagster_run import run_job
     from linkt_pipeline.cli.execution import report_failures

@@ -26,11 +26,13 @@ class ChangedRuns:
 
     Attributes:
         reached: every run that changed up to this moment has been given; None while that can't be said.
+        is_whole: by what the list said of itself, every row of it was listed, in order.
         unreadable: rows of the list that can't be read, by their text; such a run can still be readable by itself.
     """
 
     def __init__(self, client: LinktClient, after: datetime) -> None:
         self.reached: datetime | None = None
+        self.is_whole = False
         self.unreadable: dict[str, MalformedBodyError] = {}
         self._client = client
         self._start = after
@@ -67,7 +69,8 @@ class ChangedRuns:
             fresh = self._fresh(page.items)
             for run in fresh:
                 yield run
-            if stretch.is_whole or not page.items or (not fresh and stretch.pages > 1):
+            self.is_whole = stretch.is_whole or (page.total is None and not page.items)
+            if self.is_whole or not page.items or (not fresh and stretch.pages > 1):
                 return
             stretch = stretch.next() or stretch
 

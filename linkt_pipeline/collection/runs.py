@@ -5,11 +5,9 @@ list statuses may be stale, so terminality is confirmed by the single-run read; 
 cursor, so every look overlaps the last one and runs seen unfinished are remembered until they end.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-
-import orjson
+from datetime import UTC, datetime
 
 from linkt_pipeline.api import (
     BodyTooLargeError,
@@ -24,16 +22,15 @@ from linkt_pipeline.api import (
 )
 from linkt_pipeline.api.errors import NAMELESS
 from linkt_pipeline.collection.changed_runs import ChangedRuns
+from linkt_pipeline.collection.cursor import OVERLAP, Cursor
 from linkt_pipeline.collection.land_runs import keep_unusable_runs, land_runs
 from linkt_pipeline.collection.organization import Organization
 from linkt_pipeline.collection.seen_run import SeenRun, see_run
+from linkt_pipeline.collection.unknown import sift
+from linkt_pipeline.ledger.ledger import runs_at_rest
 from linkt_pipeline.warehouse.file import Warehouse
-from linkt_pipeline.warehouse.queries import landed_run_versions, rejected_runs, unlanded_run_ids
-from linkt_pipeline.warehouse.state import read_state, write_state
+from linkt_pipeline.warehouse.queries import rejected_runs, unlanded_run_ids
 
-OVERLAP = timedelta(minutes=10)
-FIRST_LOOK_BACK = timedelta(days=30)
-_CURSOR = "runs"
 _BATCH = 50
 _FAILURES_TO_STOP = 3
 
@@ -74,28 +71,6 @@ class Collected:
         self._failed_in_a_row = 0
 
 
-@dataclass(frozen=True)
-class _Cursor:
-    """What is remembered between two collections, as one JSON row of ``linkt.sync_state``."""
-
-    updated_after: datetime | None = None
-    unfinished: tuple[str, ...] = ()
-
-    @classmethod
-    def read(cls, warehouse: Warehouse) -> "_Cursor":
-        with warehouse.read() as con:
-            stored = read_state(con, _CURSOR)
-        if stored is None:
-            return cls()
-        value = orjson.loads(stored)
-        after = value["updated_after"]
-        return cls(datetime.fromisoformat(after) if after else None, tuple(value["unfinished"]))
-
-    def write(self, warehouse: Warehouse) -> None:
-        with warehouse.write() as con:
-            write_state(con, _CURSOR, orjson.dumps(self).decode())
-
-
 async def collect_runs(
     client: LinktClient,
     warehouse: Warehouse,
@@ -131,12 +106,13 @@ class _Collection:
         self.done = Collected()
 
     async def run(self, since: datetime | None, retry_rejected: bool) -> Collected:
-        cursor = _Cursor.read(self.warehouse)
-        after = cursor.updated_after - OVERLAP if cursor.updated_after else since or self.begun - FIRST_LOOK_BACK
+        with self.warehouse.read() as con:
+            cursor = Cursor.read(con)
+        after = cursor.start(self.begun) if cursor.updated_after or since is None else since
         if since is not None and since <= after:
             # Remembered before the first page: a backfill that is interrupted is gone on with by any later collection.
-            after, cursor = since, _Cursor(since + OVERLAP, cursor.unfinished)
-            cursor.write(self.warehouse)
+            after, cursor = since, Cursor(since + OVERLAP, cursor.unfinished)
+            self._keep(cursor)
         await self._look_again(cursor.unfinished, retry_rejected)
 
         listed = ChangedRuns(self.client, after)
@@ -154,17 +130,18 @@ class _Collection:
         self._remember(cursor, listed)
         return self.done
 
-    def _remember(self, before: _Cursor, listed: ChangedRuns) -> None:
-        # A time in the future would hide everything that changes until then.
-        reached = listed.reached and min(listed.reached, self.begun)
+    def _remember(self, before: Cursor, listed: ChangedRuns) -> None:
         self.done.unfinished = list(dict.fromkeys(self.done.unfinished))
-        moments = filter(None, [before.updated_after, reached])
-        _Cursor(max(moments, default=None), tuple(self.done.unfinished)).write(self.warehouse)
+        self._keep(before.moved(listed.reached, self.begun, self.done.unfinished))
+
+    def _keep(self, cursor: Cursor) -> None:
+        with self.warehouse.write(news=False) as con:
+            cursor.write(con)
 
     async def _look_again(self, unfinished: Collection[str], retry_rejected: bool) -> None:
-        """Runs remembered as unfinished, and finished executions whose run is not landed."""
+        """Runs remembered as unfinished, and those of executions that nobody else lands or closes."""
         with self.warehouse.read() as con:
-            owed = unlanded_run_ids(con)
+            owed = [*unlanded_run_ids(con), *runs_at_rest(con)]
             rejected = (
                 [run_id for run_id in rejected_runs(con) if not run_id.startswith(NAMELESS)] if retry_rejected else []
             )
@@ -176,20 +153,16 @@ class _Collection:
         if self.done.gone:
             await self.organization.require(self.done.gone[0])
 
-    async def _take(self, listed: Collection[Run]) -> None:
+    async def _take(self, listed: Sequence[Run]) -> None:
         """Confirm what looks terminal and is new, and land it in one transaction."""
         if not listed:
             return
-        with self.warehouse.read() as con:
-            known = landed_run_versions(con, [run.id for run in listed])
-            rejected = rejected_runs(con, [run.id for run in listed])
-        if known:
+        sifted = sift(self.warehouse, listed)
+        if sifted.landed:
             self.organization.confirm()
         await self.organization.require()
         seen_just_now = {*self.done.landed, *self.done.unfinished, *self.done.rejected}
-        unchanged = {run.id for run in listed if run.id in known and run.updated_at in (None, known[run.id])}
-        unchanged |= {run.id for run in listed if run.id in rejected and not _changed_since(run, rejected[run.id])}
-        changed = [run.id for run in listed if run.id not in seen_just_now | unchanged]
+        changed = [run.id for run in sifted.unknown if run.id not in seen_just_now]
         self._land_or_remember(await self._confirmed(changed))
 
     async def _take_unreadable(self, rows: Collection[MalformedBodyError]) -> None:
@@ -233,8 +206,3 @@ class _Collection:
             unstorable = land_runs(self.warehouse, terminal)
             self.done.landed += [each.run.id for each in terminal if each.run.id not in unstorable]
             self.done.rejected += unstorable
-
-
-def _changed_since(run: Run, rejected_at: datetime) -> bool:
-    """Whether a run that was rejected may be another one by now; the clocks of the two sides may differ."""
-    return run.updated_at is not None and run.updated_at > rejected_at - OVERLAP

@@ -485,6 +485,17 @@ def finish_unattended(
             owe(con, row.execution_id, None)
 
 
+def runs_at_rest(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Runs of open executions that no living process waits for and that may still land, oldest first."""
+    rows = _select(
+        con,
+        "state = 'started' and run_id not in (select resource_id from linkt.rejects where resource_type = 'run') "
+        "order by intended_at",
+        [],
+    )
+    return [row.run_id for row in rows if row.state is ExecutionState.STARTED and row.run_id and _is_free(row)]
+
+
 def _end(run_status: str, error_kind: str | None, error: str | None) -> dict[str, Any]:
     return {
         "state": ExecutionState.FINISHED,

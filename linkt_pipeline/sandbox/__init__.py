@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from linkt_pipeline.sandbox.http.app import SANDBOX_KEY, create_app
-    from linkt_pipeline.sandbox.process.background import ensure_sandbox, find_sandbox, stop_sandbox
+    from linkt_pipeline.sandbox.http.app import create_app
+    from linkt_pipeline.sandbox.process.background import SANDBOX_KEY, ensure_sandbox, find_sandbox, stop_sandbox
     from linkt_pipeline.sandbox.process.server import Sandbox, running_sandbox
     from linkt_pipeline.sandbox.process.serving import serve
 
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "SANDBOX_KEY": "http.app",
+    "SANDBOX_KEY": "process.background",
     "create_app": "http.app",
     "ensure_sandbox": "process.background",
     "find_sandbox": "process.background",

@@ -58,7 +58,7 @@ def test_names_that_differ_in_a_hyphen_get_schedules_of_their_own(tmp_path: Path
         '  a-b: {task_id: 6964b9b45a4d0beef1000031, schedule: "0 6 * * 1"}\n'
         '  a_b: {task_id: 6964b9b45a4d0beef1000032, schedule: "0 7 * * 1"}\n'
     )
-    schedules = build_automation(load_tasks(file)).schedules
+    schedules = build_automation(load_tasks(file), str).schedules
     assert len({schedule.name for schedule in schedules}) == 2
 
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from linkt_pipeline.sandbox.errors import SandboxError
 
 ADDRESS_FILE = "sandbox.json"
-KEY = "sk-sandbox"
+SANDBOX_KEY = "sk-sandbox"
 IDLE_MINUTES = 30.0
 _STARTING_LOCK = "starting.lock"
 _START_SECONDS = 30.0
@@ -133,7 +133,7 @@ def _ask(url: str, method: str, path: str) -> dict[str, Any] | None:
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=2)
     try:
-        connection.request(method, path, headers={"x-api-key": KEY})
+        connection.request(method, path, headers={"x-api-key": SANDBOX_KEY})
         value = json.loads(connection.getresponse().read() or b"{}")
     except (OSError, ValueError, http.client.HTTPException):
         return None

@@ -39,6 +39,18 @@ def open_snapshot(snapshot: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         con.close()
 
 
+def complete_publication(folder: Path) -> datetime | None:
+    """The moment that the published files show, in UTC; None if one is missing that the catalog names."""
+    try:
+        catalog = orjson.loads((folder / CATALOG_NAME).read_bytes())
+        files = [catalog["database"], *(table["parquet"] for table in catalog["tables"] if table["parquet"])]
+        if not all((folder / name).is_file() for name in files):
+            return None
+        return datetime.fromisoformat(catalog["as_of"]).astimezone(UTC)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def published_at(snapshot: Path) -> datetime:
     """When the data was taken, in UTC: as the catalog beside the snapshot says, else as old as the file."""
     try:

@@ -1,0 +1,105 @@
+"""What is kept beside the warehouse, because whoever has it to say has nothing else to write.
+
+A look that finds nothing leaves the warehouse as it is: no lock, no new block, nothing for a backup to copy. When it
+was, and how many requests it took, is kept in ``idle.json``, a file of some hundred bytes. Whoever writes the counts of
+requests of his own takes these along; a process killed right between has them counted twice.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+import orjson
+
+from linkt_pipeline.access.request_usage import UsageCount, added_up
+from linkt_pipeline.warehouse.file import Warehouse
+
+_NAME = "idle.json"
+
+
+@dataclass(frozen=True)
+class _Kept:
+    looked_at: datetime | None = None
+    counts: list[UsageCount] = field(default_factory=list)
+
+
+class Aside:
+    """The file beside one warehouse.
+
+    Args:
+        warehouse: the one it lies beside.
+    """
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._path = warehouse.path.with_name(_NAME)
+
+    def note_look(self, now: datetime) -> None:
+        """A look has found nothing. Where that can't be written down, it is not known."""
+        with suppress(OSError), self._locked() as file:
+            _write(file, _Kept(now, _read(file).counts))
+
+    def add(self, counts: Sequence[UsageCount]) -> None:
+        """Keep counts of requests until somebody takes them. Where they can't be written down, they are not known."""
+        with suppress(OSError), self._locked() as file:
+            kept = _read(file)
+            _write(file, _Kept(kept.looked_at, added_up([*kept.counts, *counts])))
+
+    @contextmanager
+    def taken(self) -> Iterator[list[UsageCount]]:
+        """The counts, for a transaction inside of which they are written to the warehouse; then they are kept no more.
+
+        Raises:
+            OSError: the file can't be read or written.
+        """
+        if not self._path.exists():
+            yield []
+            return
+        with self._locked() as file:
+            kept = _read(file)
+            yield kept.counts
+            if kept.counts:
+                _write(file, _Kept(kept.looked_at))
+
+    def requests_on(self, day: date) -> list[UsageCount]:
+        """The counts of one UTC day."""
+        return [count for count in self._look().counts if count.day == day]
+
+    def last_look(self) -> datetime | None:
+        """When a look last found nothing, in UTC; None if that is not known."""
+        return self._look().looked_at
+
+    def _look(self) -> _Kept:
+        try:
+            with self._path.open("rb") as file:
+                return _read(file.fileno())
+        except OSError:
+            return _Kept()
+
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield file
+        finally:
+            os.close(file)
+
+
+def _read(file: int) -> _Kept:
+    """Nothing, where a process was killed in the middle of a write."""
+    try:
+        value = orjson.loads(os.pread(file, os.fstat(file).st_size, 0))
+        looked_at = value["looked_at"] and datetime.fromisoformat(value["looked_at"]).astimezone(UTC)
+        return _Kept(looked_at, [UsageCount(date.fromisoformat(day), *rest) for day, *rest in value["counts"]])
+    except (ValueError, TypeError, KeyError):
+        return _Kept()
+
+
+def _write(file: int, kept: _Kept) -> None:
+    counts = [[each.day, each.endpoint, each.requests, each.errors] for each in kept.counts]
+    content = orjson.dumps({"looked_at": kept.looked_at, "counts": counts})
+    os.pwrite(file, content, 0)
+    os.ftruncate(file, len(content))

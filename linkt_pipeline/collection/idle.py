@@ -1,0 +1,52 @@
+"""Is there anything to do? What the command and the sensor ask before they start a Dagster run.
+
+Cheap: without Dagster, polars or a SQL parser, and with one request where nothing goes on in Linkt. Nothing is done
+here. The answer is "nothing" only where everything says so; whatever can't be told is left to the sync itself, which
+knows how to wait and what to say.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from linkt_pipeline.access.aside import Aside
+from linkt_pipeline.api import LinktClient
+from linkt_pipeline.collection.news import look_for_news
+from linkt_pipeline.collection.unfinished import find_unfinished
+from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.warehouse.file import Warehouse
+
+PATIENCE = timedelta(seconds=4)  # with an API that does not answer; a sync has more
+_LONGEST_LOOK = 40.0  # seconds; Dagster gives a sensor a minute
+
+
+async def find_work(
+    warehouse: Warehouse,
+    published_dir: Path,
+    mark_of_code: Callable[[], str],
+    connect: Callable[[], AbstractAsyncContextManager[LinktClient]],
+) -> str | None:
+    """What a sync would have to do, in words; None if there is nothing.
+
+    Args:
+        warehouse: the deployment's.
+        published_dir: folder of its published files.
+        mark_of_code: gives the mark of the code as it is now.
+        connect: gives a client; called only when the warehouse's own books leave nothing to do.
+
+    Raises:
+        WarehouseError: its books can't be read.
+    """
+    now = datetime.now(UTC)
+    if left := find_unfinished(warehouse, published_dir, code=mark_of_code(), now=now):
+        return left
+    try:
+        async with asyncio.timeout(_LONGEST_LOOK), connect() as client:
+            news = await look_for_news(client, warehouse)
+    except (LinktPipelineError, TimeoutError) as error:
+        return f"it can't be told whether Linkt has any news: {error or 'no answer in time'}"
+    if news is None:
+        Aside(warehouse).note_look(now)
+    return news

@@ -1,0 +1,96 @@
+"""Whether Linkt has anything to land: the other half of the question whether a sync has anything to do.
+
+The list of runs is asked once, and each run that may have ended since by itself, because the list lags. Nothing is
+landed here. A run that goes on is remembered, so that the next look asks for it again; that alone is written.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from linkt_pipeline.api import LinktClient, MalformedBodyError, NotFoundError, Run
+from linkt_pipeline.collection.changed_runs import ChangedRuns
+from linkt_pipeline.collection.cursor import Cursor
+from linkt_pipeline.collection.organization import Organization
+from linkt_pipeline.collection.unknown import sift, unsettled_rows
+from linkt_pipeline.ledger.ledger import runs_at_rest
+from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.queries import rejected_runs
+
+_BATCH = 100
+
+
+async def look_for_news(client: LinktClient, warehouse: Warehouse) -> str | None:
+    """What there is to land, in words; None if there is nothing.
+
+    Raises:
+        OtherOrganizationError: the key shows nothing of what the warehouse knows.
+        LinktApiError: a list or a run can't be read, which is not to say that there is nothing.
+    """
+    return await _Look(client, warehouse).run()
+
+
+class _Look:
+    def __init__(self, client: LinktClient, warehouse: Warehouse) -> None:
+        self.client, self.warehouse = client, warehouse
+        self.organization = Organization(client, warehouse)
+        self.begun = datetime.now(UTC)
+        with warehouse.read() as con:
+            self.cursor = Cursor.read(con)
+            self.at_rest = runs_at_rest(con)
+
+    async def run(self) -> str | None:
+        listed = ChangedRuns(self.client, self.cursor.start(self.begun))
+        going: list[str] = []
+        batch: list[Run] = []
+        async for run in listed:
+            batch.append(run)
+            if len(batch) == _BATCH:
+                if news := self._ended(batch, going):
+                    return news
+                batch = []
+        if news := self._ended(batch, going):
+            return news
+        if not listed.is_whole:
+            return "the list of runs ends early or is out of order"
+        if unreadable := unsettled_rows(self.warehouse, list(listed.unreadable.values())):
+            return f"the list of runs has a row that can't be read ({unreadable[0].subject})"
+        fresh = [run_id for run_id in going if run_id not in self.cursor.unfinished]
+        if fresh:
+            await self.organization.require()
+        for run_id in dict.fromkeys([*self.cursor.unfinished, *self.at_rest, *fresh]):
+            if news := await self._ended_by_itself(run_id):
+                return news
+        if fresh:
+            self._remember(listed, [*self.cursor.unfinished, *fresh])
+        return None
+
+    def _ended(self, batch: list[Run], going: list[str]) -> str | None:
+        """Whether a run of the list has ended that is not landed so; those that go on are added to ``going``."""
+        if not batch:
+            return None
+        sifted = sift(self.warehouse, batch)
+        if sifted.landed:
+            self.organization.confirm()
+        going += [run.id for run in sifted.unknown]
+        ended = next((run for run in sifted.unknown if run.status.is_terminal), None)
+        return f"run {ended.id} has ended ({ended.raw_status})" if ended else None
+
+    async def _ended_by_itself(self, run_id: str) -> str | None:
+        try:
+            run = await self.client.get_run(run_id)
+        except NotFoundError:
+            # A run of ours that is gone is for the task's next start to decide about.
+            return f"run {run_id} no longer exists" if run_id in self.cursor.unfinished else None
+        except MalformedBodyError:
+            if self._is_kept(run_id):  # what can't be read is known already
+                return None
+            raise
+        return f"run {run_id} has ended ({run.raw_status})" if run.status.is_terminal else None
+
+    def _is_kept(self, run_id: str) -> bool:
+        with self.warehouse.read() as con:
+            return run_id in rejected_runs(con, [run_id])
+
+    def _remember(self, listed: ChangedRuns, going: Iterable[str]) -> None:
+        with self.warehouse.write(news=False) as con:
+            self.cursor.moved(listed.reached, self.begun, going).write(con)

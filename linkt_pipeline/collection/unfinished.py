@@ -1,0 +1,106 @@
+"""What is left to be done, by the books of the warehouse alone.
+
+The first half of the question whether a sync has anything to do; the other half is Linkt's to answer
+(:mod:`linkt_pipeline.collection.news`). When in doubt there is something: a sync that finds nothing costs seconds, a row that
+waits for the next one is late.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from linkt_pipeline.ledger.ledger import runs_at_rest
+from linkt_pipeline.warehouse.completion import read_completion
+from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.publish.reader import complete_publication
+from linkt_pipeline.warehouse.queries import unlanded_run_ids
+from linkt_pipeline.warehouse.state import last_change
+
+# Names of tasks, ICPs and sheets change without a run, and some checks look at the clock.
+WHOLE_SYNC_EVERY = timedelta(days=1)
+
+
+def find_unfinished(warehouse: Warehouse, published_dir: Path, *, code: str, now: datetime) -> str | None:
+    """What a sync would have to do without any news from Linkt, in words; None if there is nothing.
+
+    A warehouse of an older version is brought up to date, as by any other reader.
+
+    Args:
+        warehouse: whose books are read; it is not made if there is none.
+        published_dir: folder of the published files.
+        code: the mark of the code now.
+        now: the present.
+
+    Raises:
+        WarehouseError: it can't be read.
+    """
+    if not warehouse.exists:
+        return "there is no warehouse yet"
+    with warehouse.read() as con:
+        return _last_sync(con, published_dir, code, now) or next(filter(None, (find(con) for find in _BOOKS)), None)
+
+
+def _last_sync(con: duckdb.DuckDBPyConnection, published_dir: Path, code: str, now: datetime) -> str | None:
+    last = read_completion(con)
+    if last is None or last.as_of is None:
+        return "the last sync did not come to its end, or something in it failed"
+    if last.code != code:
+        return "files of sql/ or of linkt-pipeline have changed"
+    if last.change != last_change(con):
+        return "rows have changed since the models were built"
+    if complete_publication(published_dir) != last.as_of:
+        return "published files are missing, or others than those of the last sync"
+    if not timedelta(0) <= now - last.as_of < WHOLE_SYNC_EVERY:
+        return "once a day everything is looked at"
+    return None
+
+
+def _pending(con: duckdb.DuckDBPyConnection) -> str | None:
+    count = _count(con, "from linkt.run_resources where state = 'pending'")
+    return f"{count:,} ids are still to be fetched" if count else None
+
+
+def _undelivered(con: duckdb.DuckDBPyConnection) -> str | None:
+    return (
+        "a paid outcome is not published" if _count(con, "from linkt.undelivered where published_at is null") else None
+    )
+
+
+def _unlanded(con: duckdb.DuckDBPyConnection) -> str | None:
+    unlanded = unlanded_run_ids(con)
+    return f"run {unlanded[0]} of a finished execution is not landed" if unlanded else None
+
+
+def _unclosed(con: duckdb.DuckDBPyConnection) -> str | None:
+    landed = con.execute(
+        "select run_id from linkt.runs where run_id in (select unnest($1::varchar[])) limit 1", [runs_at_rest(con)]
+    ).fetchone()
+    return f"run {landed[0]} has ended and its execution is open" if landed else None
+
+
+def _models(con: duckdb.DuckDBPyConnection) -> str | None:
+    """Of a model that can come out otherwise though nothing that it reads has changed, no inputs are kept."""
+    found = con.execute(
+        "select model, problem from linkt.model_builds where problem is not null or cursor is null "
+        "order by model limit 1"
+    ).fetchone()
+    if found is None:
+        return None
+    model, problem = found
+    return f"{model} can't be built" if problem else f"{model} depends on when it is built"
+
+
+_BOOKS: tuple[Callable[[duckdb.DuckDBPyConnection], str | None], ...] = (
+    _pending,
+    _undelivered,
+    _unlanded,
+    _unclosed,
+    _models,
+)
+
+
+def _count(con: duckdb.DuckDBPyConnection, rest: str) -> int:
+    row = con.execute(f"select count(*) {rest}").fetchone()
+    return int(row[0]) if row else 0

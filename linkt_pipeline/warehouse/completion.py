@@ -1,0 +1,84 @@
+"""The record of the last sync: how far it came, and what it was about.
+
+A sync that begins replaces the record; the step that builds all models and the one that publishes add to it what they
+have done, each as its last deed. So only a sync that came to its end leaves a whole record, and whatever kills one
+leaves a part. Of two syncs at once, the one that began last has the record.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import duckdb
+import orjson
+
+from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.state import read_state, write_state
+
+_NAME = "last_sync"
+
+
+@dataclass(frozen=True)
+class Completion:
+    """How far a sync came.
+
+    Attributes:
+        sync: its id.
+        built: all models were built, and none failed.
+        change: the mark of the rows that they were built from, see
+            :func:`~linkt_pipeline.warehouse.state.last_change`.
+        code: the mark of the code that did so.
+        as_of: of the publication that holds all of it, in UTC; None while there is none, or a check has failed.
+    """
+
+    sync: str
+    built: bool = False
+    change: str | None = None
+    code: str | None = None
+    as_of: datetime | None = None
+
+
+def read_completion(con: duckdb.DuckDBPyConnection) -> Completion | None:
+    """The record; None in a warehouse that has none yet."""
+    stored = read_state(con, _NAME)
+    if stored is None:
+        return None
+    value = orjson.loads(stored)
+    as_of = value["as_of"]
+    return Completion(**{**value, "as_of": datetime.fromisoformat(as_of).astimezone(UTC) if as_of else None})
+
+
+def begin_sync(warehouse: Warehouse, sync: str) -> None:
+    """A sync begins: nothing is complete until it has come to its end."""
+    with warehouse.write(news=False) as con:
+        _write(con, Completion(sync))
+
+
+def all_models_are_built(warehouse: Warehouse, sync: str, *, change: str | None, code: str) -> None:
+    """A sync has built all models.
+
+    Args:
+        warehouse: whose models they are.
+        sync: its id; of any other than the last that began, nothing is written.
+        change: the mark of the last change before the first of them was built.
+        code: the mark of the code they were built by.
+    """
+    with warehouse.write(news=False) as con:
+        if (found := read_completion(con)) and found.sync == sync:
+            _write(con, replace(found, built=True, change=change, code=code))
+
+
+def all_is_published(warehouse: Warehouse, sync: str, as_of: datetime) -> None:
+    """A sync has come to its end: what it built is published, and no check failed.
+
+    Args:
+        warehouse: what was published.
+        sync: its id; without a record of this sync, or one that has not built all models, nothing is written.
+        as_of: of the publication.
+    """
+    with warehouse.write(news=False) as con:
+        if (found := read_completion(con)) and found.sync == sync and found.built:
+            _write(con, replace(found, as_of=as_of))
+
+
+def _write(con: duckdb.DuckDBPyConnection, completion: Completion) -> None:
+    write_state(con, _NAME, orjson.dumps(completion).decode())
