@@ -1,8 +1,8 @@
 """What is left to be done, by the books of the warehouse alone.
 
 The first half of the question whether a sync has anything to do; the other half is Linkt's to answer
-(:mod:`linkt_pipeline.collection.news`). When in doubt there is something: a sync that finds nothing costs seconds, a row that
-waits for the next one is late.
+(:mod:`linkt_pipeline.collection.news`). When in doubt there is something: a sync that finds nothing costs seconds, a
+row that waits for the next one is late.
 """
 
 from collections.abc import Callable

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from linkt_pipeline.sandbox.http.app import create_app
-    from linkt_pipeline.sandbox.process.background import SANDBOX_KEY, ensure_sandbox, find_sandbox, stop_sandbox
+    from linkt_pipeline.sandbox.key import SANDBOX_KEY
+    from linkt_pipeline.sandbox.process.background import ensure_sandbox, find_sandbox, stop_sandbox
     from linkt_pipeline.sandbox.process.server import Sandbox, running_sandbox
     from linkt_pipeline.sandbox.process.serving import serve
 
@@ -24,7 +25,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "SANDBOX_KEY": "process.background",
+    "SANDBOX_KEY": "key",
     "create_app": "http.app",
     "ensure_sandbox": "process.background",
     "find_sandbox": "process.background",

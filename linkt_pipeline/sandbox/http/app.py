@@ -17,7 +17,7 @@ from linkt_pipeline.sandbox.http import control_api, entity_api, reference_api, 
 from linkt_pipeline.sandbox.http.handling import Gate, Guarded, Handler
 from linkt_pipeline.sandbox.http.rate_limit import RateLimit
 from linkt_pipeline.sandbox.http.replies import refusal_reply
-from linkt_pipeline.sandbox.process.background import SANDBOX_KEY
+from linkt_pipeline.sandbox.key import SANDBOX_KEY
 from linkt_pipeline.sandbox.world.world import World
 
 _HANDLERS: dict[str, Handler] = {

@@ -15,9 +15,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from linkt_pipeline.sandbox.errors import SandboxError
+from linkt_pipeline.sandbox.key import SANDBOX_KEY
 
 ADDRESS_FILE = "sandbox.json"
-SANDBOX_KEY = "sk-sandbox"
 IDLE_MINUTES = 30.0
 _STARTING_LOCK = "starting.lock"
 _START_SECONDS = 30.0

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from linkt_pipeline.sandbox.errors import SandboxError
 from linkt_pipeline.sandbox.faults import Fault, parse_fault
 from linkt_pipeline.sandbox.http.app import create_app
-from linkt_pipeline.sandbox.process.background import SANDBOX_KEY
+from linkt_pipeline.sandbox.key import SANDBOX_KEY
 from linkt_pipeline.sandbox.world.world import World
 
 HOST = "127.0.0.1"

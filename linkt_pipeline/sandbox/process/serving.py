@@ -15,7 +15,7 @@ import uvicorn
 
 from linkt_pipeline.sandbox.errors import SandboxError
 from linkt_pipeline.sandbox.http.app import create_app
-from linkt_pipeline.sandbox.process.background import SANDBOX_KEY
+from linkt_pipeline.sandbox.key import SANDBOX_KEY
 from linkt_pipeline.sandbox.process.server import HOST, bind, make_server
 from linkt_pipeline.sandbox.world.reference_data import SAAS, SEARCH_TASK, reference_data
 from linkt_pipeline.sandbox.world.world import World

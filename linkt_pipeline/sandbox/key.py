@@ -1,0 +1,3 @@
+"""The key that the sandbox takes for its own organization."""
+
+SANDBOX_KEY = "sk-sandbox"
