@@ -40,52 +40,55 @@ class _Look:
 
     async def run(self) -> str | None:
         listed = ChangedRuns(self.client, self.cursor.start(self.begun))
-        going: list[str] = []
-        batch: list[Run] = []
-        async for run in listed:
-            batch.append(run)
-            if len(batch) == _BATCH:
-                if news := self._ended(batch, going):
-                    return news
-                batch = []
-        if news := self._ended(batch, going):
-            return news
+        changed = await self._changed(listed)
         if not listed.is_whole:
             return "the list of runs ends early or is out of order"
         if unreadable := unsettled_rows(self.warehouse, list(listed.unreadable.values())):
             return f"the list of runs has a row that can't be read ({unreadable[0].subject})"
-        fresh = [run_id for run_id in going if run_id not in self.cursor.unfinished]
+        fresh = [run_id for run_id in changed if run_id not in self.cursor.unfinished]
         if fresh:
             await self.organization.require()
-        for run_id in dict.fromkeys([*self.cursor.unfinished, *self.at_rest, *fresh]):
-            if news := await self._ended_by_itself(run_id):
+        for run_id in dict.fromkeys([*fresh, *self.cursor.unfinished, *self.at_rest]):
+            if news := await self._news_of(run_id, is_listed=run_id in changed):
                 return news
         if fresh:
             self._remember(listed, [*self.cursor.unfinished, *fresh])
         return None
 
-    def _ended(self, batch: list[Run], going: list[str]) -> str | None:
-        """Whether a run of the list has ended that is not landed so; those that go on are added to ``going``."""
+    async def _changed(self, listed: ChangedRuns) -> list[str]:
+        """Runs of the list that are not landed as it shows them."""
+        changed: list[str] = []
+        batch: list[Run] = []
+        async for run in listed:
+            batch.append(run)
+            if len(batch) == _BATCH:
+                changed += self._sifted(batch)
+                batch = []
+        return [*changed, *self._sifted(batch)]
+
+    def _sifted(self, batch: list[Run]) -> list[str]:
         if not batch:
-            return None
+            return []
         sifted = sift(self.warehouse, batch)
         if sifted.landed:
             self.organization.confirm()
-        going += [run.id for run in sifted.unknown]
-        ended = next((run for run in sifted.unknown if run.status.is_terminal), None)
-        return f"run {ended.id} has ended ({ended.raw_status})" if ended else None
+        return [run.id for run in sifted.unknown]
 
-    async def _ended_by_itself(self, run_id: str) -> str | None:
+    async def _news_of(self, run_id: str, *, is_listed: bool) -> str | None:
+        """What the run itself says; the list may be behind and ahead."""
         try:
             run = await self.client.get_run(run_id)
         except NotFoundError:
-            # A run of ours that is gone is for the task's next start to decide about.
-            return f"run {run_id} no longer exists" if run_id in self.cursor.unfinished else None
+            # Listed all the same, it is remembered and asked for again. Whether a run that an execution of ours waits
+            # for is gone, the next start of its task decides.
+            return None if is_listed or run_id in self.at_rest else f"run {run_id} no longer exists"
         except MalformedBodyError:
             if self._is_kept(run_id):  # what can't be read is known already
                 return None
             raise
-        return f"run {run_id} has ended ({run.raw_status})" if run.status.is_terminal else None
+        if not run.status.is_terminal or not sift(self.warehouse, [run]).unknown:
+            return None
+        return f"run {run_id} has ended ({run.raw_status})"
 
     def _is_kept(self, run_id: str) -> bool:
         with self.warehouse.read() as con:

@@ -18,6 +18,7 @@ import duckdb
 
 from linkt_pipeline.warehouse.changed_keys import forget_all
 from linkt_pipeline.warehouse.errors import NewerWarehouseError
+from linkt_pipeline.warehouse.state import note_change
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,16 @@ def migrate(con: duckdb.DuckDBPyConnection) -> None:
                 [migration.version, migration.name],
             )
             if migration is missing[-1]:
-                _make_views(con)
+                _finish(con)
                 forget_all(con)  # what a migration changes is in no journal
     if not missing:
         with _transaction(con):
-            _make_views(con)
+            _finish(con)
+
+
+def _finish(con: duckdb.DuckDBPyConnection) -> None:
+    _make_views(con)
+    note_change(con)
 
 
 def _make_views(con: duckdb.DuckDBPyConnection) -> None:
