@@ -9,7 +9,8 @@ from stat import S_ISREG
 
 import duckdb
 
-from linkt_pipeline.access.request_usage import UsageCount, usage_on
+from linkt_pipeline.access.aside import Aside
+from linkt_pipeline.access.request_usage import UsageCount, added_up, usage_on
 from linkt_pipeline.settings import Settings
 from linkt_pipeline.tasks import TaskSpec
 from linkt_pipeline.warehouse.credits import Spending, spending_by_task
@@ -111,7 +112,7 @@ class StatusReport:
         malformed_ids: how many of the rejected are no ids at all.
         stale_models: models that can't be built now.
         disk: what all of it takes.
-        last_sync: when runs were last collected from the API.
+        last_sync: when runs were last collected from the API, or looked for in vain.
         snapshot_as_of: the moment that the published snapshot shows.
     """
 
@@ -137,8 +138,10 @@ def read_status(warehouse: Warehouse, settings: Settings, tasks: Mapping[str, Ta
     Raises:
         WarehouseError: the file is busy, of a newer version, or no warehouse.
     """
+    today, aside = now.astimezone(UTC).date(), Aside(warehouse)
     with warehouse.read() as con:
-        usage = usage_on(con, now.astimezone(UTC).date())
+        usage = added_up([*usage_on(con, today), *aside.requests_on(today)])
+        usage.sort(key=lambda count: (-count.requests, count.endpoint))
         snapshot = settings.snapshot_path if settings.snapshot_path.exists() else None
         return StatusReport(
             as_of=now,
@@ -157,7 +160,7 @@ def read_status(warehouse: Warehouse, settings: Settings, tasks: Mapping[str, Ta
             ),
             stale_models=_stale_models(con),
             disk=disk_use(settings),
-            last_sync=_last_sync(con),
+            last_sync=max(filter(None, [_last_sync(con), aside.last_look()]), default=None),
             snapshot=str(snapshot) if snapshot else None,
             snapshot_as_of=published_at(snapshot) if snapshot else None,
         )

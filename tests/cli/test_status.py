@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from linkt_pipeline.access.aside import Aside
+from linkt_pipeline.access.request_usage import UsageCount
 from linkt_pipeline.cli.main import run_command
 from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.ledger.ledger import CreditLimitReachedError, DuckDbLedger, Intention
@@ -302,3 +304,17 @@ def test_compact_shows_the_size_before_and_after(warehouse: Warehouse, folder: P
     assert after < before
     assert run_command(["compact"]) == 0
     assert "would not be smaller" in capsys.readouterr().out
+
+
+def test_a_look_that_found_nothing_counts_its_requests_and_is_the_last_sync(warehouse, capsys):
+    aside, looked = Aside(warehouse), NOW - timedelta(minutes=1)
+    aside.add([UsageCount(NOW.date(), "GET /v1/run/{run_id}", 2, 0), UsageCount(NOW.date(), "GET /v1/run", 50, 1)])
+    aside.note_look(looked)
+
+    shown = report(capsys)
+    assert [(row["endpoint"], row["requests"], row["errors"]) for row in shown["api_today"]["endpoints"]] == [
+        ("GET /v1/run", 50, 1),
+        ("GET /v1/run/{run_id}", 42, 3),
+    ]
+    assert shown["api_today"]["requests"] == 92
+    assert datetime.fromisoformat(shown["last_sync"]) == looked
