@@ -102,24 +102,6 @@ def test_nothing_waits_for_tasks_that_nobody_executed(running: Deployment, defin
     assert requested == {key for key in free if key.path[0] != "seeds"}
 
 
-def test_elsewhere_sensor_requests_a_sync_unless_one_is_going(
-    repository: dg.RepositoryDefinition, running: Deployment
-) -> None:
-    found = sensor(repository, "collect_runs_started_elsewhere")
-    assert found.job_name == SYNC_AND_PUBLISH
-    with dg.DagsterInstance.ephemeral() as instance:
-        context = dg.build_sensor_context(instance=instance, repository_def=repository)
-        assert len(found.evaluate_tick(context).run_requests) == 1
-        instance.add_run(dg.DagsterRun(job_name=SYNC_AND_PUBLISH, run_id=_run_id(), status=dg.DagsterRunStatus.STARTED))
-        tick = found.evaluate_tick(dg.build_sensor_context(instance=instance, repository_def=repository))
-    assert not tick.run_requests
-    assert "still going" in str(tick.skip_message)
-
-
-def _run_id() -> str:
-    return "5f0b8a52-0000-4000-8000-000000000001"
-
-
 PAID = {
     "the job": ({"job_name": EXECUTE_AND_PUBLISH}, True),
     "materialized in the UI": ({"job_name": "__ASSET_JOB", "asset_selection": frozenset({EXECUTIONS})}, True),
@@ -137,4 +119,4 @@ PAID = {
 
 @pytest.mark.parametrize(("run", "is_paid"), PAID.values(), ids=PAID)
 def test_after_whose_failure_things_are_collected(run: dict[str, object], is_paid: bool) -> None:
-    assert was_paid(dg.DagsterRun(run_id=_run_id(), **run)) is is_paid
+    assert was_paid(dg.DagsterRun(run_id="5f0b8a52-0000-4000-8000-000000000001", **run)) is is_paid
