@@ -34,7 +34,8 @@ def _past(context: click.Context, parameter: click.Parameter, value: str | None)
 def sync(since: datetime | None, retry_missing: bool) -> int:
     """Collect runs started elsewhere and everything that is pending, transform and publish it.
 
-    Free: it never starts a Linkt run. It can be repeated at any time and settles what a crash left behind.
+    Free: it never starts a Linkt run. It can be repeated at any time and settles what a crash left behind. Where
+    there is nothing to do it says "nothing new" and ends, after one API request.
 
     \b
     Examples:
@@ -44,9 +45,12 @@ def sync(since: datetime | None, retry_missing: bool) -> int:
     """  # noqa: D301
     deployment = Deployment.from_environment()
     deployment.prepare_folder()
-    if since is None and not retry_missing and deployment.find_work() is None:
-        echo("nothing new")
-        return 0
+    if since is None and not retry_missing:
+        work = deployment.find_work()
+        if work is None:
+            echo("nothing new")
+            return 0
+        echo(f"to do: {work}")
     tasks = deployment.tasks
     deployment.prepare_access()
 
