@@ -4,7 +4,6 @@ Only a person, a schedule that a person switched on, or the command start the pa
 new data by declarative automation.
 """
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -112,7 +111,7 @@ def _find_work(linkt: LinktResource, warehouse: Warehouse, mark_of_code: Callabl
     """What there is to do. Whatever keeps the look from an answer is met again, and told, by the sync."""
     connect = partial(linkt.client, warehouse, retry_for=PATIENCE, writes=False)
     try:
-        return asyncio.run(find_work(warehouse, warehouse.path.parent / PUBLISHED, mark_of_code, connect))
+        return find_work(warehouse, warehouse.path.parent / PUBLISHED, mark_of_code, connect)
     except LinktPipelineError as error:
         return str(error)
 

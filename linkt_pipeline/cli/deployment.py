@@ -138,13 +138,11 @@ class Deployment:
         from linkt_pipeline.collection.idle import find_work
 
         settings = self.settings
-        return asyncio.run(
-            find_work(
-                self.warehouse,
-                settings.published_dir,
-                partial(mark_of_code, BUILT_IN_SQL, settings.active_tasks_file),
-                partial(self._client, writes=False),
-            )
+        return find_work(
+            self.warehouse,
+            settings.published_dir,
+            partial(mark_of_code, BUILT_IN_SQL, settings.active_tasks_file),
+            partial(self._client, writes=False),
         )
 
     @asynccontextmanager

@@ -22,7 +22,7 @@ PATIENCE = timedelta(seconds=4)  # with an API that does not answer; a sync has 
 _LONGEST_LOOK = 40.0  # seconds; Dagster gives a sensor a minute
 
 
-async def find_work(
+def find_work(
     warehouse: Warehouse,
     published_dir: Path,
     mark_of_code: Callable[[], str],
@@ -43,10 +43,14 @@ async def find_work(
     if left := find_unfinished(warehouse, published_dir, code=mark_of_code(), now=now):
         return left
     try:
-        async with asyncio.timeout(_LONGEST_LOOK), connect() as client:
-            news = await look_for_news(client, warehouse)
+        news = asyncio.run(_look(warehouse, connect))
     except (LinktPipelineError, TimeoutError) as error:
         return f"it can't be told whether Linkt has any news: {error or 'no answer in time'}"
     if news is None:
         Aside(warehouse).note_look(now)
     return news
+
+
+async def _look(warehouse: Warehouse, connect: Callable[[], AbstractAsyncContextManager[LinktClient]]) -> str | None:
+    async with asyncio.timeout(_LONGEST_LOOK), connect() as client:
+        return await look_for_news(client, warehouse)

@@ -56,7 +56,7 @@ def work(deployment: Deployment) -> str | None:
     settings = deployment.settings
     client = partial(connect, settings.base_url, settings.require_api_key(), deployment.warehouse, writes=False)
     mark = partial(mark_of_code, location.SQL_DIR, settings.active_tasks_file)
-    return asyncio.run(find_work(deployment.warehouse, settings.published_dir, mark, client))
+    return find_work(deployment.warehouse, settings.published_dir, mark, client)
 
 
 @pytest.fixture(scope="module")
