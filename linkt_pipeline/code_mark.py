@@ -5,24 +5,26 @@ Read without understanding any of it: another comment gives another mark, too, a
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
 _WRITTEN_BY_PYTHON = "__pycache__"
 
 
-def mark_of_code(sql_dir: Path, tasks_file: Path) -> str:
+def mark_of_code(sql_dirs: Iterable[Path], tasks_file: Path) -> str:
     """The mark of it as it lies on the disk now.
 
     Args:
-        sql_dir: models, checks, macros and seeds. They are read, because people edit them, and tools that copy them
-            keep their times. Of the package, size and time of each file must do.
+        sql_dirs: folders of models, checks, macros and seeds. They are read, because people edit them, and tools that
+            copy them keep their times. Of the package, size and time of each file must do.
         tasks_file: tasks.yaml; it may be missing.
     """
     digest = hashlib.sha256()
-    for path in _files(sql_dir):
-        _add(digest, path.relative_to(sql_dir), path.read_bytes())
+    for sql_dir in sql_dirs:
+        _add(digest, Path("sql"), b"")
+        for path in _files(sql_dir):
+            _add(digest, path.relative_to(sql_dir), path.read_bytes())
     if tasks_file.is_file():
         _add(digest, Path("tasks.yaml"), tasks_file.read_bytes())
     for path in _files(_PACKAGE):

@@ -27,7 +27,7 @@ def made_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def mark(folder: Path) -> str:
-    return mark_of_code(folder / "sql", folder / "tasks.yaml")
+    return mark_of_code([folder / "sql"], folder / "tasks.yaml")
 
 
 def edit_in_place(folder: Path) -> None:
@@ -67,10 +67,10 @@ def test_what_does_not_matter_gives_the_same(made_of: Path, tmp_path: Path) -> N
     (made_of / "package/__pycache__/code.pyc").write_bytes(b"compiled")
     os.utime(made_of / "sql/marts/companies.sql", (1, 1))
     shutil.copytree(made_of / "sql", tmp_path / "elsewhere")
-    assert mark_of_code(tmp_path / "elsewhere", made_of / "tasks.yaml") == before
+    assert mark_of_code([tmp_path / "elsewhere"], made_of / "tasks.yaml") == before
 
 
 def test_the_real_one_can_be_taken() -> None:
     from linkt_pipeline.package_files import BUILT_IN_SQL
 
-    assert mark_of_code(BUILT_IN_SQL, Path("there is none")) == mark_of_code(BUILT_IN_SQL, Path("there is none"))
+    assert mark_of_code([BUILT_IN_SQL], Path("there is none")) == mark_of_code([BUILT_IN_SQL], Path("there is none"))

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Collection, Mapping
-from functools import partial
 
 import dagster as dg
 
@@ -41,7 +40,10 @@ def build_definitions(
         observer: told what happens besides Dagster's log, such as the command's live display.
         entries: every name in tasks.yaml, where ``tasks`` are only some of them.
     """
-    mark_now = partial(mark_of_code, SQL_DIR, settings.active_tasks_file)
+
+    def mark_now() -> str:
+        return mark_of_code(settings.sql_dirs, settings.active_tasks_file)
+
     code = mark_now()  # before sql/ is read: a file that is changed meanwhile is not taken for built
     with empty_warehouse() as con:
         landed = {ModelKey(table.schema, table.name): table for table in read_catalog(con) if table.schema == "linkt"}

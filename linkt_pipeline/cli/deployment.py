@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from linkt_pipeline.cli.errors import NoTasksError, UnknownTaskError
 from linkt_pipeline.cli.output import echo
-from linkt_pipeline.package_files import BUILT_IN_SQL
 from linkt_pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -141,7 +140,7 @@ class Deployment:
         return find_work(
             self.warehouse,
             settings.published_dir,
-            partial(mark_of_code, BUILT_IN_SQL, settings.active_tasks_file),
+            lambda: mark_of_code(settings.sql_dirs, settings.active_tasks_file),
             partial(self._client, writes=False),
         )
 

@@ -15,7 +15,6 @@ import pytest
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 from linkt_pipeline.access.client import connect
-from linkt_pipeline.assets import location
 from linkt_pipeline.assets.automation import SYNC_AND_PUBLISH
 from linkt_pipeline.code_mark import mark_of_code
 from linkt_pipeline.collection.idle import find_work
@@ -30,7 +29,7 @@ def own_sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("project") / "sql"
     shutil.copytree(PROJECT_ROOT / "sql", folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("linkt_pipeline.assets.location.SQL_DIR", folder)
+        patch.setenv("LINKT_SQL_DIR", str(folder))
         yield folder
 
 
@@ -55,7 +54,7 @@ def work(deployment: Deployment) -> str | None:
     """What there is to do."""
     settings = deployment.settings
     client = partial(connect, settings.base_url, settings.require_api_key(), deployment.warehouse, writes=False)
-    mark = partial(mark_of_code, location.SQL_DIR, settings.active_tasks_file)
+    mark = partial(mark_of_code, settings.sql_dirs, settings.active_tasks_file)
     return find_work(deployment.warehouse, settings.published_dir, mark, client)
 
 
@@ -174,7 +173,7 @@ STEPS = {
 def _sync_and_die(step: str, sql: Path, folder: Path) -> None:
     """A sync that is killed right after a function has done its work."""
     with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.local_temp(str(folder / "killed")) as instance:
-        patch.setattr("linkt_pipeline.assets.location.SQL_DIR", sql)
+        patch.setenv("LINKT_SQL_DIR", str(sql))
         module, _, name = step.rpartition(".")
         done = getattr(__import__(module, fromlist=[name]), name)
 
