@@ -36,7 +36,6 @@ def land_runs(warehouse: Warehouse, seen: Sequence[SeenRun]) -> frozenset[str]:
             finish_unattended(
                 con,
                 run.id,
-                task_id=run.task_id,
                 run_status=run.raw_status,
                 error_kind=error_kind(run),
                 error=run.error,

@@ -452,7 +452,6 @@ def finish_unattended(
     con: duckdb.DuckDBPyConnection,
     run_id: str,
     *,
-    task_id: str | None,
     run_status: str,
     error_kind: str | None,
     error: str | None,
@@ -460,20 +459,18 @@ def finish_unattended(
 ) -> None:
     """Close the execution of a run that is terminal and that nobody waits for, inside the transaction that lands it.
 
-    A row that a living process holds is left to that process; so is one whose task is another than the run's, because
-    the reply to its start named a stranger's run.
+    A row that a living process holds is left to that process.
 
     Args:
         con: the transaction.
         run_id: a run whose single read showed that it has ended.
-        task_id: the Linkt task that the run says it is of.
         run_status: how it ended.
         error_kind: why it failed, if it did.
         error: the same in Linkt's words.
         delivered: its outcome is known to whoever wanted it, so the next claim buys anew; otherwise that gets it.
     """
     for row in _select(con, "run_id = ? and state = 'started'", [run_id]):
-        if not _is_free(row) or (task_id or row.task_id).lower() != row.task_id.lower():
+        if not _is_free(row):
             continue
         values = _end(run_status, error_kind, error) | {"lease_owner": None}
         con.execute(

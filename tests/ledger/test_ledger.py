@@ -22,7 +22,6 @@ from linkt_pipeline.ledger.ledger import (
     LeaseLostError,
     RunTakenError,
     finish,
-    finish_unattended,
 )
 from linkt_pipeline.ledger.owed_outcomes import complete_outcomes, deliver, deliver_published
 from linkt_pipeline.warehouse.file import Warehouse
@@ -718,17 +717,3 @@ def test_the_key_order_of_parameters_makes_no_other_request(ledger: DuckDbLedger
     row = ledger.claim(intention(parameters={"a": 1, "b": [1]}), dead_owner()).execution
 
     assert ledger.claim(renamed(parameters={"b": [1], "a": 1}), owner).execution.execution_id == row.execution_id
-
-
-def test_a_strangers_run_closes_no_row(warehouse: Warehouse, ledger: DuckDbLedger, owner: Owner) -> None:
-    """A reply named a run of another task; it lands before anybody has looked at it."""
-    claim = ledger.claim(intention(), owner)
-    run_id = "6964b9b45a4d0beef2000001"
-    ledger.mark_started(claim.execution.execution_id, owner, run_id=run_id, run_status="RUNNING")
-    ledger.release(owner)
-    for task_id, state in (("0" * 24, "started"), (TASK_ID.upper(), "finished")):
-        with warehouse.write() as con:
-            finish_unattended(
-                con, run_id, task_id=task_id, run_status="COMPLETED", error_kind=None, error=None, delivered=False
-            )
-        assert ledger.get(claim.execution.execution_id).state == state
