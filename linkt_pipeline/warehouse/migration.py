@@ -16,7 +16,6 @@ from pathlib import Path
 
 import duckdb
 
-from linkt_pipeline.warehouse.changed_keys import forget_all
 from linkt_pipeline.warehouse.errors import NewerWarehouseError
 from linkt_pipeline.warehouse.state import note_change
 
@@ -77,7 +76,6 @@ def migrate(con: duckdb.DuckDBPyConnection) -> None:
             )
             if migration is missing[-1]:
                 _finish(con)
-                forget_all(con)  # what a migration changes is in no journal
     if not missing:
         with _transaction(con):
             _finish(con)

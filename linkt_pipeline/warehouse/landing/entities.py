@@ -8,7 +8,6 @@ in which something waits. Only what comes late, or unasked, has to be looked up 
 import duckdb
 import polars as pl
 
-from linkt_pipeline.warehouse.changed_keys import Change
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
 from linkt_pipeline.warehouse.landing.delivery import cut_from_payload, set_aside_unstorable, stage_delivery
 from linkt_pipeline.warehouse.landing.resources import UNSETTLED, settle_landed
@@ -38,7 +37,7 @@ waiting as (
         and named.resource_id in (select entity_id from delivered)
     group by all
 )
-select d.delivery, d.entity_id, d.fetched_at, known.stored_row, known.fetched_at as stored_fetched_at, waiting.run_id,
+select d.delivery, d.entity_id, known.stored_row, waiting.run_id,
     d.content_hash is distinct from coalesce(lag(d.content_hash) over in_time, known.content_hash) as is_version,
     lead(d.delivery) over in_time is null and (
         known.stored_row is null
@@ -66,8 +65,7 @@ _ROWS = "(select delivery, stored_row from decided where is_row)"
 _SUMMARY = """
 select count(distinct entity_id), count(*) filter (is_row and stored_row is null),
     count(*) filter (is_row and stored_row is not null), count(*), coalesce(bool_or(is_late), false),
-    coalesce(bool_or(run_id is null and (is_version or is_late)), false),
-    coalesce(sum(epoch_us(fetched_at)::hugeint - coalesce(epoch_us(stored_fetched_at), 0)) filter (is_row), 0)
+    coalesce(bool_or(run_id is null and (is_version or is_late)), false)
 from decided
 """
 
@@ -90,8 +88,7 @@ def land_entities(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landin
     if frame.is_empty():
         return LandingCounts()
     staged = stage_delivery(con, "delivered", frame, _KEPT, _DELIVERED)
-    found = con.execute(_DECIDED + _SUMMARY).fetchall()
-    ((delivered, inserted, updated, storable, some_late, some_unasked, later),) = found
+    ((delivered, inserted, updated, storable, some_late, some_unasked),) = con.execute(_DECIDED + _SUMMARY).fetchall()
     rejected = 0
     if storable < len(staged):
         rejected = len(set_aside_unstorable(con, "delivered", staged, "entity", "entity_id"))
@@ -100,8 +97,5 @@ def land_entities(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landin
         columns = [*_KEPT, "data", "duplicate_info"]
         source = f"delivered where delivery in (select delivery from {_ROWS})"  # noqa: S608
         replace_rows(con, "linkt.entities", _ROWS, columns, columns, source=source, some_stored=updated > 0)
-    changes = [versions.change] if versions.appended else []
-    if inserted or updated:
-        changes.append(Change("linkt.entities", "select entity_id from decided where is_row", inserted, later))
-    settle_landed(con, "entity", "delivered", "entity_id", changes)
-    return LandingCounts(inserted, updated, delivered - inserted - updated, versions.appended, rejected)
+    settle_landed(con, "entity", "delivered", "entity_id")
+    return LandingCounts(inserted, updated, delivered - inserted - updated, versions, rejected)

@@ -13,18 +13,15 @@ import duckdb
 import polars as pl
 
 from linkt_pipeline.warehouse.catalog import literal
-from linkt_pipeline.warehouse.changed_keys import Change, note_changes
 from linkt_pipeline.warehouse.ids import WELL_FORMED_ID
-from linkt_pipeline.warehouse.landing.staging import stage
+from linkt_pipeline.warehouse.landing.staging import count, stage
 from linkt_pipeline.warehouse.schemas import REJECTS_FRAME, UTC
 
 MISSING = "404: Linkt does not know this id (any more)"
 UNSETTLED = "state in ('pending', 'missing', 'rejected')"  # not landed, so that a read may still land it
 
 
-def settle_landed(
-    con: duckdb.DuckDBPyConnection, resource_type: str, delivered: str, key: str, changes: Sequence[Change] = ()
-) -> None:
+def settle_landed(con: duckdb.DuckDBPyConnection, resource_type: str, delivered: str, key: str) -> None:
     """Move the ids of a delivery to ``landed`` and forget their rejects.
 
     Args:
@@ -32,9 +29,8 @@ def settle_landed(
         resource_type: ``entity`` or ``signal``.
         delivered: a table of what arrived, with its id column ``key`` and ``fetched_at``.
         key: name of that id column.
-        changes: what else the transaction has changed; all of it goes into the journal at once.
     """
-    settled = con.execute(
+    con.execute(
         f"""
         update linkt.run_resources as named
         set state = 'landed', landed_at = now(), last_error = null
@@ -42,23 +38,12 @@ def settle_landed(
         where named.resource_id = arrived.resource_id
             and named.resource_type = {literal(resource_type)}
             and {UNSETTLED}
-            and coalesce(named.named_at, '-infinity') <= arrived.fetched_at
-        returning named.run_id
+            and coalesce(named.named_at, '-infinity') <= arrived.fetched_at;
+
+        delete from linkt.rejects
+        where resource_type = {literal(resource_type)} and resource_id in (select {key} from {delivered})
         """  # noqa: S608
-    ).fetchall()
-    con.execute(
-        f"delete from linkt.rejects "  # noqa: S608
-        f"where resource_type = {literal(resource_type)} and resource_id in (select {key} from {delivered})"
     )
-    note_changes(con, [*changes, *_of_runs(settled, landed=len(settled))])
-
-
-def _of_runs(named: Sequence[tuple[str]], *, landed: int = 0) -> list[Change]:
-    """The change of the books about ids of some runs, for the journal."""
-    if not named:
-        return []
-    runs = ", ".join(f"({literal(run_id)})" for run_id in sorted({run_id for (run_id,) in named}))
-    return [Change("linkt.run_resources", f"values {runs}", total=landed)]
 
 
 def land_rejects(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> int:
@@ -102,7 +87,8 @@ def settle_rejected(con: duckdb.DuckDBPyConnection, rejected: str) -> int:
                 newer.received_at)
         """
     )
-    settled = con.execute(
+    return count(
+        con,
         """
         update linkt.run_resources as named
         set state = 'rejected', landed_at = null, last_error = newest_rejects.reason
@@ -111,11 +97,8 @@ def settle_rejected(con: duckdb.DuckDBPyConnection, rejected: str) -> int:
             and named.resource_type = newest_rejects.resource_type
             and named.state in ('pending', 'missing')
             and coalesce(named.named_at, '-infinity') <= newest_rejects.received_at
-        returning named.run_id
-        """
-    ).fetchall()
-    note_changes(con, _of_runs(settled))
-    return len(settled)
+        """,
+    )
 
 
 def forget_rejects(con: duckdb.DuckDBPyConnection, resource_type: str, landed: str, key: str) -> None:
@@ -157,7 +140,8 @@ def mark_missing(con: duckdb.DuckDBPyConnection, resource_type: str, ids: Sequen
         return 0
     frame = pl.DataFrame({"resource_id": ids}).with_columns(pl.lit(at).cast(UTC).alias("at"))
     stage(con, "gone", frame, {"resource_id": pl.String, "at": UTC})
-    settled = con.execute(
+    changed = count(
+        con,
         """
         update linkt.run_resources as named
         set state = 'missing', landed_at = null, last_error = $2
@@ -166,16 +150,14 @@ def mark_missing(con: duckdb.DuckDBPyConnection, resource_type: str, ids: Sequen
             and named.resource_type = $1
             and named.state in ('pending', 'rejected')
             and coalesce(named.named_at, '-infinity') <= gone."at"
-        returning named.run_id
         """,
         [resource_type, MISSING],
-    ).fetchall()
-    note_changes(con, _of_runs(settled))
+    )
     con.execute(
         "delete from linkt.rejects where resource_type = $1 and resource_id in (select resource_id from gone)",
         [resource_type],
     )
-    return len(settled)
+    return changed
 
 
 def note_pending(con: duckdb.DuckDBPyConnection, resource_type: str, reasons: Mapping[str, str]) -> None:
@@ -205,14 +187,12 @@ def reopen_resources(
     Returns:
         Rows of ``run_resources`` that are pending again.
     """
-    reopened = con.execute(
+    return count(
+        con,
         f"""
         update linkt.run_resources set state = 'pending'
         where resource_type = $1 and state in (select unnest($2::varchar[])) and state <> 'landed'
             and regexp_full_match(resource_id, '{WELL_FORMED_ID}')
-        returning run_id
         """,  # noqa: S608
         [resource_type, list(states)],
-    ).fetchall()
-    note_changes(con, _of_runs(reopened))
-    return len(reopened)
+    )

@@ -3,7 +3,6 @@
 import duckdb
 import polars as pl
 
-from linkt_pipeline.warehouse.changed_keys import Change, note_changes
 from linkt_pipeline.warehouse.ids import WELL_FORMED_ID
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
 from linkt_pipeline.warehouse.landing.delivery import cut_from_payload, set_aside_unstorable, stage_delivery
@@ -122,8 +121,7 @@ def _name_resources(con: duckdb.DuckDBPyConnection) -> int:
         group by all
         """
     )
-    named = count(
-        con,
+    con.execute(
         """
         merge into linkt.run_resources as stored
         using newest_resources as named
@@ -132,10 +130,8 @@ def _name_resources(con: duckdb.DuckDBPyConnection) -> int:
         when not matched then insert (run_id, resource_type, action, resource_id, position, state, named_at)
             values (named.run_id, named.resource_type, named.action, named.resource_id, named.position, 'pending',
                 named.named_at)
-        """,
+        """
     )
-    if named:
-        note_changes(con, [Change("linkt.run_resources", "select run_id from newest_resources", named)])
     con.execute(
         f"""
         create or replace temp table malformed_ids as

@@ -3,7 +3,6 @@
 import duckdb
 import polars as pl
 
-from linkt_pipeline.warehouse.changed_keys import Change
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
 from linkt_pipeline.warehouse.landing.delivery import cut_from_payload, set_aside_unstorable, stage_delivery
 from linkt_pipeline.warehouse.landing.resources import settle_landed
@@ -28,14 +27,14 @@ def land_signals(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landing
     if frame.is_empty():
         return LandingCounts()
     staged = stage_delivery(con, "delivered_signals", frame, _KEPT, _DELIVERED)
-    ((delivered, inserted, updated, storable, later),) = con.execute(
+    ((delivered, inserted, updated, storable),) = con.execute(
         f"""
         create or replace temp table decided_signals as
         with known as (
             select signal_id, rowid as stored_row, fetched_at, content_hash from linkt.signals
             where rowid in ({stored_rows("linkt.signals", "signal_id", "delivered_signals")})
         )
-        select s.delivery, s.signal_id, s.fetched_at, known.stored_row, known.fetched_at as stored_fetched_at,
+        select s.delivery, s.signal_id, known.stored_row,
             lead(s.delivery) over (partition by s.signal_id order by s.fetched_at, s.content_hash, s.delivery) is null
             and (
                 known.stored_row is null
@@ -48,20 +47,17 @@ def land_signals(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landing
         where s.payload is not null;
 
         select count(distinct signal_id), count(*) filter (is_row and stored_row is null),
-            count(*) filter (is_row and stored_row is not null), count(*),
-            coalesce(sum(epoch_us(fetched_at)::hugeint - coalesce(epoch_us(stored_fetched_at), 0)) filter (is_row), 0)
+            count(*) filter (is_row and stored_row is not null), count(*)
         from decided_signals
         """  # noqa: S608
     ).fetchall()
     rejected = 0
     if storable < len(staged):
         rejected = len(set_aside_unstorable(con, "delivered_signals", staged, "signal", "signal_id"))
-    changes = []
     if inserted or updated:
         columns = [*_KEPT, "metadata"]
         select = [f'"{name}"' for name in columns]
         source = f"delivered_signals where delivery in (select delivery from {_ROWS})"  # noqa: S608
         replace_rows(con, "linkt.signals", _ROWS, columns, select, source=source, some_stored=updated > 0)
-        changes = [Change("linkt.signals", "select signal_id from decided_signals where is_row", inserted, later)]
-    settle_landed(con, "signal", "delivered_signals", "signal_id", changes)
+    settle_landed(con, "signal", "delivered_signals", "signal_id")
     return LandingCounts(inserted, updated, delivered - inserted - updated, rejected=rejected)

@@ -1,10 +1,7 @@
 """The history of entities: one row per real change, whatever order the versions arrive in."""
 
-from dataclasses import dataclass
-
 import duckdb
 
-from linkt_pipeline.warehouse.changed_keys import Change
 from linkt_pipeline.warehouse.landing.staging import count
 
 # entities.py staged `delivered` and wrote into `decided` which deliveries are versions that the history lacks, from
@@ -85,21 +82,10 @@ from missing_versions
 join linkt.entities as e on e.entity_id = missing_versions.entity_id
 join (select distinct entity_id, run_id from decided) as named on named.entity_id = e.entity_id
 where missing_versions.delivery is null
-returning epoch_us(fetched_at)
 """  # noqa: S608
 
-_MOMENTS = "select coalesce(sum(epoch_us(fetched_at)::hugeint) filter (is_version), 0) from decided"
 
-
-@dataclass(frozen=True)
-class Appended:
-    """What was appended to ``linkt.entity_versions``: how many rows, and the change for the journal."""
-
-    appended: int
-    change: Change
-
-
-def append_versions(con: duckdb.DuckDBPyConnection, *, some_late: bool, some_unasked: bool) -> Appended:
+def append_versions(con: duckdb.DuckDBPyConnection, *, some_late: bool, some_unasked: bool) -> int:
     """Append the delivered versions that differ from the one before and the one after them.
 
     Re-deliveries and mere touches add nothing; A, B, A in this order are three rows; an older version that arrives
@@ -109,6 +95,9 @@ def append_versions(con: duckdb.DuckDBPyConnection, *, some_late: bool, some_una
         con: the transaction in which entities.py has decided.
         some_late: a delivery is older than the stored row of its entity.
         some_unasked: a version is of an entity that no run waits for.
+
+    Returns:
+        Rows appended.
     """
     if some_late:
         con.execute(_MISSING_VERSIONS)
@@ -116,8 +105,4 @@ def append_versions(con: duckdb.DuckDBPyConnection, *, some_late: bool, some_una
     if some_unasked:
         con.execute(_NAMED_LONG_AGO)
     appended = count(con, _FROM_DELIVERY)
-    from_store = con.execute(_FROM_STORE).fetchall() if some_late else []
-    total = (count(con, _MOMENTS) if appended else 0) + sum(moment or 0 for (moment,) in from_store)
-    appended += len(from_store)
-    keys = "select entity_id from decided where is_version or is_late"
-    return Appended(appended, Change("linkt.entity_versions", keys, appended, total))
+    return appended + count(con, _FROM_STORE) if some_late else appended
