@@ -25,6 +25,7 @@ SECTIONS: dict[str, tuple[str, str]] = {
     "freshness": ("bench.freshness", "run"),
     "waiting": ("bench.waiting", "section"),
     "startup": ("bench.startup", "run"),
+    "idle": ("bench.idle", "run"),
 }
 
 

@@ -52,32 +52,11 @@ def run(quick: bool) -> Section:
         times = {name: [_timed(command, folder) for _ in range(rounds)] for name, command in cases.items()}
     for name, found in times.items():
         rows.append([name, spread([wall for wall, _ in found]), spread([cpu for _, cpu in found])])
-    idle = _idle_sync(binary, rounds)
-    rows.append(
-        ["`linkt-pipeline sync`, nothing pending: 27 models, their checks and the snapshot", *map(spread, idle)]
-    )
     section.say(f"Median of {rounds} (smallest-largest), files in the page cache.")
     section.table(["", "seconds", "CPU s"], rows)
     help_cpu = median([cpu for _, cpu in times["`linkt-pipeline --help`"]])
     section.goal("`linkt-pipeline --help` under 0.3 s of work", f"{help_cpu:.2f} s of CPU", help_cpu < 0.3)
-    begun = median([wall for wall, _ in times["definitions loaded"]])
-    beyond = median(idle[0]) - begun
-    section.goal("a sync with nothing pending under 5 s beyond process start", f"{beyond:.1f} s", beyond < 5)
     return section
-
-
-def _idle_sync(binary: Path, rounds: int) -> tuple[list[float], list[float]]:
-    """Wall and CPU seconds of syncs in the sandbox, after the demo has left nothing to do."""
-    from linkt_pipeline.sandbox.process.background import stop_sandbox
-
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            _timed([str(binary), "demo"], folder)
-            _timed([str(binary), "sync"], folder)
-            walls, cpus = zip(*(_timed([str(binary), "sync"], folder) for _ in range(rounds)), strict=True)
-        finally:
-            stop_sandbox(Path(folder) / "sandbox" / "api")
-    return list(walls), list(cpus)
 
 
 def _timed(command: list[str], folder: str) -> tuple[float, float]:

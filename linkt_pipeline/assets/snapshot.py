@@ -15,6 +15,7 @@ from linkt_pipeline.permissions import Readers, secure_folder
 from linkt_pipeline.transform import ModelGraph, drop_retired_models, retired_models
 from linkt_pipeline.warehouse.completion import all_is_published
 from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.publish.reader import mark_of_publication
 from linkt_pipeline.warehouse.publish.snapshot import Published, publish_snapshot
 
 SNAPSHOT = dg.AssetKey(["published", "snapshot"])
@@ -92,7 +93,8 @@ def build_snapshot(graph: ModelGraph, published_dir: Path, readers: Readers) -> 
             ),
         )
         if not published.stale and not _has_failed(context):
-            all_is_published(store, context.run.run_id, published.as_of)  # the last deed of a sync
+            # The last deed of a sync.
+            all_is_published(store, context.run.run_id, published.as_of, mark_of_publication(published_dir))
 
     return snapshot
 

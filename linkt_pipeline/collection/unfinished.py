@@ -14,7 +14,7 @@ import duckdb
 from linkt_pipeline.ledger.ledger import runs_at_rest
 from linkt_pipeline.warehouse.completion import read_completion
 from linkt_pipeline.warehouse.file import Warehouse
-from linkt_pipeline.warehouse.publish.reader import complete_publication
+from linkt_pipeline.warehouse.publish.reader import mark_of_publication
 from linkt_pipeline.warehouse.queries import unlanded_run_ids
 from linkt_pipeline.warehouse.state import last_change
 
@@ -50,8 +50,8 @@ def _last_sync(con: duckdb.DuckDBPyConnection, published_dir: Path, code: str, n
         return "files of sql/ or of linkt-pipeline have changed"
     if last.change != last_change(con):
         return "rows have changed since the models were built"
-    if complete_publication(published_dir) != last.as_of:
-        return "published files are missing, or others than those of the last sync"
+    if mark_of_publication(published_dir) != last.published:
+        return "published files are others than those of the last sync, or missing"
     if not timedelta(0) <= now - last.as_of < WHOLE_SYNC_EVERY:
         return "once a day everything is looked at"
     return None
@@ -92,12 +92,28 @@ def _models(con: duckdb.DuckDBPyConnection) -> str | None:
     return f"{model} can't be built" if problem else f"{model} depends on when it is built"
 
 
+def _taken_away(con: duckdb.DuckDBPyConnection) -> str | None:
+    found = con.execute(
+        """
+        select model from linkt.model_builds
+        anti join (
+            select database_name, schema_name || '.' || table_name as model from duckdb_tables()
+            union all
+            select database_name, schema_name || '.' || view_name from duckdb_views()
+        ) as there on there.model = model_builds.model and there.database_name = current_database()
+        where built_at is not null order by model limit 1
+        """
+    ).fetchone()
+    return f"{found[0]} is not there any more" if found else None
+
+
 _BOOKS: tuple[Callable[[duckdb.DuckDBPyConnection], str | None], ...] = (
     _pending,
     _undelivered,
     _unlanded,
     _unclosed,
     _models,
+    _taken_away,
 )
 
 

@@ -28,6 +28,7 @@ class Completion:
             :func:`~linkt_pipeline.warehouse.state.last_change`.
         code: the mark of the code that did so.
         as_of: of the publication that holds all of it, in UTC; None while there is none, or a check has failed.
+        published: the mark of its files.
     """
 
     sync: str
@@ -35,6 +36,7 @@ class Completion:
     change: str | None = None
     code: str | None = None
     as_of: datetime | None = None
+    published: str | None = None
 
 
 def read_completion(con: duckdb.DuckDBPyConnection) -> Completion | None:
@@ -67,17 +69,18 @@ def all_models_are_built(warehouse: Warehouse, sync: str, *, change: str | None,
             _write(con, replace(found, built=True, change=change, code=code))
 
 
-def all_is_published(warehouse: Warehouse, sync: str, as_of: datetime) -> None:
+def all_is_published(warehouse: Warehouse, sync: str, as_of: datetime, published: str) -> None:
     """A sync has come to its end: what it built is published, and no check failed.
 
     Args:
         warehouse: what was published.
         sync: its id; without a record of this sync, or one that has not built all models, nothing is written.
         as_of: of the publication.
+        published: the mark of its files.
     """
     with warehouse.write(news=False) as con:
         if (found := read_completion(con)) and found.sync == sync and found.built:
-            _write(con, replace(found, as_of=as_of))
+            _write(con, replace(found, as_of=as_of, published=published))
 
 
 def _write(con: duckdb.DuckDBPyConnection, completion: Completion) -> None:

@@ -10,6 +10,7 @@ from linkt_pipeline.collection.unfinished import WHOLE_SYNC_EVERY, find_unfinish
 from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.warehouse.completion import all_is_published, all_models_are_built, begin_sync
 from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.publish.reader import mark_of_publication
 from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
 from linkt_pipeline.warehouse.state import last_change
 
@@ -48,7 +49,7 @@ class Books:
         all_models_are_built(self.warehouse, "s1", change=self.change(), code=CODE)
         as_of = publish_snapshot(self.warehouse, self.published).as_of
         if publish:
-            all_is_published(self.warehouse, "s1", as_of)
+            all_is_published(self.warehouse, "s1", as_of, mark_of_publication(self.published))
         return as_of
 
     def change(self) -> str | None:
@@ -72,8 +73,16 @@ def test_after_a_sync_that_came_to_its_end_nothing_is_left_and_asking_writes_not
     files = [path for path in books.published.parent.rglob("*") if path.is_file()]
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
 
+    (books.published / "notes.txt").write_text("of somebody who reads there")
     assert books.left() is None
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files} == before
+
+
+def overwrite(path: Path) -> None:
+    """Keeps its size."""
+    size = path.stat().st_size
+    path.chmod(0o600)
+    path.write_bytes(b"x" * size)
 
 
 LEFT: dict[str, tuple[Callable[[Books], object], str]] = {
@@ -101,6 +110,10 @@ LEFT: dict[str, tuple[Callable[[Books], object], str]] = {
         lambda books: books.write("insert into linkt.model_builds (model, problem) values ('marts.two', 'typo')"),
         "marts.two can't be built",
     ),
+    "a mart was dropped by hand": (
+        lambda books: books.write("drop table marts.one"),
+        "marts.one is not there any more",
+    ),
     "a model depends on the clock": (
         lambda books: books.write("update linkt.model_builds set cursor = null"),
         "marts.one depends on when it is built",
@@ -115,7 +128,7 @@ LEFT: dict[str, tuple[Callable[[Books], object], str]] = {
         lambda books: [
             begin_sync(books.warehouse, "s2"),
             all_models_are_built(books.warehouse, "s2", change="of before", code=CODE),
-            all_is_published(books.warehouse, "s2", books.as_of),
+            all_is_published(books.warehouse, "s2", books.as_of, mark_of_publication(books.published)),
         ],
         "rows have changed",
     ),
@@ -124,14 +137,14 @@ LEFT: dict[str, tuple[Callable[[Books], object], str]] = {
             begin_sync(books.warehouse, "s2"),
             begin_sync(books.warehouse, "s3"),
             all_models_are_built(books.warehouse, "s2", change=books.change(), code=CODE),
-            all_is_published(books.warehouse, "s2", books.as_of),
+            all_is_published(books.warehouse, "s2", books.as_of, mark_of_publication(books.published)),
         ],
         "did not come to its end",
     ),
     "a snapshot without all models": (
         lambda books: [
             begin_sync(books.warehouse, "s2"),
-            all_is_published(books.warehouse, "s2", books.as_of),
+            all_is_published(books.warehouse, "s2", books.as_of, mark_of_publication(books.published)),
         ],
         "did not come to its end",
     ),
@@ -141,15 +154,15 @@ LEFT: dict[str, tuple[Callable[[Books], object], str]] = {
     ),
     "the published database is gone": (
         lambda books: (books.published / "warehouse.duckdb").unlink(),
-        "published files are missing",
+        "others than those of the last sync",
     ),
     "a published Parquet file is gone": (
         lambda books: (books.published / "marts" / "one.parquet").unlink(),
-        "published files are missing",
+        "others than those of the last sync",
     ),
-    "the catalog is damaged": (
-        lambda books: (books.published / "catalog.json").write_text("{"),
-        "published files are missing",
+    "the published database is damaged": (
+        lambda books: overwrite(books.published / "warehouse.duckdb"),
+        "others than those of the last sync",
     ),
     "no sync of this release has run": (
         lambda books: books.write("delete from linkt.sync_state"),

@@ -1,7 +1,8 @@
 """Opening the published snapshot for reading, and nothing else."""
 
+import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from linkt_pipeline.warehouse.engine import CATALOG
 from linkt_pipeline.warehouse.errors import SnapshotMissingError, SnapshotUnusableError
 from linkt_pipeline.warehouse.old_names import rename_snapshot
 from linkt_pipeline.warehouse.publish.snapshot import CATALOG_NAME
+
+_KINDS = ("*.duckdb", "*.parquet", CATALOG_NAME)
 
 
 @contextmanager
@@ -39,16 +42,21 @@ def open_snapshot(snapshot: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         con.close()
 
 
-def complete_publication(folder: Path) -> datetime | None:
-    """The moment that the published files show, in UTC; None if one is missing that the catalog names."""
-    try:
-        catalog = orjson.loads((folder / CATALOG_NAME).read_bytes())
-        files = [catalog["database"], *(table["parquet"] for table in catalog["tables"] if table["parquet"])]
-        if not all((folder / name).is_file() for name in files):
-            return None
-        return datetime.fromisoformat(catalog["as_of"]).astimezone(UTC)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def mark_of_publication(folder: Path) -> str:
+    """A mark of the published files as they lie there: of their names, sizes and times.
+
+    It is another one when any is published anew, changed or gone. What a publication under way keeps in hidden folders
+    does not count, nor do other files that somebody has put there.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(path for kind in _KINDS for path in folder.rglob(kind)):
+        name = path.relative_to(folder)
+        if path.is_symlink() or name.parts[0].startswith("."):
+            continue
+        with suppress(FileNotFoundError):  # removed by a publication under way
+            found = path.stat()
+            digest.update(f"{name} {found.st_size} {found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
 
 
 def published_at(snapshot: Path) -> datetime:
