@@ -69,7 +69,7 @@ class ChangedRuns:
             fresh = self._fresh(page.items)
             for run in fresh:
                 yield run
-            self.is_whole = stretch.is_whole or (page.total is None and not page.items)
+            self.is_whole = (stretch.is_whole and not _is_full(page)) or (page.total is None and not page.items)
             if self.is_whole or not page.items or (not fresh and stretch.pages > 1):
                 return
             stretch = stretch.next() or stretch
@@ -138,6 +138,12 @@ class _Stretch:
             return None
         passed = self._malformed + sum(time is None or time <= end for time in self._times.values())
         return _Stretch(end, (self._total or 0) - passed)
+
+
+def _is_full(page: Page[Run]) -> bool:
+    """Whether more may follow, whatever the total says: it may count the rows of its own page, as a queue's does."""
+    received = len(page.items) + len(page.malformed)
+    return received > 0 and received >= max(page.page_size, page.total or 0)
 
 
 def _since(after: datetime) -> RunFilters:

@@ -142,6 +142,23 @@ def test_a_list_that_is_not_whole_is_not_nothing(quiet: Scene, trouble: str) -> 
     assert "ends early" in str(look(quiet))
 
 
+def test_a_total_that_counts_its_own_page_hides_nothing(quiet: Scene) -> None:
+    def count_the_page(client: LinktClient) -> None:
+        ask = client.list_runs_page
+
+        async def listing(**filters: Any) -> Page[Run]:
+            page = await ask(**filters)
+            return Page(page.items, len(page.items), page.page, page.page_size)
+
+        client.list_runs_page = listing  # type: ignore[method-assign]
+
+    runs_of_the_past(quiet, 150, ago=60, apart=0.01)
+    collect(quiet, count_the_page)
+    assert look(quiet, count_the_page) is None
+    (theirs,) = runs_of_the_past(quiet, 1, ago=30)
+    assert theirs.id in str(look(quiet, count_the_page))
+
+
 def test_a_list_or_a_run_that_can_not_be_read_is_not_nothing(quiet: Scene) -> None:
     quiet.sandbox.inject("http_500@list_runs*1")
     with pytest.raises(ServerError):
