@@ -5,7 +5,6 @@ was, and how many requests it took, is kept in ``idle.json``, a file of some hun
 requests of his own takes these along; a process killed right between has them counted twice.
 """
 
-import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ import orjson
 
 from linkt_pipeline.access.request_usage import UsageCount, added_up
 from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.files import locked_file
 
 _NAME = "idle.json"
 
@@ -38,12 +38,12 @@ class Aside:
 
     def note_look(self, now: datetime) -> None:
         """A look has found nothing. Where that can't be written down, it is not known."""
-        with suppress(OSError), self._locked() as file:
+        with suppress(OSError), locked_file(self._path) as file:
             _write(file, _Kept(now, _read(file).counts))
 
     def add(self, counts: Sequence[UsageCount]) -> None:
         """Keep counts of requests until somebody takes them. Where they can't be written down, they are not known."""
-        with suppress(OSError), self._locked() as file:
+        with suppress(OSError), locked_file(self._path) as file:
             kept = _read(file)
             _write(file, _Kept(kept.looked_at, added_up([*kept.counts, *counts])))
 
@@ -57,7 +57,7 @@ class Aside:
         if not self._path.exists():
             yield []
             return
-        with self._locked() as file:
+        with locked_file(self._path) as file:
             kept = _read(file)
             yield kept.counts
             if kept.counts:
@@ -77,15 +77,6 @@ class Aside:
                 return _read(file.fileno())
         except OSError:
             return _Kept()
-
-    @contextmanager
-    def _locked(self) -> Iterator[int]:
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield file
-        finally:
-            os.close(file)
 
 
 def _read(file: int) -> _Kept:

@@ -6,16 +6,15 @@ under a file lock that is held for microseconds. A request is counted when its p
 leaves: what is on its way counts.
 """
 
-import fcntl
 import os
 import time
 from array import array
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from linkt_pipeline.access.errors import DailyLimitReachedError, RequestsNotCountedError
+from linkt_pipeline.warehouse.files import locked_file
 
 MINUTE = timedelta(minutes=1)
 # The server counts a request when it arrives, which may take longer for one than for the next.
@@ -64,20 +63,11 @@ class RequestBudget:
             RequestsNotCountedError: the file can't be written.
         """
         try:
-            with self._locked() as file:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with locked_file(self._path) as file:
                 return self._take_place(file)
         except OSError as error:
             raise RequestsNotCountedError(f"{self._path}: {error.strerror or error}") from None
-
-    @contextmanager
-    def _locked(self) -> Iterator[int]:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield file
-        finally:
-            os.close(file)
 
     def _take_place(self, file: int) -> float:
         today = datetime.now(UTC).date()

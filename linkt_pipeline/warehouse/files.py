@@ -87,6 +87,24 @@ def free_to_replace(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
+def locked_file(path: Path) -> Iterator[int]:
+    """A small file, made if there is none, that no other process that uses this function has meanwhile; waits for them.
+
+    Yields:
+        Its descriptor, for reading and writing.
+
+    Raises:
+        OSError: it can't be opened or locked.
+    """
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
+    finally:
+        os.close(file)
+
+
+@contextmanager
 def exclusive_folder(folder: Path) -> Iterator[None]:
     """Keep other processes that use this function out of a folder; waits for them."""
     with (folder / ".lock").open("w") as file:
