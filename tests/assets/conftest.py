@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 
 from linkt_pipeline.sandbox import running_sandbox
 from tests.assets.deployment import API_KEY, TASKS, Deployment
+from tests.paths import PROJECT_ROOT
 
 
 def deploy(folder: Path) -> Iterator[Deployment]:
@@ -20,6 +22,20 @@ def deploy(folder: Path) -> Iterator[Deployment]:
         environment.setenv("LINKT_DATA_DIR", str(folder / "data"))
         environment.setenv("LINKT_TASKS_FILE", str(folder / "tasks.yaml"))
         yield Deployment(sandbox, folder, instance)
+
+
+def copied_sql(folder: Path) -> Iterator[Path]:
+    """A copy of sql/ that lies over the built-in one, so that tests may change it."""
+    shutil.copytree(PROJECT_ROOT / "sql", folder)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("LINKT_SQL_DIR", str(folder))
+        yield folder
+
+
+@pytest.fixture
+def own_sql(tmp_path: Path) -> Iterator[Path]:
+    """A copy of sql/ that a test may change."""
+    yield from copied_sql(tmp_path / "sql")
 
 
 @pytest.fixture

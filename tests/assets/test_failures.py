@@ -1,6 +1,5 @@
 """What goes wrong stays where it went wrong, and says what to do."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +7,6 @@ import dagster as dg
 import pytest
 
 from tests.assets.deployment import Deployment, failures, figures, materializations, steps_succeeded
-from tests.paths import PROJECT_ROOT
 
 
 def checks_failed(result: dg.ExecuteInProcessResult) -> set[str]:
@@ -25,15 +23,6 @@ def landed(running: Deployment) -> Deployment:
     """A deployment with one landed run and a snapshot."""
     assert running.run("execute_and_publish", partitions=("news",)).success
     return running
-
-
-@pytest.fixture
-def own_sql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of sql/ that a test may change."""
-    folder = tmp_path / "sql"
-    shutil.copytree(PROJECT_ROOT / "sql", folder)
-    monkeypatch.setenv("LINKT_SQL_DIR", str(folder))
-    return folder
 
 
 def test_one_failed_task_spares_the_others_and_the_next_sync_lands_everything(deployment: Deployment) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import multiprocessing
 import os
-import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -19,18 +18,14 @@ from linkt_pipeline.assets.automation import SYNC_AND_PUBLISH
 from linkt_pipeline.code_mark import mark_of_code
 from linkt_pipeline.collection.idle import find_work
 from linkt_pipeline.sandbox.world.reference_data import PROFILE_TASK, SAAS, SEARCH_TASK
+from tests.assets.conftest import copied_sql
 from tests.assets.deployment import Deployment
-from tests.paths import PROJECT_ROOT
 
 
 @pytest.fixture(scope="module")
 def own_sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A copy of sql/ that a test may change; each puts it right again."""
-    folder = tmp_path_factory.mktemp("project") / "sql"
-    shutil.copytree(PROJECT_ROOT / "sql", folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LINKT_SQL_DIR", str(folder))
-        yield folder
+    yield from copied_sql(tmp_path_factory.mktemp("project") / "sql")
 
 
 @pytest.fixture(scope="module")

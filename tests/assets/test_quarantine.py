@@ -1,25 +1,20 @@
 """A file of sql/ with a mistake stops neither landing nor the other models nor publication, and is red."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from tests.assets.conftest import copied_sql
 from tests.assets.deployment import Deployment, failures, materializations
-from tests.paths import PROJECT_ROOT
 
 
 @pytest.fixture(scope="module")
 def own_sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A copy of sql/ that a test may change; each puts it right again."""
-    folder = tmp_path_factory.mktemp("project") / "sql"
-    shutil.copytree(PROJECT_ROOT / "sql", folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LINKT_SQL_DIR", str(folder))
-        yield folder
+    yield from copied_sql(tmp_path_factory.mktemp("project") / "sql")
 
 
 @pytest.fixture(scope="module")

@@ -1,23 +1,11 @@
 """When a paid outcome is used up in Dagster: once all that was asked for together with it is done."""
 
-import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
-import pytest
 
 from tests.assets.deployment import Deployment, failures
-from tests.paths import PROJECT_ROOT
-
-
-@pytest.fixture
-def own_sql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of sql/ that a test may change."""
-    folder = tmp_path / "sql"
-    shutil.copytree(PROJECT_ROOT / "sql", folder)
-    monkeypatch.setenv("LINKT_SQL_DIR", str(folder))
-    return folder
 
 
 def paid(deployment: Deployment, **options: object) -> dg.ExecuteInProcessResult:
