@@ -110,35 +110,42 @@ def _add_batch(path: Path) -> None:
 
 def _refresh(warehouse: Any) -> dict[str, Any]:
     from linkt_pipeline.assets.landing_checks import landing_checks
-    from linkt_pipeline.transform import LandedTables, build_model, load_checks, prepare_builds, run_check
+    from linkt_pipeline.assets.models import check_models
+    from linkt_pipeline.transform import LandedTables, build_model, prepare_builds, run_check, write_verdicts
     from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
+    from linkt_pipeline.warehouse.state import last_change
 
     facts: dict[str, Any] = {"warehouse_mb": warehouse.path.stat().st_size / 1e6}
-    folder, graph = _graph(warehouse)
-    checks = [*landing_checks({}), *load_checks(folder, graph)]
+    project = _project(warehouse)
+    graph, checks = project.graph, landing_checks({})
     begun = _written()
     with _timed(facts, "models"), warehouse.session() as session:
         with session.transaction() as con:
+            change = last_change(con)
             prepare_builds(con, graph, [])
-        landed = LandedTables()
+        landed, built = LandedTables(), {}
         for model in graph.models.values():
             with session.transaction() as con:
-                build_model(con, model, landed=landed)
-    with _timed(facts, "checks"), warehouse.read() as con:
-        for check in checks:
-            run_check(con, check)
+                built[model.key] = build_model(con, model, landed=landed)
+    with _timed(facts, "checks"):
+        with warehouse.read() as con:
+            for check in checks:
+                run_check(con, check)
+        _, verdicts = check_models(warehouse, project, project.checks, built, change, in_full=False)
+        with warehouse.write(news=False) as con:
+            write_verdicts(con, verdicts)
     with _timed(facts, "publishing"):
         published = publish_snapshot(warehouse, warehouse.path.parent / "published", graph.published_views)
     return {**facts, "written_mb": (_written() - begun) / 1e6, "parquet_mb": published.parquet_bytes / 1e6}
 
 
-def _graph(warehouse: Any) -> Any:
+def _project(warehouse: Any) -> Any:
     from linkt_pipeline.package_files import BUILT_IN_SQL
-    from linkt_pipeline.transform import load_models, warehouse_sources
+    from linkt_pipeline.transform import load_project, warehouse_sources
 
     with warehouse.read() as con:
         sources = warehouse_sources(con)
-    return BUILT_IN_SQL, load_models(BUILT_IN_SQL, sources)
+    return load_project([BUILT_IN_SQL], sources)
 
 
 @contextmanager
@@ -163,7 +170,7 @@ def main(step: str, path: Path, *options: str) -> None:
     from linkt_pipeline.warehouse.file import Warehouse
 
     if step == "refresh":
-        _graph(Warehouse(path))  # imports are not part of it
+        _project(Warehouse(path))  # imports are not part of it
         found = measure(lambda: (BATCH, _refresh(Warehouse(path))))
         parts = [found.facts[name] for name in _PARTS]
         seconds, cpu = sum(part["seconds"] for part in parts), sum(part["cpu"] for part in parts)

@@ -1,6 +1,6 @@
 """One asset per file of sql/: one subsettable multi-asset, so that all models cost one step and no further process."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import duckdb
 from pydantic import Field
 
 from linkt_pipeline.assets.charts import chart_of
-from linkt_pipeline.assets.checks import check_spec, checked
+from linkt_pipeline.assets.checks import check_spec, checked, kept_check_result
 from linkt_pipeline.assets.metadata import (
     FOLLOWS,
     KINDS,
@@ -37,13 +37,18 @@ from linkt_pipeline.transform import (
     ModelKey,
     Project,
     SqlModel,
+    Verdict,
+    Verdicts,
     build_model,
     clear_problem,
     drop_retired_models,
     prepare_builds,
     problem_text,
+    read_verdicts,
     record_problem,
     record_problems,
+    states_of_models,
+    write_verdicts,
 )
 from linkt_pipeline.transform.columns import relation
 from linkt_pipeline.warehouse.completion import all_models_are_built
@@ -90,15 +95,18 @@ def build_models_asset(project: Project, code: str) -> dg.AssetsDefinition:
         store = warehouse.warehouse
         lineages = LineageCache(Path(warehouse.path).with_name("column_lineage.json"), graph, described)
         failed: dict[ModelKey, str] = {}
+        built: dict[ModelKey, BuildResult] = {}
         with store.read() as con:
             change = last_change(con)
-        yield from _build_all(context, store, project, wanted, lineages, failed, full_refresh=config.full_refresh)
+        yield from _build_all(
+            context, store, project, wanted, lineages, failed, built, full_refresh=config.full_refresh
+        )
         lineages.save()
-        built = {model.key for model in wanted} - set(failed)
-        with store.read() as con:
-            for check in own_checks:
-                if check.model in built and _is_selected(context, check):
-                    yield checked(con, check)
+        due = [check for check in own_checks if check.model in built and _is_selected(context, check)]
+        found, verdicts = check_models(store, project, due, built, change, in_full=config.full_refresh)
+        with store.write(news=False) as con:
+            write_verdicts(con, verdicts)
+        yield from found
         yield from quarantine_check_results(context, graph)
         if failed:
             told = "\n".join(f"{key}: {reason}" for key, reason in failed.items())
@@ -110,6 +118,43 @@ def build_models_asset(project: Project, code: str) -> dg.AssetsDefinition:
             all_models_are_built(store, context.run.run_id, change=change, code=code)
 
     return sql_models
+
+
+def check_models(
+    store: Warehouse,
+    project: Project,
+    due: Collection[Check],
+    built: Mapping[ModelKey, BuildResult],
+    change: str | None,
+    *,
+    in_full: bool,
+) -> tuple[list[dg.AssetCheckResult], dict[str, Verdict]]:
+    """Run the checks that are due, those apart whose last verdict still holds.
+
+    Args:
+        store: the warehouse.
+        project: all models and checks.
+        due: the checks that are wanted.
+        built: what the session did that has built the models.
+        change: the mark of the last change before it.
+        in_full: no verdict is kept.
+
+    Returns:
+        A result for every check, and the verdicts to keep.
+    """
+    found = []
+    with store.read() as con:
+        # Views show rows that were landed after their build, and the books don't know of them.
+        is_current = last_change(con) == change
+        states = states_of_models(con, project.graph.models.values(), built) if is_current else {}
+        verdicts = Verdicts({} if in_full else read_verdicts(con), states, built)
+        for check in due:
+            if verdict := verdicts.holding(check):
+                found.append(kept_check_result(check, verdict))
+                continue
+            found.append(checked(con, check))
+            verdicts.note(check, passed=found[-1].passed)
+    return found, verdicts.of(project.checks)
 
 
 def _is_selected(context: dg.AssetExecutionContext, check: Check) -> bool:
@@ -161,6 +206,7 @@ def _build_all(
     wanted: list[SqlModel],
     lineages: LineageCache,
     failed: dict[ModelKey, str],
+    built: dict[ModelKey, BuildResult],
     *,
     full_refresh: bool,
 ) -> Iterator[dg.MaterializeResult[None]]:
@@ -189,6 +235,7 @@ def _build_all(
                 context.log.error(str(error))
                 _record(session, model, error.reason if isinstance(error, ModelBuildError) else str(error))
                 continue
+            built[model.key] = result
             if result.written:  # every line of the log is a row that Dagster commits on its own
                 told = f"{result.rows} rows, {result.written} written, {result.seconds:.2f} s"
                 context.log.info(f"{model.key}: {result.mode}, {told}")

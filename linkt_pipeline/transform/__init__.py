@@ -21,6 +21,13 @@ from linkt_pipeline.transform.render import render_graph, render_markdown
 from linkt_pipeline.transform.retired import drop_retired_models, retired_models
 from linkt_pipeline.transform.seed import SEEDS_FOLDER
 from linkt_pipeline.transform.sql_files import place_of
+from linkt_pipeline.transform.verdicts import (
+    Verdict,
+    Verdicts,
+    read_verdicts,
+    states_of_models,
+    write_verdicts,
+)
 
 __all__ = [
     "SEEDS_FOLDER",
@@ -43,6 +50,8 @@ __all__ = [
     "Project",
     "Severity",
     "SqlModel",
+    "Verdict",
+    "Verdicts",
     "build_model",
     "clear_problem",
     "column_lineage",
@@ -57,6 +66,7 @@ __all__ = [
     "place_of",
     "prepare_builds",
     "problem_text",
+    "read_verdicts",
     "record_problem",
     "record_problems",
     "render_graph",
@@ -64,8 +74,10 @@ __all__ = [
     "retired_models",
     "run_cases",
     "run_check",
+    "states_of_models",
     "take_over",
     "try_describe",
     "warehouse_sources",
     "warn_of_hashes",
+    "write_verdicts",
 ]

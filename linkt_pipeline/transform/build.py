@@ -45,6 +45,8 @@ class BuildResult:
         written: rows written by this build (0 for a view).
         seconds: wall time.
         columns: names and types as they are now.
+        follows: of an incremental build that put in no row against ``unique`` and ``not_null``, the mark of the rows
+            before it; None for every other.
     """
 
     model: ModelKey
@@ -53,6 +55,17 @@ class BuildResult:
     written: int
     seconds: float
     columns: Columns
+    follows: str | None = None
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What was done to the rows: see :class:`BuildResult`, and the new mark of the rows (see build_records.py)."""
+
+    mode: BuildMode
+    rows: int = 0
+    contents: str | None = None
+    follows: str | None = None
 
 
 @dataclass(frozen=True)
@@ -112,17 +125,18 @@ def build_model(
         comment = found.comment if found else None
         if _is_up_to_date(con, model, last, version, inputs, found, full_refresh=full_refresh):
             is_view = model.materialization is Materialization.VIEW
-            mode, written, rows = (BuildMode.VIEW if is_view else BuildMode.UNCHANGED), 0, last.rows or 0
+            done, rows = _Written(BuildMode.VIEW if is_view else BuildMode.UNCHANGED), last.rows or 0
         else:
-            mode, written, contents = _materialize(con, model, last, version, found, full_refresh=full_refresh)
+            done = _materialize(con, model, last, version, found, full_refresh=full_refresh)
             rows = _count(con, model.header.rows or f"select count(*) from {relation(model.key)}")  # noqa: S608
-            record(con, model, LastBuild(version, inputs, contents, rows))
-            if mode in (BuildMode.VIEW, BuildMode.FULL):
+            record(con, model, LastBuild(version, inputs, done.contents, rows))
+            if done.mode in (BuildMode.VIEW, BuildMode.FULL):
                 comment = None  # made anew, it has lost it
         columns = _describe(con, model, comment)
     except duckdb.Error as error:
         raise ModelBuildError(str(model.key), model.path, error) from error
-    return BuildResult(model.key, mode, rows, written, time.perf_counter() - started, columns)
+    seconds = time.perf_counter() - started
+    return BuildResult(model.key, done.mode, rows, done.rows, seconds, columns, done.follows)
 
 
 def _is_up_to_date(
@@ -151,8 +165,7 @@ def _materialize(
     found: _Found | None,
     *,
     full_refresh: bool,
-) -> tuple[BuildMode, int, str | None]:
-    """Returns: what was done, rows written, and the mark of the rows (see books)."""
+) -> _Written:
     table = relation(model.key)
     if found and found.kind != _kind(model):
         con.execute(f"drop {found.kind} {table}")
@@ -160,16 +173,17 @@ def _materialize(
     match model.materialization:
         case Materialization.VIEW:
             con.execute(create_statement(con, model))
-            return BuildMode.VIEW, 0, None
+            return _Written(BuildMode.VIEW)
         case Materialization.INCREMENTAL if (
             found and not full_refresh and last.version == version and not _columns_differ(con, model)
         ):
             delta = apply_changes(con, model)
             if not (delta.deleted or delta.inserted):
-                return BuildMode.UNCHANGED, 0, last.contents or new_contents()
-            return BuildMode.INCREMENTAL, delta.inserted, new_contents()
+                return _Written(BuildMode.UNCHANGED, 0, last.contents or new_contents())
+            follows = last.contents if delta.keeps_keys else None
+            return _Written(BuildMode.INCREMENTAL, delta.inserted, new_contents(), follows)
         case _:
-            return BuildMode.FULL, _count(con, create_statement(con, model)), new_contents()
+            return _Written(BuildMode.FULL, _count(con, create_statement(con, model)), new_contents())
 
 
 def _existing(con: duckdb.DuckDBPyConnection, key: ModelKey) -> _Found | None:

@@ -3,7 +3,7 @@
 Some are written by hand in sql/checks, the others come from the headers (``unique``, ``not_null``, ``references``).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,15 @@ from linkt_pipeline.transform.errors import ModelBuildError, ModelFileError
 from linkt_pipeline.transform.graph import ModelGraph
 from linkt_pipeline.transform.header import parse_check_header
 from linkt_pipeline.transform.loading import CHECKS_FOLDER, near_tables
+from linkt_pipeline.transform.macro import used_macros
 from linkt_pipeline.transform.model import ModelKey, Severity, SqlModel
 from linkt_pipeline.transform.sql_files import find_files, read_text
-from linkt_pipeline.transform.statement import read_select, select_of
+from linkt_pipeline.transform.statement import fingerprint, is_repeatable, normalise, read_select, select_of
 from linkt_pipeline.warehouse.catalog import literal, quoted
 
-_GENERATED = frozenset({"key", "references"})
+KEY_CHECK = "key"
+_REFERENCES_CHECK = "references"
+_GENERATED = frozenset({KEY_CHECK, _REFERENCES_CHECK})
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Check:
         description: what a pass means.
         path: the file it comes from (the model's own for a generated check).
         problem: why it can't be run; None when it can.
+        reads: the tables whose rows decide it.
+        version: hash of what it says and of the macros it calls; None if rows alone don't decide it.
     """
 
     name: str
@@ -44,6 +49,8 @@ class Check:
     description: str
     path: Path
     problem: ModelFileError | None = None
+    reads: tuple[ModelKey, ...] = ()
+    version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -141,12 +148,12 @@ def _key_check(model: SqlModel) -> Check | None:
         shown = dict.fromkeys([*(name for key in header.unique for name in key), *header.not_null])
         queries.append(f"select {problem}, {', '.join(map(quoted, shown))} from {table} where {condition}")  # noqa: S608
         told.append(f"Never empty: {', '.join(header.not_null)}.")
-    return _generated(model, "key", Severity.ERROR, queries, told)
+    return _generated(model, KEY_CHECK, Severity.ERROR, queries, told)
 
 
 def _references_check(model: SqlModel, graph: ModelGraph) -> Check | None:
     """Parents may be filtered out, deleted or on their way: an orphan is worth a look, not a stop."""
-    queries, told = [], []
+    queries, told, targets = [], [], []
     for reference in model.header.references:
         if reference.target in graph.quarantined:
             continue
@@ -158,17 +165,35 @@ def _references_check(model: SqlModel, graph: ModelGraph) -> Check | None:
             f"on {child} = parent.{quoted(reference.target_column)} where {child} is not null"
         )
         told.append(f"Every {reference.column} is found in {reference.target}.")
-    return _generated(model, "references", Severity.WARN, queries, told)
+        targets.append(reference.target)
+    return _generated(model, _REFERENCES_CHECK, Severity.WARN, queries, told, targets)
 
 
 def _and(names: tuple[str, ...]) -> str:
     return " and ".join(names)
 
 
-def _generated(model: SqlModel, name: str, severity: Severity, queries: list[str], told: list[str]) -> Check | None:
+def _generated(
+    model: SqlModel,
+    name: str,
+    severity: Severity,
+    queries: list[str],
+    told: list[str],
+    targets: Collection[ModelKey] = (),
+) -> Check | None:
     if not queries:
         return None
-    return Check(name, model.key, severity, "\nunion all by name\n".join(queries), " ".join(told), model.path)
+    sql = "\nunion all by name\n".join(queries)
+    return Check(
+        name,
+        model.key,
+        severity,
+        sql,
+        " ".join(told),
+        model.path,
+        reads=tuple(sorted({model.key, *targets})),
+        version=fingerprint(sql),
+    )
 
 
 def run_check(con: duckdb.DuckDBPyConnection, check: Check, *, sample: int = 20) -> CheckResult:
@@ -199,16 +224,26 @@ def _read_check(con: duckdb.DuckDBPyConnection, path: Path, graph: ModelGraph) -
         raise ModelFileError(path, 1, f"unknown model '{header.model}'{near_tables(header.model, known)}")
     if path.stem in _GENERATED:
         raise ModelFileError(path, 1, f"'{path.stem}' is the check that a model's header asks for: rename the file")
-    problem = None
+    problem = version = None
     reads: set[ModelKey] = set()
     try:
         for read in read_select(con, path, text, known):
             reads.add(read.key)
             if read.key not in known:
                 raise ModelFileError(path, read.line, f"unknown table '{read.key}'{near_tables(read.key, known)}")
+        version = _version(con, path, text, graph)
     except ModelFileError as error:
         problem = error
     if {header.model, *reads} & graph.quarantined.keys():
         return None
     sql = "" if problem else select_of(con, text)
-    return Check(path.stem, header.model, header.severity, sql, header.description, path, problem)
+    return Check(
+        path.stem, header.model, header.severity, sql, header.description, path, problem, tuple(sorted(reads)), version
+    )
+
+
+def _version(con: duckdb.DuckDBPyConnection, path: Path, text: str, graph: ModelGraph) -> str | None:
+    called = used_macros(con, path, text, graph.macros)
+    if not is_repeatable(con, path, text) or not all(macro.is_repeatable for macro in called):
+        return None
+    return fingerprint(normalise(text), *(macro.version for macro in called))

@@ -7,6 +7,7 @@ refresh as long as the rows of a key depend on nothing that can change without i
 and tests/sql proves for each model.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import duckdb
@@ -21,11 +22,20 @@ CHANGED = "linkt_changed_keys"
 
 @dataclass(frozen=True)
 class Delta:
-    """What an incremental build did: keys computed again, rows taken out and rows put in."""
+    """What an incremental build did.
+
+    Attributes:
+        keys: keys computed again.
+        deleted: rows taken out.
+        inserted: rows put in.
+        keeps_keys: no row that was put in breaks what the header says of ``unique`` and ``not_null``, by itself or
+            beside a row that was there. So if that was true of all rows before, it is true of all rows now.
+    """
 
     keys: int
     deleted: int
     inserted: int
+    keeps_keys: bool
 
 
 def apply_changes(con: duckdb.DuckDBPyConnection, model: SqlModel) -> Delta:
@@ -53,12 +63,37 @@ def apply_changes(con: duckdb.DuckDBPyConnection, model: SqlModel) -> Delta:
     try:
         changed = _count(con, f"select count(*) from {CHANGED}")  # noqa: S608
         if not changed:
-            return Delta(0, 0, 0)
+            return Delta(0, 0, 0, keeps_keys=True)
         deleted = _count(con, f"delete from {table} where {_is_changed(settings)}")  # noqa: S608
         inserted = _count(con, f"insert into {table} by name {in_utc(con, narrowed(model))}")
-        return Delta(changed, deleted, inserted)
+        return Delta(changed, deleted, inserted, _keeps_keys(con, model))
     finally:
         con.execute(f"drop table if exists temp.{CHANGED}")
+
+
+def _keeps_keys(con: duckdb.DuckDBPyConnection, model: SqlModel) -> bool:
+    """Whether the header's ``unique`` and ``not_null`` hold for the rows of the changed keys."""
+    return all(con.execute(f"{query} limit 1").fetchone() is None for query in _offenders(model))
+
+
+def _offenders(model: SqlModel) -> Iterator[str]:
+    """Queries whose rows tell that a row of a changed key is not as the header says."""
+    settings, header, table = _settings(model), model.header, relation(model.key)
+    changed = f"from {table} where {_is_changed(settings)}"
+    if header.not_null:
+        empty = " or ".join(f"{quoted(name)} is null" for name in header.not_null)
+        yield f"select 1 {changed} and ({empty})"
+    for names in header.unique:
+        columns = _list(names)
+        if set(settings.key) <= set(names):  # rows of other keys differ from them by the key alone
+            yield f"select 1 {changed} group by {columns} having count(*) > 1"
+            continue
+        same = " and ".join(f"stored.{name} is not distinct from touched.{name}" for name in map(quoted, names))
+        yield (
+            f"select 1 from (select {columns} from {table}) as stored "  # noqa: S608
+            f"semi join (select distinct {columns} {changed}) as touched on {same} "
+            f"group by {columns} having count(*) > 1"
+        )
 
 
 def bind_narrowed(con: duckdb.DuckDBPyConnection, model: SqlModel) -> None:

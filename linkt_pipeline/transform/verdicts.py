@@ -1,0 +1,139 @@
+"""Verdicts of checks that passed, which hold for as long as all rows stay the same that the check reads.
+
+Only passes are kept: a check that failed, or whose verdict can't be told from the books, is run. So what is kept never
+decides that anything may be published which the check itself would hold back.
+
+For a key check there is a shorter way after an incremental build. If no two rows shared a key before, any two that do
+now include one that the build has put in, and the build looks at these. So the verdict on the rows before holds for
+the rows after it, and the property is tested against the check in full.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+import orjson
+
+from linkt_pipeline.transform.build import BuildResult
+from linkt_pipeline.transform.checks import KEY_CHECK, Check
+from linkt_pipeline.transform.model import Materialization, ModelKey, SqlModel
+from linkt_pipeline.transform.statement import fingerprint
+from linkt_pipeline.warehouse.state import read_state, write_state
+
+_NAME = "checks_passed"
+# Whoever changes rows by hand leaves no mark of it.
+_GOOD_FOR = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A check has passed.
+
+    Attributes:
+        state: fingerprint of the check and of the rows it is about; see :func:`_state`.
+        looked_at: when the check last read all of these rows, in UTC. Younger verdicts may have been derived from it.
+    """
+
+    state: str
+    looked_at: datetime
+
+
+class Verdicts:
+    """The verdicts on what one session has built: those that are kept, and those that come out anew.
+
+    Args:
+        kept: verdicts of earlier sessions by name of the check, as :func:`read_verdicts` gives them.
+        states: what tells the rows of a model from others; see :func:`states_of_models`.
+        built: what the session did.
+        now: the present.
+    """
+
+    def __init__(
+        self,
+        kept: Mapping[str, Verdict],
+        states: Mapping[ModelKey, str],
+        built: Mapping[ModelKey, BuildResult],
+        now: datetime | None = None,
+    ) -> None:
+        self._verdicts = dict(kept)
+        self._states = states
+        self._follows = {key: result.follows for key, result in built.items() if result.follows}
+        self._now = now or datetime.now(UTC)
+
+    def holding(self, check: Check) -> Verdict | None:
+        """The kept verdict on the very rows that the check would read now; None if it has to be run."""
+        verdict = self._verdicts.get(_name(check))
+        if verdict is None or not timedelta(0) <= self._now - verdict.looked_at < _GOOD_FOR:
+            return None
+        state = _state(check, self._states)
+        if state is None:
+            return None
+        if verdict.state == state:
+            return verdict
+        before = self._follows.get(check.model) if check.name == KEY_CHECK else None
+        if before is None or verdict.state != _state(check, {**self._states, check.model: before}):
+            return None
+        self._verdicts[_name(check)] = derived = Verdict(state, verdict.looked_at)
+        return derived
+
+    def note(self, check: Check, *, passed: bool) -> None:
+        """What came out when the check was run."""
+        state = _state(check, self._states)
+        if passed and state is not None:
+            self._verdicts[_name(check)] = Verdict(state, self._now)
+        else:
+            self._verdicts.pop(_name(check), None)
+
+    def of(self, checks: Iterable[Check]) -> dict[str, Verdict]:
+        """What is to be kept, for the checks there are."""
+        names = set(map(_name, checks))
+        return {name: verdict for name, verdict in self._verdicts.items() if name in names}
+
+
+def read_verdicts(con: duckdb.DuckDBPyConnection) -> dict[str, Verdict]:
+    """The kept verdicts, by name of the check."""
+    stored = read_state(con, _NAME)
+    return {
+        name: Verdict(state, datetime.fromisoformat(looked_at).astimezone(UTC))
+        for name, (state, looked_at) in orjson.loads(stored or "{}").items()
+    }
+
+
+def write_verdicts(con: duckdb.DuckDBPyConnection, verdicts: Mapping[str, Verdict]) -> None:
+    """Keep these verdicts and no others."""
+    write_state(con, _NAME, orjson.dumps({name: (v.state, v.looked_at) for name, v in verdicts.items()}).decode())
+
+
+def states_of_models(
+    con: duckdb.DuckDBPyConnection, models: Iterable[SqlModel], built: Collection[ModelKey]
+) -> dict[ModelKey, str]:
+    """For each model whose rows the books can tell from any others, a text that is the same as long as they are.
+
+    Of a table it is the mark that every build leaves which writes rows. Of a view it is what it was last seen to be
+    made of, which only a build of this session has seen: so a view that is not among ``built`` has none. Call it only
+    if no row was landed since the first of these builds.
+    """
+    rows = con.execute("select model, code_version, cursor, contents from linkt.model_builds").fetchall()
+    books = {model: (version, inputs, contents) for model, version, inputs, contents in rows}
+    found = {}
+    for model in models:
+        version, inputs, contents = books.get(str(model.key), (None, None, None))
+        if model.materialization is not Materialization.VIEW:
+            if contents is not None:
+                found[model.key] = str(contents)
+        elif model.key in built and inputs is not None:
+            found[model.key] = f"{version} {inputs}"
+    return found
+
+
+def _name(check: Check) -> str:
+    return f"{check.model} {check.name}"
+
+
+def _state(check: Check, states: Mapping[ModelKey, str]) -> str | None:
+    """A fingerprint of all that decides the check; None if something is not known to the books."""
+    if check.version is None or not all(key in states for key in check.reads):
+        return None
+    # The same SQL may find something else in another release of the engine.
+    return fingerprint(check.version, duckdb.__version__, *(f"{key} {states[key]}" for key in sorted(check.reads)))
