@@ -2,6 +2,7 @@
 
 python -m bench.freshness prepare WAREHOUSE ENTITIES    a warehouse that is built, checked and published
 python -m bench.freshness batch WAREHOUSE               lands a batch
+python -m bench.freshness run WAREHOUSE                 lands one run that names known entities, and no entity
 python -m bench.freshness refresh WAREHOUSE             builds, checks and publishes, measured as JSON
 """
 
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.generate_warehouse import add_batch, fill
+from bench.generate_warehouse import add_batch, add_run, fill
 from bench.outcome import Measured, Section, in_own_process, measure, median, print_measured, spread
 from bench.server import WORK
 
@@ -26,8 +27,11 @@ def run(quick: bool) -> Section:
     """Batches one after the other at each size, each in a process of its own."""
     section = Section("From landed to published")
     sizes = (10_000, 50_000) if quick else (100_000, 1_000_000)
-    found = {entities: _rounds(entities) for entities in sizes}
+    found, partial = {}, {}
+    for entities in sizes:
+        found[entities], partial[entities] = _rounds(entities)
     describe(section, found)
+    _describe_partial(section, partial)
     return section
 
 
@@ -73,8 +77,19 @@ _ROWS: list[tuple[str, Callable[[Measured], float], str]] = [
 ]
 
 
-def _rounds(entities: int) -> list[Measured]:
-    """The prepared warehouse stays in its folder; batches land in a copy."""
+def _describe_partial(section: Section, partial: dict[int, Measured]) -> None:
+    section.say(
+        "A partial change: one run that names a thousand known entities and changes none. The tables of runs and of "
+        "what they name are built, checked and written; the others are left alone. One measurement each."
+    )
+    section.table(
+        ["", *(f"{entities:,}" for entities in partial)],
+        [[name, *(form.format(of(m)) for m in partial.values())] for name, of, form in _ROWS],
+    )
+
+
+def _rounds(entities: int) -> tuple[list[Measured], Measured]:
+    """Full batches and a partial one. The prepared warehouse stays in its folder; batches land in a copy."""
     ready = WORK / "freshness" / str(entities) / "ready" / "warehouse.duckdb"
     in_own_process("bench.freshness", "prepare", ready, entities, timeout=1800)
     work = ready.parent.parent / "work"
@@ -84,8 +99,10 @@ def _rounds(entities: int) -> list[Measured]:
     for _ in range(ROUNDS):
         in_own_process("bench.freshness", "batch", work / ready.name)
         found.append(in_own_process("bench.freshness", "refresh", work / ready.name))
+    in_own_process("bench.freshness", "run", work / ready.name)
+    partial = in_own_process("bench.freshness", "refresh", work / ready.name)
     shutil.rmtree(work)
-    return found
+    return found, partial
 
 
 def _prepare(path: Path, entities: int) -> None:
@@ -108,10 +125,25 @@ def _add_batch(path: Path) -> None:
         add_batch(con, row[0], BATCH)
 
 
+def _add_run(path: Path) -> None:
+    from linkt_pipeline.warehouse.file import Warehouse
+
+    with Warehouse(path).write() as con:
+        add_run(con, BATCH)
+
+
 def _refresh(warehouse: Any) -> dict[str, Any]:
     from linkt_pipeline.assets.landing_checks import landing_checks
     from linkt_pipeline.assets.models import check_models
-    from linkt_pipeline.transform import LandedTables, build_model, prepare_builds, run_check, write_verdicts
+    from linkt_pipeline.transform import (
+        LandedTables,
+        build_model,
+        prepare_builds,
+        run_check,
+        states_by_name,
+        write_verdicts,
+    )
+    from linkt_pipeline.warehouse.completion import all_models_are_built, begin_sync
     from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
     from linkt_pipeline.warehouse.state import last_change
 
@@ -119,6 +151,7 @@ def _refresh(warehouse: Any) -> dict[str, Any]:
     project = _project(warehouse)
     graph, checks = project.graph, landing_checks({})
     begun = _written()
+    begin_sync(warehouse, "bench")
     with _timed(facts, "models"), warehouse.session() as session:
         with session.transaction() as con:
             change = last_change(con)
@@ -134,8 +167,14 @@ def _refresh(warehouse: Any) -> dict[str, Any]:
         _, verdicts = check_models(warehouse, project, project.checks, built, change, in_full=False)
         with warehouse.write(news=False) as con:
             write_verdicts(con, verdicts)
+        all_models_are_built(warehouse, "bench", change=change, code="bench")
     with _timed(facts, "publishing"):
-        published = publish_snapshot(warehouse, warehouse.path.parent / "published", graph.published_views)
+        published = publish_snapshot(
+            warehouse,
+            warehouse.path.parent / "published",
+            graph.published_views,
+            lambda con: states_by_name(con, graph),
+        )
     return {**facts, "written_mb": (_written() - begun) / 1e6, "parquet_mb": published.parquet_bytes / 1e6}
 
 
@@ -178,6 +217,8 @@ def main(step: str, path: Path, *options: str) -> None:
         return
     if step == "prepare":
         _prepare(path, int(options[0]))
+    elif step == "run":
+        _add_run(path)
     else:
         _add_batch(path)
     print_measured(Measured(0, 0, 0, 0))

@@ -177,6 +177,33 @@ def add_batch(con: duckdb.DuckDBPyConnection, entities: int, size: int) -> None:
     add_signals(con, entities, entities + size // 4, entities, at)
 
 
+def add_run(con: duckdb.DuckDBPyConnection, named: int) -> None:
+    """Land one more run, which has updated the first ``named`` entities in a way that changes none of them."""
+    row = con.execute("select count(*) from linkt.runs").fetchone()
+    number = row[0] if row else 0
+    run, moment = _text_id(number, "e"), f"to_timestamp({time.time()})"
+    con.execute(
+        f"""
+        insert into linkt.runs by name
+        select {run} as run_id, task_id, icp_id, task_type, 'COMPLETED' as status, 'COMPLETED' as status_normalised,
+            input, 105.5 as total_credits, 1000.0 as run_time_seconds,
+            {moment} as created_at, {moment} as updated_at, {moment} as fetched_at
+        from linkt.runs limit 1
+        """
+    )
+    con.execute(
+        f"insert into linkt.run_credits by name select {run} as run_id, 'search' as action_type, 105.5 as credits"
+    )
+    con.execute(
+        f"""
+        insert into linkt.run_resources by name
+        select {run} as run_id, 'entity' as resource_type, 'updated' as action, {_id("i", "'a'")} as resource_id,
+            i as position, 'landed' as state, {moment} as landed_at, {moment} as named_at
+        from range({named}) as r(i)
+        """
+    )
+
+
 def _id(number: str, letter: str) -> str:
     """SQL for an id as Linkt makes them, growing with ``number``: a time, what tells the kind, and a counter."""
     return f"printf('%08x', {FIRST} + ({number})) || {letter} || '1f9c3d4e5' || printf('%06x', {number})"

@@ -47,7 +47,7 @@ from linkt_pipeline.transform import (
     read_verdicts,
     record_problem,
     record_problems,
-    states_of_models,
+    states_of_rows,
     write_verdicts,
 )
 from linkt_pipeline.transform.columns import relation
@@ -146,7 +146,7 @@ def check_models(
     with store.read() as con:
         # Views show rows that were landed after their build, and the books don't know of them.
         is_current = last_change(con) == change
-        states = states_of_models(con, project.graph.models.values(), built) if is_current else {}
+        states = states_of_rows(con, project.graph, built) if is_current else {}
         verdicts = Verdicts({} if in_full else read_verdicts(con), states, built)
         for check in due:
             if verdict := verdicts.holding(check):

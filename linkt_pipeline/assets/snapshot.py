@@ -1,6 +1,7 @@
 """The published copy that BI tools read."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -12,7 +13,7 @@ from linkt_pipeline.assets.previews import figures_markdown
 from linkt_pipeline.assets.resources import WarehouseResource
 from linkt_pipeline.ledger.owed_outcomes import complete_outcomes, deliver_published
 from linkt_pipeline.permissions import Readers, secure_folder
-from linkt_pipeline.transform import ModelGraph, drop_retired_models, retired_models
+from linkt_pipeline.transform import ModelGraph, drop_retired_models, retired_models, states_by_name
 from linkt_pipeline.warehouse.completion import all_is_published
 from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.publish.reader import mark_of_publication
@@ -72,7 +73,7 @@ def build_snapshot(graph: ModelGraph, published_dir: Path, readers: Readers) -> 
         store = warehouse.warehouse
         _drop_retired(store, graph)
         complete = complete_outcomes(store)
-        published = publish_snapshot(store, published_dir, views)
+        published = publish_snapshot(store, published_dir, views, partial(states_by_name, graph=graph))
         deliver_published(store, asker_of(context.run), complete, published.as_of)
         context.log.info(f"published {published.path} ({published.bytes / 1e6:.1f} MB) in {published.seconds:.2f} s")
         yield dg.MaterializeResult(

@@ -19,13 +19,13 @@ from linkt_pipeline.transform.problems import clear_problem, record_problem, rec
 from linkt_pipeline.transform.project import Project, load_project, problem_text
 from linkt_pipeline.transform.render import render_graph, render_markdown
 from linkt_pipeline.transform.retired import drop_retired_models, retired_models
+from linkt_pipeline.transform.row_states import states_by_name, states_of_rows
 from linkt_pipeline.transform.seed import SEEDS_FOLDER
 from linkt_pipeline.transform.sql_files import place_of
 from linkt_pipeline.transform.verdicts import (
     Verdict,
     Verdicts,
     read_verdicts,
-    states_of_models,
     write_verdicts,
 )
 
@@ -74,7 +74,8 @@ __all__ = [
     "retired_models",
     "run_cases",
     "run_check",
-    "states_of_models",
+    "states_by_name",
+    "states_of_rows",
     "take_over",
     "try_describe",
     "warehouse_sources",

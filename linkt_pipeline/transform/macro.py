@@ -121,7 +121,7 @@ def create_macros(con: duckdb.DuckDBPyConnection, macros: Iterable[Macro], keep:
         ModelFileError: DuckDB refuses a definition.
     """
     wanted = {macro.name: macro for macro in macros}
-    present = _definitions(con)
+    present = definitions_of_macros(con)
     defined = _define_apart(tuple((macro.path, macro.create) for macro in wanted.values()))
     changed = [macro for name, macro in wanted.items() if present.get(name) != defined[name]]
     for macro in changed:
@@ -142,7 +142,7 @@ def _define_apart(statements: tuple[tuple[Path, str], ...]) -> dict[str, tuple[s
                 scratch.execute(create)
             except duckdb.Error as error:
                 raise ModelFileError(path, 1, str(error).partition("\n")[0]) from None
-        return _definitions(scratch)
+        return definitions_of_macros(scratch)
     finally:
         scratch.close()
 
@@ -154,7 +154,7 @@ def _define(con: duckdb.DuckDBPyConnection, macro: Macro) -> None:
         raise ModelFileError(macro.path, 1, str(error).partition("\n")[0]) from None
 
 
-def _definitions(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, str]]:
+def definitions_of_macros(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, str]]:
     """Parameters and definition of each macro as the engine keeps them, so that both sides are spelt alike."""
     rows = con.execute(
         f"select function_name, parameters::varchar, macro_definition from duckdb_functions() where {_OURS}"  # noqa: S608

@@ -8,7 +8,7 @@ now include one that the build has put in, and the build looks at these. So the 
 the rows after it, and the property is tested against the check in full.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +17,7 @@ import orjson
 
 from linkt_pipeline.transform.build import BuildResult
 from linkt_pipeline.transform.checks import KEY_CHECK, Check
-from linkt_pipeline.transform.model import Materialization, ModelKey, SqlModel
+from linkt_pipeline.transform.model import ModelKey
 from linkt_pipeline.transform.statement import fingerprint
 from linkt_pipeline.warehouse.state import read_state, write_state
 
@@ -44,7 +44,7 @@ class Verdicts:
 
     Args:
         kept: verdicts of earlier sessions by name of the check, as :func:`read_verdicts` gives them.
-        states: what tells the rows of a model from others; see :func:`states_of_models`.
+        states: what tells the rows of a model from others; see :mod:`~linkt_pipeline.transform.row_states`.
         built: what the session did.
         now: the present.
     """
@@ -103,28 +103,6 @@ def read_verdicts(con: duckdb.DuckDBPyConnection) -> dict[str, Verdict]:
 def write_verdicts(con: duckdb.DuckDBPyConnection, verdicts: Mapping[str, Verdict]) -> None:
     """Keep these verdicts and no others."""
     write_state(con, _NAME, orjson.dumps({name: (v.state, v.looked_at) for name, v in verdicts.items()}).decode())
-
-
-def states_of_models(
-    con: duckdb.DuckDBPyConnection, models: Iterable[SqlModel], built: Collection[ModelKey]
-) -> dict[ModelKey, str]:
-    """For each model whose rows the books can tell from any others, a text that is the same as long as they are.
-
-    Of a table it is the mark that every build leaves which writes rows. Of a view it is what it was last seen to be
-    made of, which only a build of this session has seen: so a view that is not among ``built`` has none. Call it only
-    if no row was landed since the first of these builds.
-    """
-    rows = con.execute("select model, code_version, cursor, contents from linkt.model_builds").fetchall()
-    books = {model: (version, inputs, contents) for model, version, inputs, contents in rows}
-    found = {}
-    for model in models:
-        version, inputs, contents = books.get(str(model.key), (None, None, None))
-        if model.materialization is not Materialization.VIEW:
-            if contents is not None:
-                found[model.key] = str(contents)
-        elif model.key in built and inputs is not None:
-            found[model.key] = f"{version} {inputs}"
-    return found
 
 
 def _name(check: Check) -> str:

@@ -21,7 +21,7 @@ from linkt_pipeline.transform import (
     load_models,
     read_verdicts,
     run_check,
-    states_of_models,
+    states_of_rows,
     warehouse_sources,
     write_verdicts,
 )
@@ -92,7 +92,7 @@ class Bench:
     def sync(self, *, now: datetime = NOW, full_refresh: bool = False) -> tuple[dict[str, bool], set[str]]:
         """Build and check. Returns: whether each check passed, and which of them were not run."""
         built = self.build(full_refresh=full_refresh)
-        states = states_of_models(self.con, self.graph.models.values(), built)
+        states = states_of_rows(self.con, self.graph, built)
         verdicts = Verdicts(read_verdicts(self.con), states, built, now)
         passed: dict[str, bool] = {}
         kept = set()
@@ -214,9 +214,7 @@ def test_a_check_that_says_something_else_is_run(bench: Bench, tmp_path: Path) -
     path.write_text(FILES["checks/few.sql"].replace("> 3", "> 2"))
     [changed] = [check for check in load_checks(tmp_path, bench.graph) if check.name == "few"]
     built = bench.build()
-    verdicts = Verdicts(
-        read_verdicts(bench.con), states_of_models(bench.con, bench.graph.models.values(), built), built, NOW
-    )
+    verdicts = Verdicts(read_verdicts(bench.con), states_of_rows(bench.con, bench.graph, built), built, NOW)
     assert isinstance(verdicts.holding(few), Verdict)
     assert verdicts.holding(changed) is None
 
@@ -224,6 +222,6 @@ def test_a_check_that_says_something_else_is_run(bench: Bench, tmp_path: Path) -
 def test_a_view_that_the_session_has_not_seen_to_may_show_other_rows(bench: Bench) -> None:
     bench.put("a", "s")
     bench.sync()
-    unseen = states_of_models(bench.con, bench.graph.models.values(), ())
+    unseen = states_of_rows(bench.con, bench.graph, ())
     assert ModelKey("staging", "named") in unseen
     assert ModelKey("staging", "names") not in unseen

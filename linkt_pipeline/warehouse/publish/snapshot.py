@@ -10,7 +10,7 @@ copying their rows would cost more than anything else, and reading them costs ne
 
 import shutil
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,18 +20,17 @@ import duckdb
 import orjson
 
 from linkt_pipeline.permissions import make_private_folder, open_files
-from linkt_pipeline.warehouse.catalog import CatalogColumn, CatalogTable, literal, quoted, read_catalog
+from linkt_pipeline.warehouse.catalog import CatalogTable, literal, quoted, read_catalog
 from linkt_pipeline.warehouse.duckdb_errors import is_unwritable, sql_failure, unwritable_error
 from linkt_pipeline.warehouse.engine import CATALOG, start_duckdb
 from linkt_pipeline.warehouse.errors import WarehouseError
 from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.files import copy_inside_kernel, exclusive_folder, move_into_place
 from linkt_pipeline.warehouse.old_names import SNAPSHOT_NAME, link_old_name
-from linkt_pipeline.warehouse.publish.types import conversions, parquet_type
+from linkt_pipeline.warehouse.publish.parquet import ParquetFiles, cast_columns, count_rows, parquet_path
+from linkt_pipeline.warehouse.publish.types import conversions
 
 CATALOG_NAME = "catalog.json"
-# DuckDB gathers a row group in memory before it is written, for each thread: by rows alone, wide ones need gigabytes.
-_PARQUET = "format parquet, compression zstd, row_group_size_bytes '16MB'"
 _RAW_SCHEMAS = frozenset({"linkt", "main"})  # published inside the DuckDB file alone, not as Parquet
 
 
@@ -69,7 +68,17 @@ class Published:
     stale: Mapping[str, str]
 
 
-def publish_snapshot(warehouse: Warehouse, published_dir: Path, views: Collection[str] = ()) -> Published:
+def _none_known(_: duckdb.DuckDBPyConnection) -> Mapping[str, str]:
+    return {}
+
+
+States = Callable[[duckdb.DuckDBPyConnection], Mapping[str, str]]
+"""Gives for tables and views of a database a text, by ``schema.table``, that is another one whenever the rows are."""
+
+
+def publish_snapshot(
+    warehouse: Warehouse, published_dir: Path, views: Collection[str] = (), states: States = _none_known
+) -> Published:
     """Publish the warehouse as it is now.
 
     Args:
@@ -78,6 +87,8 @@ def publish_snapshot(warehouse: Warehouse, published_dir: Path, views: Collectio
             files of tables that are gone are removed.
         views: those that stay views, by ``schema.view``, unless one of their columns is of a type that has to be
             converted. What they give must not depend on the session that reads them.
+        states: is asked once, of the copy as it was taken. A table of which it knows that its rows are those of the
+            last publication keeps its Parquet file; without it all are written.
 
     Raises:
         WarehouseMissingError: there is no warehouse yet.
@@ -90,13 +101,13 @@ def publish_snapshot(warehouse: Warehouse, published_dir: Path, views: Collectio
     try:
         make_private_folder(folder)
         with exclusive_folder(folder):
-            return _publish(warehouse, folder, begun, views)
+            return _publish(warehouse, folder, begun, views, states)
     except OSError as error:
         better = unwritable_error(error, folder)
         raise better or error from error
 
 
-def _publish(warehouse: Warehouse, folder: Path, begun: float, views: Collection[str]) -> Published:
+def _publish(warehouse: Warehouse, folder: Path, begun: float, views: Collection[str], states: States) -> Published:
     workspace = folder / ".next"
     shutil.rmtree(workspace, ignore_errors=True)  # left by a publication that was killed
     workspace.mkdir()
@@ -107,12 +118,12 @@ def _publish(warehouse: Warehouse, folder: Path, begun: float, views: Collection
             copy_inside_kernel(source, copy)
             as_of = datetime.now(UTC)
         locked_seconds = time.monotonic() - locked
-        tables, rows, stale = _finish_copy(copy, workspace, as_of, views)
-        parquet = {table.key: _parquet_path(folder, table) for table in _exported(tables)}
+        tables, rows, stale, files = _finish_copy(copy, folder, workspace, as_of, views, states)
+        parquet = {table.key: parquet_path(folder, table) for table in _exported(tables)}
         (workspace / CATALOG_NAME).write_bytes(_describe(tables, rows, as_of, folder, parquet, stale))
         open_files(workspace)
-        for table in _exported(tables):
-            move_into_place(_parquet_path(workspace, table), _parquet_path(folder, table))
+        for table in filter(files.is_new, _exported(tables)):
+            move_into_place(parquet_path(workspace, table), parquet_path(folder, table))
         for schema in {table.schema for table in _exported(tables)}:
             (folder / schema).chmod(0o755)
         move_into_place(copy, folder / SNAPSHOT_NAME)
@@ -121,6 +132,7 @@ def _publish(warehouse: Warehouse, folder: Path, begun: float, views: Collection
         link_old_name(folder / SNAPSHOT_NAME)
         move_into_place(workspace / CATALOG_NAME, folder / CATALOG_NAME)
         _remove_stale(folder, set(parquet.values()))
+        files.remember(_exported(tables))
     finally:
         shutil.rmtree(workspace, ignore_errors=True)
     return Published(
@@ -142,15 +154,16 @@ Stale = Mapping[str, tuple[str, datetime]]
 
 
 def _finish_copy(
-    copy: Path, workspace: Path, as_of: datetime, views: Collection[str]
-) -> tuple[list[CatalogTable], dict[str, int], Stale]:
-    """Turn views into tables, give columns their published types and write the Parquet files.
+    copy: Path, folder: Path, workspace: Path, as_of: datetime, views: Collection[str], states: States
+) -> tuple[list[CatalogTable], dict[str, int], Stale, ParquetFiles]:
+    """Turn views into tables, give columns their published types and write the Parquet files that there are not yet.
 
     Nothing here touches the warehouse.
     """
     con = start_duckdb(workspace / "spill")
     try:
         con.execute(f"attach {literal(str(copy))} as {CATALOG}; use {CATALOG}")
+        files = ParquetFiles(folder, workspace, as_of, states(con))
         found = read_catalog(con)
         stale = _read_stale(con, found)
         _materialize_views(con, [table for table in found if table.is_view and not _stays(con, table, views)], stale)
@@ -159,7 +172,7 @@ def _finish_copy(
         tables, rows = [], {}
         for table in read_catalog(con):
             try:
-                rows[table.key] = _export(con, table, workspace, as_of)
+                rows[table.key] = _export(con, table, files)
             except duckdb.Error as error:
                 if not table.is_view:
                     raise
@@ -167,7 +180,7 @@ def _finish_copy(
             else:
                 tables.append(table)
         con.execute(f"use memory; detach {CATALOG}")
-        return tables, rows, stale
+        return tables, rows, stale, files
     except duckdb.Error as error:
         better = unwritable_error(error, copy)
         if better is not None:
@@ -206,7 +219,7 @@ def _materialize_views(con: duckdb.DuckDBPyConnection, views: list[CatalogTable]
     computed: list[CatalogTable] = []
     for view in views:
         try:
-            columns = _cast(view.columns, conversions(con, view))
+            columns = cast_columns(view.columns, conversions(con, view))
             con.execute(f"create table {_computed(view)} as select {columns} from {view.relation}")  # noqa: S608
         except duckdb.Error as error:
             if view.key in stale and not is_unwritable(error):
@@ -227,11 +240,11 @@ def _stays(con: duckdb.DuckDBPyConnection, view: CatalogTable, views: Collection
     return view.key in views and not conversions(con, view)
 
 
-def _export(con: duckdb.DuckDBPyConnection, table: CatalogTable, workspace: Path, as_of: datetime) -> int:
-    """Write a table's Parquet file, if it has one. Returns the number of rows."""
+def _export(con: duckdb.DuckDBPyConnection, table: CatalogTable, files: ParquetFiles) -> int:
+    """See to a table's Parquet file, if it has one. Returns the number of rows."""
     if table.schema in _RAW_SCHEMAS:
-        return _count(con, table)
-    return _write_parquet(con, table, _parquet_path(workspace, table), as_of)
+        return count_rows(con, table)
+    return files.export(con, table)
 
 
 def _leave_out(con: duckdb.DuckDBPyConnection, view: CatalogTable, error: duckdb.Error, stale: Stale) -> None:
@@ -269,51 +282,12 @@ def _convert(con: duckdb.DuckDBPyConnection, tables: list[CatalogTable]) -> None
         )
 
 
-def _cast(columns: Sequence[CatalogColumn], types: Mapping[str, str]) -> str:
-    """A select list with some columns cast to other types."""
-    return ", ".join(
-        f"cast({quoted(column.name)} as {types[column.name]}) as {quoted(column.name)}"
-        if column.name in types
-        else quoted(column.name)
-        for column in columns
-    )
-
-
-def _write_parquet(con: duckdb.DuckDBPyConnection, table: CatalogTable, target: Path, as_of: datetime) -> int:
-    """One table as Parquet; the descriptions travel in the file's key-value metadata. Returns the number of rows."""
-    target.parent.mkdir(exist_ok=True)
-    types = {column.name: parquet_type(column.type) for column in table.columns}
-    changed = {column.name: types[column.name] for column in table.columns if types[column.name] != column.type}
-    described = {column.name: column.description for column in table.columns if column.description}
-    metadata = {
-        "table": table.key,
-        "description": table.description or "",
-        "column_descriptions": orjson.dumps(described).decode(),
-        "as_of": as_of.isoformat(),
-    }
-    written = ", ".join(f"{quoted(key)}: {literal(value)}" for key, value in metadata.items())
-    copied = con.execute(
-        f"copy (select {_cast(table.columns, changed)} from {table.relation}) to {literal(str(target))} "  # noqa: S608
-        f"({_PARQUET}, kv_metadata {{{written}}})"
-    ).fetchall()
-    return int(copied[0][0])
-
-
 def _computed(view: CatalogTable) -> str:
     return f"{quoted(view.schema)}.{quoted(f'computed {view.name}')}"
 
 
-def _count(con: duckdb.DuckDBPyConnection, table: CatalogTable) -> int:
-    row = con.execute(f"select count(*) from {table.relation}").fetchone()  # noqa: S608
-    return int(row[0]) if row else 0
-
-
 def _exported(tables: list[CatalogTable]) -> list[CatalogTable]:
     return [table for table in tables if table.schema not in _RAW_SCHEMAS]
-
-
-def _parquet_path(folder: Path, table: CatalogTable) -> Path:
-    return folder / table.schema / f"{table.name}.parquet"
 
 
 def _describe(

@@ -1,0 +1,57 @@
+"""What tells the rows of a model from any others, by the books alone: no row is read.
+
+Of a table it is the mark that every build leaves which writes rows. Of a view it is what a build has last seen it to be
+made of, with the states of the models that it reads and the macros there are: any of them may have been built later,
+and a view shows that at once.
+"""
+
+from collections.abc import Collection
+
+import duckdb
+
+from linkt_pipeline.transform.graph import ModelGraph
+from linkt_pipeline.transform.macro import definitions_of_macros
+from linkt_pipeline.transform.model import Materialization, ModelKey
+from linkt_pipeline.transform.statement import fingerprint
+from linkt_pipeline.warehouse.completion import read_completion
+from linkt_pipeline.warehouse.state import last_change
+
+States = dict[ModelKey, str]
+"""For models: a text that is another one whenever the rows are others. A model that is not there may have any rows."""
+
+
+def states_of_rows(con: duckdb.DuckDBPyConnection, graph: ModelGraph, seen: Collection[ModelKey]) -> States:
+    """The states of all models that have one.
+
+    Args:
+        con: a connection to the warehouse, or to a copy of it whose books are as they were.
+        graph: all models.
+        seen: the models that were built since a row was last landed; only of these the books know what a view shows.
+    """
+    rows = con.execute("select model, code_version, cursor, contents from linkt.model_builds").fetchall()
+    books = {model: (version, inputs, contents) for model, version, inputs, contents in rows}
+    macros = repr(sorted(definitions_of_macros(con).items()))
+    found: States = {}
+    for key, model in graph.models.items():  # parents first
+        version, inputs, contents = books.get(str(key), (None, None, None))
+        if model.materialization is not Materialization.VIEW:
+            if contents is not None:
+                found[key] = contents
+            continue
+        parents = [parent for parent in model.depends_on if parent not in graph.sources]
+        if key in seen and inputs is not None and all(parent in found for parent in parents):
+            found[key] = fingerprint(version, inputs, macros, *(f"{parent} {found[parent]}" for parent in parents))
+    return found
+
+
+def states_by_name(con: duckdb.DuckDBPyConnection, graph: ModelGraph) -> dict[str, str]:
+    """The states in a copy of the warehouse, by ``schema.table``; of views only if nothing was landed after the sync.
+
+    Args:
+        con: a connection to the copy.
+        graph: all models.
+    """
+    last = read_completion(con)
+    is_current = last is not None and last.built and last.change == last_change(con)
+    states = states_of_rows(con, graph, graph.models.keys() if is_current else ())
+    return {str(key): state for key, state in states.items()}
