@@ -47,6 +47,15 @@ def load_tasks(path: Path) -> dict[str, TaskSpec]:
     return _Reader(path).tasks() if path.exists() else {}
 
 
+def load_timezone(path: Path) -> str:
+    """The time zone of the file, for whatever belongs to no task; UTC where there is no file or it names none.
+
+    Raises:
+        ConfigError: the file can't be used.
+    """
+    return _Reader(path).timezone() if path.exists() else "UTC"
+
+
 class _Reader:
     """One reading of one file; collects what is wrong with it."""
 
@@ -69,6 +78,16 @@ class _Reader:
         if self.problems:
             raise ConfigError("\n".join(self.problems))
         return tasks
+
+    def timezone(self) -> str:
+        self.values = self._with_variables(self.values, [])
+        try:
+            found = _FileSpec.model_validate(self.values).timezone
+        except ValidationError as error:
+            self._report(error, [], _FileSpec)
+        if self.problems:
+            raise ConfigError("\n".join(self.problems))
+        return found
 
     def _defaults(self) -> dict[str, Any]:
         """What every entry starts from. Its values are checked with each entry, its names here."""

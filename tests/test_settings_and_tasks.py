@@ -89,6 +89,7 @@ def test_ids_are_written_as_linkt_writes_them(tmp_path: Path) -> None:
         (ENTRY + "    timezone: Mars/Base\n", ":4: tasks.search.timezone: 'Mars/Base' is not a time zone"),
         ("tasks:\n  ~:\n    task_id: " + TASK_ID + "\n", ":2: tasks.None: the name is None to YAML"),
         ("tasks:\n  2024:\n    task_id: " + TASK_ID + "\n", ":2: tasks.2024: the name is 2024 to YAML"),
+        ("timezone: localtime\n" + ENTRY, ":1: timezone: 'localtime' is not a time zone"),
         ("timezone: Europe\n" + ENTRY, ":1: timezone: 'Europe' is not a time zone"),
         ("zone: UTC\n" + ENTRY, ":1: zone: there is no such setting; did you mean 'timezone'? Known: tasks, defaults"),
         ("defaults: 10s\n" + ENTRY, ":1: defaults: expected settings such as poll_interval, got '10s'"),

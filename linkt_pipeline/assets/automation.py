@@ -128,10 +128,17 @@ def _schedules(tasks: Mapping[str, TaskSpec]) -> Iterator[dg.ScheduleDefinition]
         yield _schedule(name, task)
 
 
+def run_key_of(tick: datetime) -> str:
+    """The run key of a schedule's tick: one that is evaluated twice buys once.
+
+    In UTC, because the clocks of a zone show one hour twice in the night they are set back.
+    """
+    return f"{tick.astimezone(UTC):%Y%m%dT%H%M}"
+
+
 def _schedule(name: str, task: TaskSpec) -> dg.ScheduleDefinition:
     def request(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        # The tick's time as run key: a tick that is evaluated twice buys once.
-        return dg.RunRequest(run_key=f"{context.scheduled_execution_time:%Y%m%dT%H%M}", partition_key=task.key)
+        return dg.RunRequest(run_key=run_key_of(context.scheduled_execution_time), partition_key=task.key)
 
     return dg.ScheduleDefinition(
         name=name,

@@ -4,7 +4,7 @@ Each does whatever is pending: it can be run at any time, any number of times, a
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,6 +38,8 @@ from linkt_pipeline.warehouse.file import Warehouse
 
 Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
 
+RecordSettings = Callable[[Warehouse], None]
+
 RUN_TABLES = {
     "runs": "**Free.** Every Linkt run that has ended, with its status and cost: those started here, and those that "
     "Linkt schedules or the dashboard started.",
@@ -53,6 +55,8 @@ REFERENCE_TABLES = {
     "tasks": "**Free.** The Linkt tasks of the organization, so that names can be shown instead of ids.",
     "icps": "The ideal customer profiles of the organization.",
     "sheets": "The sheets that hold entities, with their schemas.",
+    "task_entries": "What tasks.yaml says of each task: whose days and months count, and the limit of its credits.",
+    "settings": "What tasks.yaml says of the whole deployment: its time zone.",
 }
 
 
@@ -90,20 +94,21 @@ class FetchConfig(dg.Config):
 
 
 def build_landed_assets(
-    sources: Landed, checks: list[Check], observer: Observer | None = None
+    sources: Landed, checks: list[Check], record_settings: RecordSettings, observer: Observer | None = None
 ) -> list[dg.AssetsDefinition]:
     """The assets that land what the API gives.
 
     Args:
         sources: the tables of schema ``linkt``.
         checks: checks on any table; those on these tables are run with their assets.
+        record_settings: brings up to date what is kept of tasks.yaml.
         observer: told the progress of fetching.
     """
     return [
         _runs(sources, checks),
         _fetched(ENTITIES, "entities", sources, checks, observer),
         _fetched(SIGNALS, "signals", sources, checks, observer),
-        _reference(sources, checks),
+        _reference(sources, checks, record_settings),
     ]
 
 
@@ -224,7 +229,7 @@ def _fetched(
     return fetched
 
 
-def _reference(sources: Landed, checks: list[Check]) -> dg.AssetsDefinition:
+def _reference(sources: Landed, checks: list[Check], record_settings: RecordSettings) -> dg.AssetsDefinition:
     own = _checks_on(REFERENCE_TABLES, checks)
     new_runs = asset_key(ModelKey("linkt", "runs"))  # a new run may speak of a new task
 
@@ -242,6 +247,7 @@ def _reference(sources: Landed, checks: list[Check]) -> dg.AssetsDefinition:
                 return await refresh_reference_data(client, store)
 
         store = warehouse.warehouse
+        record_settings(store)  # first, because it asks nobody
         counts = asyncio.run(refresh())
         context.log.info(f"{counts.tasks} tasks, {counts.icps} ICPs and {counts.sheets} sheets are known")
         for failure in counts.failures:

@@ -17,9 +17,12 @@ from linkt_pipeline.code_mark import mark_of_code
 from linkt_pipeline.executions.events import Observer
 from linkt_pipeline.settings import Settings
 from linkt_pipeline.tasks import TaskSpec
+from linkt_pipeline.tasks_yaml import load_timezone
 from linkt_pipeline.transform import ModelKey, load_project
 from linkt_pipeline.warehouse.catalog import read_catalog
+from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.migration import empty_warehouse
+from linkt_pipeline.warehouse.task_settings import record_settings
 
 # Single-run backfills and pools are marked beta; their use here is deliberate, and their version is pinned.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
@@ -52,11 +55,16 @@ def build_definitions(
         {str(key): {column.name: column.type for column in table.columns} for key, table in landed.items()},
     )
     checks = [*landing_checks(tasks), *project.checks]
+    timezone = load_timezone(settings.active_tasks_file)
+
+    def record(warehouse: Warehouse) -> None:
+        record_settings(warehouse, timezone, tasks.values(), entries)
+
     sandbox_dir = settings.root if settings.sandbox else None
     executions = landed[ModelKey("linkt", "executions")]
     assets = [
         build_executions(tasks, executions, checks, observer, sandbox_dir=sandbox_dir, entries=entries),
-        *build_landed_assets(landed, checks, observer),
+        *build_landed_assets(landed, checks, record, observer),
         build_models_asset(project, code),
         build_snapshot(project.graph, settings.published_dir, settings.published_for),
     ]

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
@@ -20,19 +21,30 @@ def moment_of(text: Any) -> int | None:
         return None
 
 
-def day_of(moment: int) -> str:
-    """The UTC day, as ``2026-01-31``."""
-    return _date(moment).isoformat()
+def local(moment: int, zone: str) -> datetime:
+    """A moment as the clocks of a zone show it."""
+    return (_EPOCH + moment * _TICK).astimezone(ZoneInfo(zone))
 
 
-def monday_of(moment: int) -> str:
-    """The Monday of the week of a moment, in UTC."""
-    day = _date(moment)
+def local_date(moment: int, zone: str) -> date:
+    """The day of a moment in a zone."""
+    return local(moment, zone).date()
+
+
+def day_of(moment: int, zone: str) -> str:
+    """The day of a moment in a zone, as ``2026-01-31``."""
+    return local_date(moment, zone).isoformat()
+
+
+def monday_of(moment: int, zone: str) -> str:
+    """The Monday of the week of a moment, in a zone."""
+    day = local_date(moment, zone)
     return (day - timedelta(days=day.weekday())).isoformat()
 
 
-def _date(moment: int) -> date:
-    return (_EPOCH + moment * _TICK).date()
+def month_of(moment: int, zone: str) -> str:
+    """The first day of the month of a moment, in a zone."""
+    return local_date(moment, zone).replace(day=1).isoformat()
 
 
 def shown_moment(moment: int | None) -> str | None:

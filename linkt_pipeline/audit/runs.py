@@ -102,6 +102,7 @@ def read_runs(landed: Landed, executions: list[Execution]) -> Iterator[RunFacts]
         yield from _read_piece(landed, ids, started)
 
 
+_NAMES = "run_id, resource_type, action, resource_id, state"
 _KEPT = "task_id, icp_id, task_type, total_credits, run_time_seconds, epoch_us(created_at)"
 
 
@@ -111,7 +112,7 @@ def _read_piece(landed: Landed, ids: list[str], started: dict[str, list[Executio
     queues: dict[str, dict[str, int]] = defaultdict(dict)
     for run_id, action, credits in _of(landed, "run_id, action_type, credits", "run_credits", ids):
         items[run_id][action] = credits
-    for run_id, *name, state in _of(landed, "run_id, resource_type, action, resource_id, state", "run_resources", ids):
+    for run_id, *name, state in _of(landed, _NAMES, "run_resources", ids):
         names[run_id][name[0], name[1], name[2]] = state
     for run_id, state, entities in _of(landed, "run_id, state, entities", "run_queue_counts", ids):
         queues[run_id][state] = entities
@@ -190,9 +191,26 @@ def _spent_at(run_id: str, created_at: int | None, intended_at: int | None, fetc
     return next((moment for moment in known if moment is not None), fetched_at)
 
 
-def _brought(body: dict[str, Any], landed: dict[tuple[str, str, str], str | None]) -> Yield:
-    """What the payload names, and what earlier bodies of the run named."""
-    stated = {
+Name = tuple[str, str, str]  # entity or signal, created or updated, its id
+
+
+def read_names(landed: Landed, ids: list[str]) -> dict[str, dict[Name, str | None]]:
+    """What some runs name, by run, with what became of it."""
+    found: dict[str, dict[Name, str | None]] = {}
+    for piece in pieces(ids, _RUNS_AT_ONCE):
+        kept: dict[str, dict[Name, str | None]] = defaultdict(dict)
+        for run_id, *name, state in _of(landed, _NAMES, "run_resources", piece):
+            kept[run_id][name[0], name[1], name[2]] = state
+        for run_id, payload in _of(landed, "run_id, payload::varchar", "runs", piece):
+            found[run_id] = {
+                name: kept[run_id].get(name) for name in _named(parse_json(payload) or {}) | kept[run_id].keys()
+            }
+    return found
+
+
+def _named(body: dict[str, Any]) -> set[Name]:
+    """What a payload names."""
+    return {
         (kind, action, resource_id)
         for key, kind, action in (
             ("entities_created", "entity", "created"),
@@ -201,7 +219,11 @@ def _brought(body: dict[str, Any], landed: dict[tuple[str, str, str], str | None
         )
         for resource_id in wire.named(body, key)
     }
-    all_named = stated | landed.keys()
+
+
+def _brought(body: dict[str, Any], landed: dict[Name, str | None]) -> Yield:
+    """What the payload names, and what earlier bodies of the run named."""
+    all_named = _named(body) | landed.keys()
     counts = Counter((kind, action) for kind, action, _ in all_named)
     return Yield(
         created=counts["entity", "created"],

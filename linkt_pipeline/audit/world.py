@@ -1,16 +1,18 @@
 """What several marts are recomputed from: read once, the big part of it never all at a time."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Any
 
-from linkt_pipeline.audit.activity import Activity, activity
+from linkt_pipeline.audit.activity import Activity, activity, reached
+from linkt_pipeline.audit.budgets import Budget, read_budgets, read_timezone
 from linkt_pipeline.audit.domains import first_of_domain
 from linkt_pipeline.audit.fields import company_columns
 from linkt_pipeline.audit.landed import Body, Landed, pieces
 from linkt_pipeline.audit.moments import moment_of
-from linkt_pipeline.audit.roots import COMPANY, Ties
-from linkt_pipeline.audit.runs import Execution, RunFacts, read_executions, read_runs
+from linkt_pipeline.audit.roots import COMPANY, PERSON, Ties
+from linkt_pipeline.audit.runs import Execution, RunFacts, read_executions, read_names, read_runs
 from linkt_pipeline.audit.task_names import task_names
 from linkt_pipeline.audit.wire import data_of, text
 
@@ -100,6 +102,81 @@ class World:
             [run.task_id for run in self.runs if run.task_id] + [each.task_id for each in self.executions],
         )
 
+    @cached_property
+    def timezone(self) -> str:
+        """Time zone of the deployment."""
+        return read_timezone(self.landed)
+
+    @cached_property
+    def budgets(self) -> Mapping[str, Budget]:
+        """Zone and limit of each Linkt task that has an entry in tasks.yaml, by its id in lower case."""
+        return read_budgets(self.landed, self.timezone)
+
+    def zone_of(self, task_id: str | None) -> str:
+        """The time zone of a task's days and months."""
+        budget = self.budgets.get((task_id or "").lower())
+        return budget.timezone if budget else self.timezone
+
+    @cached_property
+    def as_of(self) -> int | None:
+        """When signals or runs were last landed."""
+        [(moment,)] = self.landed.rows(
+            "select max(moment) from (select max(epoch_us(fetched_at)) as moment from linkt.signals "
+            "union all select max(epoch_us(fetched_at)) from linkt.runs)"
+        )
+        return None if moment is None else int(moment)
+
+    @cached_property
+    def people_of(self) -> Mapping[str, list[str]]:
+        """The people of each company, copies of a person included."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for person_id in self.ties.of_kind(PERSON):
+            if company := self.ties.company_of(person_id):
+                found[company].append(person_id)
+        return found
+
+    @cached_property
+    def copies_of(self) -> Mapping[str, list[str]]:
+        """The copies of each company that has any, in order."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for company_id in self.ties.of_kind(COMPANY):
+            if (root := self.ties.root_of(company_id)) != company_id:
+                found[root].append(company_id)
+        return found
+
+    @cached_property
+    def signals_of(self) -> Mapping[str, list[tuple[int | None, str]]]:
+        """The signals that reach each company: when they were noticed, and their ids."""
+        found: dict[str, list[tuple[int | None, str]]] = defaultdict(list)
+        for signal in self.landed.bodies("signals", "signal_id"):
+            for company in reached(self.ties, signal):
+                found[company].append((moment_of(signal.body.get("created_at")), signal.id))
+        return found
+
+    @cached_property
+    def first_runs(self) -> Mapping[str, RunFacts]:
+        """The run that first named each entity."""
+        found: dict[str, RunFacts] = {}
+        for ids in pieces(self.run_of):
+            for run_id, names in read_names(self.landed, ids).items():
+                run = self.run_of[run_id]
+                for kind, _, entity_id in names:
+                    known = found.get(entity_id)
+                    if kind == "entity" and (known is None or _place(run) < _place(known)):
+                        found[entity_id] = run
+        return found
+
+    @cached_property
+    def run_of(self) -> Mapping[str, RunFacts]:
+        """All landed runs by id."""
+        return {run.run_id: run for run in self.runs}
+
+    def table(self, schema: str, name: str) -> list[dict[str, Any]]:
+        """The rows of a small table; none where there is no such table."""
+        columns = list(self.landed.columns(schema, name))
+        rows = self.landed.rows(f"from {schema}.{name}") if columns else []
+        return [dict(zip(columns, row, strict=True)) for row in rows]
+
     def task_of(self, run: RunFacts) -> str:
         """What a run's task is called; the kind of task, told apart from a task of that name, for a run of none."""
         if run.task_id is not None:
@@ -107,6 +184,10 @@ class World:
         if run.task_type is None:
             return "unknown"
         return f"{run.task_type} (no task)" if run.task_type in self.task_names.values() else run.task_type
+
+
+def _place(run: RunFacts) -> tuple[int, str]:
+    return run.spent_at, run.run_id
 
 
 def moment(body: Body, key: str) -> int | None:

@@ -49,6 +49,13 @@ class Deployment:
 
         return load_tasks(self.settings.active_tasks_file)
 
+    @cached_property
+    def timezone(self) -> str:
+        """The time zone of tasks.yaml, for whatever belongs to no task."""
+        from linkt_pipeline.tasks_yaml import load_timezone
+
+        return load_timezone(self.settings.active_tasks_file)
+
     def select_tasks(self, names: Iterable[str]) -> "dict[str, TaskSpec]":
         """The named entries, each once, in the order of tasks.yaml.
 

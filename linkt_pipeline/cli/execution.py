@@ -74,12 +74,17 @@ def execute(deployment: Deployment, tasks: Mapping[str, TaskSpec], *, again: boo
 def _execute_and_publish(deployment: Deployment, tasks: Mapping[str, TaskSpec], command: str, again: bool) -> bool:
     with showing_progress(list(tasks)) as progress:
         job = partial(
-            run_job, deployment.settings, tasks, observer=progress, on_step=progress.on_step, asked_by=command
+            run_job,
+            deployment.settings,
+            tasks,
+            observer=progress,
+            on_step=progress.on_step,
+            asked_by=command,
+            entries=list(deployment.tasks),
         )
         result = job(
             job_name="execute_and_publish",
             partitions=True,
-            entries=list(deployment.tasks),
             run_config={"ops": {"linkt__executions": {"config": {"again": again}}}},
         )
         # The free steps were skipped, although there may be something for them to settle.

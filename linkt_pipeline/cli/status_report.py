@@ -45,7 +45,7 @@ class RejectReason:
 
 @dataclass(frozen=True)
 class MonthlyCredits:
-    """What a task spent in this UTC month, and its ``monthly_credit_limit``.
+    """What a task spent in this month, and its ``monthly_credit_limit``.
 
     Attributes:
         task: the entry of tasks.yaml, else the name of the Linkt task. Entries of one Linkt task share what it spent.
@@ -55,6 +55,7 @@ class MonthlyCredits:
         estimated_credits: what runs are expected to cost that state nothing or are still open; they count as well.
         estimated_runs: how many these are.
         limit_reached: no new run is started this month.
+        timezone: whose month it is: the entry's, else the deployment's.
     """
 
     task: str
@@ -64,6 +65,7 @@ class MonthlyCredits:
     estimated_credits: float
     estimated_runs: int
     limit_reached: bool
+    timezone: str = "UTC"
 
 
 @dataclass(frozen=True)
@@ -132,8 +134,10 @@ class StatusReport:
     snapshot_as_of: datetime | None
 
 
-def read_status(warehouse: Warehouse, settings: Settings, tasks: Mapping[str, TaskSpec], now: datetime) -> StatusReport:
-    """The state of a deployment as of ``now``.
+def read_status(
+    warehouse: Warehouse, settings: Settings, tasks: Mapping[str, TaskSpec], now: datetime, timezone: str = "UTC"
+) -> StatusReport:
+    """The state of a deployment as of ``now``; ``timezone`` is whose month counts for what belongs to no entry.
 
     Raises:
         WarehouseError: the file is busy, of a newer version, or no warehouse.
@@ -151,7 +155,7 @@ def read_status(warehouse: Warehouse, settings: Settings, tasks: Mapping[str, Ta
             resources=settlements(con),
             rejected=_reject_reasons(con),
             malformed_ids=malformed_ids(con),
-            credits_this_month=_credits(con, tasks, now),
+            credits_this_month=_credits(con, tasks, now, timezone),
             api_today=ApiUsage(
                 usage,
                 sum(row.requests for row in usage),
@@ -220,26 +224,29 @@ def _reject_reasons(con: duckdb.DuckDBPyConnection) -> list[RejectReason]:
     return [RejectReason(*row) for row in rows]
 
 
-def _credits(con: duckdb.DuckDBPyConnection, tasks: Mapping[str, TaskSpec], now: datetime) -> list[MonthlyCredits]:
+def _credits(
+    con: duckdb.DuckDBPyConnection, tasks: Mapping[str, TaskSpec], now: datetime, timezone: str
+) -> list[MonthlyCredits]:
     """A row for each entry of tasks.yaml that spent something or has a limit, and for each other Linkt task."""
-    spent = spending_by_task(con, now)
+    zones = {timezone, *(task.timezone for task in tasks.values())}
+    spent = {zone: spending_by_task(con, now, zone) for zone in zones}
     entries = {task.task_id for task in tasks.values()}
     # An entry that was pointed at another Linkt task leaves its name to the new one.
     names = {task_id: name for task_id, name in _names_of_tasks(con).items() if name not in tasks}
     rows = [
-        _monthly(key, spent.get(task.task_id, Spending()), task.monthly_credit_limit)
+        _monthly(key, spent[task.timezone].get(task.task_id, Spending()), task.monthly_credit_limit, task.timezone)
         for key, task in tasks.items()
-        if task.task_id in spent or task.monthly_credit_limit is not None
+        if task.task_id in spent[task.timezone] or task.monthly_credit_limit is not None
     ]
     rows += [
-        _monthly(names.get(task_id, task_id) if task_id else "(no task)", spending, None)
-        for task_id, spending in spent.items()
+        _monthly(names.get(task_id, task_id) if task_id else "(no task)", spending, None, timezone)
+        for task_id, spending in spent[timezone].items()
         if task_id not in entries
     ]
     return sorted(rows, key=lambda row: (-row.credits, row.task))
 
 
-def _monthly(name: str, spent: Spending, limit: float | None) -> MonthlyCredits:
+def _monthly(name: str, spent: Spending, limit: float | None, timezone: str) -> MonthlyCredits:
     return MonthlyCredits(
         name,
         spent.credits,
@@ -248,6 +255,7 @@ def _monthly(name: str, spent: Spending, limit: float | None) -> MonthlyCredits:
         spent.estimated_credits,
         spent.estimated_runs,
         limit_reached=limit is not None and spent.reaches(limit),
+        timezone=timezone,
     )
 
 

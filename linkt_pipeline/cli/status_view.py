@@ -1,6 +1,7 @@
 """``status`` on screen."""
 
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from linkt_pipeline.cli.output import ago, echo, file_size, make_console, print_table, show
 from linkt_pipeline.cli.progress import RESOURCES
@@ -96,7 +97,7 @@ def _print_credits(console: "Console", report: StatusReport) -> None:
     if report.credits_this_month:
         print_table(
             console,
-            f"Credits in {report.as_of:%B %Y} (UTC)",
+            f"Credits in {_months(report)}",
             ("task", "credits", "estimated", "runs", "monthly limit"),
             (
                 (row.task, row.credits, row.estimated_credits or None, row.runs, _limit(row))
@@ -106,6 +107,12 @@ def _print_credits(console: "Console", report: StatusReport) -> None:
         )
     if any(row.estimated_runs for row in report.credits_this_month):
         echo("estimated: runs that don't say what they cost or are still open, at the median of their task's runs")
+
+
+def _months(report: StatusReport) -> str:
+    """The month, as each zone has it: around midnight they differ."""
+    zones = dict.fromkeys(row.timezone for row in report.credits_this_month)
+    return " and ".join(f"{report.as_of.astimezone(ZoneInfo(zone)):%B %Y} ({zone})" for zone in zones)
 
 
 def _limit(row: MonthlyCredits) -> str:

@@ -49,6 +49,7 @@ async def start_or_adopt(
         attempt=attempt,
         dagster_run_id=worker.dagster_run_id,
         monthly_credit_limit=task.monthly_credit_limit,
+        timezone=task.timezone,
         after=after,
         not_before=worker.not_before,
         asked_by=worker.asked_by,

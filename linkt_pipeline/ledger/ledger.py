@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 import duckdb
 import orjson
@@ -93,6 +94,7 @@ class Intention:
     attempt: int = 1
     dagster_run_id: str | None = None
     monthly_credit_limit: float | None = None
+    timezone: str = "UTC"
     after: datetime | None = None
     not_before: datetime | None = None
     asked_by: str | None = None
@@ -528,8 +530,9 @@ def _refuse_beyond_limit(con: duckdb.DuckDBPyConnection, intention: Intention, n
     limit = intention.monthly_credit_limit
     if limit is None:
         return
-    spent = spending_by_task(con, now).get(intention.task_id.lower(), Spending())
+    spent = spending_by_task(con, now, intention.timezone).get(intention.task_id.lower(), Spending())
     if spent.reaches(limit):
+        month = now.astimezone(ZoneInfo(intention.timezone))
         estimated = (
             f" ({spent.estimated_credits:g} of them estimated: a run that is open or states no cost counts as the "
             "median of the task's runs)"
@@ -538,7 +541,7 @@ def _refuse_beyond_limit(con: duckdb.DuckDBPyConnection, intention: Intention, n
         )
         raise CreditLimitReachedError(
             f"task {intention.task_key}: {spent.counted:g} of {limit:g} credits (monthly_credit_limit) are spent in "
-            f"{now:%B %Y}{estimated}, so no new run is started; raise the limit in tasks.yaml or wait for the next "
+            f"{month:%B %Y}{estimated}, so no new run is started; raise the limit in tasks.yaml or wait for the next "
             "month"
         )
 

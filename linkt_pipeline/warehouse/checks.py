@@ -53,6 +53,8 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "sheets": ("sheet_id",),
     "run_queue_counts": ("run_id", "state"),
     "api_usage": ("day", "endpoint"),
+    "task_entries": ("task_key",),
+    "settings": ("name",),
 }
 
 

@@ -9,6 +9,7 @@ its month, and entries that share one Linkt task share its month: each compares 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import duckdb
 
@@ -39,16 +40,19 @@ class Spending:
         return self.counted >= limit
 
 
-def month_of(moment: datetime) -> tuple[datetime, datetime]:
-    """The first moment of the UTC month of ``moment``, and the first one after it."""
-    now = moment.astimezone(UTC)
-    first = datetime(now.year, now.month, 1, tzinfo=UTC)
-    following = datetime(now.year + now.month // 12, now.month % 12 + 1, 1, tzinfo=UTC)
-    return first, following
+def month_of(moment: datetime, timezone: str = "UTC") -> tuple[datetime, datetime]:
+    """The first moment of the month of ``moment`` in a zone, and the first one after it; both in UTC."""
+    zone = ZoneInfo(timezone)
+    now = moment.astimezone(zone)
+    first = datetime(now.year, now.month, 1, tzinfo=zone)
+    following = datetime(now.year + now.month // 12, now.month % 12 + 1, 1, tzinfo=zone)
+    return first.astimezone(UTC), following.astimezone(UTC)
 
 
-def spending_by_task(con: duckdb.DuckDBPyConnection, moment: datetime) -> Mapping[str | None, Spending]:
-    """What each Linkt task spent in the UTC month of ``moment``, by its id.
+def spending_by_task(
+    con: duckdb.DuckDBPyConnection, moment: datetime, timezone: str = "UTC"
+) -> Mapping[str | None, Spending]:
+    """What each Linkt task spent in the month of ``moment`` in a zone, by its id.
 
     The ids are in lower case, however a run spells its task's; None stands for runs of no known task.
     """
@@ -60,6 +64,6 @@ def spending_by_task(con: duckdb.DuckDBPyConnection, moment: datetime) -> Mappin
         where spent_at >= $1 and spent_at < $2
         group by task
         """,
-        list(month_of(moment)),
+        list(month_of(moment, timezone)),
     ).fetchall()
     return {task_id: Spending(*figures) for task_id, *figures in rows}

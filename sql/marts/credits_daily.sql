@@ -1,10 +1,11 @@
 -- description: Credits spent by day, task and kind of action. Credits that Linkt's breakdown does not explain are shown
 --   as "(not itemised)", below zero where it explains too many, so that the sum is what the runs cost, to a billionth.
--- grain: one row per day (UTC, when the run was made), task and action type.
+-- grain: one row per day (when the run was made, in the task's time zone), task and action type.
 -- materialized: table
 -- unique: day, task, action_type
 -- not_null: day, task, action_type, credits
--- column day: Day the run was made, in UTC; of the best time there is where Linkt gave none (staging.runs.spent_at).
+-- column day: Day the run was made, in the time zone of its task, else of the deployment (timezone in tasks.yaml); of the
+--   best time there is where Linkt gave none (staging.runs.spent_at).
 -- column task_id: Linkt's id of the task; empty for runs of no known task.
 -- column task: Name to show for the task; one a task, see staging.task_names.
 -- column action_type: Kind of action as Linkt names it, or "(not itemised)".
@@ -38,7 +39,7 @@ spent as (
 )
 
 select
-    cast(run.spent_at as date) as day,
+    run.spent_on as day,
     run.task_id,
     run.task,
     spent.action_type,

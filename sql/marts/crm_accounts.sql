@@ -38,16 +38,7 @@
 --   nothing is read.
 -- column updated_at: When Linkt last changed an entity that carries the id.
 -- column fetched_at: When this deployment last landed one.
-with landed as (
-    select max(fetched_at) as as_of
-    from (
-        select max(fetched_at) as fetched_at from staging.signals
-        union all
-        select timezone('UTC', max(fetched_at)) as fetched_at from linkt.runs
-    )
-),
-
-records as (
+with records as (
     select
         link.external_source,
         link.external_id,
@@ -149,11 +140,11 @@ signals as (
         signal.summary,
         signal.detected_at,
         coalesce(signal.strength_level = 'high', signal.score >= 0.8, false) as is_strong,
-        coalesce(signal.detected_at > landed.as_of - interval 30 days, false) as is_new,
-        coalesce(signal.detected_at > landed.as_of - interval 90 days, false) as is_recent
+        coalesce(signal.detected_at > calendar.as_of - interval 30 days, false) as is_new,
+        coalesce(signal.detected_at > calendar.as_of - interval 90 days, false) as is_recent
     from staging.crm_signals as link
     inner join staging.signals as signal on link.signal_id = signal.signal_id
-    cross join landed
+    cross join staging.calendar as calendar
 ),
 
 activity as (

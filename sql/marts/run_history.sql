@@ -19,7 +19,8 @@
 -- column error: Error text as sent.
 -- column created_at: When the run was made, as sent.
 -- column spent_at: When it was made; where Linkt's time is missing or can't be, the best time there is. The day and month
---   of its credits.
+--   of its credits, in the time zone of its task.
+-- column spent_on: Day of it, in the time zone of the task, else of the deployment (timezone in tasks.yaml).
 -- column ended_at: When a finished run last changed, which is about when it ended.
 -- column run_time_seconds: Working time that Linkt reports.
 -- column wall_seconds: Seconds from made to ended.
@@ -135,6 +136,7 @@ select
     error,
     created_at,
     spent_at,
+    spent_on,
     ended_at,
     run_time_seconds,
     wall_seconds,

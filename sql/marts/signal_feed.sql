@@ -7,7 +7,7 @@
 -- not_null: signal_id, company_count
 -- column signal_id: Linkt's id of the signal.
 -- column detected_at: When Linkt noticed it, not when it happened.
--- column detected_week: Monday of that week (UTC).
+-- column detected_week: Monday of that week, in the time zone of the deployment (timezone in tasks.yaml).
 -- column signal_type: Type as sent; may be empty.
 -- column signal_label: Name to show for the type.
 -- column strength_level: low, medium or high; empty if unknown.
@@ -36,7 +36,7 @@ with companies as (
 select
     signal.signal_id,
     signal.detected_at,
-    cast(date_trunc('week', signal.detected_at) as date) as detected_week,
+    cast(date_trunc('week', linkt_local(signal.detected_at, zone.timezone)) as date) as detected_week,
     signal.signal_type,
     signal.signal_label,
     signal.strength_level,
@@ -52,5 +52,6 @@ select
     signal.metadata,
     signal.fetched_at
 from staging.signals as signal
+cross join staging.time_zone as zone
 left join companies on signal.signal_id = companies.signal_id
 left join staging.icps as icp on signal.icp_id = icp.icp_id

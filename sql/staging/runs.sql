@@ -28,6 +28,8 @@
 -- column created_at: When the run was made, as sent.
 -- column spent_at: When the run was made; where that is missing or can't be, when it was started here, else the time in its
 --   id, else when it was read.
+-- column timezone: Time zone of its days and months: that of its task, else of the deployment (tasks.yaml).
+-- column spent_on: Day of spent_at in that zone.
 -- column updated_at: When it last changed; for a final status, about when it ended.
 -- column fetched_at: When this deployment last saw a change of it.
 with names as (
@@ -64,9 +66,13 @@ select
     run.error_kind,
     run.created_at,
     cost.spent_at,
+    coalesce(budget.timezone, zone.timezone) as timezone,
+    cast(timezone(coalesce(budget.timezone, zone.timezone), cost.spent_at) as date) as spent_on,
     run.updated_at,
     run.fetched_at
 from linkt.runs as run
 inner join linkt.run_costs as cost on run.run_id = cost.run_id
+cross join staging.time_zone as zone
+left join staging.task_budgets as budget on lower(cost.task_id) = budget.task_id
 left join names as name on cost.task_id = name.task_id
 left join linkt.icps as icp on run.icp_id = icp.icp_id

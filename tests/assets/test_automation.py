@@ -1,12 +1,21 @@
 """What runs by itself: never the paid asset; everything after it."""
 
-from datetime import UTC, datetime
+import itertools
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
+from dagster._utils.schedules import schedule_execution_time_iterator
 
-from linkt_pipeline.assets.automation import EXECUTE_AND_PUBLISH, SYNC_AND_PUBLISH, build_automation, was_paid
+from linkt_pipeline.assets.automation import (
+    EXECUTE_AND_PUBLISH,
+    SYNC_AND_PUBLISH,
+    build_automation,
+    run_key_of,
+    was_paid,
+)
 from linkt_pipeline.tasks_yaml import load_tasks
 from tests.assets.deployment import Deployment
 
@@ -49,6 +58,28 @@ def test_a_tick_requests_the_tasks_partition_and_the_same_tick_twice_requests_on
         assert request.tags["dagster/partition"] == "search"
         keys.add(request.run_key)
     assert len(keys) == 1
+
+
+@pytest.mark.parametrize(
+    ("cron", "night", "ticks"),
+    [
+        ("30 2 * * *", datetime(2026, 3, 29), 1),  # there is no half past two
+        ("30 2 * * *", datetime(2026, 10, 25), 1),  # there are two of them
+        ("30 * * * *", datetime(2026, 3, 29), 23),
+        ("30 * * * *", datetime(2026, 10, 25), 25),
+    ],
+)
+def test_a_buy_at_night_happens_once_when_the_clocks_are_set(cron: str, night: datetime, ticks: int) -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    begin, end = (moment.replace(tzinfo=zone).timestamp() for moment in (night, night + timedelta(days=1)))
+    times = list(
+        itertools.takewhile(
+            lambda tick: tick.timestamp() < end,
+            schedule_execution_time_iterator(begin, cron, str(zone), ascending=True),
+        )
+    )
+    assert len(times) == ticks
+    assert len({run_key_of(tick) for tick in times}) == ticks
 
 
 def test_names_that_differ_in_a_hyphen_get_schedules_of_their_own(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ EXTERNAL_KEYS = [
     (None, "17"),
 ]
 EXTERNAL_KEYS += [("salesforce", None), ("", " ")] + [(None, None)] * 4
+ZONES = ["UTC", "Europe/Berlin", "America/Los_Angeles", "Pacific/Kiritimati"]
 STRENGTHS = ["LOW", "high", "Moderate", "strong", "weak", "MEDIUM", "extreme", "", None]
 
 
@@ -65,11 +66,18 @@ class World:
         self.icps = [self._reference(name=name) for name in ("SaaS 200 EMEA Q4", "SaaS 209 EMEA Q4", "Health")]
         self.tasks = [self._reference(name=name) for name in ("Search", "Search", "Fair", "News")]
         self.sheets = [self._reference(name=f"Sheet {number}", icp_id=self.icps[0]["id"]) for number in range(2)]
+        self.icps[0]["entity_targets"] = [
+            {"entity_type": "company", "root": True, "desired_count": None},
+            {"entity_type": "Person", "root": False, "desired_count": 2},
+            {"entity_type": "person", "root": False, "desired_count": 1},
+        ]
+        self.zone = self.rng.choice(ZONES)
         self.entries = {task["id"]: [f"entry_{number}"] for number, task in enumerate(self.tasks[:3])}
 
     def live(self, con: duckdb.DuckDBPyConnection) -> None:
         """One sync's worth of what happens in an organization, landed in a transaction."""
         self.con = con
+        self._write_settings()
         self._pass_time()
         self._rename()
         named = [self._run() for _ in range(self.rng.randint(1, 4))]
@@ -78,6 +86,14 @@ class World:
             self._land_signals(signals)
         self._forget_outputs()
         self._open_executions()
+
+    def _write_settings(self) -> None:
+        self.con.execute("delete from linkt.settings")
+        self.con.execute("insert into linkt.settings values ('timezone', $1)", [self.zone])
+        self.con.execute("delete from linkt.task_entries")
+        for number, task in enumerate(self.tasks[:3]):
+            row = [f"entry_{number}", task["id"], (self.zone, "Asia/Kolkata", "UTC")[number], (20.0, None, 0.0)[number]]
+            self.con.execute("insert into linkt.task_entries values ($1, $2, $3, $4)", row)
 
     # Time and names
 

@@ -155,6 +155,31 @@ def test_the_month_after_december_is_january() -> None:
     assert month_of(datetime(2026, 12, 31, 23, tzinfo=UTC))[1] == datetime(2027, 1, 1, tzinfo=UTC)
 
 
+def test_a_month_is_one_of_the_tasks_zone(warehouse: Warehouse) -> None:
+    last_evening = datetime(2026, 10, 31, 23, 30, tzinfo=UTC)  # November has begun in Berlin, not in New York
+    land(warehouse, body(id=run_id(last_evening), created_at=last_evening.isoformat()))
+    with warehouse.read() as con:
+        runs = {
+            zone: spending_by_task(con, NOW, zone).get(TASK, Spending()).runs
+            for zone in ("UTC", "Europe/Berlin", "America/New_York")
+        }
+    assert runs == {"UTC": 0, "Europe/Berlin": 1, "America/New_York": 0}
+
+
+def test_a_limit_counts_the_month_of_the_entrys_zone(warehouse: Warehouse) -> None:
+    now, zone = datetime.now(UTC), "Pacific/Kiritimati"  # fourteen hours ahead, so its months begin at another moment
+    begins = {month_of(now, each)[0]: each for each in ("UTC", zone)}
+    edge = max(begins) - timedelta(minutes=1)  # of the month that began earlier alone
+    land(warehouse, body(id=run_id(edge), created_at=edge.isoformat()), seen_at=now)
+    ledger, owner = DuckDbLedger(warehouse), Owner("test")
+
+    counted = Intention("a", TASK, None, {}, monthly_credit_limit=10, timezone=begins[min(begins)])
+    with pytest.raises(CreditLimitReachedError):
+        ledger.claim(counted, owner)
+    uncounted = Intention("b", TASK, None, {}, monthly_credit_limit=10, timezone=begins[max(begins)])
+    assert ledger.claim(uncounted, owner).created
+
+
 def test_what_is_not_known_yet_counts_as_the_median_of_the_task(warehouse: Warehouse) -> None:
     for number, credits in enumerate((4.0, 10.0, 90.0), 1):
         land(warehouse, body(id=run_id(LAST_MONTH, number), created_at=None, output=output(total_credits=credits)))

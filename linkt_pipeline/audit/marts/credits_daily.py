@@ -18,7 +18,9 @@ def _rows(world: World, ids: Collection[str]) -> Iterator[dict[str, Any]]:
     spent: dict[tuple[str, str | None, str | None, str], list[float]] = defaultdict(list)
     for run in world.runs:
         for action, credits in _items(run).items():
-            spent[day_of(run.spent_at), run.task_id, world.task_of(run), action].append(credits)
+            spent[day_of(run.spent_at, world.zone_of(run.task_id)), run.task_id, world.task_of(run), action].append(
+                credits
+            )
     for (day, task_id, task, action), parts in spent.items():
         yield {
             "day": day,

@@ -44,7 +44,6 @@ def _rows(world: World, ids: Collection[str]) -> Iterator[dict[str, Any]]:
     records = _records(world)
     _add_people(world, records)
     _add_signals(world, records)
-    as_of = max(_last_landed(world, "signals"), _last_landed(world, "runs"))
     for (source, external_id), record in records.items():
         yield {
             "external_source": source,
@@ -52,13 +51,8 @@ def _rows(world: World, ids: Collection[str]) -> Iterator[dict[str, Any]]:
             **_entity_columns(world, record.entities),
             **_company_columns(world, record),
             **_people_columns(world, record.people),
-            **_signal_columns(list(record.signals.values()), as_of),
+            **_signal_columns(list(record.signals.values()), world.as_of or 0),
         }
-
-
-def _last_landed(world: World, table: str) -> int:
-    [(moment,)] = world.landed.rows(f"select max(epoch_us(fetched_at)) from linkt.{table}")  # noqa: S608
-    return moment or 0
 
 
 def _records(world: World) -> dict[Key, _Record]:

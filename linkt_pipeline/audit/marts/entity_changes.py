@@ -1,7 +1,7 @@
 """marts.entity_changes: what changed on each entity from one version to the next."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -24,7 +24,7 @@ from linkt.entity_versions
 
 
 @dataclass(frozen=True, slots=True)
-class _Version:
+class Version:
     """A version of an entity.
 
     Attributes:
@@ -46,15 +46,15 @@ class _Version:
     data: dict[str, Any]
 
 
-def _ids(world: World) -> list[str]:
+def changed_ids(world: World) -> list[str]:
+    """The entities that have more than one version."""
     rows = world.landed.rows("select entity_id from linkt.entity_versions group by 1 having count(*) > 1 order by 1")
     return [entity_id for (entity_id,) in rows]
 
 
 def _rows(world: World, ids: Collection[str]) -> Iterator[dict[str, Any]]:
-    for entity_id, versions in _versions(world, ids).items():
-        versions.sort(key=lambda version: (version.made_at, version.fetched_at, version.content_hash))
-        for number, (old, new) in enumerate(pairwise(versions), 2):
+    for entity_id, versions in read_versions(world, ids).items():
+        for number, (old, new) in enumerate(pairwise(in_order(versions)), 2):
             for change in _changes(old, new):
                 yield {
                     "entity_id": entity_id,
@@ -67,19 +67,25 @@ def _rows(world: World, ids: Collection[str]) -> Iterator[dict[str, Any]]:
                 }
 
 
-def _versions(world: World, ids: Collection[str]) -> dict[str, list[_Version]]:
-    found: dict[str, list[_Version]] = defaultdict(list)
+def in_order(versions: Iterable[Version]) -> list[Version]:
+    """The versions of an entity, oldest first."""
+    return sorted(versions, key=lambda version: (version.made_at, version.fetched_at, version.content_hash))
+
+
+def read_versions(world: World, ids: Collection[str]) -> dict[str, list[Version]]:
+    """All versions of some entities."""
+    found: dict[str, list[Version]] = defaultdict(list)
     rows = world.landed.rows(f"{_VERSIONS} where entity_id {CHOSEN}", [chosen(ids)])
     for entity_id, made_at, fetched_at, run_id, content_hash, data, info, keeps_external, *record in rows:
         known = dict(zip(_RECORD, record, strict=True))
         known["external_source"], known["external_id"] = external_key(known)
         known["primary_entity_id"] = part(parse_json(info), "primary_entity_id")
         fields = data_of({"data": parse_json(data)})
-        found[entity_id].append(_Version(made_at, fetched_at, content_hash, run_id, keeps_external, known, fields))
+        found[entity_id].append(Version(made_at, fetched_at, content_hash, run_id, keeps_external, known, fields))
     return found
 
 
-def _changes(old: _Version, new: _Version) -> Iterator[dict[str, Any]]:
+def _changes(old: Version, new: Version) -> Iterator[dict[str, Any]]:
     for name in sorted(old.data.keys() | new.data.keys()):
         before, after = old.data.get(name), new.data.get(name)
         if not same(value_of(before), value_of(after)):
@@ -103,6 +109,6 @@ ENTITY_CHANGES = Mart(
     key=("entity_id", "version_number", "scope", "field"),
     rows=_rows,
     batch="entity_id",
-    ids=_ids,
+    ids=changed_ids,
     skipped=("history_version",),
 )

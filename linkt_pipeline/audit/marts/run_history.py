@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from linkt_pipeline.audit.marts.mart import Mart
-from linkt_pipeline.audit.moments import SECOND
+from linkt_pipeline.audit.moments import SECOND, day_of
 from linkt_pipeline.audit.runs import RunFacts
 from linkt_pipeline.audit.world import World
 
@@ -37,6 +37,7 @@ def _rows(world: World, ids: Collection[str]) -> Iterator[dict[str, Any]]:
                 "error": run.error,
                 "created_at": run.created_at,
                 "spent_at": run.spent_at,
+                "spent_on": day_of(run.spent_at, world.zone_of(run.task_id)),
                 **_duration(run),
                 **_against_task(run, *medians.get((run.task_id, world.task_of(run)), (0, None))),
                 "entities_created": brought.created,

@@ -53,7 +53,7 @@ def _rows(world: World, ids: Collection[str]) -> Iterator[dict[str, Any]]:
         noticed_at = columns["detected_at"]
         yield {
             **columns,
-            "detected_week": None if noticed_at is None else monday_of(noticed_at),
+            "detected_week": None if noticed_at is None else monday_of(noticed_at, world.timezone),
             "company_count": len(landed),
             "company_names": _names([companies[company]["name"] for company in landed]),
             "entity_count": len(set(texts(signal.body.get("entity_ids")))),

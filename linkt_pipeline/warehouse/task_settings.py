@@ -1,0 +1,54 @@
+"""What tasks.yaml says and SQL models read: ``linkt.task_entries`` and ``linkt.settings``.
+
+Kept as tables, so that a changed zone or limit is a change of rows, which builds what depends on it.
+"""
+
+from collections.abc import Collection, Iterable
+
+import duckdb
+
+from linkt_pipeline.tasks import TaskSpec
+from linkt_pipeline.warehouse.file import Warehouse
+
+_TIMEZONE = "timezone"
+
+_Entry = tuple[str, str, str, float | None]
+
+
+def record_settings(
+    warehouse: Warehouse, timezone: str, tasks: Iterable[TaskSpec], entries: Collection[str] | None = None
+) -> bool:
+    """Bring both tables up to date; nothing is written where they are.
+
+    Args:
+        warehouse: of the deployment.
+        timezone: of the file, for whatever belongs to no task.
+        tasks: entries of tasks.yaml.
+        entries: every name in the file, where ``tasks`` are only some of them; what is known of the others stays.
+
+    Returns:
+        Whether anything was written.
+    """
+    given = {task.key: (task.key, task.task_id, task.timezone, task.monthly_credit_limit) for task in tasks}
+    names = given.keys() if entries is None else set(entries)
+    with warehouse.read() as con:
+        stored = _entries(con)
+        wanted = {key: entry for key, entry in {**stored, **given}.items() if key in names}
+        if wanted == stored and _settings(con) == [(_TIMEZONE, timezone)]:
+            return False
+    with warehouse.write() as con:
+        con.execute("delete from linkt.task_entries")
+        for entry in wanted.values():
+            con.execute("insert into linkt.task_entries values (?, ?, ?, ?)", entry)
+        con.execute("delete from linkt.settings")
+        con.execute("insert into linkt.settings values (?, ?)", [_TIMEZONE, timezone])
+    return True
+
+
+def _entries(con: duckdb.DuckDBPyConnection) -> dict[str, _Entry]:
+    rows = con.execute("select task_key, task_id, timezone, monthly_credit_limit from linkt.task_entries").fetchall()
+    return {row[0]: row for row in rows}
+
+
+def _settings(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str | None]]:
+    return con.execute("select name, value from linkt.settings").fetchall()

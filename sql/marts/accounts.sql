@@ -1,0 +1,306 @@
+-- description: Who is it, whom to talk to, what happened there, how complete is what is known, and where did it come from?
+--   Everything about a company on one line, over all ICPs and copies.
+-- grain: one row per company; a company and its copies are one (root_entity_id in marts.companies).
+-- materialized: table
+-- unique: company_id
+-- not_null: company_id, icp_count, copies, people_count, people_with_email, signals_7_days, signals_30_days, signal_count, completeness, is_qualified
+-- references: company_id -> marts.companies.entity_id
+-- column company_id: The company, or what stands for it and its copies.
+-- column name: Its name. This and what follows up to the revenue: as the company itself says, else its copy with the
+--   smallest id of those that say something.
+-- column domain: Domain of the website in one spelling (linkt_domain).
+-- column linkedin_url: Address of its LinkedIn page.
+-- column industry: Industry as sent.
+-- column headquarters: Headquarters as readable text.
+-- column country: Country of the headquarters, if Linkt split it.
+-- column employees: Head count as sent.
+-- column employee_band: Its band (seeds.employee_bands): that of the lower end, of "up to" the upper end, of "1,000+" the
+--   one above. Empty where the head count can't be surely read.
+-- column revenue: Revenue as sent.
+-- column external_id: Id of its record in a CRM or another system.
+-- column external_source: System that owns this id.
+-- column status: Label given in Linkt, as sent.
+-- column statuses: Labels of it and its copies, in alphabetical order.
+-- column icp_id: ICP of the company itself, which is the one that found it.
+-- column icp_name: Name of that ICP.
+-- column icp_count: ICPs that it or a copy was found for.
+-- column icp_names: Their names, in alphabetical order.
+-- column copies: Landed copies of it.
+-- column people_count: People of it and its copies, each counted once.
+-- column people_with_email: Of them, those with an e-mail address.
+-- column people_with_phone: Of them, those with a mobile number.
+-- column contact_id: Whom to talk to: of the people with an e-mail address or a mobile number the most senior one
+--   (seeds.seniority), then one with an e-mail address, then the one with the smallest id. Of the others if no one has any.
+-- column contact_name: Name of that person.
+-- column contact_title: Job title.
+-- column contact_seniority: Seniority of the title.
+-- column contact_email: E-mail address.
+-- column contact_phone: Mobile number.
+-- column contact_linkedin_url: Address of the LinkedIn page.
+-- column signals_7_days: Signals that reach it and were noticed in the last 7 days. Days are counted back from when signals or
+--   runs were last landed (staging.calendar).
+-- column signals_30_days: The same for the last 30 days.
+-- column signal_count: All signals that reach it.
+-- column latest_signal_id: The newest of them.
+-- column latest_signal_at: When it was noticed.
+-- column latest_signal_label: Name to show for its type.
+-- column latest_signal_summary: What happened.
+-- column completeness: Share, 0 to 1, of what is known of these eight: name, domain, LinkedIn page, industry, headquarters,
+--   head count, revenue, and a person with an e-mail address.
+-- column is_qualified: Whether it counts as qualified: as seeds.account_statuses says of its label, else by completeness and
+--   people with an e-mail address (qualified_... in seeds.scoring).
+-- column first_seen_at: When Linkt made it.
+-- column updated_at: When Linkt last changed it or a copy.
+-- column days_since_change: Whole days since then.
+-- column first_run_id: The run that first named it or a copy; empty if no landed run does.
+-- column first_task: Name to show for the task of that run.
+with settings as (
+    select
+        coalesce(max(value) filter (where setting = 'qualified_completeness'), 0) as qualified_completeness,
+        coalesce(max(value) filter (where setting = 'qualified_people_with_email'), 0) as qualified_people_with_email
+    from seeds.scoring
+),
+
+companies as (
+    select
+        company.* exclude (attributes),
+        coalesce(employees_low + case employees_reading when 'at_least' then 1 else 0 end, employees_high) as heads
+    from marts.companies as company
+),
+
+-- Copies are few: only these are grouped.
+copies as (
+    select
+        root_entity_id,
+        count(entity_id) as copies,
+        arg_min(name, entity_id) as name,
+        arg_min(domain, entity_id) as domain,
+        arg_min(linkedin_url, entity_id) as linkedin_url,
+        arg_min(industry, entity_id) as industry,
+        arg_min(headquarters, entity_id) as headquarters,
+        arg_min(country, entity_id) as country,
+        arg_min(employees, entity_id) as employees,
+        arg_min(heads, entity_id) as heads,
+        arg_min(revenue, entity_id) as revenue,
+        arg_min(external_id, entity_id) as external_id,
+        arg_min(coalesce(external_source, ''), entity_id) filter (where external_id is not null) as external_source,
+        arg_min(status, entity_id) as status,
+        list(distinct status) filter (where status is not null) as statuses,
+        list(distinct icp_id) filter (where icp_id is not null) as icp_ids,
+        list(distinct icp_name) filter (where icp_name is not null) as icp_names,
+        max(updated_at) as updated_at
+    from companies
+    where entity_id <> root_entity_id
+    group by root_entity_id
+),
+
+copied_people as (
+    select distinct root_entity_id from staging.entity_roots
+),
+
+people as (
+    select
+        link.company_id,
+        link.root_entity_id as person_id,
+        person.entity_id,
+        person.name,
+        person.title,
+        person.email,
+        person.mobile_phone,
+        person.linkedin_url
+    from staging.entity_companies as link
+    inner join marts.people as person on link.entity_id = person.entity_id
+),
+
+-- Of each field what the person says, else the copy with the smallest id of those that say something.
+persons as (
+    select * exclude (entity_id)
+    from people
+    where person_id not in (select root_entity_id from copied_people)
+    union all
+    select
+        company_id,
+        person_id,
+        arg_min(name, (entity_id <> person_id, entity_id)) as name,
+        arg_min(title, (entity_id <> person_id, entity_id)) as title,
+        arg_min(email, (entity_id <> person_id, entity_id)) as email,
+        arg_min(mobile_phone, (entity_id <> person_id, entity_id)) as mobile_phone,
+        arg_min(linkedin_url, (entity_id <> person_id, entity_id)) as linkedin_url
+    from people
+    where person_id in (select root_entity_id from copied_people)
+    group by company_id, person_id
+),
+
+-- Titles repeat: each is taken apart once.
+titles as (
+    select
+        word.title,
+        max(known.seniority) as seniority
+    from (
+        select
+            title,
+            unnest(regexp_extract_all(lower(title), '\p{L}+')) as word
+        from (select distinct title from persons)
+    ) as word
+    inner join seeds.seniority as known on word.word = known.word
+    group by word.title
+),
+
+ranked as (
+    select
+        person.*,
+        coalesce(titles.seniority, 0) as seniority,
+        -- The best first: a person who can be reached, the most senior, one with an e-mail address.
+        case when coalesce(person.email, person.mobile_phone) is null then 1000 else 0 end
+        - 10 * coalesce(titles.seniority, 0)
+        + case when person.email is null then 1 else 0 end as place
+    from persons as person
+    left join titles on person.title = titles.title
+),
+
+contacts as (
+    select
+        company_id,
+        count(email) as people_with_email,
+        count(mobile_phone) as people_with_phone,
+        arg_min(person_id, (place, person_id)) as contact_id
+    from ranked
+    group by company_id
+),
+
+signals as (
+    select
+        link.company_id,
+        count(*) filter (where link.detected_at > calendar.as_of - interval 7 days) as signals_7_days,
+        count(*) filter (where link.detected_at > calendar.as_of - interval 30 days) as signals_30_days,
+        max(link.signal_id) filter (where link.detected_at is not distinct from company.latest_signal_at) as latest_signal_id
+    from staging.signal_companies as link
+    inner join companies as company on link.company_id = company.entity_id
+    cross join staging.calendar as calendar
+    group by link.company_id
+),
+
+discoveries as (
+    select
+        company.root_entity_id as company_id,
+        arg_min(discovery.run_id, (discovery.spent_at, discovery.run_id)) as run_id,
+        arg_min(discovery.task, (discovery.spent_at, discovery.run_id)) as task
+    from marts.entity_discovery as discovery
+    inner join companies as company on discovery.entity_id = company.entity_id
+    group by company.root_entity_id
+),
+
+accounts as (
+    select
+        root.entity_id as company_id,
+        coalesce(root.name, copies.name) as name,
+        coalesce(root.domain, copies.domain) as domain,
+        coalesce(root.linkedin_url, copies.linkedin_url) as linkedin_url,
+        coalesce(root.industry, copies.industry) as industry,
+        coalesce(root.headquarters, copies.headquarters) as headquarters,
+        coalesce(root.country, copies.country) as country,
+        coalesce(root.employees, copies.employees) as employees,
+        coalesce(root.heads, copies.heads) as heads,
+        coalesce(root.revenue, copies.revenue) as revenue,
+        coalesce(root.external_id, copies.external_id) as external_id,
+        case when root.external_id is not null then root.external_source else nullif(copies.external_source, '') end
+            as external_source,
+        coalesce(root.status, copies.status) as status,
+        array_to_string(list_sort(list_distinct(list_append(coalesce(copies.statuses, []), root.status))), ', ') as statuses,
+        root.icp_id,
+        root.icp_name,
+        len(list_distinct(list_append(coalesce(copies.icp_ids, []), root.icp_id))) as icp_count,
+        array_to_string(list_sort(list_distinct(list_append(coalesce(copies.icp_names, []), root.icp_name))), ', ')
+            as icp_names,
+        coalesce(copies.copies, 0) as copies,
+        root.people_count,
+        root.signal_count,
+        root.latest_signal_at,
+        root.first_seen_at,
+        greatest(root.updated_at, copies.updated_at) as updated_at
+    from companies as root
+    left join copies on root.entity_id = copies.root_entity_id
+    where root.entity_id = root.root_entity_id
+),
+
+judged as (
+    select
+        account.*,
+        coalesce(contacts.people_with_email, 0) as people_with_email,
+        coalesce(contacts.people_with_phone, 0) as people_with_phone,
+        contacts.contact_id,
+        (
+            case when account.name is not null then 1 else 0 end
+            + case when account.domain is not null then 1 else 0 end
+            + case when account.linkedin_url is not null then 1 else 0 end
+            + case when account.industry is not null then 1 else 0 end
+            + case when account.headquarters is not null then 1 else 0 end
+            + case when account.employees is not null then 1 else 0 end
+            + case when account.revenue is not null then 1 else 0 end
+            + case when contacts.people_with_email > 0 then 1 else 0 end
+        ) / 8 as completeness
+    from accounts as account
+    left join contacts on account.company_id = contacts.company_id
+)
+
+select
+    account.company_id,
+    account.name,
+    account.domain,
+    account.linkedin_url,
+    account.industry,
+    account.headquarters,
+    account.country,
+    account.employees,
+    band.band as employee_band,
+    account.revenue,
+    account.external_id,
+    account.external_source,
+    account.status,
+    nullif(account.statuses, '') as statuses,
+    account.icp_id,
+    account.icp_name,
+    account.icp_count,
+    nullif(account.icp_names, '') as icp_names,
+    account.copies,
+    account.people_count,
+    account.people_with_email,
+    account.people_with_phone,
+    account.contact_id,
+    contact.name as contact_name,
+    contact.title as contact_title,
+    contact.seniority as contact_seniority,
+    contact.email as contact_email,
+    contact.mobile_phone as contact_phone,
+    contact.linkedin_url as contact_linkedin_url,
+    coalesce(signals.signals_7_days, 0) as signals_7_days,
+    coalesce(signals.signals_30_days, 0) as signals_30_days,
+    account.signal_count,
+    signals.latest_signal_id,
+    account.latest_signal_at,
+    signal.signal_label as latest_signal_label,
+    signal.summary as latest_signal_summary,
+    account.completeness,
+    coalesce(
+        status.is_qualified,
+        account.completeness >= settings.qualified_completeness
+            and account.people_with_email >= settings.qualified_people_with_email
+    ) as is_qualified,
+    account.first_seen_at,
+    account.updated_at,
+    -- The largest of nothing and 0 would be 0.
+    case when account.updated_at is not null and calendar.as_of is not null
+            then greatest(floor(epoch(calendar.as_of - account.updated_at) / 86400), 0)::bigint
+    end as days_since_change,
+    discoveries.run_id as first_run_id,
+    discoveries.task as first_task
+from judged as account
+cross join settings
+cross join staging.calendar as calendar
+left join seeds.employee_bands as band
+    on account.heads >= band.low and account.heads <= coalesce(band.high, 9223372036854775807)
+left join seeds.account_statuses as status on lower(trim(account.status)) = status.status
+left join ranked as contact on account.company_id = contact.company_id and account.contact_id = contact.person_id
+left join signals on account.company_id = signals.company_id
+left join staging.signals as signal on signals.latest_signal_id = signal.signal_id
+left join discoveries on account.company_id = discoveries.company_id

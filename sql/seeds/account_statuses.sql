@@ -1,0 +1,12 @@
+-- description: What the labels that people give to companies in Linkt mean here. A label that is not listed is called, and
+--   decides nothing.
+-- grain: one row per label.
+-- unique: status
+-- not_null: status, is_called
+-- type is_qualified: boolean
+-- type is_called: boolean
+-- column status: Label, in lower case.
+-- column is_qualified: True or false where the label alone decides whether a company is qualified; empty where seeds.scoring
+--   does.
+-- column is_called: False for companies that are not to be on marts.call_list.
+-- column note: What to know about it.

@@ -1,0 +1,9 @@
+-- description: Sizes of companies by head count.
+-- grain: one row per band.
+-- unique: band
+-- not_null: band, low
+-- type low: bigint
+-- type high: bigint
+-- column band: Name of the band.
+-- column low: Smallest head count in it.
+-- column high: Largest; empty for the band without an end.

@@ -1,0 +1,9 @@
+-- description: What makes a company qualified, and what makes it worth a call: the settings of marts.accounts,
+--   marts.icp_performance and marts.call_list. Change the values as you see fit; a row that is missing counts as 0.
+-- grain: one row per setting.
+-- unique: setting
+-- not_null: setting, value
+-- type value: double
+-- column setting: Name of the setting.
+-- column value: Its value: points, days or a share.
+-- column meaning: What it does.

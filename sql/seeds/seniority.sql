@@ -1,0 +1,7 @@
+-- description: How high a word in a job title stands; the highest word of a title counts.
+-- grain: one row per word.
+-- unique: word
+-- not_null: word, seniority
+-- type seniority: integer
+-- column word: Word of a job title, in lower case.
+-- column seniority: 5 for who leads the company, down to 1; a title without any of the words has 0.
