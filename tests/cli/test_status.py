@@ -181,6 +181,7 @@ def test_credits_are_those_of_this_month_beside_their_limit(capsys):
         "estimated_credits": 56.25,  # the open run, at the median of 12.5 and 100
         "estimated_runs": 1,
         "limit_reached": True,
+        "timezone": "UTC",
     }
     assert (spent["weekly"]["credits"], spent["weekly"]["limit_reached"]) == (0, False)
     assert spent["t9"]["credits"] == 1.5
