@@ -135,6 +135,7 @@ def _add_run(path: Path) -> None:
 def _refresh(warehouse: Any) -> dict[str, Any]:
     from linkt_pipeline.assets.landing_checks import landing_checks
     from linkt_pipeline.assets.models import check_models
+    from linkt_pipeline.assets.placement import Placement
     from linkt_pipeline.transform import (
         LandedTables,
         build_model,
@@ -164,7 +165,7 @@ def _refresh(warehouse: Any) -> dict[str, Any]:
         with warehouse.read() as con:
             for check in checks:
                 run_check(con, check)
-        _, verdicts = check_models(warehouse, project, project.checks, built, change, in_full=False)
+        _, verdicts = check_models(Placement(), warehouse, project, project.checks, built, change, in_full=False)
         with warehouse.write(news=False) as con:
             write_verdicts(con, verdicts)
         all_models_are_built(warehouse, "bench", change=change, code="bench")

@@ -4,20 +4,19 @@ Only a person, a schedule that a person switched on, or the command start the pa
 new data by declarative automation.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import partial
 
 import dagster as dg
 
-from linkt_pipeline.assets.executions import EXECUTIONS
-from linkt_pipeline.assets.resources import LinktResource, WarehouseResource
+from linkt_pipeline.assets.placement import Placement
+from linkt_pipeline.assets.resources import Backend
 from linkt_pipeline.collection.idle import PATIENCE, find_work
 from linkt_pipeline.display import shown
 from linkt_pipeline.errors import LinktPipelineError
-from linkt_pipeline.permissions import PUBLISHED
 from linkt_pipeline.tasks import TaskSpec
-from linkt_pipeline.warehouse.file import Warehouse
 
 EXECUTE_AND_PUBLISH = "execute_and_publish"
 SYNC_AND_PUBLISH = "sync_and_publish"
@@ -31,75 +30,107 @@ _GOING = [
     dg.DagsterRunStatus.STARTED,
 ]
 
-_FREE = dg.AssetSelection.all() - dg.AssetSelection.assets(EXECUTIONS)
+
+class Automation(StrEnum):
+    """What of a deployment happens by itself."""
+
+    OWN = "own"
+    """Schedules and sensors of its own. ``follow_new_data`` is the automation sensor of its assets."""
+    CONDITIONS = "conditions"
+    """The same without ``follow_new_data``: an automation sensor of the host selects the assets."""
+    NONE = "none"
+    """Nothing: neither schedules nor sensors nor conditions."""
 
 
-def build_automation(tasks: Mapping[str, TaskSpec], mark_of_code: Callable[[], str]) -> dg.Definitions:
+def build_automation(
+    placement: Placement,
+    backend: Backend,
+    tasks: Mapping[str, TaskSpec],
+    keys: Collection[dg.AssetKey],
+    mark_of_code: Callable[[], str],
+    automation: Automation = Automation.OWN,
+) -> dg.Definitions:
     """Jobs ``execute_and_publish`` (a partition per task) and ``sync_and_publish`` (free), schedules and sensors.
 
+    They select our assets by name: a code location may hold others, and "all" would be theirs as well. One Dagster run
+    is one process: a further one costs two seconds, 190 MB, and rivals for the DuckDB file.
+
     Args:
+        placement: where the assets stand.
+        backend: their API and warehouse.
         tasks: the entries of tasks.yaml; each that has a schedule gets one, created stopped because it spends credits.
+        keys: of all assets of the deployment.
         mark_of_code: gives the mark of sql/, tasks.yaml and this package as they are now.
+        automation: what happens by itself.
     """
+    free = dg.AssetSelection.assets(*(key for key in keys if key != placement.executions))
     execute = dg.define_asset_job(
-        EXECUTE_AND_PUBLISH,
-        dg.AssetSelection.all(),
+        placement.name(EXECUTE_AND_PUBLISH),
+        dg.AssetSelection.assets(*keys),
+        executor_def=dg.in_process_executor,
         description="Costs credits: execute the selected tasks, land what they found, transform and publish it.",
     )
     sync = dg.define_asset_job(
-        SYNC_AND_PUBLISH,
-        _FREE,
+        placement.name(SYNC_AND_PUBLISH),
+        free,
+        executor_def=dg.in_process_executor,
         description="Free: collect runs started elsewhere and everything pending, transform and publish it.",
     )
+    jobs = [execute, sync]
+    if automation is Automation.NONE:
+        return dg.Definitions(jobs=jobs)
 
     @dg.run_failure_sensor(
-        name="collect_after_failure",
+        name=placement.name("collect_after_failure"),
         request_job=sync,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Free: when some task of an execution failed, lands what it and the others found all the same.",
     )
     def collect_after_failure(context: dg.RunFailureSensorContext) -> dg.RunRequest | dg.SkipReason:
-        if not was_paid(context.dagster_run):
+        if not was_paid(placement, context.dagster_run):
             return dg.SkipReason("nothing was executed in this run")
         return dg.RunRequest(run_key=context.dagster_run.run_id)
 
-    follow_new_data = dg.AutomationConditionSensorDefinition(
-        "follow_new_data",
-        target=_FREE,
+    sensors = [_collector(placement, backend, mark_of_code), collect_after_failure]
+    if automation is Automation.OWN:
+        sensors.append(_follower(placement, free))
+    return dg.Definitions(jobs=jobs, schedules=list(_schedules(placement, tasks)), sensors=sensors)
+
+
+def _follower(placement: Placement, free: dg.AssetSelection) -> dg.SensorDefinition:
+    return dg.AutomationConditionSensorDefinition(
+        placement.name("follow_new_data"),
+        target=free,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Free: rebuilds what is downstream of new data, and the snapshot.",
     )
-    return dg.Definitions(
-        jobs=[execute, sync],
-        schedules=list(_schedules(tasks)),
-        sensors=[_collector(mark_of_code), collect_after_failure, follow_new_data],
-    )
 
 
-def was_paid(run: dg.DagsterRun) -> bool:
+def was_paid(placement: Placement, run: dg.DagsterRun) -> bool:
     """Whether a Dagster run held the paid asset; the command lands after its own failures by itself."""
     if run.tags.get(_STARTED_BY) == "command":
         return False
     if run.asset_selection is None:
-        return run.job_name == EXECUTE_AND_PUBLISH
-    return EXECUTIONS in run.asset_selection
+        return run.job_name == placement.name(EXECUTE_AND_PUBLISH)
+    return placement.executions in run.asset_selection
 
 
-def _collector(mark_of_code: Callable[[], str]) -> dg.SensorDefinition:
+def _collector(placement: Placement, backend: Backend, mark_of_code: Callable[[], str]) -> dg.SensorDefinition:
+    job_name = placement.name(SYNC_AND_PUBLISH)
+
     @dg.sensor(
-        job_name=SYNC_AND_PUBLISH,
+        name=placement.name("collect_runs_started_elsewhere"),
+        job_name=job_name,
         minimum_interval_seconds=_SYNC_EVERY_SECONDS,
         default_status=dg.DefaultSensorStatus.STOPPED,
         description="Free: lands runs that Linkt schedules or the dashboard started. Costs one API request a tick, and "
         "one more for each run that goes on.",
     )
-    def collect_runs_started_elsewhere(
-        context: dg.SensorEvaluationContext, linkt: LinktResource, warehouse: WarehouseResource
-    ) -> dg.RunRequest | dg.SkipReason:
+    def collect_runs_started_elsewhere(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         """Requests ``sync_and_publish`` if there is anything to do and the last one is not still going."""
-        if context.instance.get_runs_count(dg.RunsFilter(job_name=SYNC_AND_PUBLISH, statuses=_GOING)):
+        if context.instance.get_runs_count(dg.RunsFilter(job_name=job_name, statuses=_GOING)):
             return dg.SkipReason("the last collection is still going")
-        work = _find_work(linkt, warehouse.warehouse, mark_of_code)
+        work = _find_work(backend, mark_of_code)
         if work is None:
             return dg.SkipReason("nothing new")
         return dg.RunRequest(run_key=datetime.now(UTC).isoformat(timespec="seconds"), tags={_BECAUSE: shown(work, 200)})
@@ -107,25 +138,25 @@ def _collector(mark_of_code: Callable[[], str]) -> dg.SensorDefinition:
     return collect_runs_started_elsewhere
 
 
-def _find_work(linkt: LinktResource, warehouse: Warehouse, mark_of_code: Callable[[], str]) -> str | None:
+def _find_work(backend: Backend, mark_of_code: Callable[[], str]) -> str | None:
     """What there is to do. Whatever keeps the look from an answer is met again, and told, by the sync."""
-    connect = partial(linkt.client, warehouse, retry_for=PATIENCE, writes=False)
+    connect = partial(backend.client, retry_for=PATIENCE, writes=False)
     try:
-        return find_work(warehouse, warehouse.path.parent / PUBLISHED, mark_of_code, connect)
+        return find_work(backend.warehouse, backend.settings.published_dir, mark_of_code, connect)
     except LinktPipelineError as error:
         return str(error)
 
 
-def _schedules(tasks: Mapping[str, TaskSpec]) -> Iterator[dg.ScheduleDefinition]:
+def _schedules(placement: Placement, tasks: Mapping[str, TaskSpec]) -> Iterator[dg.ScheduleDefinition]:
     names: set[str] = set()
     for task in tasks.values():
         if not task.schedule:
             continue
-        name = f"execute_{task.key.replace('-', '_')}"  # Dagster's names have no hyphen, so `a-b` and `a_b` would clash
+        name = placement.name(f"execute_{task.key}")  # without hyphens, so `a-b` and `a_b` would clash
         while name in names:
             name += "_"
         names.add(name)
-        yield _schedule(name, task)
+        yield _schedule(name, placement.name(EXECUTE_AND_PUBLISH), task)
 
 
 def run_key_of(tick: datetime) -> str:
@@ -136,14 +167,14 @@ def run_key_of(tick: datetime) -> str:
     return f"{tick.astimezone(UTC):%Y%m%dT%H%M}"
 
 
-def _schedule(name: str, task: TaskSpec) -> dg.ScheduleDefinition:
+def _schedule(name: str, job_name: str, task: TaskSpec) -> dg.ScheduleDefinition:
     def request(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         return dg.RunRequest(run_key=run_key_of(context.scheduled_execution_time), partition_key=task.key)
 
     return dg.ScheduleDefinition(
         name=name,
         cron_schedule=str(task.schedule),
-        job_name=EXECUTE_AND_PUBLISH,
+        job_name=job_name,
         execution_fn=request,
         default_status=dg.DefaultScheduleStatus.STOPPED,
         execution_timezone=task.timezone,

@@ -3,39 +3,40 @@
 import dagster as dg
 import duckdb
 
-from linkt_pipeline.assets.metadata import asset_key, bounded
+from linkt_pipeline.assets.metadata import bounded
+from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.previews import rows_markdown
 from linkt_pipeline.transform import Check, CheckResult, ModelError, Severity, Verdict, run_check
 
 _SEVERITY = {Severity.ERROR: dg.AssetCheckSeverity.ERROR, Severity.WARN: dg.AssetCheckSeverity.WARN}
 
 
-def check_spec(check: Check) -> dg.AssetCheckSpec:
+def check_spec(placement: Placement, check: Check) -> dg.AssetCheckSpec:
     """The check as Dagster knows it; an error-level one keeps its asset's children from building on wrong data."""
     return dg.AssetCheckSpec(
         check.name,
-        asset=asset_key(check.model),
+        asset=placement.asset_key(check.model),
         description=check.description,
         # A typo in a check must not keep rows from being landed; of a model it is not known whether it is right.
         blocking=check.severity is Severity.ERROR and not (check.problem and check.model.schema == "linkt"),
     )
 
 
-def checked(con: duckdb.DuckDBPyConnection, check: Check) -> dg.AssetCheckResult:
+def checked(placement: Placement, con: duckdb.DuckDBPyConnection, check: Check) -> dg.AssetCheckResult:
     """Run a check; one that can't be run, such as on a table that was never built, counts as failed."""
     try:
-        return check_result(run_check(con, check))
+        return check_result(placement, run_check(con, check))
     except ModelError as error:
-        return unusable_check_result(check, str(error))
+        return unusable_check_result(placement, check, str(error))
 
 
-def check_result(result: CheckResult) -> dg.AssetCheckResult:
+def check_result(placement: Placement, result: CheckResult) -> dg.AssetCheckResult:
     """What a check found, with the first offenders as a table."""
     offenders = {}
     if not result.passed:
         offenders["first_offenders"] = dg.MetadataValue.md(rows_markdown(result.columns, result.sample))
     return dg.AssetCheckResult(
-        asset_key=asset_key(result.check.model),
+        asset_key=placement.asset_key(result.check.model),
         check_name=result.check.name,
         passed=result.passed,
         severity=_SEVERITY[result.check.severity],
@@ -44,10 +45,10 @@ def check_result(result: CheckResult) -> dg.AssetCheckResult:
     )
 
 
-def kept_check_result(check: Check, verdict: Verdict) -> dg.AssetCheckResult:
+def kept_check_result(placement: Placement, check: Check, verdict: Verdict) -> dg.AssetCheckResult:
     """A check that need not be run again. Without a result Dagster would show it as skipped."""
     return dg.AssetCheckResult(
-        asset_key=asset_key(check.model),
+        asset_key=placement.asset_key(check.model),
         check_name=check.name,
         passed=True,
         severity=_SEVERITY[check.severity],
@@ -55,10 +56,10 @@ def kept_check_result(check: Check, verdict: Verdict) -> dg.AssetCheckResult:
     )
 
 
-def unusable_check_result(check: Check, reason: str) -> dg.AssetCheckResult:
+def unusable_check_result(placement: Placement, check: Check, reason: str) -> dg.AssetCheckResult:
     """A check that could not be run counts as failed, and says why."""
     return dg.AssetCheckResult(
-        asset_key=asset_key(check.model),
+        asset_key=placement.asset_key(check.model),
         check_name=check.name,
         passed=False,
         severity=_SEVERITY[check.severity],

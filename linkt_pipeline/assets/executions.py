@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -17,10 +16,10 @@ from pydantic import Field, ValidationError
 from linkt_pipeline.api import Run
 from linkt_pipeline.assets.askers import asker_of, is_of_command, tick_of
 from linkt_pipeline.assets.checks import check_spec, checked
-from linkt_pipeline.assets.metadata import KINDS, OWNERS, asset_key, bounded, bounded_text, landed_metadata
+from linkt_pipeline.assets.metadata import KINDS, bounded, bounded_text, landed_metadata
+from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.previews import figures_markdown
-from linkt_pipeline.assets.resources import LinktResource, WarehouseResource
-from linkt_pipeline.assets.snapshot import SNAPSHOT
+from linkt_pipeline.assets.resources import Backend
 from linkt_pipeline.collection.land_runs import run_duration
 from linkt_pipeline.display import shown, shown_value
 from linkt_pipeline.executions.difference import differences
@@ -34,7 +33,6 @@ from linkt_pipeline.transform import Check, ModelKey
 from linkt_pipeline.warehouse.catalog import CatalogTable
 
 _TABLE = ModelKey("linkt", "executions")
-EXECUTIONS = asset_key(_TABLE)
 
 _DESCRIPTION = """\
 **Costs credits.** Executes the Linkt task of each selected partition and waits until its run has ended.
@@ -98,54 +96,55 @@ class ExecutionConfig(dg.Config):
 
 
 def build_executions(
+    placement: Placement,
+    backend: Backend,
     tasks: Mapping[str, TaskSpec],
     table: CatalogTable,
     checks: list[Check],
     observer: Observer | None = None,
     *,
-    sandbox_dir: Path | None = None,
     entries: Collection[str] | None = None,
 ) -> dg.AssetsDefinition:
     """The asset ``linkt/executions``.
 
     Args:
+        placement: where it stands.
+        backend: its API and warehouse.
         tasks: the entries of tasks.yaml; each is a partition.
         table: ``linkt.executions``.
         checks: checks on any table; those on ``linkt.executions`` are run with the asset.
         observer: told every event besides the log.
-        sandbox_dir: in sandbox mode, the folder that receives its rows.
         entries: every name in tasks.yaml; default: those of ``tasks``.
     """
     names = frozenset(tasks if entries is None else entries)
     own = [check for check in checks if check.model == _TABLE]
+    sandbox_dir = backend.settings.root if backend.settings.sandbox else None
 
     # No retry policy: under one, Dagster turns an interrupt into a retry, which would be one more chance to buy.
     @dg.asset(
-        key=EXECUTIONS,
+        key=placement.executions,
         partitions_def=dg.StaticPartitionsDefinition(list(tasks)),
         backfill_policy=dg.BackfillPolicy.single_run(),
-        group_name="linkt",
+        group_name=placement.group("linkt"),
         kinds={"linkt", *KINDS},
-        owners=OWNERS,
+        owners=[*placement.owners],
         tags={"linkt/paid": "true", **({"linkt/mode": "sandbox"} if sandbox_dir else {})},
         description=(_SANDBOX.format(folder=sandbox_dir) if sandbox_dir else "") + _DESCRIPTION,
         metadata=landed_metadata(table),
-        check_specs=[check_spec(check) for check in own],
+        check_specs=[check_spec(placement, check) for check in own],
     )
-    def executions(
-        context: dg.AssetExecutionContext, config: ExecutionConfig, linkt: LinktResource, warehouse: WarehouseResource
-    ) -> Iterator[dg.MaterializeResult[None]]:
+    def executions(context: dg.AssetExecutionContext, config: ExecutionConfig) -> Iterator[dg.MaterializeResult[None]]:
         selected = [config.applied_to(tasks[key]) for key in _selected_partitions(context)]
         not_before = datetime.now(UTC) if config.again else tick_of(context.run)
-        step = _Step(context, linkt, warehouse, selected, observer, names, not_before)
+        step = _Step(context, placement, backend, selected, observer, names, not_before)
         outcomes = step.run()
         try:
-            _record(context, outcomes)
+            _record(context, placement.executions, outcomes)
         except dg.Failure:
             step.deliver(outcomes)
             raise
-        with warehouse.warehouse.read() as con:
-            found = [checked(con, check) for check in own]
+        with backend.warehouse.read() as con:
+            found = [checked(placement, con, check) for check in own]
         yield dg.MaterializeResult(check_results=found)
         # Only now is the materialization recorded: a step that fails before has not used its runs up.
         step.deliver(outcomes)
@@ -171,8 +170,8 @@ def _selected_partitions(context: dg.AssetExecutionContext) -> Sequence[str]:
 @dataclass
 class _Step:
     context: dg.AssetExecutionContext
-    linkt: LinktResource
-    warehouse: WarehouseResource
+    placement: Placement
+    backend: Backend
     tasks: Sequence[TaskSpec]
     observer: Observer | None
     entries: frozenset[str]
@@ -203,7 +202,7 @@ class _Step:
         """
         if is_of_command(self.context.run):
             return
-        publishes = any(key.path[-2:] == SNAPSHOT.path for key in self.context.job_def.asset_layer.selected_asset_keys)
+        publishes = self.placement.snapshot in self.context.job_def.asset_layer.selected_asset_keys
         answered = [
             outcome.execution.execution_id
             for outcome in outcomes
@@ -213,9 +212,9 @@ class _Step:
             asyncio.run(self.worker.deliver(answered))
 
     async def _execute(self) -> list[Outcome]:
-        warehouse, run = self.warehouse.warehouse, self.context.run
+        warehouse, run = self.backend.warehouse, self.context.run
         with _handling_signals(self._interruption_of(asyncio.current_task())):
-            async with self.linkt.client(warehouse) as client:
+            async with self.backend.client() as client:
                 self.worker = Worker(
                     client,
                     warehouse,
@@ -261,7 +260,7 @@ class _Step:
             )
 
     async def _settle(self, worker: Worker) -> None:
-        async with self.linkt.client(worker.warehouse) as client:
+        async with self.backend.client() as client:
             await settle_interrupted(worker, client, self.tasks, by_person=self._terminated_by_person())
 
     def _terminated_by_person(self) -> bool:
@@ -284,7 +283,7 @@ def _handling_signals(handler: Callable[[int, FrameType | None], None] | signal.
             signal.signal(number, previous)
 
 
-def _record(context: dg.AssetExecutionContext, outcomes: Sequence[Outcome]) -> None:
+def _record(context: dg.AssetExecutionContext, key: dg.AssetKey, outcomes: Sequence[Outcome]) -> None:
     """Metadata per partition; when some failed, materializations for the others all the same."""
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if not failed:
@@ -293,9 +292,7 @@ def _record(context: dg.AssetExecutionContext, outcomes: Sequence[Outcome]) -> N
         return
     for outcome in outcomes:
         if outcome.succeeded:
-            context.log_event(
-                dg.AssetMaterialization(EXECUTIONS, partition=outcome.task.key, metadata=_metadata(outcome))
-            )
+            context.log_event(dg.AssetMaterialization(key, partition=outcome.task.key, metadata=_metadata(outcome)))
     raise dg.Failure(
         description=bounded_text("\n".join(str(outcome.error) for outcome in failed)),
         metadata={

@@ -7,22 +7,26 @@ import dagster as dg
 
 from linkt_pipeline.assets.instance_files import finish_deletions, give_space_back
 from linkt_pipeline.assets.old_runs import DELETE_OLD_RUNS, REPOSITORY_TAG, Retention, delete_runs
+from linkt_pipeline.assets.placement import Placement
+from linkt_pipeline.assets.resources import Backend
 from linkt_pipeline.errors import LinktPipelineError
-from linkt_pipeline.settings import Settings
-from linkt_pipeline.warehouse.file import Warehouse
 
 _GOING = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
 
 
-def retention_of(settings: Settings, assets: Sequence[dg.AssetsDefinition]) -> Retention:
+def retention_of(
+    placement: Placement, backend: Backend, assets: Sequence[dg.AssetsDefinition], *, shared: bool = False
+) -> Retention:
     """What ``LINKT_KEEP_RUNS_DAYS`` says, for these assets."""
-    return Retention(tuple(assets), Warehouse(settings.warehouse_path), timedelta(days=settings.keep_runs_days))
+    keep = timedelta(days=backend.settings.keep_runs_days)
+    return Retention(placement, tuple(assets), backend.warehouse, keep, shared)
 
 
 def build_housekeeping(retention: Retention) -> dg.Definitions:
-    """Job ``delete_old_runs`` and its schedule, created running because it is free."""
+    """Job ``delete_old_runs`` and its schedule, created running because it is free, unless the instance is a host's."""
+    job_name = retention.placement.name(DELETE_OLD_RUNS)
 
-    @dg.op(name="delete_runs")
+    @dg.op(name=retention.placement.op("delete_runs"))
     def delete(context: dg.OpExecutionContext) -> None:
         """Deletes the runs, and gives the space back that is not used any more."""
         repository = context.run.tags.get(REPOSITORY_TAG)
@@ -31,7 +35,8 @@ def build_housekeeping(retention: Retention) -> dg.Definitions:
         context.log.info(f"{len(old)} runs were old enough and are deleted")
 
     @dg.job(
-        name=DELETE_OLD_RUNS,
+        name=job_name,
+        executor_def=dg.in_process_executor,
         description=f"Free: deletes Dagster runs of the free part that ended {retention.keep.days} days ago or longer "
         "(LINKT_KEEP_RUNS_DAYS), and paid ones after a year.",
     )
@@ -45,12 +50,13 @@ def build_housekeeping(retention: Retention) -> dg.Definitions:
             return dg.SkipReason(str(error))
         return dg.RunRequest() if old else dg.SkipReason("no run is old enough")
 
+    status = dg.DefaultScheduleStatus.STOPPED if retention.shared else dg.DefaultScheduleStatus.RUNNING
     schedule = dg.ScheduleDefinition(
-        name=f"{DELETE_OLD_RUNS}_daily",
+        name=f"{job_name}_daily",
         cron_schedule="17 3 * * *",
-        job_name=DELETE_OLD_RUNS,
+        job_name=job_name,
         execution_fn=look,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
+        default_status=status,
         description="Free: starts delete_old_runs if there is a run to delete.",
     )
     return dg.Definitions(jobs=[delete_old_runs], schedules=[schedule])
@@ -72,7 +78,7 @@ def _delete(instance: dg.DagsterInstance, run_ids: list[str], *, going: int) -> 
 
 def _predecessors(instance: dg.DagsterInstance, this: dg.DagsterRun, repository: str | None) -> list[str]:
     """Earlier runs of the job that went well: so it leaves one run, however often it has run."""
-    filters = dg.RunsFilter(job_name=DELETE_OLD_RUNS, statuses=[dg.DagsterRunStatus.SUCCESS])
+    filters = dg.RunsFilter(job_name=this.job_name, statuses=[dg.DagsterRunStatus.SUCCESS])
     return [
         run.run_id
         for run in instance.get_runs(filters)

@@ -13,20 +13,10 @@ import duckdb
 from pydantic import Field
 
 from linkt_pipeline.assets.checks import check_spec, checked
-from linkt_pipeline.assets.executions import EXECUTIONS
-from linkt_pipeline.assets.metadata import (
-    FOLLOWS,
-    KINDS,
-    OWNERS,
-    Landed,
-    asset_key,
-    bounded,
-    count_rows,
-    landed_metadata,
-)
-from linkt_pipeline.assets.models import POOL
+from linkt_pipeline.assets.metadata import KINDS, Landed, bounded, count_rows, landed_metadata
+from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.previews import rows_markdown
-from linkt_pipeline.assets.resources import LinktResource, WarehouseResource
+from linkt_pipeline.assets.resources import Backend
 from linkt_pipeline.collection.fetch import Fetched, fetch_pending
 from linkt_pipeline.collection.lander import ENTITIES, SIGNALS, Reader
 from linkt_pipeline.collection.reference import ReferenceCounts, refresh_reference_data
@@ -94,35 +84,42 @@ class FetchConfig(dg.Config):
 
 
 def build_landed_assets(
-    sources: Landed, checks: list[Check], record_settings: RecordSettings, observer: Observer | None = None
+    placement: Placement,
+    backend: Backend,
+    sources: Landed,
+    checks: list[Check],
+    record_settings: RecordSettings,
+    observer: Observer | None = None,
 ) -> list[dg.AssetsDefinition]:
     """The assets that land what the API gives.
 
     Args:
+        placement: where they stand.
+        backend: their API and warehouse.
         sources: the tables of schema ``linkt``.
         checks: checks on any table; those on these tables are run with their assets.
         record_settings: brings up to date what is kept of tasks.yaml.
         observer: told the progress of fetching.
     """
     return [
-        _runs(sources, checks),
-        _fetched(ENTITIES, "entities", sources, checks, observer),
-        _fetched(SIGNALS, "signals", sources, checks, observer),
-        _reference(sources, checks, record_settings),
+        _runs(placement, backend, sources, checks),
+        _fetched(placement, backend, ENTITIES, "entities", sources, checks, observer),
+        _fetched(placement, backend, SIGNALS, "signals", sources, checks, observer),
+        _reference(placement, backend, sources, checks, record_settings),
     ]
 
 
-def _spec(table: str, description: str, sources: Landed, deps: list[dg.AssetKey]) -> dg.AssetSpec:
+def _spec(placement: Placement, table: str, description: str, sources: Landed, dep: dg.AssetKey) -> dg.AssetSpec:
     key = ModelKey("linkt", table)
     return dg.AssetSpec(
-        asset_key(key),
-        deps=deps,
-        group_name="linkt",
+        placement.asset_key(key),
+        deps=[dep],
+        group_name=placement.group("linkt"),
         description=description,
         kinds={"linkt", *KINDS},
-        owners=OWNERS,
+        owners=[*placement.owners],
         metadata=landed_metadata(sources[key]),
-        automation_condition=FOLLOWS,
+        automation_condition=placement.condition,
     )
 
 
@@ -130,20 +127,18 @@ def _checks_on(tables: Mapping[str, str] | list[str], checks: list[Check]) -> li
     return [check for check in checks if check.model.schema == "linkt" and check.model.name in tables]
 
 
-def _runs(sources: Landed, checks: list[Check]) -> dg.AssetsDefinition:
+def _runs(placement: Placement, backend: Backend, sources: Landed, checks: list[Check]) -> dg.AssetsDefinition:
     own = _checks_on(RUN_TABLES, checks)
 
     @dg.multi_asset(
-        name="runs",
-        specs=[_spec(table, text, sources, [EXECUTIONS]) for table, text in RUN_TABLES.items()],
-        check_specs=[check_spec(check) for check in own],
-        pool=POOL,
+        name=placement.op("runs"),
+        specs=[_spec(placement, table, text, sources, placement.executions) for table, text in RUN_TABLES.items()],
+        check_specs=[check_spec(placement, check) for check in own],
+        pool=placement.pool,
     )
-    def runs(
-        context: dg.AssetExecutionContext, config: CollectConfig, linkt: LinktResource, warehouse: WarehouseResource
-    ) -> Results:
+    def runs(context: dg.AssetExecutionContext, config: CollectConfig) -> Results:
         async def collect() -> Collected:
-            async with linkt.client(store) as client:
+            async with backend.client() as client:
                 return await collect_runs(
                     client,
                     store,
@@ -152,7 +147,7 @@ def _runs(sources: Landed, checks: list[Check]) -> dg.AssetsDefinition:
                     log=context.log.info,
                 )
 
-        store = warehouse.warehouse
+        store = backend.warehouse
         begin_sync(store, context.run.run_id)
         collected = asyncio.run(collect())
         context.log.info(
@@ -168,16 +163,22 @@ def _runs(sources: Landed, checks: list[Check]) -> dg.AssetsDefinition:
             "gone": len(collected.gone),
             "rejected": len(collected.rejected),
         }
-        yield from _results(store, RUN_TABLES, own, {"runs": own_metadata})
+        yield from _results(placement, store, RUN_TABLES, own, {"runs": own_metadata})
 
     return runs
 
 
 def _fetched(
-    reader: Reader, table: str, sources: Landed, checks: list[Check], observer: Observer | None
+    placement: Placement,
+    backend: Backend,
+    reader: Reader,
+    table: str,
+    sources: Landed,
+    checks: list[Check],
+    observer: Observer | None,
 ) -> dg.AssetsDefinition:
     own = _checks_on([table, f"{reader.resource}_versions"], checks)
-    named = asset_key(ModelKey("linkt", "run_resources"))
+    named = placement.asset_key(ModelKey("linkt", "run_resources"))
     tables = {
         "entities": {
             "entities": "**Free.** Every company, person or other entity that a run named, fetched from Linkt and kept "
@@ -190,24 +191,22 @@ def _fetched(
     }[table]
 
     @dg.multi_asset(
-        name=table,
-        specs=[_spec(name, text, sources, [named]) for name, text in tables.items()],
-        check_specs=[check_spec(check) for check in own],
-        pool=POOL,
+        name=placement.op(table),
+        specs=[_spec(placement, name, text, sources, named) for name, text in tables.items()],
+        check_specs=[check_spec(placement, check) for check in own],
+        pool=placement.pool,
     )
-    def fetched(
-        context: dg.AssetExecutionContext, config: FetchConfig, linkt: LinktResource, warehouse: WarehouseResource
-    ) -> Results:
+    def fetched(context: dg.AssetExecutionContext, config: FetchConfig) -> Results:
         def progress(done: Fetched) -> None:
             context.log.info(f"{done.settled} of {done.pending} {table} settled")
             if observer:
                 observer.on_fetch(reader.resource, done)
 
         async def fetch() -> Fetched:
-            async with linkt.client(store) as client:
+            async with backend.client() as client:
                 return await fetch_pending(client, store, reader, progress=progress, retry_settled=config.retry_missing)
 
-        store = warehouse.warehouse
+        store = backend.warehouse
         done = asyncio.run(fetch())
         context.log.info(
             f"{done.landed} landed ({done.inserted} new, {done.updated} changed, {done.unchanged} unchanged), "
@@ -224,29 +223,29 @@ def _fetched(
             "versions": done.versions,
             "requests": done.pages + done.reads,
         }
-        yield from _results(store, tables, own, {table: own_metadata})
+        yield from _results(placement, store, tables, own, {table: own_metadata})
 
     return fetched
 
 
-def _reference(sources: Landed, checks: list[Check], record_settings: RecordSettings) -> dg.AssetsDefinition:
+def _reference(
+    placement: Placement, backend: Backend, sources: Landed, checks: list[Check], record_settings: RecordSettings
+) -> dg.AssetsDefinition:
     own = _checks_on(REFERENCE_TABLES, checks)
-    new_runs = asset_key(ModelKey("linkt", "runs"))  # a new run may speak of a new task
+    new_runs = placement.asset_key(ModelKey("linkt", "runs"))  # a new run may speak of a new task
 
     @dg.multi_asset(
-        name="reference_data",
-        specs=[_spec(table, text, sources, [new_runs]) for table, text in REFERENCE_TABLES.items()],
-        check_specs=[check_spec(check) for check in own],
-        pool=POOL,
+        name=placement.op("reference_data"),
+        specs=[_spec(placement, table, text, sources, new_runs) for table, text in REFERENCE_TABLES.items()],
+        check_specs=[check_spec(placement, check) for check in own],
+        pool=placement.pool,
     )
-    def reference_data(
-        context: dg.AssetExecutionContext, linkt: LinktResource, warehouse: WarehouseResource
-    ) -> Results:
+    def reference_data(context: dg.AssetExecutionContext) -> Results:
         async def refresh() -> ReferenceCounts:
-            async with linkt.client(store) as client:
+            async with backend.client() as client:
                 return await refresh_reference_data(client, store)
 
-        store = warehouse.warehouse
+        store = backend.warehouse
         record_settings(store)  # first, because it asks nobody
         counts = asyncio.run(refresh())
         context.log.info(f"{counts.tasks} tasks, {counts.icps} ICPs and {counts.sheets} sheets are known")
@@ -254,24 +253,28 @@ def _reference(sources: Landed, checks: list[Check], record_settings: RecordSett
             context.log.warning(f"a list can't be read for now, what it said before stays: {failure}")
         if counts.rejected:
             context.log.warning(f"{counts.rejected} of the rows can't be used; they are kept in linkt.rejects")
-        yield from _results(store, REFERENCE_TABLES, own, {})
+        yield from _results(placement, store, REFERENCE_TABLES, own, {})
 
     return reference_data
 
 
 def _results(
-    warehouse: Warehouse, tables: Mapping[str, str], checks: list[Check], metadata: Mapping[str, Mapping[str, Any]]
+    placement: Placement,
+    warehouse: Warehouse,
+    tables: Mapping[str, str],
+    checks: list[Check],
+    metadata: Mapping[str, Mapping[str, Any]],
 ) -> Results:
     with warehouse.read() as con:
         rows = {table: count_rows(con, f"linkt.{table}") for table in tables}
         shown = {table: rows_of(con, table) for table in tables}
-        found = [checked(con, check) for check in checks]
+        found = [checked(placement, con, check) for check in checks]
     for table in tables:
-        key = ModelKey("linkt", table)
+        key = placement.asset_key(ModelKey("linkt", table))
         yield dg.MaterializeResult(
-            asset_key=asset_key(key),
+            asset_key=key,
             metadata=bounded({"dagster/row_count": rows[table], **metadata.get(table, {}), **shown[table]}),
-            check_results=[each for each in found if each.asset_key == asset_key(key)],
+            check_results=[each for each in found if each.asset_key == key],
         )
 
 

@@ -1,17 +1,18 @@
 """Everything of a deployment as one set of Dagster definitions."""
 
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import dagster as dg
 
-from linkt_pipeline.assets.automation import build_automation
+from linkt_pipeline.assets.automation import Automation, build_automation
 from linkt_pipeline.assets.executions import build_executions
 from linkt_pipeline.assets.housekeeping import build_housekeeping, retention_of
 from linkt_pipeline.assets.landed import build_landed_assets
 from linkt_pipeline.assets.landing_checks import landing_checks
 from linkt_pipeline.assets.models import build_models_asset
-from linkt_pipeline.assets.resources import WarehouseResource, linkt_resource
+from linkt_pipeline.assets.placement import Placement
+from linkt_pipeline.assets.resources import Backend
 from linkt_pipeline.assets.snapshot import build_snapshot
 from linkt_pipeline.code_mark import mark_of_code
 from linkt_pipeline.executions.events import Observer
@@ -24,18 +25,15 @@ from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.migration import empty_warehouse
 from linkt_pipeline.warehouse.task_settings import record_settings
 
-# Single-run backfills and pools are marked beta; their use here is deliberate, and their version is pinned.
-warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
-
-def build_definitions(
+def build_location(
     settings: Settings,
     tasks: Mapping[str, TaskSpec],
     *,
     observer: Observer | None = None,
     entries: Collection[str] | None = None,
 ) -> dg.Definitions:
-    """The code location. A file of sql/ that can't be used takes out what is built from it, and nothing else.
+    """The code location of a deployment that has one to itself: what the command and ``ui`` work with.
 
     Args:
         settings: the environment.
@@ -47,38 +45,19 @@ def build_definitions(
     def mark_now() -> str:
         return mark_of_code(settings.sql_dirs, settings.active_tasks_file)
 
-    code = mark_now()  # before sql/ is read: a file that is changed meanwhile is not taken for built
-    with empty_warehouse() as con:
-        landed = {ModelKey(table.schema, table.name): table for table in read_catalog(con) if table.schema == "linkt"}
-    project = load_project(
-        settings.sql_dirs,
-        {str(key): {column.name: column.type for column in table.columns} for key, table in landed.items()},
+    deployment = build_deployment(
+        Backend(settings),
+        tasks,
+        mark_now,
+        Placement(),
+        timezone=load_timezone(settings.active_tasks_file),
+        observer=observer,
+        entries=entries,
     )
-    checks = [*landing_checks(tasks), *project.checks]
-    timezone = load_timezone(settings.active_tasks_file)
-
-    def record(warehouse: Warehouse) -> None:
-        record_settings(warehouse, timezone, tasks.values(), entries)
-
-    sandbox_dir = settings.root if settings.sandbox else None
-    executions = landed[ModelKey("linkt", "executions")]
-    assets = [
-        build_executions(tasks, executions, checks, observer, sandbox_dir=sandbox_dir, entries=entries),
-        *build_landed_assets(landed, checks, record, observer),
-        build_models_asset(project, code),
-        build_snapshot(project.graph, settings.published_dir, settings.published_for),
-    ]
     return dg.Definitions.merge(
-        build_automation(tasks, mark_now),
-        build_housekeeping(retention_of(settings, assets)),
+        deployment,
         dg.Definitions(
-            assets=assets,
-            resources={
-                "linkt": linkt_resource(settings),
-                "warehouse": WarehouseResource(path=str(settings.warehouse_path)),
-            },
-            # One Dagster run is one process: a further one costs two seconds, 190 MB, and rivals for the DuckDB file.
-            executor=dg.in_process_executor,
+            executor=dg.in_process_executor,  # of what is materialized by hand, without a job of ours
             metadata={
                 "mode": "sandbox (made-up data)" if settings.sandbox else "live",
                 "data_folder": dg.MetadataValue.path(str(settings.root)),
@@ -87,3 +66,61 @@ def build_definitions(
             },
         ),
     )
+
+
+def build_deployment(
+    backend: Backend,
+    tasks: Mapping[str, TaskSpec],
+    mark_now: Callable[[], str],
+    placement: Placement,
+    *,
+    timezone: str = "UTC",
+    automation: Automation = Automation.OWN,
+    shared: bool = False,
+    observer: Observer | None = None,
+    entries: Collection[str] | None = None,
+) -> dg.Definitions:
+    """One deployment, with nothing that others in the code location share: neither executor nor resources.
+
+    A file of sql/ that can't be used takes out what is built from it, and nothing else.
+
+    Args:
+        backend: its API and warehouse.
+        tasks: the entries of tasks.yaml.
+        mark_now: gives the mark of the code as it is now.
+        placement: where its assets stand.
+        timezone: of what belongs to no task.
+        automation: what happens by itself.
+        shared: others may have definitions in the code location.
+        observer: told what happens besides Dagster's log.
+        entries: every name in tasks.yaml, where ``tasks`` are only some of them.
+    """
+    settings = backend.settings
+    code = mark_now()  # before sql/ is read: a file that is changed meanwhile is not taken for built
+    with empty_warehouse() as con:
+        landed = {ModelKey(table.schema, table.name): table for table in read_catalog(con) if table.schema == "linkt"}
+    project = load_project(
+        settings.sql_dirs,
+        {str(key): {column.name: column.type for column in table.columns} for key, table in landed.items()},
+    )
+    checks = [*landing_checks(tasks), *project.checks]
+    executions = landed[ModelKey("linkt", "executions")]
+
+    def record(warehouse: Warehouse) -> None:
+        record_settings(warehouse, timezone, tasks.values(), entries)
+
+    with warnings.catch_warnings():
+        # Single-run backfills and pools are marked beta; their use here is deliberate.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        assets = [
+            build_executions(placement, backend, tasks, executions, checks, observer, entries=entries),
+            *build_landed_assets(placement, backend, landed, checks, record, observer),
+            build_models_asset(placement, backend, project, code),
+            build_snapshot(placement, backend, project.graph),
+        ]
+        keys = [key for asset in assets for key in asset.keys]
+        return dg.Definitions.merge(
+            build_automation(placement, backend, tasks, keys, mark_now, automation),
+            build_housekeeping(retention_of(placement, backend, assets, shared=shared)),
+            dg.Definitions(assets=assets),
+        )

@@ -12,24 +12,12 @@ from linkt_pipeline.transform import Columns, ModelKey, SqlModel
 from linkt_pipeline.warehouse.catalog import CatalogTable
 
 KINDS = {"duckdb"}
-OWNERS = ["team:data"]
 
 Landed = Mapping[ModelKey, CatalogTable]
 """The tables of schema ``linkt``, as the migrations make them."""
 
 # A task that runs once a week keeps what is published green; two weeks of silence are red.
 WEEKLY = dg.FreshnessPolicy.time_window(warn_window=timedelta(days=8), fail_window=timedelta(days=15))
-
-# Every free step does whatever is pending and every table exists from the start, so nothing waits for a parent that was
-# never materialized, above all not for tasks that nobody has executed yet.
-FOLLOWS = (
-    dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing()).with_label("follows new data")
-)
-
-
-def asset_key(key: ModelKey) -> dg.AssetKey:
-    """The asset of a table: schema and name."""
-    return dg.AssetKey([key.schema, key.name])
 
 
 def landed_metadata(table: CatalogTable) -> dict[str, Any]:

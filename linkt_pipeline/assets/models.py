@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -11,19 +10,11 @@ from pydantic import Field
 
 from linkt_pipeline.assets.charts import chart_of
 from linkt_pipeline.assets.checks import check_spec, checked, kept_check_result
-from linkt_pipeline.assets.metadata import (
-    FOLLOWS,
-    KINDS,
-    OWNERS,
-    WEEKLY,
-    asset_key,
-    bounded,
-    model_metadata,
-    model_schema,
-)
+from linkt_pipeline.assets.metadata import KINDS, WEEKLY, bounded, model_metadata, model_schema
+from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.previews import preview_markdown
 from linkt_pipeline.assets.quarantine import quarantine_check_results, quarantine_check_specs, quarantined_specs
-from linkt_pipeline.assets.resources import WarehouseResource
+from linkt_pipeline.assets.resources import Backend
 from linkt_pipeline.transform import (
     SEEDS_FOLDER,
     BuildResult,
@@ -56,7 +47,6 @@ from linkt_pipeline.warehouse.errors import WarehouseError
 from linkt_pipeline.warehouse.file import Session, Warehouse
 from linkt_pipeline.warehouse.state import last_change
 
-POOL = "linkt_warehouse"
 _PUBLIC_SCHEMA = "marts"
 _SEED_LINES = 40
 
@@ -69,10 +59,12 @@ class ModelsConfig(dg.Config):
     )
 
 
-def build_models_asset(project: Project, code: str) -> dg.AssetsDefinition:
+def build_models_asset(placement: Placement, backend: Backend, project: Project, code: str) -> dg.AssetsDefinition:
     """The multi-asset of all SQL models, those in quarantine included, which are shown and not built.
 
     Args:
+        placement: where they stand.
+        backend: their warehouse.
         project: the models, their columns and their checks (those on source tables belong to the assets that land
             them).
         code: the mark of the code, taken before it was read.
@@ -80,34 +72,44 @@ def build_models_asset(project: Project, code: str) -> dg.AssetsDefinition:
     graph, described = project.graph, project.described
     own_checks = [check for check in project.checks if check.model in graph.models]
 
+    def is_selected(context: dg.AssetExecutionContext, check: Check) -> bool:
+        return dg.AssetCheckKey(placement.asset_key(check.model), check.name) in context.selected_asset_check_keys
+
     @dg.multi_asset(
-        name="sql_models",
-        specs=[*(_spec(model, described) for model in graph.models.values()), *quarantined_specs(graph)],
-        check_specs=[*map(check_spec, own_checks), *quarantine_check_specs(graph)],
+        name=placement.op("sql_models"),
+        specs=[
+            *(_spec(placement, model, described) for model in graph.models.values()),
+            *quarantined_specs(placement, graph),
+        ],
+        check_specs=[
+            *(check_spec(placement, check) for check in own_checks),
+            *quarantine_check_specs(placement, graph),
+        ],
         can_subset=True,
-        pool=POOL,
+        pool=placement.pool,
         description="Every selected SQL model in one step, parents first.",
     )
     def sql_models(
-        context: dg.AssetExecutionContext, config: ModelsConfig, warehouse: WarehouseResource
+        context: dg.AssetExecutionContext, config: ModelsConfig
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-        wanted = [model for model in graph.models.values() if asset_key(model.key) in context.selected_asset_keys]
-        store = warehouse.warehouse
-        lineages = LineageCache(Path(warehouse.path).with_name("column_lineage.json"), graph, described)
+        selected = context.selected_asset_keys
+        wanted = [model for model in graph.models.values() if placement.asset_key(model.key) in selected]
+        store = backend.warehouse
+        lineages = LineageCache(store.path.with_name("column_lineage.json"), graph, described)
         failed: dict[ModelKey, str] = {}
         built: dict[ModelKey, BuildResult] = {}
         with store.read() as con:
             change = last_change(con)
         yield from _build_all(
-            context, store, project, wanted, lineages, failed, built, full_refresh=config.full_refresh
+            placement, context, store, project, wanted, lineages, failed, built, full_refresh=config.full_refresh
         )
         lineages.save()
-        due = [check for check in own_checks if check.model in built and _is_selected(context, check)]
-        found, verdicts = check_models(store, project, due, built, change, in_full=config.full_refresh)
+        due = [check for check in own_checks if check.model in built and is_selected(context, check)]
+        found, verdicts = check_models(placement, store, project, due, built, change, in_full=config.full_refresh)
         with store.write(news=False) as con:
             write_verdicts(con, verdicts)
         yield from found
-        yield from quarantine_check_results(context, graph)
+        yield from quarantine_check_results(placement, context, graph)
         if failed:
             told = "\n".join(f"{key}: {reason}" for key, reason in failed.items())
             raise dg.Failure(description=told, allow_retries=False)
@@ -121,6 +123,7 @@ def build_models_asset(project: Project, code: str) -> dg.AssetsDefinition:
 
 
 def check_models(
+    placement: Placement,
     store: Warehouse,
     project: Project,
     due: Collection[Check],
@@ -132,6 +135,7 @@ def check_models(
     """Run the checks that are due, those apart whose last verdict still holds.
 
     Args:
+        placement: where the models stand.
         store: the warehouse.
         project: all models and checks.
         due: the checks that are wanted.
@@ -150,26 +154,22 @@ def check_models(
         verdicts = Verdicts({} if in_full else read_verdicts(con), states, built)
         for check in due:
             if verdict := verdicts.holding(check):
-                found.append(kept_check_result(check, verdict))
+                found.append(kept_check_result(placement, check, verdict))
                 continue
-            found.append(checked(con, check))
+            found.append(checked(placement, con, check))
             verdicts.note(check, passed=found[-1].passed)
     return found, verdicts.of(project.checks)
 
 
-def _is_selected(context: dg.AssetExecutionContext, check: Check) -> bool:
-    return dg.AssetCheckKey(asset_key(check.model), check.name) in context.selected_asset_check_keys
-
-
-def _spec(model: SqlModel, columns: Mapping[ModelKey, Columns]) -> dg.AssetSpec:
+def _spec(placement: Placement, model: SqlModel, columns: Mapping[ModelKey, Columns]) -> dg.AssetSpec:
     return dg.AssetSpec(
-        asset_key(model.key),
-        deps=[asset_key(parent) for parent in model.depends_on],
-        group_name=model.schema,
+        placement.asset_key(model.key),
+        deps=[placement.asset_key(parent) for parent in model.depends_on],
+        group_name=placement.group(model.schema),
         description=f"{model.description}\n\n**Grain:** {model.grain}\n\n```sql\n{_select(model)}\n```",
         code_version=model.code_version,
         kinds={"sql", *KINDS},
-        owners=OWNERS,
+        owners=[*placement.owners],
         freshness_policy=WEEKLY if model.schema == _PUBLIC_SCHEMA else None,
         metadata={
             **model_metadata(model, columns.get(model.key, {})),
@@ -181,7 +181,7 @@ def _spec(model: SqlModel, columns: Mapping[ModelKey, Columns]) -> dg.AssetSpec:
                 ]
             ),
         },
-        automation_condition=FOLLOWS,
+        automation_condition=placement.condition,
     )
 
 
@@ -200,6 +200,7 @@ def _select(model: SqlModel) -> str:
 
 
 def _build_all(
+    placement: Placement,
     context: dg.AssetExecutionContext,
     warehouse: Warehouse,
     project: Project,
@@ -239,9 +240,10 @@ def _build_all(
             if result.written:  # every line of the log is a row that Dagster commits on its own
                 told = f"{result.rows} rows, {result.written} written, {result.seconds:.2f} s"
                 context.log.info(f"{model.key}: {result.mode}, {told}")
+            lineage = _lineage_metadata(placement, lineages.lineage(model))
             yield dg.MaterializeResult(
-                asset_key=asset_key(model.key),
-                metadata=bounded({**shown, **_metadata(model, result), **_lineage_metadata(lineages.lineage(model))}),
+                asset_key=placement.asset_key(model.key),
+                metadata=bounded({**shown, **_metadata(model, result), **lineage}),
             )
 
 
@@ -268,16 +270,17 @@ def _metadata(model: SqlModel, result: BuildResult) -> dict[str, Any]:
     }
 
 
-def _lineage_metadata(lineage: Lineage) -> dict[str, Any]:
+def _lineage_metadata(placement: Placement, lineage: Lineage) -> dict[str, Any]:
     """Column lineage in Dagster's own form, and as a table for the open-source UI, which does not draw it."""
     known = {column: parents for column, parents in lineage.items() if parents}
     if not known:
         return {}
     deps = {
         column: [
-            dg.TableColumnDep(asset_key=dg.AssetKey([schema, table]), column_name=name) for schema, table, name in p
+            dg.TableColumnDep(asset_key=placement.asset_key(ModelKey(schema, table)), column_name=name)
+            for schema, table, name in parents
         ]
-        for column, p in known.items()
+        for column, parents in known.items()
     }
     lines = [f"| `{column}` | {_sources(parents)} |" for column, parents in known.items()]
     return {

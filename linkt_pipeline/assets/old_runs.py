@@ -17,16 +17,16 @@ import dagster as dg
 
 from linkt_pipeline.assets.askers import ASKED_BY_TAG
 from linkt_pipeline.assets.automation import EXECUTE_AND_PUBLISH, SYNC_AND_PUBLISH
-from linkt_pipeline.assets.executions import EXECUTIONS
 from linkt_pipeline.assets.instance_files import delete_files
+from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.ledger.owed_outcomes import dagster_runs_of_open_outcomes
 from linkt_pipeline.warehouse.file import Warehouse
 
 DELETE_OLD_RUNS = "delete_old_runs"
 PAID_RUNS_ARE_KEPT = timedelta(days=365)
 REPOSITORY_TAG = ".dagster/repository"
-_FREE_JOBS = frozenset({SYNC_AND_PUBLISH, DELETE_OLD_RUNS})
-_OUR_JOBS = _FREE_JOBS | {EXECUTE_AND_PUBLISH}
+_FREE_JOBS = (SYNC_AND_PUBLISH, DELETE_OLD_RUNS)
+_OUR_JOBS = (*_FREE_JOBS, EXECUTE_AND_PUBLISH)
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 _PAGE = 200
 
@@ -36,14 +36,18 @@ class Retention:
     """Which runs are kept.
 
     Args:
-        assets: what the code location defines; runs of other assets are not its own.
+        placement: where the assets stand.
+        assets: what the deployment defines; runs of other assets are not its own.
         warehouse: holds the ledger.
         keep: how long runs of the free part are kept after their end.
+        shared: the code location holds assets of others too; a run that made one of those as well is theirs to keep.
     """
 
+    placement: Placement
     assets: tuple[dg.AssetsDefinition, ...]
     warehouse: Warehouse
     keep: timedelta
+    shared: bool = False
 
     def find(
         self, instance: dg.DagsterInstance, now: datetime, *, repository: str | None = None, at_most: int | None = None
@@ -63,7 +67,7 @@ class Retention:
             record.dagster_run
             for record in _ended_before(instance, now - self.keep)
             if self._is_of_ours(record.dagster_run, repository)
-            and (is_free(record.dagster_run) or record.update_timestamp < now - PAID_RUNS_ARE_KEPT)
+            and (self.is_free(record.dagster_run) or record.update_timestamp < now - PAID_RUNS_ARE_KEPT)
         )
         first = next(old, None)
         if first is None:
@@ -73,13 +77,20 @@ class Retention:
         return list(islice(unneeded, at_most))
 
     def _is_of_ours(self, run: dg.DagsterRun, repository: str | None) -> bool:
-        """Whether this code location made the run; an instance may serve several."""
+        """Whether the run is of this deployment alone; an instance may serve several, and so may a code location."""
         tagged = run.tags.get(REPOSITORY_TAG)
         if repository and tagged and repository != tagged:
             return False
         if not run.asset_selection:
-            return run.job_name in _OUR_JOBS
-        return any(key in run.asset_selection for asset in self.assets for key in asset.keys)
+            return run.job_name in map(self.placement.name, _OUR_JOBS)
+        ours = {key for asset in self.assets for key in asset.keys}
+        return run.asset_selection <= ours if self.shared else not ours.isdisjoint(run.asset_selection)
+
+    def is_free(self, run: dg.DagsterRun) -> bool:
+        """Whether the paid asset had surely no part in a run."""
+        if not run.asset_selection:  # None, or empty where a command made the run: all assets of the job
+            return run.job_name in map(self.placement.name, _FREE_JOBS)
+        return self.placement.executions not in run.asset_selection
 
     def _latest(self, instance: dg.DagsterInstance) -> set[str]:
         """Runs that hold the latest word on an asset, a partition or a check."""
@@ -92,8 +103,9 @@ class Retention:
         executions = instance.event_log_storage.get_latest_asset_check_execution_by_key(checks)
         found |= {execution.run_id for execution in executions.values()}
         made = dg.DagsterEventType.ASSET_MATERIALIZATION
-        for partition in instance.get_latest_storage_id_by_partition(EXECUTIONS, made):
-            filters = dg.AssetRecordsFilter(asset_key=EXECUTIONS, asset_partitions=[partition])
+        paid = self.placement.executions
+        for partition in instance.get_latest_storage_id_by_partition(paid, made):
+            filters = dg.AssetRecordsFilter(asset_key=paid, asset_partitions=[partition])
             found |= {record.run_id for record in instance.fetch_materializations(filters, limit=1).records}
         return {run_id for run_id in found if run_id}
 
@@ -102,13 +114,6 @@ class Retention:
             return set()
         with self.warehouse.read() as con:
             return dagster_runs_of_open_outcomes(con)
-
-
-def is_free(run: dg.DagsterRun) -> bool:
-    """Whether the paid asset had surely no part in a run."""
-    if not run.asset_selection:  # None, or empty where a command made the run: all assets of the job
-        return run.job_name in _FREE_JOBS
-    return EXECUTIONS not in run.asset_selection
 
 
 def delete_runs(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> None:

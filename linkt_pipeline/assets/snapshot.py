@@ -2,24 +2,22 @@
 
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import dagster as dg
 
 from linkt_pipeline.assets.askers import asker_of
-from linkt_pipeline.assets.metadata import FOLLOWS, KINDS, OWNERS, WEEKLY, asset_key, bounded
-from linkt_pipeline.assets.models import POOL
+from linkt_pipeline.assets.metadata import KINDS, WEEKLY, bounded
+from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.previews import figures_markdown
-from linkt_pipeline.assets.resources import WarehouseResource
+from linkt_pipeline.assets.resources import Backend
 from linkt_pipeline.ledger.owed_outcomes import complete_outcomes, deliver_published
-from linkt_pipeline.permissions import Readers, secure_folder
+from linkt_pipeline.permissions import secure_folder
 from linkt_pipeline.transform import ModelGraph, drop_retired_models, retired_models, states_by_name
 from linkt_pipeline.warehouse.completion import all_is_published
 from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.publish.reader import mark_of_publication
 from linkt_pipeline.warehouse.publish.snapshot import Published, publish_snapshot
 
-SNAPSHOT = dg.AssetKey(["published", "snapshot"])
 _CURRENT = "models_current"
 _CURRENT_MEANS = "Every file of sql/ can be used and every table was built from it; nothing in the snapshot is stale."
 
@@ -43,7 +41,7 @@ with charts, docs/bi.md tells how BI tools connect.
 """
 
 
-def build_snapshot(graph: ModelGraph, published_dir: Path, readers: Readers) -> dg.AssetsDefinition:
+def build_snapshot(placement: Placement, backend: Backend, graph: ModelGraph) -> dg.AssetsDefinition:
     """The asset ``published/snapshot``, downstream of every model.
 
     Only models that no other model reads are named as its parents: all others lie upstream of them, and an edge from
@@ -51,26 +49,25 @@ def build_snapshot(graph: ModelGraph, published_dir: Path, readers: Readers) -> 
     """
     ends = [key for key in graph.models if not graph.children[key]]
     views = graph.published_views
+    key, published_dir, readers = placement.snapshot, backend.settings.published_dir, backend.settings.published_for
 
     @dg.asset(
-        key=SNAPSHOT,
-        deps=[asset_key(key) for key in ends],
-        group_name="published",
+        key=key,
+        deps=[placement.asset_key(end) for end in ends],
+        group_name=placement.group("published"),
         description=_DESCRIPTION,
         kinds={"parquet", *KINDS},
-        owners=OWNERS,
-        pool=POOL,
+        owners=[*placement.owners],
+        pool=placement.pool,
         metadata={"dagster/uri": (published_dir / "warehouse.duckdb").as_uri()},
         freshness_policy=WEEKLY,
-        automation_condition=FOLLOWS,
-        check_specs=[dg.AssetCheckSpec(_CURRENT, asset=SNAPSHOT, description=_CURRENT_MEANS)],
+        automation_condition=placement.condition,
+        check_specs=[dg.AssetCheckSpec(_CURRENT, asset=key, description=_CURRENT_MEANS)],
     )
-    def snapshot(
-        context: dg.AssetExecutionContext, warehouse: WarehouseResource
-    ) -> Iterator[dg.MaterializeResult[None]]:
+    def snapshot(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         if note := secure_folder(published_dir.parent, readers):
             context.log.warning(note)
-        store = warehouse.warehouse
+        store = backend.warehouse
         _drop_retired(store, graph)
         complete = complete_outcomes(store)
         published = publish_snapshot(store, published_dir, views, partial(states_by_name, graph=graph))

@@ -20,8 +20,10 @@ from dagster._core.utils import make_new_run_id
 
 from linkt_pipeline.assets.askers import ASKED_BY_TAG
 from linkt_pipeline.assets.housekeeping import delete_some_old_runs, retention_of
-from linkt_pipeline.assets.location import build_definitions
+from linkt_pipeline.assets.location import build_location
 from linkt_pipeline.assets.old_runs import REPOSITORY_TAG
+from linkt_pipeline.assets.placement import Placement
+from linkt_pipeline.assets.resources import Backend
 from linkt_pipeline.cli.errors import DUCKDB_INTERRUPTED
 from linkt_pipeline.cli.output import echo
 from linkt_pipeline.errors import LinktPipelineError
@@ -130,7 +132,7 @@ def run_job(
     with open_instance(settings) as instance:
         release_dead_runs(instance)
         instance.add_event_listener(run_id, _step_listener(on_step))
-        definitions = build_definitions(settings, tasks, observer=observer, entries=entries)
+        definitions = build_location(settings, tasks, observer=observer, entries=entries)
         try:
             result = definitions.resolve_job_def(job_name).execute_in_process(
                 instance=instance,
@@ -157,8 +159,9 @@ def run_job(
 def _keep_house(instance: dg.DagsterInstance, settings: Settings, definitions: dg.Definitions) -> None:
     """Delete a few old runs of Dagster's; what goes wrong with that must not change what the command has done."""
     assets = [asset for asset in definitions.assets or () if isinstance(asset, dg.AssetsDefinition)]
+    retention = retention_of(Placement(), Backend(settings), assets)
     try:
-        delete_some_old_runs(instance, retention_of(settings, assets), _REPOSITORY, _DELETED_PER_COMMAND)
+        delete_some_old_runs(instance, retention, _REPOSITORY, _DELETED_PER_COMMAND)
     except Exception as error:
         echo(f"note: old Dagster runs were not deleted this time: {error}", err=True)
 

@@ -27,14 +27,12 @@ if TYPE_CHECKING:
 RESOURCES = {"entity": "entities", "signal": "signals"}
 STEPS = {
     "linkt__executions": "executing tasks",
-    "executions": "executing tasks",
-    "runs": "collecting runs",
-    "entities": "fetching entities",
-    "signals": "fetching signals",
-    "reference_data": "reading names of tasks, ICPs and sheets",
-    "sql_models": "building the SQL models",
+    "linkt__runs": "collecting runs",
+    "linkt__entities": "fetching entities",
+    "linkt__signals": "fetching signals",
+    "linkt__reference_data": "reading names of tasks, ICPs and sheets",
+    "linkt__sql_models": "building the SQL models",
     "published__snapshot": "publishing the snapshot",
-    "snapshot": "publishing the snapshot",
 }
 
 

@@ -61,8 +61,9 @@ def sync(since: datetime | None, retry_missing: bool) -> int:
     from linkt_pipeline.warehouse.queries import settlements
 
     fetch = {"config": {"retry_missing": retry_missing}}
-    ops: dict[str, object] = {"entities": fetch, "signals": fetch}
-    ops["runs"] = {"config": {"retry_rejected": retry_missing} | ({"since": since.isoformat()} if since else {})}
+    ops: dict[str, object] = {"linkt__entities": fetch, "linkt__signals": fetch}
+    collect = {"retry_rejected": retry_missing} | ({"since": since.isoformat()} if since else {})
+    ops["linkt__runs"] = {"config": collect}
     with showing_progress([]) as progress:
         result = run_job(
             deployment.settings,

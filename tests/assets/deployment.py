@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from linkt_pipeline.assets.location import build_definitions
+from linkt_pipeline.assets.location import build_location
 from linkt_pipeline.sandbox import Sandbox
 from linkt_pipeline.settings import Settings, load_settings
 from linkt_pipeline.tasks import TaskSpec
@@ -50,7 +50,7 @@ class Deployment:
 
     @property
     def definitions(self) -> dg.Definitions:
-        return build_definitions(self.settings, self.tasks)
+        return build_location(self.settings, self.tasks)
 
     @property
     def warehouse(self) -> Warehouse:

@@ -16,10 +16,14 @@ from linkt_pipeline.assets.automation import (
     run_key_of,
     was_paid,
 )
+from linkt_pipeline.assets.placement import Placement
+from linkt_pipeline.assets.resources import Backend
+from linkt_pipeline.settings import Settings
 from linkt_pipeline.tasks_yaml import load_tasks
 from tests.assets.deployment import Deployment
 
 EXECUTIONS = dg.AssetKey(["linkt", "executions"])
+HERE = Placement()
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +93,7 @@ def test_names_that_differ_in_a_hyphen_get_schedules_of_their_own(tmp_path: Path
         '  a-b: {task_id: 6964b9b45a4d0beef1000031, schedule: "0 6 * * 1"}\n'
         '  a_b: {task_id: 6964b9b45a4d0beef1000032, schedule: "0 7 * * 1"}\n'
     )
-    schedules = build_automation(load_tasks(file), str).schedules
+    schedules = build_automation(HERE, Backend(Settings()), load_tasks(file), [EXECUTIONS], str).schedules
     assert len({schedule.name for schedule in schedules}) == 2
 
 
@@ -150,4 +154,4 @@ PAID = {
 
 @pytest.mark.parametrize(("run", "is_paid"), PAID.values(), ids=PAID)
 def test_after_whose_failure_things_are_collected(run: dict[str, object], is_paid: bool) -> None:
-    assert was_paid(dg.DagsterRun(run_id="5f0b8a52-0000-4000-8000-000000000001", **run)) is is_paid
+    assert was_paid(HERE, dg.DagsterRun(run_id="5f0b8a52-0000-4000-8000-000000000001", **run)) is is_paid

@@ -100,8 +100,8 @@ def test_parameters_of_the_run_config_are_sent_over_those_of_the_file(deployment
 
 
 def test_a_date_that_is_none_is_told(deployment: Deployment) -> None:
-    result = deployment.run("sync_and_publish", config={"runs": {"since": "yesterday"}})
-    assert "since: 'yesterday' is not a date" in failures(result)["runs"]
+    result = deployment.run("sync_and_publish", config={"linkt__runs": {"since": "yesterday"}})
+    assert "since: 'yesterday' is not a date" in failures(result)["linkt__runs"]
 
 
 def test_a_failing_model_keeps_its_table_spares_its_siblings_and_its_children_say_why(
@@ -114,8 +114,8 @@ def test_a_failing_model_keeps_its_table_spares_its_siblings_and_its_children_sa
 
     result = landed.run("sync_and_publish")
 
-    assert set(failures(result)) == {"sql_models"}
-    told = failures(result)["sql_models"]
+    assert set(failures(result)) == {"linkt__sql_models"}
+    told = failures(result)["linkt__sql_models"]
     assert "a fault put in by a test" in told
     assert "marts.task_efficiency: skipped, because marts.run_history failed" in told
     made = materializations(result)

@@ -109,7 +109,8 @@ def test_no_step_is_retried_by_dagster(definitions: dg.Definitions) -> None:
 
 def test_all_models_are_one_step_that_can_be_split(definitions: dg.Definitions) -> None:
     steps = {node.name for node in definitions.resolve_job_def("sync_and_publish").nodes}
-    assert steps == {"runs", "entities", "signals", "reference_data", "sql_models", "published__snapshot"}
+    landing = {"linkt__runs", "linkt__entities", "linkt__signals", "linkt__reference_data"}
+    assert steps == {*landing, "linkt__sql_models", "published__snapshot"}
 
 
 def test_the_free_steps_share_a_pool_and_the_paid_one_has_none(definitions: dg.Definitions) -> None:

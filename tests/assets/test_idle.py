@@ -60,8 +60,7 @@ def repository(executed: Deployment) -> dg.RepositoryDefinition:
 
 def tick(repository: dg.RepositoryDefinition, instance: dg.DagsterInstance) -> SensorExecutionData:
     """One evaluation of the sensor, as the daemon makes it."""
-    resources = repository.get_top_level_resources()
-    context = dg.build_sensor_context(instance=instance, repository_def=repository, resources=resources)
+    context = dg.build_sensor_context(instance=instance, repository_def=repository)
     return repository.get_sensor_def("collect_runs_started_elsewhere").evaluate_tick(context)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from linkt_pipeline.assets.location import build_definitions
+from linkt_pipeline.assets.location import build_location
 from linkt_pipeline.settings import Settings
 from linkt_pipeline.tasks_yaml import load_tasks
 from linkt_pipeline.transform import LineageCache, describe_models, load_models, warehouse_sources
@@ -53,7 +53,7 @@ def test_a_mistake_in_tasks_yaml_names_file_line_and_field(tmp_path: Path) -> No
 
 def sandbox_definitions(folder: Path) -> dg.Definitions:
     settings = Settings(data_dir=folder / "data", api_key=None, use_sandbox=True)
-    return build_definitions(settings, load_tasks(settings.active_tasks_file))
+    return build_location(settings, load_tasks(settings.active_tasks_file))
 
 
 def test_without_key_and_tasks_it_is_the_sandbox_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,8 +66,7 @@ def test_without_key_and_tasks_it_is_the_sandbox_and_says_so(tmp_path: Path, mon
     assert paid.tags["linkt/mode"] == "sandbox"
     assert "enterprise_saas_search" in paid.partitions_def.get_partition_keys()
     assert definitions.metadata["mode"].value == "sandbox (made-up data)"
-    warehouse = definitions.resources["warehouse"]
-    assert warehouse.path == str(tmp_path / "data" / "sandbox" / "warehouse.duckdb")
+    assert definitions.metadata["data_folder"].value == str(tmp_path / "data" / "sandbox")
 
 
 def test_lineage_is_kept_on_disk_until_the_sql_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

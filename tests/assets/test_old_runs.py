@@ -12,14 +12,15 @@ import pytest
 from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from dagster._core.test_utils import create_run_for_test
 
-from linkt_pipeline.assets.executions import EXECUTIONS
 from linkt_pipeline.assets.housekeeping import build_housekeeping, delete_some_old_runs
 from linkt_pipeline.assets.instance_files import finish_deletions, give_space_back
 from linkt_pipeline.assets.old_runs import DELETE_OLD_RUNS, REPOSITORY_TAG, Retention, delete_runs
+from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.warehouse.file import Warehouse
 
 NOW = datetime.now(UTC)
 OURS, OTHERS = "__repository__@linkt_pipeline", "__repository__@other"
+EXECUTIONS = Placement().executions
 RUNS = dg.AssetKey(["linkt", "runs"])
 
 
@@ -58,7 +59,7 @@ class History:
 
     def __init__(self, instance: dg.DagsterInstance, folder: Path, warehouse: Warehouse) -> None:
         self.instance, self.folder, self.warehouse = instance, folder, warehouse
-        self.retention = Retention((executions, runs), warehouse, timedelta(days=30))
+        self.retention = Retention(Placement(), (executions, runs), warehouse, timedelta(days=30))
 
     def run(self, job: str, days: float, *, partition: str | None = None, tags: dict[str, str] | None = None) -> str:
         """A run that ended so many days ago; returns its id."""

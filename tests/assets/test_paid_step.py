@@ -12,13 +12,15 @@ import dagster as dg
 import pytest
 
 from linkt_pipeline.assets import checks
-from linkt_pipeline.assets.executions import EXECUTIONS, build_executions
+from linkt_pipeline.assets.executions import build_executions
 from linkt_pipeline.assets.landing_checks import landing_checks
-from linkt_pipeline.assets.resources import LinktResource, WarehouseResource
+from linkt_pipeline.assets.placement import Placement
+from linkt_pipeline.assets.resources import Backend
 from linkt_pipeline.collection.fetch import Fetched
 from linkt_pipeline.executions.events import Event, RunProgress, RunStarted
 from linkt_pipeline.sandbox import Sandbox, running_sandbox
 from linkt_pipeline.sandbox.world.reference_data import SAAS, SEARCH_TASK
+from linkt_pipeline.settings import load_settings
 from linkt_pipeline.tasks import TaskSpec
 from linkt_pipeline.warehouse.catalog import read_catalog
 from linkt_pipeline.warehouse.errors import WarehouseBusyError
@@ -54,15 +56,15 @@ class Step:
         tasks = {"saas": TaskSpec.model_validate({"key": "saas", "parameters": {"num_results": 2}, **given})}
         with empty_warehouse() as con:
             (table,) = [table for table in read_catalog(con) if (table.schema, table.name) == ("linkt", "executions")]
-        asset = build_executions(tasks, table, landing_checks(tasks), self.watcher)
-        return dg.materialize(
-            [asset],
-            partition_key="saas",
-            raise_on_error=False,
-            resources={
-                "linkt": LinktResource(base_url=self.sandbox.url, api_key=self.sandbox.api_key),
-                "warehouse": WarehouseResource(path=str(self.warehouse.path)),
-            },
+        asset = build_executions(Placement(), self.backend, tasks, table, landing_checks(tasks), self.watcher)
+        return dg.materialize([asset], partition_key="saas", raise_on_error=False)
+
+    @property
+    def backend(self) -> Backend:
+        return Backend(
+            load_settings(
+                {"base_url": self.sandbox.url, "api_key": self.sandbox.api_key, "data_dir": self.warehouse.path.parent}
+            )
         )
 
     def ledger(self) -> list[tuple[str, str | None, str | None]]:
@@ -152,7 +154,7 @@ def test_a_run_whose_outcome_could_not_be_recorded_is_not_bought_again(
     again = step.materialize()
 
     assert again.success
-    assert [event.asset_key for event in again.get_asset_materialization_events()] == [EXECUTIONS]
+    assert [event.asset_key for event in again.get_asset_materialization_events()] == [Placement().executions]
     assert step.sandbox.run_count() == 1
     assert [state for state, *_ in step.ledger()] == ["finished"]
 

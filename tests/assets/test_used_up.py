@@ -17,7 +17,7 @@ def test_a_job_whose_model_fails_has_used_nothing_up(deployment: Deployment, own
     good = model.read_text()
     model.write_text(good.replace("\nselect\n", "\nselect\n    error('a fault put in by a test') as fault,\n"))
     for _ in range(2):
-        assert set(failures(paid(deployment))) == {"sql_models"}
+        assert set(failures(paid(deployment))) == {"linkt__sql_models"}
     assert deployment.sandbox.run_count() == 1
     model.write_text(good)
 

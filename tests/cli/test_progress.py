@@ -61,8 +61,8 @@ def test_plain_lines_have_no_control_characters(capsys):
     progress.on_event(RunStarted("search", "r1", 1))
     progress.on_event(Note("search", "look twice", True))
     progress.on_fetch("signal", Fetched(pending=2, landed=2))
-    progress.on_step("sql_models", True)
-    progress.on_step("sql_models", False)
+    progress.on_step("linkt__sql_models", True)
+    progress.on_step("linkt__sql_models", False)
     out = capsys.readouterr().out
     assert out.splitlines() == [
         "search: started run r1",
@@ -73,14 +73,14 @@ def test_plain_lines_have_no_control_characters(capsys):
 
 
 def test_every_step_of_the_jobs_has_words(tmp_path, monkeypatch):
-    from linkt_pipeline.assets.location import build_definitions
+    from linkt_pipeline.assets.location import build_location
     from linkt_pipeline.settings import Settings
     from linkt_pipeline.tasks_yaml import load_tasks
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LINKT_API_KEY", raising=False)
     settings = Settings(data_dir=tmp_path / "data")
-    definitions = build_definitions(settings, load_tasks(settings.active_tasks_file))
+    definitions = build_location(settings, load_tasks(settings.active_tasks_file))
     for job in ("execute_and_publish", "sync_and_publish"):
         steps = {node.name for node in definitions.resolve_job_def(job).nodes}
         assert steps <= STEPS.keys()
