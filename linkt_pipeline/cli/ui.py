@@ -117,7 +117,11 @@ def require_guard(url: str, dagster: subprocess.Popen[bytes]) -> None:
         if refused.code == _FORBIDDEN:
             return
     dagster.send_signal(signal.SIGINT)
-    dagster.wait(timeout=_STOP_SECONDS)
+    try:
+        dagster.wait(timeout=_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        dagster.kill()
+        dagster.wait()
     raise UnguardedUiError
 
 
