@@ -236,7 +236,7 @@ def _read_check(con: duckdb.DuckDBPyConnection, path: Path, graph: ModelGraph) -
         problem = error
     if {header.model, *reads} & graph.quarantined.keys():
         return None
-    sql = "" if problem else select_of(con, text)
+    sql = "" if problem else select_of(text)
     return Check(
         path.stem, header.model, header.severity, sql, header.description, path, problem, tuple(sorted(reads)), version
     )

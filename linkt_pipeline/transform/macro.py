@@ -184,7 +184,7 @@ def _macro(con: duckdb.DuckDBPyConnection, path: Path, text: str, called: Collec
             raise ModelFileError(
                 path, 1, f"no '{key}'; a macro begins with '-- description: ...' and '-- returns: ...'"
             )
-    statement = select_of(con, _as_select(text))
+    statement = select_of(_as_select(text))
     if reads := read_select(con, path, statement):
         problem = f"a macro reads no tables, and this one reads {reads[0].key}; give it the value as a parameter"
         raise ModelFileError(path, reads[0].line, problem)

@@ -46,7 +46,7 @@ def read_model(
         key=key,
         path=path,
         header=header,
-        sql=select_of(con, text),
+        sql=select_of(text),
         reads=reads,
         code_version=version,
         is_repeatable=is_repeatable(con, path, text) and all(macro.is_repeatable for macro in called),

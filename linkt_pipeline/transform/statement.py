@@ -108,12 +108,14 @@ def normalise(sql: str) -> str:
     return _QUOTED_OR_LAYOUT.sub(lambda match: match[1] or " ", sql).strip().rstrip(";").strip()
 
 
-def select_of(con: duckdb.DuckDBPyConnection, text: str) -> str:
+def select_of(text: str) -> str:
     """The one statement of ``text`` without the semicolon that closes it, with every byte before that in its place.
 
-    DuckDB's parser decides where it ends: only it knows what is a string, a comment or an identifier.
+    DuckDB decides where it ends: only it knows what is a string, a comment or an identifier.
     """
-    return con.extract_statements(f"{text}\n;select 1")[0].query
+    data = text.encode()
+    end = next((at for at, _ in duckdb.tokenize(text) if data.startswith(b";", at)), len(data))
+    return data[:end].decode()
 
 
 def fingerprint(*parts: str) -> str:
@@ -151,8 +153,10 @@ _DBT = (
 
 def _not_a_select(con: duckdb.DuckDBPyConnection, text: str) -> str:
     kinds = [statement.type for statement in con.extract_statements(text)]
-    if len(kinds) > 1 and kinds[-1] == duckdb.StatementType.SELECT and duckdb.StatementType.CREATE in kinds:
-        # What DuckDB makes of a PIVOT that looks its columns up in the data.
+    if kinds[-1] == duckdb.StatementType.MULTI or {duckdb.StatementType.CREATE, duckdb.StatementType.SELECT} == set(
+        kinds
+    ):
+        # What DuckDB 2 and DuckDB 1 make of a PIVOT that looks its columns up in the data.
         return (
             "a PIVOT whose columns come from the data: the columns of a model don't depend on its rows, so name them: "
             "pivot ... on column in ('a', 'b')"

@@ -454,6 +454,9 @@ def test_duckdb_s_own_ways_to_select_are_models(
     build_model(con, graph["marts.m"])
 
 
+until_duckdb_2 = pytest.mark.skipif(not duckdb.__version__.startswith("1."), reason="DuckDB 2 takes it for a SELECT")
+
+
 @pytest.mark.parametrize(
     ("text", "line", "problem"),
     [
@@ -461,8 +464,8 @@ def test_duckdb_s_own_ways_to_select_are_models(
         ("select nme from linkt.names", 3, 'Candidate bindings: "name"'),
         ("-- references: id -> linkt.names.idd\nselect id from linkt.names", 3, "did you mean 'id'?"),
         ("select nosuch(1) as x", 3, "nosuch"),
-        ("-- materialized: table\nsummarize linkt.names", 4, "summarize"),
-        ("show tables", 3, "show"),
+        pytest.param("-- materialized: table\nsummarize linkt.names", 4, "summarize", marks=until_duckdb_2),
+        pytest.param("show tables", 3, "show", marks=until_duckdb_2),
     ],
 )
 def test_a_check_of_the_files_finds_what_a_build_would(folder: Folder, text: str, line: int, problem: str) -> None:
