@@ -2,5 +2,6 @@
 
 import signal
 
-# A script or a CI that starts the tests in the background leaves SIGINT ignored; each process of theirs would inherit that.
+# A script or a CI that starts the tests in the background leaves SIGINT ignored, and each process of theirs would
+# inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
