@@ -2,6 +2,10 @@
 
 import signal
 
-# A script or a CI that starts the tests in the background leaves SIGINT ignored, and each process of theirs would
-# inherit that.
-signal.signal(signal.SIGINT, signal.default_int_handler)
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _sigint_is_heard() -> None:
+    """Processes of a test inherit an ignored SIGINT: from a CI that starts tests in the background, or a test before."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
