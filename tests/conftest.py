@@ -7,5 +7,5 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _sigint_is_heard() -> None:
-    """Processes of a test inherit an ignored SIGINT: from a CI that starts tests in the background, or a test before."""
+    """Processes of a test inherit an ignored SIGINT that a CI or a test before left."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
