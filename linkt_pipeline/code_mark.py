@@ -12,21 +12,21 @@ _PACKAGE = Path(__file__).resolve().parent
 _WRITTEN_BY_PYTHON = "__pycache__"
 
 
-def mark_of_code(sql_dirs: Iterable[Path], tasks_file: Path) -> str:
+def mark_of_code(sql_dirs: Iterable[Path], tasks: Path | bytes) -> str:
     """The mark of it as it lies on the disk now.
 
     Args:
         sql_dirs: folders of models, checks, macros and seeds. They are read, because people edit them, and tools that
             copy them keep their times. Of the package, size and time of each file must do.
-        tasks_file: tasks.yaml; it may be missing.
+        tasks: tasks.yaml, which may be missing, or what a program says in its place.
     """
     digest = hashlib.sha256()
     for sql_dir in sql_dirs:
         _add(digest, Path("sql"), b"")
         for path in _files(sql_dir):
             _add(digest, path.relative_to(sql_dir), path.read_bytes())
-    if tasks_file.is_file():
-        _add(digest, Path("tasks.yaml"), tasks_file.read_bytes())
+    if isinstance(tasks, bytes) or tasks.is_file():
+        _add(digest, Path("tasks.yaml"), tasks if isinstance(tasks, bytes) else tasks.read_bytes())
     for path in _files(_PACKAGE):
         found = path.stat()
         _add(digest, path.relative_to(_PACKAGE), f"{found.st_size} {found.st_mtime_ns}".encode())

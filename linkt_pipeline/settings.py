@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path("data")
     tasks_file: Path = Path("tasks.yaml")
     sql_dir: Path | None = None
-    use_sandbox: bool = False
+    use_sandbox: bool | None = None
     requests_per_minute: int | None = Field(default=None, ge=1)
     daily_request_limit: int | None = Field(default=None, ge=1)
     max_body_mb: float = Field(default=8, gt=0, le=64)
@@ -114,7 +114,9 @@ class Settings(BaseSettings):
     @cached_property
     def sandbox(self) -> bool:
         """Asked for, or no key and no tasks.yaml: everything runs against the built-in sandbox, and says so."""
-        return self.use_sandbox or (self.api_key is None and not self.tasks_file.exists())
+        if self.use_sandbox is not None:
+            return self.use_sandbox
+        return self.api_key is None and not self.tasks_file.exists()
 
     @property
     def root(self) -> Path:

@@ -56,22 +56,53 @@ def load_timezone(path: Path) -> str:
     return _Reader(path).timezone() if path.exists() else "UTC"
 
 
-class _Reader:
-    """One reading of one file; collects what is wrong with it."""
+def read_tasks(given: Mapping[str, Any]) -> tuple[dict[str, TaskSpec], str]:
+    """Tasks as Python values, by the rules of tasks.yaml.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.document, self.values = _parse_yaml(path)
+    Args:
+        given: the entries by name, each a mapping as in the file or a :class:`TaskSpec`; or all of a file's keys.
+
+    Returns:
+        The entries by name, and the time zone of whatever belongs to no task.
+
+    Raises:
+        ConfigError: they can't be used; every problem is listed with its field and value.
+    """
+    reader = _Reader(_as_document(given))
+    return (reader.tasks() if reader.values["tasks"] else {}), reader.timezone()
+
+
+def _as_document(given: Mapping[str, Any]) -> dict[str, Any]:
+    within = given.get("tasks")
+    is_document = isinstance(within, Mapping) and "task_id" not in within
+    document = dict(given) if is_document else {"tasks": given}
+    return {**document, "tasks": {name: _as_entry(entry) for name, entry in document["tasks"].items()}}
+
+
+def _as_entry(entry: Any) -> Any:
+    if isinstance(entry, TaskSpec):
+        return entry.model_dump(exclude={"key"})
+    return dict(entry) if isinstance(entry, Mapping) else entry
+
+
+class _Reader:
+    """One reading of one file, or of what a program gives instead; collects what is wrong with it."""
+
+    def __init__(self, source: Path | dict[str, Any]) -> None:
+        self.path = source if isinstance(source, Path) else None
+        parsed: tuple[Any, Any] = _parse_yaml(source) if isinstance(source, Path) else (source, source)
+        self.document, self.values = parsed
         self.problems: list[str] = []
 
     def tasks(self) -> dict[str, TaskSpec]:
-        if not isinstance(self.document, CommentedMap) or "tasks" not in self.document:
-            raise ConfigError(f"{self.path}:1: expected a top-level key, 'tasks', with one entry per task")
+        if not isinstance(self.document, dict) or "tasks" not in self.document:
+            raise ConfigError(f"{self._place([])}expected a top-level key, 'tasks', with one entry per task")
         self.values = self._with_variables(self.values, [])
         entries = self.values["tasks"]
         if not isinstance(entries, dict) or not entries:
-            line = self._line(["tasks"])
-            raise ConfigError(f"{self.path}:{line}: 'tasks' has no entries; `linkt-pipeline tasks pull` writes some")
+            raise ConfigError(
+                f"{self._place(['tasks'])}'tasks' has no entries; `linkt-pipeline tasks pull` writes some"
+            )
         defaults = self._defaults()
         tasks = {key: task for key, entry in entries.items() if (task := self._task(key, entry, defaults))}
         self._report_duplicates(tasks)
@@ -172,7 +203,7 @@ class _Reader:
             return ""
         written = self.document
         for key in place:
-            if not (isinstance(written, CommentedMap) and key in written):
+            if not (isinstance(written, dict) and key in written):
                 break
             written = written[key]
         shown = written if isinstance(written, str) and "$" in written else item["input"]
@@ -180,7 +211,10 @@ class _Reader:
 
     def _problem(self, place: list[Any], text: str, *, at: list[Any] | None = None) -> None:
         name = ".".join(map(str, place))
-        self.problems.append(f"{self.path}:{self._line([*place, *(at or [])])}: {name}: {text}")
+        self.problems.append(f"{self._place([*place, *(at or [])])}{name}: {text}")
+
+    def _place(self, keys: list[Any]) -> str:
+        return f"{self.path}:{self._line(keys)}: " if self.path else ""
 
     def _line(self, keys: list[Any]) -> int:
         """Line of the deepest part of ``keys`` that the file has."""

@@ -44,7 +44,7 @@ from linkt_pipeline.errors import LinktPipelineError
 M = TypeVar("M", bound=WireModel)
 T = TypeVar("T")
 
-DEFAULT_RETRY_FOR = timedelta(minutes=2)
+DEFAULT_RETRY_FOR: timedelta = timedelta(minutes=2)
 LARGEST_PAGE = 100
 
 

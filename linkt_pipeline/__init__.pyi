@@ -1,0 +1,3 @@
+from linkt_pipeline.assets.library import build_definitions as build_definitions
+
+__version__: str
