@@ -16,7 +16,9 @@ from linkt_pipeline.cli.output import echo
 )
 @click.option("--open", "show", is_flag=True, help="Show it in the browser.")
 def report(output: Path | None, show: bool) -> None:
-    """Write one self-contained HTML page about the published snapshot: credits, yields, signals, newest companies.
+    """Write one self-contained HTML page about the published snapshot.
+
+    Accounts to call, what changed this week, the budget, credits, yields, signals, newest companies, failures.
 
     The page needs no network and no BI tool, reads in light and dark, and prints. It names people, but not their
     e-mail addresses and phone numbers.

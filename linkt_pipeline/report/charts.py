@@ -23,7 +23,7 @@ def credits_over_time(credits: Sequence[tuple[date, str, float]], as_of: date) -
         cells[key] = cells.get(key, 0) + amount
     return BarChart(
         title=f"Credits by {'week' if heading == 'Week of' else 'day'} and task",
-        note=f"By the time a run was made (UTC).{not_drawn}",
+        note=f"By the day a run was made, in the time zone of its task.{not_drawn}",
         unit="credits",
         heading=heading,
         categories=categories,

@@ -19,6 +19,8 @@ COMPANIES_SHOWN = 12
 SIGNALS_SHOWN = 12
 FAILURES_SHOWN = 10
 TASKS_SHOWN = 20
+CALLS_SHOWN = 15
+NEW_COMPANIES_SHOWN = 8
 WEEKS_SHOWN = 26
 
 Row = dict[str, Any]
@@ -56,6 +58,11 @@ class ReportData:
     Attributes:
         as_of: when the snapshot was taken (UTC).
         totals: the figures at the top.
+        calls: whom to call, those with the most points first.
+        this_week: its Monday; None before anything is landed.
+        weeks: what changed in this week and the one before, as far as anything did.
+        new_companies: some of those found this week, qualified ones first.
+        budget: one row a task of the current month, the most expensive first.
         credits: day, task, credits; of the last weeks.
         actions: task, action_type, credits; of all time.
         runs: the newest finished runs, newest first.
@@ -71,6 +78,11 @@ class ReportData:
 
     as_of: datetime
     totals: Totals
+    calls: Sequence[Row]
+    this_week: date | None
+    weeks: Sequence[Row]
+    new_companies: Sequence[Row]
+    budget: Sequence[Row]
     credits: Sequence[tuple[date, str, float]]
     actions: Sequence[tuple[str, str, float]]
     runs: Sequence[Row]
@@ -98,6 +110,11 @@ def read_report(snapshot: Path) -> ReportData:
         return ReportData(
             as_of=as_of,
             totals=Totals(**totals),
+            calls=_rows(con, queries.CALL_LIST, {"rows": CALLS_SHOWN}),
+            this_week=next((row["this_week"] for row in _rows(con, queries.THIS_WEEK)), None),
+            weeks=_rows(con, queries.WEEKS),
+            new_companies=_rows(con, queries.NEW_COMPANIES, {"rows": NEW_COMPANIES_SHOWN}),
+            budget=_rows(con, queries.BUDGET, {"rows": TASKS_SHOWN}),
             credits=con.execute(queries.CREDITS, span).fetchall(),
             actions=con.execute(queries.ACTIONS).fetchall(),
             runs=_rows(con, queries.RUNS, {"rows": RUNS_SHOWN}),

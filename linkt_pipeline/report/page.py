@@ -6,7 +6,8 @@ page forbids itself scripts and every request.
 
 import os
 import re
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -83,6 +84,7 @@ def render(data: ReportData, *, made_up: bool = False) -> str:
         made_up=made_up,
         styles=Markup("\n".join(map(read_asset, ("palette.css", "palette-dark.css", "chart.css", "page.css")))),  # noqa: S704 our own files
         credit_charts=[charts.credits_over_time(data.credits, as_of), charts.credits_by_task(data.actions)],
+        changes=_changes(data.weeks),
         most_named=max((_named(run) for run in data.runs), default=0),
         longest=max((_longest(run) for run in data.runs), default=0),
         signal_charts=[
@@ -90,6 +92,26 @@ def render(data: ReportData, *, made_up: bool = False) -> str:
             charts.signals_by_type(data.signals_by_type, WEEKS_SHOWN),
         ],
     )
+
+
+_CHANGES = (
+    ("New companies", "new_companies"),
+    ("Companies found again for another ICP", "known_companies"),
+    ("New people", "new_people"),
+    ("Signals", "signals"),
+    ("Strong signals", "strong_signals"),
+    ("Companies and people that changed", "changed_entities"),
+    ("Changed facts", "changed_fields"),
+    ("Changed labels", "status_changes"),
+    ("Finished runs", "runs"),
+    ("Credits", "credits"),
+)
+
+
+def _changes(weeks: Sequence[Row]) -> list[tuple[str, Any, Any]]:
+    """Each figure with its name: of this week, and of the week before."""
+    of = {row["is_this_week"]: row for row in weeks}
+    return [(name, of.get(True, {}).get(key, 0), of.get(False, {}).get(key, 0)) for name, key in _CHANGES]
 
 
 def web_address(value: str | None) -> str | None:
@@ -121,7 +143,7 @@ def _moment(value: datetime | None) -> str:
     return "–" if value is None else f"{value.day} {value:%b %Y, %H:%M}"
 
 
-def _day(value: datetime | None) -> str:
+def _day(value: date | None) -> str:
     return "–" if value is None else f"{value.day} {value:%b %Y}"
 
 

@@ -15,9 +15,11 @@ with runs as (
 credits as (
     select
         coalesce(sum(credits), 0) as credits,
-        coalesce(sum(credits) filter (where day >= date_trunc('month', $as_of::timestamptz)::date), 0)
+        coalesce(sum(credits) filter (
+            where day >= date_trunc('month', timezone(timezone, $as_of::timestamptz))::date
+        ), 0)
             as credits_this_month
-    from marts.credits_daily
+    from marts.credits_daily, staging.time_zone
 ),
 
 companies as (
@@ -44,6 +46,47 @@ signals as (
 )
 
 from runs, credits, companies, people, signals
+"""
+
+CALL_LIST = """
+select
+    rank, name, domain, icp_names, status, score, reason, top_signal_summary, contact_name, contact_title
+from marts.call_list
+order by rank
+limit $rows
+"""
+
+WEEKS = """
+select
+    week = this_week as is_this_week, sum(new_companies) as new_companies, sum(known_companies) as known_companies,
+    sum(new_people) as new_people, sum(signals) as signals, sum(strong_signals) as strong_signals,
+    sum(changed_entities) as changed_entities, sum(changed_fields) as changed_fields,
+    sum(status_changes) as status_changes, sum(runs) as runs, sum(credits) as credits
+from marts.weekly_changes, staging.calendar
+where week in (this_week, this_week - 7)
+group by week, this_week
+"""
+
+THIS_WEEK = """
+select this_week from staging.calendar where this_week is not null
+"""
+
+NEW_COMPANIES = """
+select name, domain, icp_names, is_qualified, people_count
+from marts.accounts, staging.calendar
+where linkt_local(first_seen_at, timezone) >= this_week
+order by is_qualified desc, first_seen_at desc, company_id
+limit $rows
+"""
+
+BUDGET = """
+select
+    task, credits, estimated_credits, counted_credits, monthly_credit_limit, projected_credits, limit_reached,
+    limit_reached_on
+from marts.credits_monthly
+where is_current
+order by projected_credits desc, task
+limit $rows
 """
 
 CREDITS = """

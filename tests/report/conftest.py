@@ -42,6 +42,7 @@ def publish(tmp_path: Path, graph: ModelGraph) -> Publish:
 def few_rows(bench: Bench) -> None:
     """Two runs a month apart, one failed run, a company with a person and a signal, a copy of it, a lost id."""
     bench.put("tasks", task_id="t1", name="SaaS search", flow_name="search")
+    bench.put("task_entries", task_key="search", task_id="t1", timezone="UTC", monthly_credit_limit=10.0)
     bench.run(
         "r1",
         {("entity", "created"): ["c1", "p1"], ("signal", "created"): ["s1"]},

@@ -30,6 +30,16 @@ def test_figures_are_those_of_the_snapshot(publish):
     assert (totals.companies, totals.people, totals.signals) == (1, 1, 1), "a copy is not a company more"
     assert (totals.results_open, totals.results_lost) == (0, 1)
     assert data.actions == [("SaaS search", "enrich_person", 4.0), ("SaaS search", "search_company", 12.5)]
+    assert [(call["name"], call["reason"]) for call in data.calls] == [
+        ("Nordlicht GmbH", "Funding (high) today; e-mail of Zoë Ohm")
+    ]
+    assert [(row["task"], row["counted_credits"], row["limit_reached"]) for row in data.budget] == [
+        ("SaaS search", 12.5, True)
+    ]
+    [week] = data.weeks
+    assert (week["is_this_week"], week["signals"], week["strong_signals"], week["runs"], week["credits"]) == (
+        True, 1, 1, 1, 12.5
+    )  # fmt: skip
     assert [run["error"] for run in data.failures] == ["Rate limit exceeded"]
     assert [(loss["state"], loss["reason"], loss["ids"]) for loss in data.losses] == [("missing", "404: gone", 1)]
     assert (datetime.now(UTC) - data.as_of) < timedelta(minutes=2)
@@ -40,7 +50,9 @@ def test_page_shows_what_a_reader_looks_for(publish):
     for text in (
         "Data as of", "Nordlicht GmbH", "Zoë Ohm", "Raised a Series B", "Rate limit exceeded", "404: gone",
         "SaaS search", "16.5", "67% completed", "Credits by week and task",
-        "Signals by week and strength", "Signals by type", "30 min, documented at most 20 min", "1 updated",
+        "Signals by week and strength", "Signals by type", "Accounts to call", "Funding (high) today",
+        "e-mail of Zoë Ohm", "What changed this week", "Strong signals", "Budget", "since ",
+        "30 min, documented at most 20 min", "1 updated",
     ):  # fmt: skip
         assert text in page.text, text
     assert "https://www.news.example/a" in page.addresses
