@@ -40,6 +40,8 @@ class Check:
         problem: why it can't be run; None when it can.
         reads: the tables whose rows decide it.
         version: hash of what it says and of the macros it calls; None if rows alone don't decide it.
+        quick: SELECTs of which one gives a row if and only if ``sql`` does, and which together cost less; none if there
+            is no quicker way.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Check:
     problem: ModelFileError | None = None
     reads: tuple[ModelKey, ...] = ()
     version: str | None = None
+    quick: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,25 @@ def _key_check(model: SqlModel) -> Check | None:
         shown = dict.fromkeys([*(name for key in header.unique for name in key), *header.not_null])
         queries.append(f"select {problem}, {', '.join(map(quoted, shown))} from {table} where {condition}")  # noqa: S608
         told.append(f"Never empty: {', '.join(header.not_null)}.")
-    return _generated(model, KEY_CHECK, Severity.ERROR, queries, told)
+    check = _generated(model, KEY_CHECK, Severity.ERROR, queries, told)
+    return replace(check, quick=_quick_key_check(model)) if check else None
+
+
+def _quick_key_check(model: SqlModel) -> tuple[str, ...]:
+    """Whether any key is shared or empty, without saying which: a view is computed once and not twice."""
+    header = model.header
+    queries = []
+    for place, names in enumerate(header.unique):
+        conditions = ["count(*) > 1"]
+        if place == 0:
+            conditions += [
+                f"{quoted(name)} is null" if name in names else f"count({quoted(name)}) < count(*)"
+                for name in header.not_null
+            ]
+        columns = ", ".join(map(quoted, names))
+        having = " or ".join(conditions)
+        queries.append(f"select 1 from {relation(model.key)} group by {columns} having {having}")  # noqa: S608
+    return tuple(queries)
 
 
 def _references_check(model: SqlModel, graph: ModelGraph) -> Check | None:
@@ -206,6 +227,8 @@ def run_check(con: duckdb.DuckDBPyConnection, check: Check, *, sample: int = 20)
     if check.problem:
         raise check.problem
     try:
+        if check.quick and not any(con.execute(f"{query} limit 1").fetchone() for query in check.quick):
+            return CheckResult(check, 0, (), ())
         cursor = con.execute(f"select *, count(*) over () from ({check.sql}\n) limit {int(sample)}")  # noqa: S608
         names = tuple(column[0] for column in cursor.description or ())
         rows = cursor.fetchall()

@@ -1,6 +1,6 @@
 -- description: Entities that are known in a CRM, or another system, by an id of its own.
 -- grain: one row per entity that carries an external id.
--- materialized: view
+-- materialized: table
 -- unique: entity_id
 -- not_null: entity_id, external_source, external_id, root_entity_id
 -- references: entity_id -> staging.entities.entity_id

@@ -108,7 +108,8 @@ class Bench:
         return passed, kept
 
     def in_full(self) -> dict[str, bool]:
-        return {f"{check.model.name} {check.name}": run_check(self.con, check).passed for check in self.checks}
+        counted = {check: self.con.execute(f"select count(*) from ({check.sql})").fetchall() for check in self.checks}
+        return {f"{check.model.name} {check.name}": count == [(0,)] for check, count in counted.items()}
 
 
 @pytest.fixture(scope="module")
