@@ -50,8 +50,9 @@ def ours(url: str, count: int, folder: Path, *, by_pages: bool = False) -> Measu
     from pydantic import SecretStr
 
     from linkt_pipeline.access.client import connect
-    from linkt_pipeline.collection.fetch import Fetched, fetch_pending
+    from linkt_pipeline.collection.fetch import fetch_pending
     from linkt_pipeline.collection.lander import ENTITIES
+    from linkt_pipeline.collection.reading import Fetched
 
     warehouse = _warehouse(folder, _ids(count))
 

@@ -77,6 +77,7 @@ async def connect(
     max_body: int = DEFAULT_MAX_BODY,
     retry_for: timedelta | None = DEFAULT_RETRY_FOR,
     writes: bool = True,
+    leaves_half: bool = False,
 ) -> AsyncIterator[LinktClient]:
     """A client whose requests are paced and counted. Everything that asks the API gets its client here.
 
@@ -89,6 +90,8 @@ async def connect(
         max_body: decompressed bytes of an answer beyond which it is not read on.
         retry_for: see :class:`~linkt_pipeline.api.LinktClient`.
         writes: count the requests in the warehouse; otherwise beside it, for a few that lead to nothing.
+        leaves_half: stop at half of ``daily_request_limit``, whoever has used it: for work that can wait until
+            tomorrow, while runs that are paid for have to be watched and landed.
     """
 
     def recorded_today() -> Mapping[date, int]:
@@ -97,6 +100,8 @@ async def connect(
         with warehouse.read() as con:
             return {today: requests_on(con, today) + aside}
 
+    if leaves_half and daily_request_limit is not None:
+        daily_request_limit //= 2
     meter = UsageMeter(warehouse)
     budget = RequestBudget(
         warehouse.path.with_name("requests.window"),

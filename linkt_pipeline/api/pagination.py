@@ -32,6 +32,7 @@ async def walk_pages(
     *,
     on_malformed: OnMalformed | None = None,
     whole: bool = False,
+    first: int = 1,
 ) -> AsyncIterator[R]:
     """Every row once, in the order of the pages.
 
@@ -43,12 +44,13 @@ async def walk_pages(
         fetch: gives page n, counted from 1.
         on_malformed: told about rows that can't be read; by default they are logged. The walk goes on.
         whole: what the list does not show must not exist.
+        first: the page to begin with, where those before it were walked through already.
 
     Raises:
         IncompleteListError: of a list that is to be whole, after its last row: some rows were not seen or not readable.
     """
     seen: set[str] = set()
-    number = 0
+    number = first - 1
     full_page = 0
     unread: set[str] = set()
     empty_before = False
@@ -74,7 +76,7 @@ async def walk_pages(
         stuck = not fresh and not unreadable
         if covered or (stuck and (received > 0 or empty_before or page.total is None)):
             listed = max(page.total or 0, len(seen) + len(unread))
-            if len(seen) + len(unread) < listed:
+            if len(seen) + len(unread) < listed and first == 1:
                 _log.warning("a list ended after %d rows, though the API speaks of %d", len(seen), listed)
             if whole and len(seen) < listed:
                 raise IncompleteListError(f"{listed - len(seen)} of the {listed} rows of a list can't be read")

@@ -16,9 +16,11 @@ from linkt_pipeline.assets.checks import check_spec, checked
 from linkt_pipeline.assets.metadata import KINDS, Landed, bounded, count_rows, landed_metadata
 from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.previews import rows_markdown
+from linkt_pipeline.assets.refresh import refresh
 from linkt_pipeline.assets.resources import Backend
-from linkt_pipeline.collection.fetch import Fetched, fetch_pending
+from linkt_pipeline.collection.fetch import fetch_pending
 from linkt_pipeline.collection.lander import ENTITIES, SIGNALS, Reader
+from linkt_pipeline.collection.reading import Fetched
 from linkt_pipeline.collection.reference import ReferenceCounts, refresh_reference_data
 from linkt_pipeline.collection.runs import Collected, collect_runs
 from linkt_pipeline.executions.events import Observer
@@ -80,6 +82,11 @@ class FetchConfig(dg.Config):
 
     retry_missing: bool = Field(
         default=False, description="Ask again for ids that were missing (404) or rejected before."
+    )
+    refresh: bool = Field(
+        default=False,
+        description="Entities: read the known ICPs again, to see what was changed or deleted in Linkt itself. Signals "
+        "never change, so for them it does nothing.",
     )
 
 
@@ -181,8 +188,8 @@ def _fetched(
     named = placement.asset_key(ModelKey("linkt", "run_resources"))
     tables = {
         "entities": {
-            "entities": "**Free.** Every company, person or other entity that a run named, fetched from Linkt and kept "
-            "in its newest version.",
+            "entities": "**Free.** Every company, person or other entity that a run named or a refresh found, fetched "
+            "from Linkt and kept in its newest version, with `deleted_at` once it is deleted there.",
             "entity_versions": "Every version of an entity that was seen: one row per real change, append-only.",
         },
         "signals": {
@@ -223,6 +230,8 @@ def _fetched(
             "versions": done.versions,
             "requests": done.pages + done.reads,
         }
+        if config.refresh and reader is ENTITIES:
+            own_metadata |= refresh(context, backend).counts
         yield from _results(placement, store, tables, own, {table: own_metadata})
 
     return fetched

@@ -36,13 +36,14 @@ class Backend:
 
     @asynccontextmanager
     async def client(
-        self, *, retry_for: timedelta = DEFAULT_RETRY_FOR, writes: bool = True
+        self, *, retry_for: timedelta = DEFAULT_RETRY_FOR, writes: bool = True, leaves_half: bool = False
     ) -> AsyncIterator[LinktClient]:
         """One client for everything a step does, its requests counted in the warehouse.
 
         Args:
             retry_for: how long a read keeps trying after its first failure.
             writes: see :func:`~linkt_pipeline.access.client.connect`.
+            leaves_half: see there.
 
         Raises:
             ConfigError: there is no key.
@@ -57,6 +58,7 @@ class Backend:
             max_body=self.settings.max_body,
             retry_for=retry_for,
             writes=writes,
+            leaves_half=leaves_half,
         ) as client:
             yield client
 

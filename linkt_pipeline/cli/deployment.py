@@ -13,6 +13,7 @@ from linkt_pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from linkt_pipeline.api import LinktClient
+    from linkt_pipeline.collection.refresh import Refreshed
     from linkt_pipeline.tasks import TaskSpec
     from linkt_pipeline.warehouse.file import Warehouse
 
@@ -151,8 +152,25 @@ class Deployment:
             partial(self._client, writes=False),
         )
 
+    def refresh(self, log: Callable[[str], None]) -> "Refreshed":
+        """Read what the warehouse knows again, without a Dagster run; see :mod:`linkt_pipeline.collection.refresh`.
+
+        Args:
+            log: told what there is to say, line by line.
+        """
+        from linkt_pipeline.api import DEFAULT_RETRY_FOR
+        from linkt_pipeline.collection.refresh import refresh_entities
+
+        async def refresh() -> "Refreshed":
+            async with self._client(retry_for=DEFAULT_RETRY_FOR, leaves_half=True) as client:
+                return await refresh_entities(client, self.warehouse, log=log)
+
+        return asyncio.run(refresh())
+
     @asynccontextmanager
-    async def _client(self, *, writes: bool = True) -> "AsyncIterator[LinktClient]":
+    async def _client(
+        self, *, retry_for: timedelta = PATIENCE, writes: bool = True, leaves_half: bool = False
+    ) -> "AsyncIterator[LinktClient]":
         from linkt_pipeline.access.client import connect
 
         base_url, key = self._address()
@@ -163,8 +181,9 @@ class Deployment:
             requests_per_minute=self.settings.requests_per_minute,
             daily_request_limit=self.settings.daily_request_limit,
             max_body=self.settings.max_body,
-            retry_for=PATIENCE,
+            retry_for=retry_for,
             writes=writes,
+            leaves_half=leaves_half,
         ) as client:
             yield client
 

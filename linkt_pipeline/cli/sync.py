@@ -6,6 +6,7 @@ import click
 
 from linkt_pipeline.cli.deployment import Deployment
 from linkt_pipeline.cli.output import echo
+from linkt_pipeline.cli.refresh_view import print_refresh
 
 
 def _past(context: click.Context, parameter: click.Parameter, value: str | None) -> datetime | None:
@@ -31,7 +32,8 @@ def _past(context: click.Context, parameter: click.Parameter, value: str | None)
     help="Go back to runs updated since this time (UTC). Default: where the last sync stopped; 30 days on the first.",
 )
 @click.option("--retry-missing", is_flag=True, help="Ask again for what was missing (404) or rejected before.")
-def sync(since: datetime | None, retry_missing: bool) -> int:
+@click.option("--refresh", is_flag=True, help="Read the known ICPs again: what was changed or deleted in Linkt itself.")
+def sync(since: datetime | None, retry_missing: bool, refresh: bool) -> int:
     """Collect runs started elsewhere and everything that is pending, transform and publish it.
 
     Free: it never starts a Linkt run. It can be repeated at any time and settles what a crash left behind. Where
@@ -42,11 +44,15 @@ def sync(since: datetime | None, retry_missing: bool) -> int:
       linkt-pipeline sync
       linkt-pipeline sync --since 2026-01-01      backfill the history
       linkt-pipeline sync --retry-missing
+      linkt-pipeline sync --refresh               a request for each 100 entities that are known
     """  # noqa: D301
     deployment = Deployment.from_environment()
     deployment.prepare_folder()
     if since is None and not retry_missing:
         work = deployment.find_work()
+        if work is None and refresh:
+            print_refresh(deployment.refresh(echo))
+            refresh, work = False, deployment.find_work()
         if work is None:
             echo("nothing new")
             return 0
@@ -61,7 +67,10 @@ def sync(since: datetime | None, retry_missing: bool) -> int:
     from linkt_pipeline.warehouse.queries import settlements
 
     fetch = {"config": {"retry_missing": retry_missing}}
-    ops: dict[str, object] = {"linkt__entities": fetch, "linkt__signals": fetch}
+    ops: dict[str, object] = {
+        "linkt__entities": {"config": {**fetch["config"], "refresh": refresh}},
+        "linkt__signals": fetch,
+    }
     collect = {"retry_rejected": retry_missing} | ({"since": since.isoformat()} if since else {})
     ops["linkt__runs"] = {"config": collect}
     with showing_progress([]) as progress:

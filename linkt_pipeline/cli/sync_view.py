@@ -6,6 +6,7 @@ from typing import Any
 from linkt_pipeline.cli.dagster_run import JobResult
 from linkt_pipeline.cli.output import echo
 from linkt_pipeline.cli.progress import RESOURCES
+from linkt_pipeline.cli.refresh_view import refresh_text
 from linkt_pipeline.transform import BuildMode
 from linkt_pipeline.warehouse.queries import Settlement
 
@@ -37,6 +38,8 @@ def _lines(
             pending = resources.get(resource, Settlement()).pending
             rest = {"missing": fetched["missing"], "rejected": fetched["rejected"], "still pending": pending}
             yield name, f"{landed}, {_listed(rest, always={'missing', 'rejected'})}"
+    if (fetched := materialized.get("linkt.entities")) and "refreshed_icps" in fetched:
+        yield "refreshed", refresh_text(fetched)
     if modes := [asset["build"] for asset in materialized.values() if "build" in asset]:
         yield "models", f"{sum(mode in _REBUILT for mode in modes)} of {len(modes)} rebuilt"
     if snapshot := materialized.get("published.snapshot"):

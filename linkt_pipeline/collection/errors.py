@@ -18,3 +18,10 @@ class OtherOrganizationError(LinktPipelineError):
             "key of that organization, or give the other one a LINKT_DATA_DIR of its own. (Were these runs deleted in "
             "Linkt? Then the next `linkt-pipeline run TASK` shows that the key is right)"
         )
+
+
+class RefreshGoingError(LinktPipelineError):
+    """Another process refreshes the same warehouse."""
+
+    def __init__(self) -> None:
+        super().__init__("another refresh of this warehouse is going on; let that one finish")

@@ -1,8 +1,9 @@
 """From bodies to landed rows, a batch at a time; what differs between entities and signals is here alone."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -11,7 +12,15 @@ import polars as pl
 from linkt_pipeline.api import Entity, LinktClient, MalformedBodyError, Page, Signal, parse_entity, parse_signal
 from linkt_pipeline.collection.frames import Row, entities_frame, entity_row, rejects_frame, signal_row, signals_frame
 from linkt_pipeline.warehouse.file import Warehouse
-from linkt_pipeline.warehouse.landing import LandingCounts, land_entities, land_rejects, land_signals, mark_missing
+from linkt_pipeline.warehouse.landing import (
+    LandingCounts,
+    land_entities,
+    land_rejects,
+    land_signals,
+    mark_deleted,
+    mark_missing,
+)
+from linkt_pipeline.warehouse.state import note_change
 
 
 @dataclass(frozen=True)
@@ -102,17 +111,22 @@ class Reader:
         return Rejected(resource_id, reason, body.decode("utf-8", "replace"))
 
     def land(self, warehouse: Warehouse, batch: Batch) -> LandingCounts:
-        """Land a batch and settle its ids, in one transaction."""
+        """Land a batch and settle its ids, in one transaction. What changes nothing is no news to anybody."""
         moment = batch.read_since
         frame = self._frame(batch.rows, moment)  # before the warehouse is opened: nobody waits for it
-        with warehouse.write(threads=1) as con:
+        missed = deleted = 0
+        with warehouse.write(threads=1, news=False) as con:
             counts = self._land(con, frame)
             if batch.missing:
-                mark_missing(con, self.resource, batch.missing, at=moment)
+                missed = mark_missing(con, self.resource, batch.missing, at=moment)
+                if self.resource == "entity":
+                    deleted = mark_deleted(con, batch.missing, at=moment)
             if batch.rejected:
                 rejects = [(each.resource_id, each.reason, each.payload) for each in batch.rejected]
                 land_rejects(con, rejects_frame(self.resource, rejects, moment))
-        return counts
+            if counts.is_news or missed or deleted or batch.rejected:
+                note_change(con)
+        return replace(counts, deleted=deleted)
 
 
 async def _entity_page(client: LinktClient, icp_id: str, page: int, page_size: int) -> Page[Entity]:
@@ -129,6 +143,7 @@ async def _signal_page(client: LinktClient, icp_id: str, page: int, page_size: i
 ENTITIES = Reader(
     "entity", LinktClient.get_entity_body, _entity_page, entity_row, parse_entity, entities_frame, land_entities
 )
+REFRESHED_ENTITIES = replace(ENTITIES, _land=partial(land_entities, for_runs=False))
 SIGNALS = Reader(
     "signal", LinktClient.get_signal_body, _signal_page, signal_row, parse_signal, signals_frame, land_signals
 )

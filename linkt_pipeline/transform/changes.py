@@ -14,6 +14,7 @@ from linkt_pipeline.transform.statement import fingerprint
 from linkt_pipeline.warehouse.catalog import quoted
 
 _STAND_FOR_THE_ROW = ("fetched_at", "content_hash")
+_BESIDE_THE_ROW = frozenset({"deleted_at"})  # says something that the payload does not
 
 
 class LandedTables:
@@ -68,4 +69,6 @@ def _telling(columns: Columns) -> list[str]:
     mean reading nearly the whole warehouse. Tables without a hash are small, or have short rows.
     """
     names = list(columns)
-    return [names[0], *_STAND_FOR_THE_ROW] if set(_STAND_FOR_THE_ROW).issubset(names) else names
+    if not set(_STAND_FOR_THE_ROW).issubset(names):
+        return names
+    return [names[0], *_STAND_FOR_THE_ROW, *(name for name in names if name in _BESIDE_THE_ROW)]

@@ -127,6 +127,43 @@ def landed_run_payload(con: duckdb.DuckDBPyConnection, run_id: str) -> tuple[str
     return str(payload), fetched_at.astimezone(UTC)
 
 
+def known_icp_ids(con: duckdb.DuckDBPyConnection) -> set[str]:
+    """ICPs of reference data, runs and entities, by ids that can be asked for."""
+    rows = con.execute(
+        """
+        select icp_id from linkt.icps where regexp_full_match(icp_id, $1)
+        union
+        select icp_id from linkt.runs where regexp_full_match(icp_id, $1)
+        union
+        select icp_id from linkt.entities where deleted_at is null and regexp_full_match(icp_id, $1)
+        """,
+        [WELL_FORMED_ID],
+    ).fetchall()
+    return {icp_id for (icp_id,) in rows}
+
+
+def known_entity_ids(con: duckdb.DuckDBPyConnection, icp_id: str) -> dict[str, bool]:
+    """The entities of an ICP, by their word or, where they say nothing, that of a run; with whether each is deleted."""
+    rows = con.execute(
+        """
+        select entity_id, deleted_at is not null from linkt.entities where icp_id = $1
+        union
+        select entity_id, deleted_at is not null from linkt.entities as entity
+        join linkt.run_resources as named on named.resource_type = 'entity' and named.resource_id = entity.entity_id
+        join linkt.runs as runs on runs.run_id = named.run_id
+        where entity.icp_id is null and runs.icp_id = $1
+        """,
+        [icp_id],
+    ).fetchall()
+    return dict(rows)
+
+
+def rejected_ids(con: duckdb.DuckDBPyConnection, resource_type: str) -> set[str]:
+    """Ids of a type that are kept as rejects."""
+    rows = con.execute("select resource_id from linkt.rejects where resource_type = $1", [resource_type]).fetchall()
+    return {resource_id for (resource_id,) in rows}
+
+
 def settlements(con: duckdb.DuckDBPyConnection) -> dict[str, Settlement]:
     """How many named ids are pending, landed, missing and rejected, by resource type."""
     rows = con.execute(

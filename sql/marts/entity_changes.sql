@@ -18,7 +18,8 @@
 -- column new_value: Value after, as JSON; empty if there is none.
 -- column changed_at: When Linkt made the version; when it was fetched if Linkt does not say.
 -- column fetched_at: When this deployment fetched it.
--- column run_id: Run that named the entity when the version was fetched; empty if unknown.
+-- column run_id: Run that named the entity when the version was fetched; empty if unknown, and if a refresh found it:
+--   then somebody changed it in Linkt, or a run that went on.
 -- column history_version: Fingerprint of all versions of the entity.
 with versions as (
     select

@@ -1,4 +1,5 @@
--- description: Every landed entity in its newest version, as Linkt sent it, with its role among duplicates.
+-- description: Every landed entity that Linkt still has in its newest version, as Linkt sent it, with its role among
+--   duplicates. Those deleted in Linkt are in linkt.entities alone, with deleted_at.
 -- grain: one row per entity.
 -- materialized: view
 -- published: view
@@ -44,3 +45,4 @@ select
     updated_at,
     fetched_at
 from linkt.entities
+where deleted_at is null

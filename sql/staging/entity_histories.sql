@@ -1,4 +1,4 @@
--- description: Entities that have changed at least once, with a fingerprint of their versions.
+-- description: Entities that have changed at least once and that Linkt still has, with a fingerprint of their versions.
 -- grain: one row per entity with more than one version.
 -- materialized: table
 -- unique: entity_id
@@ -11,6 +11,7 @@
 with changed as (
     select entity_id
     from linkt.entity_versions
+    where entity_id not in (select entity_id from linkt.entities where deleted_at is not null)
     group by entity_id
     having count(*) > 1
 ),

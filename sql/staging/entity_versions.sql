@@ -1,11 +1,11 @@
--- description: Every version of every entity that was ever landed, for history.
+-- description: Every version of every entity that was ever landed, for history; also of those deleted in Linkt.
 -- grain: one row per real change of an entity.
 -- materialized: view
 -- published: view
 -- not_null: entity_id
 -- column entity_id: The entity.
 -- column content_hash: Fingerprint of the version's content.
--- column run_id: Run that named the entity when this version was fetched; empty if unknown.
+-- column run_id: Run that named the entity when this version was fetched; empty if unknown, and if a refresh found it.
 -- column version_at: When Linkt changed it to this version; when it was fetched if Linkt does not say.
 -- column fetched_at: When this deployment fetched this version.
 -- column entity_type: Type of the entity, in lower case.

@@ -8,6 +8,8 @@ import pytest
 
 from linkt_pipeline.cli.deployment import Deployment
 from linkt_pipeline.cli.main import run_command
+from linkt_pipeline.collection.reading import Fetched
+from linkt_pipeline.collection.refresh import Refreshed
 from linkt_pipeline.errors import ConfigError
 from tests.cli.command import SIGNALS
 
@@ -56,3 +58,21 @@ def test_what_is_asked_for_by_an_option_is_done_whatever_there_is_to_do(argument
     assert run_command(["sync"]) == 0
     assert run_command(["sync", *arguments]) == 2
     assert "this is as far as it goes" in capsys.readouterr().err
+
+
+def test_a_refresh_that_finds_nothing_is_told_and_leads_to_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LINKT_API_KEY", "sk-of-nobody")
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    monkeypatch.setattr(Deployment, "find_work", lambda _: None)
+    done = Refreshed(Fetched(pages=1200, reads=34), icps=3, failures=["ICP 5f: 403"], stopped="the day is over")
+    monkeypatch.setattr(Deployment, "refresh", lambda _, log: done)
+
+    assert run_command(["sync", "--refresh"]) == 0
+
+    printed = capsys.readouterr()
+    assert printed.out == (
+        "refreshed      3 ICPs with 1,234 requests: 0 new, 0 changed, 0 deleted, 0 restored\nnothing new\n"
+    )
+    assert "warning: not refreshed: ICP 5f: 403" in printed.err
+    assert "warning: the refresh goes on next time: the day is over" in printed.err

@@ -15,11 +15,13 @@ import pytest
 
 from linkt_pipeline.api import AuthenticationError, Entity, LinktApiError, LinktClient, Run
 from linkt_pipeline.collection import fetch as fetch_module
+from linkt_pipeline.collection import reading as reading_module
 from linkt_pipeline.collection.errors import OtherOrganizationError
-from linkt_pipeline.collection.fetch import Fetched, _Fetch, fetch_pending
+from linkt_pipeline.collection.fetch import _Fetch, fetch_pending
 from linkt_pipeline.collection.frames import Row, entity_row
 from linkt_pipeline.collection.land_runs import land_runs
 from linkt_pipeline.collection.lander import ENTITIES, SIGNALS, Batch, Reader
+from linkt_pipeline.collection.reading import Fetched
 from linkt_pipeline.collection.seen_run import SeenRun
 from linkt_pipeline.executions.worker import Worker
 from linkt_pipeline.sandbox import running_sandbox
@@ -89,7 +91,7 @@ def fetch(scene: Scene, reader: Reader = ENTITIES, **options: Any) -> Fetched:
 
 
 def small_batches(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
-    monkeypatch.setattr(fetch_module, "_BATCH_ROWS", rows)
+    monkeypatch.setattr(reading_module, "_BATCH_ROWS", rows)
 
 
 def books(scene: Scene) -> dict[str, int]:
@@ -530,7 +532,7 @@ def test_what_was_read_is_landed_while_the_next_answers_are_waited_for(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a small plan a batch takes half an hour to fill, and a killed process would pay for it again."""
-    monkeypatch.setattr(fetch_module, "_BATCH_AGE", timedelta(milliseconds=20))
+    monkeypatch.setattr(reading_module, "_BATCH_AGE", timedelta(milliseconds=20))
     ids = create_entities(scene, SAAS, 3)
     name(scene, None, ids)
 
@@ -557,7 +559,7 @@ def test_what_is_being_handed_over_when_a_read_fails_for_good_is_landed(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here the timer hands over a sound body and a damaged one, and waits for the second look at that."""
-    monkeypatch.setattr(fetch_module, "_BATCH_AGE", timedelta(milliseconds=200))
+    monkeypatch.setattr(reading_module, "_BATCH_AGE", timedelta(milliseconds=200))
     sound, damaged, refused = create_entities(scene, SAAS, 3)
     name(scene, None, [sound, damaged, refused])
 
@@ -643,7 +645,7 @@ def test_threads_switch_as_usual_after_fetches_at_the_same_time(scene: Scene, fa
 
 
 def test_a_failed_hand_over_keeps_both_batches() -> None:
-    first, second = fetch_module.Batch(rows=rows("a")), fetch_module.Batch(rows=rows("b"), missing=["c"])
+    first, second = Batch(rows=rows("a")), Batch(rows=rows("b"), missing=["c"])
 
     first.take_in(second)
 

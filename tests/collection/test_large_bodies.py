@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from linkt_pipeline.collection import fetch as fetch_module
+from linkt_pipeline.collection import reading as reading_module
 from linkt_pipeline.collection.lander import ENTITIES, Batch, Reader
 from linkt_pipeline.sandbox.world.records import EntityRow
 from linkt_pipeline.sandbox.world.reference_data import SAAS
@@ -54,8 +54,8 @@ def test_what_was_rejected_for_its_size_is_not_read_for_ever(scene: Scene) -> No
 
 
 def test_what_waits_to_be_landed_is_bounded_in_bytes_too(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch_module, "_BATCH_BYTES", 4 * MB)
-    monkeypatch.setattr(fetch_module, "_PARSED_BYTES", MB)
+    monkeypatch.setattr(reading_module, "_BATCH_BYTES", 4 * MB)
+    monkeypatch.setattr(reading_module, "_PARSED_BYTES", MB)
     name(scene, None, [create_entity_of(scene, MB, f"{n:024x}") for n in range(24)])
     sizes = []
 

@@ -49,7 +49,8 @@ class Version:
 def changed_ids(world: World) -> list[str]:
     """The entities that have more than one version."""
     rows = world.landed.rows("select entity_id from linkt.entity_versions group by 1 having count(*) > 1 order by 1")
-    return [entity_id for (entity_id,) in rows]
+    present = set(world.landed.ids("entities", "entity_id"))
+    return [entity_id for (entity_id,) in rows if entity_id in present]
 
 
 def _rows(world: World, ids: Collection[str]) -> Iterator[dict[str, Any]]:

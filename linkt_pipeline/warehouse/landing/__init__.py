@@ -5,6 +5,7 @@ object in another order ends in the same rows.
 """
 
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
+from linkt_pipeline.warehouse.landing.deletions import mark_deleted
 from linkt_pipeline.warehouse.landing.entities import land_entities
 from linkt_pipeline.warehouse.landing.reference import land_icps, land_queue_counts, land_sheets, land_tasks
 from linkt_pipeline.warehouse.landing.resources import (
@@ -28,6 +29,7 @@ __all__ = [
     "land_sheets",
     "land_signals",
     "land_tasks",
+    "mark_deleted",
     "mark_missing",
     "note_pending",
     "reopen_resources",

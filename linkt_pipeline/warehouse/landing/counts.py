@@ -13,6 +13,9 @@ class LandingCounts:
         unchanged: ids of which nothing had to be written.
         versions: rows appended to the history; entities only.
         rejected: ids that DuckDB can't store (their payload is no JSON it accepts), or malformed ids a run names.
+        deleted: entities that Linkt does not know any more, marked as such.
+        restored: entities that were deleted in Linkt and are there again.
+        settled: rows of the books about ids that are others now.
         unstorable: of runs and reference data, the ids that DuckDB can't store; the others of the batch landed.
     """
 
@@ -21,7 +24,15 @@ class LandingCounts:
     unchanged: int = 0
     versions: int = 0
     rejected: int = 0
+    deleted: int = 0
+    restored: int = 0
+    settled: int = 0
     unstorable: tuple[str, ...] = ()
+
+    @property
+    def is_news(self) -> bool:
+        """Whether anything was written."""
+        return any((self.inserted, self.updated, self.versions, self.rejected, self.restored, self.settled))
 
     def __add__(self, other: "LandingCounts") -> "LandingCounts":
         return LandingCounts(
@@ -30,5 +41,8 @@ class LandingCounts:
             self.unchanged + other.unchanged,
             self.versions + other.versions,
             self.rejected + other.rejected,
+            self.deleted + other.deleted,
+            self.restored + other.restored,
+            self.settled + other.settled,
             self.unstorable + other.unstorable,
         )

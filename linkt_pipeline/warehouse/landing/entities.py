@@ -9,6 +9,7 @@ import duckdb
 import polars as pl
 
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
+from linkt_pipeline.warehouse.landing.deletions import ENTITY_COLUMNS, restore_unchanged
 from linkt_pipeline.warehouse.landing.delivery import cut_from_payload, set_aside_unstorable, stage_delivery
 from linkt_pipeline.warehouse.landing.resources import UNSETTLED, settle_landed
 from linkt_pipeline.warehouse.landing.rows import replace_rows, stored_rows
@@ -25,7 +26,7 @@ _DELIVERED = cut_from_payload({"data": "$.data", "duplicate_info": "$.duplicate_
 _DECIDED = f"""
 create or replace temp table decided as
 with known as (
-    select entity_id, rowid as stored_row, updated_at, fetched_at, content_hash
+    select entity_id, rowid as stored_row, updated_at, fetched_at, content_hash, deleted_at
     from linkt.entities
     where rowid in ({stored_rows("linkt.entities", "entity_id", "delivered")})
 ),
@@ -52,7 +53,10 @@ select d.delivery, d.entity_id, known.stored_row, waiting.run_id,
         first_value((coalesce(d.updated_at, '-infinity'), d.fetched_at, d.content_hash)) over in_time
             < (coalesce(known.updated_at, '-infinity'), known.fetched_at, known.content_hash),
         false
-    ) as is_late
+    ) as is_late,
+    known.deleted_at is not null as was_deleted,
+    case when known.deleted_at >= max(d.fetched_at) over (partition by d.entity_id) then known.deleted_at end
+        as deleted_at
 from delivered as d left join known using (entity_id) left join waiting using (entity_id)
 where d.payload is not null
 window in_time as (
@@ -65,22 +69,25 @@ _ROWS = "(select delivery, stored_row from decided where is_row)"
 _SUMMARY = """
 select count(distinct entity_id), count(*) filter (is_row and stored_row is null),
     count(*) filter (is_row and stored_row is not null), count(*), coalesce(bool_or(is_late), false),
-    coalesce(bool_or(run_id is null and (is_version or is_late)), false)
+    coalesce(bool_or(run_id is null and (is_version or is_late)), false),
+    count(distinct entity_id) filter (was_deleted and deleted_at is null)
 from decided
 """
 
 
-def land_entities(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> LandingCounts:
+def land_entities(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame, *, for_runs: bool = True) -> LandingCounts:
     """Merge entities, newer wins: by ``updated_at`` (none is oldest), then by ``fetched_at`` if the content differs.
 
     An older version that arrives late never overwrites, but finds its place in the history. Ids named by runs move to
-    ``landed`` in the same transaction.
+    ``landed`` in the same transaction. One that was marked as deleted is so no more, if it was read later than that.
 
     Args:
         con: a transaction.
         frame: :data:`~linkt_pipeline.warehouse.schemas.ENTITIES_FRAME`; an id may come more than once. A column
             ``content_hash`` (from :func:`~linkt_pipeline.warehouse.landing.content.content_hashes`) is used if present,
             so that it can be computed before the warehouse is opened.
+        for_runs: they were read because runs name them. If not, a version that no run waits for has no run: whoever
+            made it, it was not the run that named the entity long ago.
 
     Returns:
         What happened to each id.
@@ -88,14 +95,27 @@ def land_entities(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landin
     if frame.is_empty():
         return LandingCounts()
     staged = stage_delivery(con, "delivered", frame, _KEPT, _DELIVERED)
-    ((delivered, inserted, updated, storable, some_late, some_unasked),) = con.execute(_DECIDED + _SUMMARY).fetchall()
+    ((delivered, inserted, updated, storable, some_late, some_unasked, restored),) = con.execute(
+        _DECIDED + _SUMMARY
+    ).fetchall()
     rejected = 0
     if storable < len(staged):
         rejected = len(set_aside_unstorable(con, "delivered", staged, "entity", "entity_id"))
-    versions = append_versions(con, some_late=some_late, some_unasked=some_unasked)
+    versions = append_versions(con, some_late=some_late, some_unasked=some_unasked and for_runs)
+    if restored:
+        restore_unchanged(con)
     if inserted or updated:
-        columns = [*_KEPT, "data", "duplicate_info"]
-        source = f"delivered where delivery in (select delivery from {_ROWS})"  # noqa: S608
-        replace_rows(con, "linkt.entities", _ROWS, columns, columns, source=source, some_stored=updated > 0)
-    settle_landed(con, "entity", "delivered", "entity_id")
-    return LandingCounts(inserted, updated, delivered - inserted - updated, versions, rejected)
+        source = "(select d.*, deleted_at from delivered as d join decided using (delivery) where is_row)"
+        replace_rows(
+            con, "linkt.entities", _ROWS, ENTITY_COLUMNS, ENTITY_COLUMNS, source=source, some_stored=updated > 0
+        )
+    settled = settle_landed(con, "entity", "delivered", "entity_id")
+    return LandingCounts(
+        inserted,
+        updated,
+        delivered - inserted - updated,
+        versions,
+        rejected,
+        restored=restored,
+        settled=settled,
+    )

@@ -21,7 +21,7 @@ MISSING = "404: Linkt does not know this id (any more)"
 UNSETTLED = "state in ('pending', 'missing', 'rejected')"  # not landed, so that a read may still land it
 
 
-def settle_landed(con: duckdb.DuckDBPyConnection, resource_type: str, delivered: str, key: str) -> None:
+def settle_landed(con: duckdb.DuckDBPyConnection, resource_type: str, delivered: str, key: str) -> int:
     """Move the ids of a delivery to ``landed`` and forget their rejects.
 
     Args:
@@ -29,8 +29,12 @@ def settle_landed(con: duckdb.DuckDBPyConnection, resource_type: str, delivered:
         resource_type: ``entity`` or ``signal``.
         delivered: a table of what arrived, with its id column ``key`` and ``fetched_at``.
         key: name of that id column.
+
+    Returns:
+        Rows of the books that are others now.
     """
-    con.execute(
+    landed = count(
+        con,
         f"""
         update linkt.run_resources as named
         set state = 'landed', landed_at = now(), last_error = null
@@ -38,11 +42,15 @@ def settle_landed(con: duckdb.DuckDBPyConnection, resource_type: str, delivered:
         where named.resource_id = arrived.resource_id
             and named.resource_type = {literal(resource_type)}
             and {UNSETTLED}
-            and coalesce(named.named_at, '-infinity') <= arrived.fetched_at;
-
+            and coalesce(named.named_at, '-infinity') <= arrived.fetched_at
+        """,  # noqa: S608
+    )
+    return landed + count(
+        con,
+        f"""
         delete from linkt.rejects
         where resource_type = {literal(resource_type)} and resource_id in (select {key} from {delivered})
-        """  # noqa: S608
+        """,  # noqa: S608
     )
 
 
@@ -134,7 +142,7 @@ def mark_missing(con: duckdb.DuckDBPyConnection, resource_type: str, ids: Sequen
         at: when the requests were sent (the earliest of them).
 
     Returns:
-        Rows of ``run_resources`` that are now missing. A row landed for an earlier run stays landed.
+        Rows of the books that are others now. A row landed for an earlier run stays landed.
     """
     if not ids:
         return 0
@@ -153,11 +161,11 @@ def mark_missing(con: duckdb.DuckDBPyConnection, resource_type: str, ids: Sequen
         """,
         [resource_type, MISSING],
     )
-    con.execute(
+    return changed + count(
+        con,
         "delete from linkt.rejects where resource_type = $1 and resource_id in (select resource_id from gone)",
         [resource_type],
     )
-    return changed
 
 
 def note_pending(con: duckdb.DuckDBPyConnection, resource_type: str, reasons: Mapping[str, str]) -> None:

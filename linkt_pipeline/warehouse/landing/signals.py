@@ -59,5 +59,5 @@ def land_signals(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landing
         select = [f'"{name}"' for name in columns]
         source = f"delivered_signals where delivery in (select delivery from {_ROWS})"  # noqa: S608
         replace_rows(con, "linkt.signals", _ROWS, columns, select, source=source, some_stored=updated > 0)
-    settle_landed(con, "signal", "delivered_signals", "signal_id")
-    return LandingCounts(inserted, updated, delivered - inserted - updated, rejected=rejected)
+    settled = settle_landed(con, "signal", "delivered_signals", "signal_id")
+    return LandingCounts(inserted, updated, delivered - inserted - updated, rejected=rejected, settled=settled)

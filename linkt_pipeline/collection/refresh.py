@@ -1,0 +1,270 @@
+"""Read again what the warehouse knows, so that it stays true: labels set and rows deleted in Linkt's own screens.
+
+Nothing tells what changed in Linkt without a run, so each known ICP is read page by page, for a hundredth of the
+requests of single reads. What its pages show is landed, named by a run or not. What they don't show may be deleted, or
+left out by a list that shifted, ended early or lies: a list is no verdict, so each of these is read by itself, and only
+a 404 marks it as deleted.
+
+Signals never change in Linkt, and their list looks back 90 days at most, so they are left alone.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+
+from linkt_pipeline.access.errors import DailyLimitReachedError
+from linkt_pipeline.api import (
+    AuthenticationError,
+    LinktApiError,
+    LinktClient,
+    MalformedBodyError,
+    NotFoundError,
+    Page,
+    RateLimitedError,
+    RefusedError,
+    ReplyLostError,
+    ServerError,
+    UnexpectedRedirectError,
+)
+from linkt_pipeline.api.models import Entity
+from linkt_pipeline.api.pagination import walk_pages
+from linkt_pipeline.collection.errors import RefreshGoingError
+from linkt_pipeline.collection.lander import REFRESHED_ENTITIES, Rejected
+from linkt_pipeline.collection.planner import PAGE_SIZE
+from linkt_pipeline.collection.reading import CONCURRENCY, Fetched, Progress, Reading
+from linkt_pipeline.collection.refresh_state import Place, RefreshState
+from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.files import exclude_rivals
+from linkt_pipeline.warehouse.queries import known_entity_ids, known_icp_ids, rejected_ids
+
+Log = Callable[[str], None]
+
+# So many entities that no page shows are asked for at a time. If all of a group are there, the list leaves out what is
+# there, and asking on would cost a request for each row of the warehouse.
+_ASKED_AT_ONCE = 20
+_FAILURES_TO_STOP = 3  # so many lists in a row that can't be read are an outage
+
+
+@dataclass
+class Refreshed:
+    """What one refresh did.
+
+    Attributes:
+        fetched: pages and single reads, and what landing changed.
+        icps: ICPs that were read to the end.
+        failures: ICPs whose list can't be read for now, with the reason; nothing of theirs was taken for deleted.
+        stopped: why it ended before the last ICP; the next one goes on there.
+    """
+
+    fetched: Fetched = field(default_factory=Fetched)
+    icps: int = 0
+    failures: list[str] = field(default_factory=list)
+    stopped: str | None = None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What it did, in figures."""
+        return {
+            "refreshed_icps": self.icps,
+            "refreshed_new": self.fetched.inserted,
+            "refreshed_changed": self.fetched.updated,
+            "deleted": self.fetched.deleted,
+            "restored": self.fetched.restored,
+            "refresh_requests": self.fetched.pages + self.fetched.reads,
+        }
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know, one line each."""
+        told = [f"not refreshed: {failure}" for failure in self.failures]
+        told += [f"can't be read for now: {failure}" for failure in self.fetched.failures]
+        return [*told, f"the refresh goes on next time: {self.stopped}"] if self.stopped else told
+
+
+async def refresh_entities(
+    client: LinktClient,
+    warehouse: Warehouse,
+    *,
+    log: Log = lambda _: None,
+    progress: Progress = lambda _: None,
+    concurrency: int = CONCURRENCY,
+) -> Refreshed:
+    """Read the known ICPs again: at most their pages, one more for each, and one for each entity no page shows.
+
+    Where the requests of the day end it, the next one goes on at that page.
+
+    Args:
+        client: the API.
+        warehouse: what is known; receives the rows.
+        log: told one line for each ICP about which there is something to say.
+        progress: called after every landed batch.
+        concurrency: single reads in flight.
+
+    Raises:
+        RefreshGoingError: another process is at it.
+        OtherOrganizationError: the key shows nothing of what the warehouse knows; nothing was marked or landed.
+        LinktApiError: the API can't be reached or refuses the key. What was read is landed.
+    """
+    if not warehouse.exists:
+        return Refreshed()
+    with _alone(warehouse):
+        refreshing = _Refresh(client, warehouse, progress, concurrency, log)
+        await refreshing.run()
+    return refreshing.refreshed
+
+
+@contextmanager
+def _alone(warehouse: Warehouse) -> Iterator[None]:
+    """One refresh at a time: each of two would read everything, and hold 404s that the other one has outdated."""
+    path = warehouse.path.with_name("refresh.lock")
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b") as file:
+        if not exclude_rivals(file):
+            raise RefreshGoingError
+        yield
+
+
+@dataclass
+class _Icp:
+    """An ICP that is being refreshed.
+
+    Attributes:
+        icp_id: its id.
+        page: the next page of its list; None once the list is read.
+        known: entities of the warehouse, deleted ones included.
+        rejected: ids that are kept as rejects.
+        unseen: known entities, not deleted so far, that no page has shown.
+        asked_up_to: the last that was asked for, where some are left for another time.
+    """
+
+    icp_id: str
+    page: int | None
+    known: frozenset[str]
+    rejected: frozenset[str]
+    unseen: set[str]
+    asked_up_to: str | None = None
+
+
+class _Refresh(Reading):
+    def __init__(
+        self, client: LinktClient, warehouse: Warehouse, progress: Progress, concurrency: int, log: Log
+    ) -> None:
+        super().__init__(client, warehouse, REFRESHED_ENTITIES, progress, concurrency)
+        self.log = log
+        self.refreshed = Refreshed(self.done)
+        self.state = RefreshState()
+        self.failed_in_a_row = 0
+
+    async def _run(self) -> None:
+        try:
+            for icp_id in await self._on_thread(self._begin):
+                await self._refresh(icp_id)
+        except DailyLimitReachedError:
+            self.refreshed.stopped = "as many of the day's requests as a refresh may take are used up"
+        except RateLimitedError as error:
+            self.refreshed.stopped = str(error)
+        else:
+            await self._on_thread(self._keep, self.state.finished(datetime.now(UTC)))
+
+    def _begin(self) -> list[str]:
+        with self.warehouse.read() as con:
+            self.state = RefreshState.read(con)
+            return self.state.left(known_icp_ids(con))
+
+    def _keep(self, state: RefreshState) -> None:
+        self.state = state
+        with self.warehouse.write(news=False) as con:
+            state.write(con)
+
+    async def _refresh(self, icp_id: str) -> None:
+        icp = await self._on_thread(self._known_of, icp_id)
+        try:
+            await self._land_beside(self._look_through(icp))
+        except (LinktApiError, DailyLimitReachedError):  # not one of landing: what was read before it is landed
+            unseen = () if icp.page == 1 else tuple(sorted(icp.unseen))
+            await self._on_thread(self._keep, self.state.stopped_at(Place(icp_id, icp.page, unseen)))
+            raise
+        await self._on_thread(self._keep, self.state.passed(icp_id, icp.asked_up_to))
+
+    def _known_of(self, icp_id: str) -> _Icp:
+        with self.warehouse.read() as con:
+            known = known_entity_ids(con, icp_id)
+            rejected = rejected_ids(con, "entity")
+        unseen = {entity_id for entity_id, is_deleted in known.items() if not is_deleted}
+        begun = self.state.place if self.state.place and self.state.place.icp_id == icp_id else Place(icp_id)
+        if begun.page != 1:
+            unseen &= set(begun.unseen)
+        return _Icp(icp_id, begun.page, frozenset(known), frozenset(rejected), unseen)
+
+    async def _look_through(self, icp: _Icp) -> None:
+        if icp.page is not None and not await self._read_list(icp, icp.page):
+            return
+        icp.page = None
+        self.refreshed.icps += 1
+        if icp.unseen:
+            await self._ask_for_unseen(icp)
+
+    async def _read_list(self, icp: _Icp, first: int) -> bool:
+        """Whether it came to its end, whatever it has shown."""
+
+        def keep(error: MalformedBodyError) -> None:
+            self._keep_unreadable(icp, error)
+
+        try:
+            async for entity in walk_pages(partial(self._read_page, icp), first=first, on_malformed=keep):
+                icp.unseen.discard(entity.id)
+                self.batch.rows.append(self.reader.row(entity))
+                self.batch.size += len(entity.payload)
+        except NotFoundError:  # the ICP was deleted; by id, each of its entities gets a verdict of its own
+            self.log(f"Linkt has no list of ICP {icp.icp_id} any more")
+        except AuthenticationError:
+            raise
+        except (MalformedBodyError, ServerError, ReplyLostError, RefusedError, UnexpectedRedirectError) as error:
+            self.refreshed.failures.append(f"ICP {icp.icp_id}: {error}")
+            self.failed_in_a_row += 1
+            if self.failed_in_a_row >= _FAILURES_TO_STOP:
+                raise
+            return False
+        self.failed_in_a_row = 0
+        return True
+
+    async def _read_page(self, icp: _Icp, number: int) -> Page[Entity]:
+        icp.page = number  # all rows of the one before are in a batch
+        await self._hand_over_if_full()
+        sent_at = datetime.now(UTC)
+        page = await self.reader.read_page(self.client, icp.icp_id, number, PAGE_SIZE)
+        self.done.pages += 1
+        if any(entity.id in icp.known for entity in page.items):
+            self.organization.confirm()
+        elif page.items:  # they may be strangers
+            await self.organization.require()
+        self.batch.read_since = min(self.batch.read_since, sent_at)
+        return page
+
+    def _keep_unreadable(self, icp: _Icp, error: MalformedBodyError) -> None:
+        """A row that can't be read is there; what the warehouse knows of it stays."""
+        icp.unseen.discard(error.subject)
+        self.done.failures.append(f"{error.subject}: {error}")
+        if error.subject not in icp.known | icp.rejected:
+            self.batch.rejected.append(Rejected(error.subject, error.reason, error.payload))
+
+    async def _ask_for_unseen(self, icp: _Icp) -> None:
+        await self.organization.require()
+        self.log(
+            f"ICP {icp.icp_id}: {len(icp.unseen):,} of the {len(icp.known):,} entities known of it are on no page; "
+            "they are asked for by id"
+        )
+        in_turn = self.state.in_turn(icp.icp_id, icp.unseen)
+        for start in range(0, len(in_turn), _ASKED_AT_ONCE):
+            gone, chunk = self.gone, in_turn[start : start + _ASKED_AT_ONCE]
+            await self._read_each(chunk)
+            icp.unseen -= set(chunk)
+            if self.gone == gone and icp.unseen:
+                icp.asked_up_to = chunk[-1]
+                self.log(
+                    f"ICP {icp.icp_id}: its list leaves out entities that are there; {len(icp.unseen):,} more are left "
+                    "to the next refresh"
+                )
+                return
