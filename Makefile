@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Dozens of processes are started by the tests; without this each would compile every module again where it is set.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test lint ui bench docs lock screenshots dist clean
 
 demo: $(VENV)/.installed
