@@ -42,6 +42,7 @@ COMMANDS = {
     "lookup": Subcommand("lookup", "lookup", "Show what is known of a record of your CRM by its id there."),
     "report": Subcommand("report", "report", "Write one HTML page with charts of the published snapshot."),
     "ui": Subcommand("ui", "ui", "Start Dagster's web UI and daemon with this deployment's instance."),
+    "runs": Subcommand("runs", "runs", "List runs of the warehouse, or those that Linkt lists now."),
     "queue": Subcommand("queue", "queue", "Show how far a Linkt run has come."),
     "cancel": Subcommand("cancel", "cancel", "Cancel a Linkt run."),
     "adopt": Subcommand("adopt", "adopt", "Say by hand which Linkt run a task is waiting for."),

@@ -1,34 +1,20 @@
 """``linkt-pipeline sync``."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import click
 
 from linkt_pipeline.cli.deployment import Deployment
+from linkt_pipeline.cli.moments import past_moment_of
 from linkt_pipeline.cli.output import echo
 from linkt_pipeline.cli.refresh_view import print_refresh
-
-
-def _past(context: click.Context, parameter: click.Parameter, value: str | None) -> datetime | None:
-    """The date or time that was given, as an aware time that is not to come."""
-    del context, parameter
-    if value is None:
-        return None
-    try:
-        moment, now = datetime.fromisoformat(value), datetime.now(UTC)
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is no date such as 2026-01-31 or 2026-01-31T06:30 (UTC)") from None
-    moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    if moment > now:
-        raise click.BadParameter(f"{moment:%Y-%m-%d %H:%M} UTC is in the future; it is {now:%Y-%m-%d %H:%M} UTC now")
-    return moment
 
 
 @click.command("sync")
 @click.option(
     "--since",
     metavar="DATE",
-    callback=_past,
+    callback=past_moment_of,
     help="Go back to runs updated since this time (UTC). Default: where the last sync stopped; 30 days on the first.",
 )
 @click.option("--retry-missing", is_flag=True, help="Ask again for what was missing (404) or rejected before.")

@@ -221,6 +221,9 @@ def test_queue_and_cancel(live, api):
     api.inject("run_life=60")
     run_id = start_elsewhere(api, SEARCH)
     wait_until(lambda: "processing" in live("queue", run_id).out, "work in the queue")
+    part = live("queue", run_id, "--limit", "1", "--offset", "1").out
+    assert re.search(r"queued \d\d:\d\d:\d\d", part)
+    assert re.search(r"2 to 2 of \d+; --offset 2 shows more", part)
 
     cancelled = live("cancel", run_id)
     assert cancelled.code == 0, cancelled.err
