@@ -7,18 +7,13 @@ leaves the folder with what its steps printed. An instance with storage of anoth
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
-from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
-from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
-from sqlalchemy.engine import Connection
 
-_INDEX = "index"
+from linkt_pipeline.assets.dagster_internals import SqliteFiles
+
 _UNFINISHED_AFTER = 24 * 3600  # seconds; a run's file is younger than its row for a moment
 _WORTH_IT = 1_000_000  # bytes
 _PATIENCE = 1.0  # seconds; whoever uses a file has precedence
@@ -27,49 +22,28 @@ _PATIENCE = 1.0  # seconds; whoever uses a file has precedence
 def delete_files(instance: dg.DagsterInstance, run_id: str) -> None:
     """Remove what is left of a run that was deleted."""
     shutil.rmtree(Path(instance.storage_directory()) / run_id, ignore_errors=True)
-    events = instance.event_log_storage
-    if not isinstance(events, SqliteEventLogStorage):
-        return
-    with events.index_connection() as index:
-        index.execute(AssetCheckExecutionsTable.delete().where(AssetCheckExecutionsTable.c.run_id == run_id))
-    file = Path(events.path_for_shard(run_id))
-    for path in (file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm"), file):
-        path.unlink(missing_ok=True)  # the file comes last: by it an unfinished deletion is found
+    files = SqliteFiles(instance)
+    files.forget_checks(run_id)
+    if file := files.of_run(run_id):
+        for path in (file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm"), file):
+            path.unlink(missing_ok=True)  # the file comes last: by it an unfinished deletion is found
 
 
 def finish_deletions(instance: dg.DagsterInstance) -> None:
     """Remove files of runs whose deletion was cut short, or that a look at a deleted run has made anew."""
-    events = instance.event_log_storage
-    if not isinstance(events, SqliteEventLogStorage):
-        return
+    files = SqliteFiles(instance)
     before = time.time() - _UNFINISHED_AFTER
-    for run_id in events.get_all_run_ids():
-        file = Path(events.path_for_shard(run_id))
-        if file.stat().st_mtime < before and not instance.has_run(run_id):
-            events.delete_events(run_id)
+    for run_id in files.runs_with_a_file():
+        file = files.of_run(run_id)
+        if file and file.stat().st_mtime < before and not instance.has_run(run_id):
+            instance.event_log_storage.delete_events(run_id)
             delete_files(instance, run_id)
 
 
 def give_space_back(instance: dg.DagsterInstance) -> None:
     """Shrink Dagster's SQLite files of which a quarter is unused; one that somebody else is using is left alone."""
-    for path in _databases(instance):
+    for path in SqliteFiles(instance).databases():
         _vacuum(path)
-
-
-def _databases(instance: dg.DagsterInstance) -> Iterator[Path]:
-    events, runs, schedules = instance.event_log_storage, instance.run_storage, instance.schedule_storage
-    if isinstance(events, SqliteEventLogStorage):
-        yield Path(events.path_for_shard(_INDEX))
-    if isinstance(runs, SqliteRunStorage):
-        with runs.connect() as connection:
-            yield _path(connection)
-    if isinstance(schedules, SqliteScheduleStorage):
-        with schedules.connect() as connection:
-            yield _path(connection)
-
-
-def _path(connection: Connection) -> Path:
-    return Path(str(connection.engine.url.database))
 
 
 def _vacuum(path: Path) -> None:

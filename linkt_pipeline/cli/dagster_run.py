@@ -11,14 +11,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
-from dagster._core.definitions.events import AssetKey
-from dagster._core.events import RunFailureReason
-from dagster._core.instance.ref import InstanceRef
-from dagster._core.utils import make_new_run_id
 
 from linkt_pipeline.assets.askers import ASKED_BY_TAG
+from linkt_pipeline.assets.dagster_internals import instance_without_capture
 from linkt_pipeline.assets.housekeeping import delete_some_old_runs, retention_of
 from linkt_pipeline.assets.location import build_location
 from linkt_pipeline.assets.old_runs import REPOSITORY_TAG
@@ -128,7 +126,7 @@ def run_job(
         KeyboardInterrupt: SIGINT or SIGTERM came; the Dagster run is recorded as interrupted.
     """
     _quiet_dagster()
-    run_id = make_new_run_id()
+    run_id = str(uuid4())
     with open_instance(settings) as instance:
         release_dead_runs(instance)
         instance.add_event_listener(run_id, _step_listener(on_step))
@@ -172,9 +170,7 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     Dagster would lead this process's stdout through a file and two watchers, which delays the display and shows
     their tracebacks at Ctrl-C.
     """
-    no_capture = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
-    instance = InstanceRef.from_dir(str(settings.root), overrides={"compute_logs": no_capture})
-    return dg.DagsterInstance.from_ref(instance)
+    return instance_without_capture(settings.root)
 
 
 def release_dead_runs(instance: dg.DagsterInstance) -> list[str]:
@@ -244,7 +240,7 @@ def _was_interrupted(events: Sequence[dg.DagsterEvent]) -> bool:
     """Without raising, Dagster makes a failure of an interrupt, and ends the run; so does DuckDB within a query."""
     return any(
         event.event_type is dg.DagsterEventType.RUN_FAILURE
-        and event.job_failure_data.failure_reason is RunFailureReason.UNEXPECTED_TERMINATION
+        and getattr(event.job_failure_data.failure_reason, "value", None) == "UNEXPECTED_TERMINATION"
         for event in events
     ) or any(DUCKDB_INTERRUPTED in failure.message for failure in _failures(events))
 
@@ -294,5 +290,5 @@ def _materialized(events: Sequence[dg.DagsterEvent]) -> Iterator[tuple[str, dict
             yield _name(materialization.asset_key), metadata
 
 
-def _name(key: AssetKey) -> str:
+def _name(key: dg.AssetKey) -> str:
     return ".".join(key.path)

@@ -1,0 +1,126 @@
+"""All that is taken from Dagster's private modules, and what is done in its place where a release has moved it.
+
+Nothing else in this package imports a name of Dagster's that begins with ``_``, so that a range of releases will do.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+_NO_CAPTURE = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+_INDEX = "index"
+_STOP_SECONDS = 60.0
+
+
+class SqliteFiles:
+    """Dagster's SQLite files of one instance; empty where it has other storage, or where they are not known."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self._instance = instance
+        self._events = self._runs = self._schedules = None
+        try:
+            from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+            from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+            from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
+            from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
+        except ImportError:  # what Dagster's public deletion leaves behind stays
+            return
+        self._checks = AssetCheckExecutionsTable
+        events, runs, schedules = instance.event_log_storage, instance.run_storage, instance.schedule_storage
+        self._events = events if isinstance(events, SqliteEventLogStorage) else None
+        self._runs = runs if isinstance(runs, SqliteRunStorage) else None
+        self._schedules = schedules if isinstance(schedules, SqliteScheduleStorage) else None
+
+    def of_run(self, run_id: str) -> Path | None:
+        """The database of a run's events."""
+        return Path(self._events.path_for_shard(run_id)) if self._events else None
+
+    def runs_with_a_file(self) -> Sequence[str]:
+        """Ids of the runs that have a database of events."""
+        return self._events.get_all_run_ids() if self._events else ()
+
+    def forget_checks(self, run_id: str) -> None:
+        """Remove a run's evaluations of checks, which Dagster keeps when the run is deleted."""
+        if self._events:
+            with self._events.index_connection() as index:
+                index.execute(self._checks.delete().where(self._checks.c.run_id == run_id))
+
+    def databases(self) -> Iterator[Path]:
+        """Those that all runs share."""
+        if self._events:
+            yield Path(self._events.path_for_shard(_INDEX))
+        for storage in (self._runs, self._schedules):
+            if storage:
+                with storage.connect() as connection:
+                    yield Path(str(connection.engine.url.database))
+
+
+def instance_without_capture(folder: Path) -> dg.DagsterInstance:
+    """The instance in a folder, which leaves what steps print where it is.
+
+    Where a release can't be told so, the instance captures it, which only delays the display. ``DAGSTER_HOME`` must
+    name the folder.
+    """
+    try:
+        from dagster._core.instance.ref import InstanceRef
+
+        return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides={"compute_logs": _NO_CAPTURE}))
+    except (ImportError, AttributeError, TypeError):
+        return dg.DagsterInstance.get()
+
+
+def run_dev_with_webserver(module: str) -> None:
+    """``dagster dev`` with another module in place of Dagster's web server, until it is interrupted.
+
+    ``dagster dev`` has no option for that, so the name of the module it starts is exchanged. Where a release starts its
+    web server in another way, that server and the daemon are started here, and stopped together.
+
+    Args:
+        module: takes the options of ``dagster-webserver``.
+    """
+    try:
+        import dagster._cli.dev as dev
+        from dagster_shared.ipc import open_ipc_subprocess
+
+        command: Callable[[], None] = dev.dev_command
+        if not hasattr(dev, "open_ipc_subprocess"):
+            raise ImportError("dagster dev starts its services in another way")
+    except (ImportError, AttributeError):
+        _run_apart(module, sys.argv[1:])
+        return
+
+    def start(parts: Sequence[str], **options: Any) -> "subprocess.Popen[bytes]":
+        return open_ipc_subprocess([module if part == "dagster_webserver" else part for part in parts], **options)
+
+    dev.open_ipc_subprocess = start
+    command()
+
+
+def _run_apart(module: str, options: Sequence[str]) -> None:
+    """The web server with all options, and the daemon with those that name the code location."""
+    of_daemon = [part for name in ("-w", "--log-level") if name in options for part in _option(options, name)]
+    commands = [
+        [sys.executable, "-W", "ignore", "-m", module, *options],
+        [str(Path(sys.executable).with_name("dagster-daemon")), "run", *of_daemon],
+    ]
+    services = [subprocess.Popen(command) for command in commands]  # noqa: S603 our own interpreter
+    try:
+        while all(service.poll() is None for service in services):
+            time.sleep(0.2)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for service in services:
+            service.terminate()
+        for service in services:
+            service.wait(timeout=_STOP_SECONDS)
+
+
+def _option(options: Sequence[str], name: str) -> Sequence[str]:
+    place = list(options).index(name)
+    return options[place : place + 2]

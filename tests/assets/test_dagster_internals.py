@@ -1,0 +1,104 @@
+"""What Dagster's private modules are used for, with them and as if a release had moved them."""
+
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from linkt_pipeline.assets import dagster_internals
+from linkt_pipeline.assets.dagster_internals import SqliteFiles, instance_without_capture, run_dev_with_webserver
+from linkt_pipeline.assets.instance_files import finish_deletions, give_space_back
+from linkt_pipeline.assets.old_runs import delete_runs
+from tests.paths import PROJECT_ROOT
+
+MOVED = (
+    "dagster._core.storage.event_log.sqlite.sqlite_event_log",
+    "dagster._core.instance.ref",
+    "dagster._cli.dev",
+)
+
+
+@pytest.fixture(params=[False, True], ids=["as they are", "moved"])
+def moved(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether the private modules can't be imported."""
+    if request.param:
+        for name in MOVED:
+            monkeypatch.setitem(sys.modules, name, None)
+    return request.param
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_no_other_file_imports_what_is_private() -> None:
+    files = {
+        str(path.relative_to(PROJECT_ROOT))
+        for path in (PROJECT_ROOT / "linkt_pipeline").rglob("*.py")
+        if any(name in path.read_text(encoding="utf-8") for name in ("dagster._", "from dagster import _"))
+    }
+    assert files == {"linkt_pipeline/assets/dagster_internals.py"}
+
+
+def test_an_instance_is_opened_and_a_run_deleted(home: Path, moved: bool) -> None:
+    @dg.op
+    def nothing() -> None:
+        print("something")
+
+    @dg.job
+    def job() -> None:
+        nothing()
+
+    with instance_without_capture(home) as instance:
+        assert ("NoOp" in type(instance.compute_log_manager).__name__) is not moved
+        result = job.execute_in_process(instance=instance)
+        file = home / "history" / "runs" / f"{result.run_id}.db"
+        assert file.exists()
+        delete_runs(instance, [result.run_id])
+        finish_deletions(instance)
+        give_space_back(instance)
+        assert not instance.has_run(result.run_id)
+        assert file.exists() is moved
+        assert len(list(SqliteFiles(instance).databases())) == (0 if moved else 3)
+
+
+def test_other_storage_has_no_files() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert list(SqliteFiles(instance).databases()) == []
+
+
+def test_the_web_server_of_dev_is_exchanged(moved: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the place where it is exchanged, web server and daemon are started side by side."""
+    started: list[list[str]] = []
+
+    class Service:
+        def __init__(self, parts: list[str], **options: object) -> None:
+            started.append(list(parts))
+
+        def poll(self) -> int:
+            return 0
+
+        def terminate(self) -> None: ...
+
+        def wait(self, timeout: float) -> None: ...
+
+    monkeypatch.setattr(sys, "argv", ["dev", "-w", "workspace.yaml", "-p", "3123", "--log-level", "warning"])
+    if moved:
+        monkeypatch.setattr(dagster_internals.subprocess, "Popen", Service)
+        run_dev_with_webserver("our.webserver")
+        server, daemon = started
+        assert server[-7:] == ["our.webserver", "-w", "workspace.yaml", "-p", "3123", "--log-level", "warning"]
+        assert daemon[1:] == ["run", "-w", "workspace.yaml", "--log-level", "warning"]
+        return
+    import dagster._cli.dev as dev
+    import dagster_shared.ipc
+
+    monkeypatch.setattr(dagster_shared.ipc, "open_ipc_subprocess", Service)
+    monkeypatch.setattr(dev, "open_ipc_subprocess", dev.open_ipc_subprocess)
+    monkeypatch.setattr(dev, "dev_command", lambda: dev.open_ipc_subprocess(["-m", "dagster_webserver", "-p", "3123"]))
+    run_dev_with_webserver("our.webserver")
+    assert started == [["-m", "our.webserver", "-p", "3123"]]
