@@ -81,11 +81,6 @@ class Throttle:
         found = self._search.in_force
         return min(self._said, found) if self._said and found else self._said or found
 
-    @property
-    def paused_for(self) -> timedelta:
-        """What is left of the pause the server ordered."""
-        return timedelta(seconds=max(0.0, self._paused_until - self._clock()))
-
     async def acquire(self, *, patience: timedelta | None = None) -> float:
         """Wait for this request's turn. Each call must be followed by one :meth:`observe`.
 

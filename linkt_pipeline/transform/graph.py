@@ -1,6 +1,6 @@
 """All models that can be built, in an order in which they can."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -50,14 +50,6 @@ class ModelGraph:
     def published_views(self) -> frozenset[str]:
         """The views that stay views in the published copy, by ``schema.view``."""
         return frozenset(str(key) for key, model in self.models.items() if model.header.stays_view)
-
-    def with_descendants(self, keys: Iterable[ModelKey]) -> list[SqlModel]:
-        """The models among ``keys`` and everything built from them, parents first; keys may be sources."""
-        wanted = set(keys)
-        for key, parents in self.parents.items():
-            if wanted.intersection(parents):
-                wanted.add(key)
-        return [model for key, model in self.models.items() if key in wanted]
 
     def ancestors(self, key: ModelKey) -> set[ModelKey]:
         """Every model and source that ``key`` is made of."""

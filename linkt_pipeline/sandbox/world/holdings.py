@@ -1,6 +1,6 @@
 """Everything the sandbox's organisation owns, in memory for reading and in the store for the next start."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -118,11 +118,6 @@ class Holdings:
         self.company_ids.setdefault(row.icp_id, []).append(row.id)
         if row.number < FILE_NUMBERS:
             self.frontier[row.icp_id] = max(row.number, self.frontier.get(row.icp_id, -1))
-
-
-def join_bodies(rows: Iterable[EntityRow | SignalRow]) -> bytes:
-    """A JSON list of bodies, without reading them again."""
-    return b"[" + b",".join(row.body for row in rows) + b"]"
 
 
 def _key(item: dict[str, Any]) -> str:
