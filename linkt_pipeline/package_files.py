@@ -11,6 +11,7 @@ _PACKAGED = Path(__file__).parent / "packaged"
 BUILT_IN_SQL = (_PACKAGED / "sql").resolve()
 INSTANCE_TEMPLATE = _PACKAGED / "dagster.yaml"
 WORKSPACE = _PACKAGED / "workspace.yaml"
+PROJECT_TEMPLATE = _PACKAGED / "project"
 
 
 def require_sql(folder: Path) -> Path:

@@ -113,10 +113,10 @@ class Settings(BaseSettings):
 
     @cached_property
     def sandbox(self) -> bool:
-        """Asked for, or no key and no tasks.yaml: everything runs against the built-in sandbox, and says so."""
+        """Asked for, or neither a key nor tasks: everything runs against the built-in sandbox, and says so."""
         if self.use_sandbox is not None:
             return self.use_sandbox
-        return self.api_key is None and not self.tasks_file.exists()
+        return self.api_key is None and not names_tasks(self.tasks_file)
 
     @property
     def root(self) -> Path:
@@ -173,6 +173,18 @@ class Settings(BaseSettings):
                 "Create a key in the Linkt dashboard and export it, or write LINKT_API_KEY=... into .env."
             )
         return self.api_key
+
+
+def names_tasks(file: Path) -> bool:
+    """Whether tasks.yaml says anything: a new project has one in which every setting is commented out."""
+    try:
+        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):  # for whoever reads it to complain about
+        return True
+    said = [line for line in lines if line]
+    return not said or not all(line.startswith("#") for line in said)  # an empty file is an accident
 
 
 def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:

@@ -15,7 +15,7 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from linkt_pipeline.errors import ConfigError
-from linkt_pipeline.settings import ENV_FILE
+from linkt_pipeline.settings import ENV_FILE, names_tasks
 from linkt_pipeline.tasks import RetrySpec, TaskSpec, TimeZone
 
 _OF_ONE_TASK = {"key", "task_id", "icp_id", "parameters"}  # a default for these would start the wrong run
@@ -36,7 +36,8 @@ def load_tasks(path: Path) -> dict[str, TaskSpec]:
     """Read tasks.yaml.
 
     Args:
-        path: the file; one that does not exist means "no tasks yet" and gives an empty mapping.
+        path: the file; one that does not exist, or holds comments alone, means "no tasks yet" and gives an empty
+            mapping.
 
     Returns:
         The entries by name, in the file's order. ``defaults`` and ``timezone`` of the file are applied to each.
@@ -44,7 +45,7 @@ def load_tasks(path: Path) -> dict[str, TaskSpec]:
     Raises:
         ConfigError: the file can't be used; every problem is listed with its line, field and value.
     """
-    return _Reader(path).tasks() if path.exists() else {}
+    return _Reader(path).tasks() if names_tasks(path) else {}
 
 
 def load_timezone(path: Path) -> str:
@@ -53,7 +54,7 @@ def load_timezone(path: Path) -> str:
     Raises:
         ConfigError: the file can't be used.
     """
-    return _Reader(path).timezone() if path.exists() else "UTC"
+    return _Reader(path).timezone() if names_tasks(path) else "UTC"
 
 
 def read_tasks(given: Mapping[str, Any]) -> tuple[dict[str, TaskSpec], str]:

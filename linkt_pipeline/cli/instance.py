@@ -34,7 +34,8 @@ def prepare_instance(settings: Settings) -> None:
     try:
         if note := secure_folder(root, settings.published_for):
             echo(f"note: {note}", err=True)
-        _write_configuration(root / "dagster.yaml")
+        of_project = settings.tasks_file.absolute().with_name("dagster.yaml")
+        _write_configuration(root / "dagster.yaml", of_project if of_project.is_file() else INSTANCE_TEMPLATE)
         with tempfile.TemporaryFile(dir=root):  # mkdir on an existing folder says nothing about writing to it
             pass
     except OSError as error:
@@ -46,9 +47,9 @@ def prepare_instance(settings: Settings) -> None:
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")
 
 
-def _write_configuration(file: Path) -> None:
+def _write_configuration(file: Path, template: Path) -> None:
     if file.exists() and sha256(file.read_bytes()).hexdigest() not in _FORMER_TEMPLATES:
         return
     beside = file.with_name(f".dagster.yaml.{os.getpid()}")
-    shutil.copyfile(INSTANCE_TEMPLATE, beside)
+    shutil.copyfile(template, beside)
     beside.replace(file)  # at once, because a Dagster that starts may read it

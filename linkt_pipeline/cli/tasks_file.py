@@ -13,6 +13,7 @@ from ruamel.yaml.comments import CommentedMap
 
 from linkt_pipeline.api import Task
 from linkt_pipeline.errors import ConfigError
+from linkt_pipeline.settings import names_tasks
 from linkt_pipeline.tasks_yaml import load_tasks
 
 _LONGEST_KEY = 90  # room for a number behind it within the 100 characters of a partition key
@@ -29,10 +30,11 @@ class TasksFile:
 
     Args:
         document: as ruamel reads it, with comments.
+        before: what stays above it.
     """
 
-    def __init__(self, document: CommentedMap) -> None:
-        self._document = document
+    def __init__(self, document: CommentedMap, before: str = "") -> None:
+        self._document, self._before = document, before
 
     @classmethod
     def open(cls, path: Path | None) -> "TasksFile":
@@ -43,7 +45,10 @@ class TasksFile:
         """
         if path is not None and path.exists():
             load_tasks(path)  # says what is wrong, with lines
-            return cls(_yaml().load(path.read_text(encoding="utf-8")))
+            text = path.read_text(encoding="utf-8")
+            if not names_tasks(path):
+                return cls(CommentedMap({"tasks": CommentedMap()}), f"{text.rstrip()}\n\n")
+            return cls(_yaml().load(text))
         document = CommentedMap({"tasks": CommentedMap()})
         document.yaml_set_start_comment(_HEADER)
         return cls(document)
@@ -75,7 +80,8 @@ class TasksFile:
 
     def text(self) -> str:
         """The document as YAML."""
-        buffer = io.StringIO()
+        buffer = io.StringIO(self._before)
+        buffer.seek(0, io.SEEK_END)
         _yaml().dump(self._document, buffer)
         return buffer.getvalue()
 
