@@ -57,6 +57,7 @@ def _require_zone(name: str) -> str:
 
 Cron = Annotated[str, AfterValidator(_require_cron)]
 TimeZone = Annotated[str, AfterValidator(_require_zone)]
+Credits = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 def _require_text(value: object) -> object:
@@ -107,6 +108,20 @@ class RetrySpec(BaseModel):
     backoff: Duration = timedelta(seconds=30)
 
 
+class CommonSettings(BaseModel):
+    """What tasks.yaml says of all tasks together.
+
+    Attributes:
+        timezone: of whatever belongs to no task.
+        monthly_credit_limit: credits a month of all runs, whoever started them; in months of ``timezone``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    timezone: TimeZone = "UTC"
+    monthly_credit_limit: Credits | None = None
+
+
 class TaskSpec(BaseModel):
     """One entry of tasks.yaml: a Linkt task that this deployment runs. Its key is the partition key."""
 
@@ -122,7 +137,7 @@ class TaskSpec(BaseModel):
     on_terminate: OnTerminate = OnTerminate.AUTO
     schedule: Cron | None = None
     timezone: TimeZone = "UTC"
-    monthly_credit_limit: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    monthly_credit_limit: Credits | None = None
 
     @field_validator("key")
     @classmethod

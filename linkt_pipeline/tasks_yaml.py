@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
@@ -16,20 +16,17 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from linkt_pipeline.errors import ConfigError
 from linkt_pipeline.settings import ENV_FILE, names_tasks
-from linkt_pipeline.tasks import RetrySpec, TaskSpec, TimeZone
+from linkt_pipeline.tasks import CommonSettings, RetrySpec, TaskSpec
 
 _OF_ONE_TASK = {"key", "task_id", "icp_id", "parameters"}  # a default for these would start the wrong run
 _VARIABLE = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\})")
 
 
-class _FileSpec(BaseModel):
-    """The top-level keys whose values are not entries."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class _FileSpec(CommonSettings):
+    """The top-level keys; those with entries are read one entry at a time."""
 
     tasks: Any = None
     defaults: Any = None
-    timezone: TimeZone = "UTC"
 
 
 def load_tasks(path: Path) -> dict[str, TaskSpec]:
@@ -48,29 +45,29 @@ def load_tasks(path: Path) -> dict[str, TaskSpec]:
     return _Reader(path).tasks() if names_tasks(path) else {}
 
 
-def load_timezone(path: Path) -> str:
-    """The time zone of the file, for whatever belongs to no task; UTC where there is no file or it names none.
+def load_common(path: Path) -> CommonSettings:
+    """What the file says of all tasks together; the defaults where there is no file.
 
     Raises:
         ConfigError: the file can't be used.
     """
-    return _Reader(path).timezone() if names_tasks(path) else "UTC"
+    return _Reader(path).common() if names_tasks(path) else CommonSettings()
 
 
-def read_tasks(given: Mapping[str, Any]) -> tuple[dict[str, TaskSpec], str]:
+def read_tasks(given: Mapping[str, Any]) -> tuple[dict[str, TaskSpec], CommonSettings]:
     """Tasks as Python values, by the rules of tasks.yaml.
 
     Args:
         given: the entries by name, each a mapping as in the file or a :class:`TaskSpec`; or all of a file's keys.
 
     Returns:
-        The entries by name, and the time zone of whatever belongs to no task.
+        The entries by name, and what is said of all of them together.
 
     Raises:
         ConfigError: they can't be used; every problem is listed with its field and value.
     """
     reader = _Reader(_as_document(given))
-    return (reader.tasks() if reader.values["tasks"] else {}), reader.timezone()
+    return (reader.tasks() if reader.values["tasks"] else {}), reader.common()
 
 
 def _as_document(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,15 +108,15 @@ class _Reader:
             raise ConfigError("\n".join(self.problems))
         return tasks
 
-    def timezone(self) -> str:
+    def common(self) -> CommonSettings:
         self.values = self._with_variables(self.values, [])
         try:
-            found = _FileSpec.model_validate(self.values).timezone
+            found: CommonSettings = _FileSpec.model_validate(self.values)
         except ValidationError as error:
             self._report(error, [], _FileSpec)
         if self.problems:
             raise ConfigError("\n".join(self.problems))
-        return found
+        return CommonSettings(**{name: getattr(found, name) for name in CommonSettings.model_fields})
 
     def _defaults(self) -> dict[str, Any]:
         """What every entry starts from. Its values are checked with each entry, its names here."""

@@ -8,8 +8,8 @@ import pytest
 
 from linkt_pipeline.errors import ConfigError
 from linkt_pipeline.settings import SANDBOX_TASKS_FILE, Settings, load_settings
-from linkt_pipeline.tasks import ErrorKind
-from linkt_pipeline.tasks_yaml import load_tasks
+from linkt_pipeline.tasks import CommonSettings, ErrorKind
+from linkt_pipeline.tasks_yaml import load_common, load_tasks
 
 TASK_ID = "507f1f77bcf86cd799439013"
 ENTRY = f"tasks:\n  search:\n    task_id: {TASK_ID}\n"
@@ -89,9 +89,10 @@ def test_ids_are_written_as_linkt_writes_them(tmp_path: Path) -> None:
         (ENTRY + "    timezone: Mars/Base\n", ":4: tasks.search.timezone: 'Mars/Base' is not a time zone"),
         ("tasks:\n  ~:\n    task_id: " + TASK_ID + "\n", ":2: tasks.None: the name is None to YAML"),
         ("tasks:\n  2024:\n    task_id: " + TASK_ID + "\n", ":2: tasks.2024: the name is 2024 to YAML"),
+        ("monthly_credit_limit: -1\n" + ENTRY, ":1: monthly_credit_limit: Input should be greater than or equal to 0"),
         ("timezone: localtime\n" + ENTRY, ":1: timezone: 'localtime' is not a time zone"),
         ("timezone: Europe\n" + ENTRY, ":1: timezone: 'Europe' is not a time zone"),
-        ("zone: UTC\n" + ENTRY, ":1: zone: there is no such setting; did you mean 'timezone'? Known: tasks, defaults"),
+        ("zone: UTC\n" + ENTRY, ":1: zone: there is no such setting; did you mean 'timezone'? Known: timezone"),
         ("defaults: 10s\n" + ENTRY, ":1: defaults: expected settings such as poll_interval, got '10s'"),
         ("defaults: {task_id: x}\n" + ENTRY, ":1: defaults.task_id: there is no such setting"),
         ("defaults: {max_wait: soon}\n" + ENTRY, ":1: defaults.max_wait: 'soon' is not a duration"),
@@ -134,6 +135,13 @@ def test_an_entry_starts_from_the_defaults_of_the_file(tmp_path: Path) -> None:
     assert tasks["own"].poll_interval == timedelta(seconds=5)
     assert tasks["own"].max_wait == timedelta(hours=8)
     assert tasks["own"].timezone == "UTC"
+
+
+def test_a_file_says_what_holds_for_all_tasks_together(tmp_path: Path) -> None:
+    file = write(tmp_path, "monthly_credit_limit: 2000\ntimezone: Asia/Tokyo\n" + ENTRY)
+    assert load_common(file) == CommonSettings(timezone="Asia/Tokyo", monthly_credit_limit=2000)
+    assert load_tasks(file)["search"].monthly_credit_limit is None
+    assert load_common(tmp_path / "none.yaml") == CommonSettings(timezone="UTC", monthly_credit_limit=None)
 
 
 def test_variables_stand_for_their_values_in_every_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

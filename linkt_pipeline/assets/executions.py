@@ -28,7 +28,7 @@ from linkt_pipeline.executions.execute import Outcome, execute_tasks
 from linkt_pipeline.executions.interrupt import settle_interrupted
 from linkt_pipeline.executions.worker import Worker
 from linkt_pipeline.ledger.ledger import DuckDbLedger
-from linkt_pipeline.tasks import TaskSpec
+from linkt_pipeline.tasks import CommonSettings, TaskSpec
 from linkt_pipeline.transform import Check, ModelKey
 from linkt_pipeline.warehouse.catalog import CatalogTable
 
@@ -99,6 +99,7 @@ def build_executions(
     placement: Placement,
     backend: Backend,
     tasks: Mapping[str, TaskSpec],
+    common: CommonSettings,
     table: CatalogTable,
     checks: list[Check],
     observer: Observer | None = None,
@@ -111,6 +112,7 @@ def build_executions(
         placement: where it stands.
         backend: its API and warehouse.
         tasks: the entries of tasks.yaml; each is a partition.
+        common: what the file says of all of them together.
         table: ``linkt.executions``.
         checks: checks on any table; those on ``linkt.executions`` are run with the asset.
         observer: told every event besides the log.
@@ -136,7 +138,7 @@ def build_executions(
     def executions(context: dg.AssetExecutionContext, config: ExecutionConfig) -> Iterator[dg.MaterializeResult[None]]:
         selected = [config.applied_to(tasks[key]) for key in _selected_partitions(context)]
         not_before = datetime.now(UTC) if config.again else tick_of(context.run)
-        step = _Step(context, placement, backend, selected, observer, names, not_before)
+        step = _Step(context, placement, backend, selected, common, observer, names, not_before)
         outcomes = step.run()
         try:
             _record(context, placement.executions, outcomes)
@@ -173,6 +175,7 @@ class _Step:
     placement: Placement
     backend: Backend
     tasks: Sequence[TaskSpec]
+    common: CommonSettings
     observer: Observer | None
     entries: frozenset[str]
     not_before: datetime | None
@@ -224,6 +227,7 @@ class _Step:
                     asker=asker_of(run),
                     not_before=self.not_before,
                     entries=self.entries,
+                    common=self.common,
                 )
                 return await execute_tasks(self.worker, self.tasks, delivers=False)
 

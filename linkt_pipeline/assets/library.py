@@ -19,8 +19,8 @@ from linkt_pipeline.errors import ConfigError
 from linkt_pipeline.package_files import BUILT_IN_SQL
 from linkt_pipeline.redaction import register_secret
 from linkt_pipeline.settings import Settings, load_settings
-from linkt_pipeline.tasks import TaskSpec
-from linkt_pipeline.tasks_yaml import load_tasks, load_timezone, read_tasks
+from linkt_pipeline.tasks import CommonSettings, TaskSpec
+from linkt_pipeline.tasks_yaml import load_common, load_tasks, read_tasks
 
 _WITH_A_PARAMETER = frozenset({"api_key", "data_dir", "sql_dir", "tasks_file"})
 _PART = re.compile(r"[A-Za-z0-9_-]+")
@@ -69,7 +69,7 @@ def build_definitions(
         ConfigError: a value can't be used; the message names it.
     """
     loaded = _settings_of(tasks, data_dir, sql_dir, api_key, settings)
-    entries, timezone, mark_now = _tasks_of(tasks, loaded)
+    entries, common, mark_now = _tasks_of(tasks, loaded)
     what = _automation_of(automation)
     prefix = _key_prefix_of(key_prefix)
     placement = Placement(
@@ -79,7 +79,7 @@ def build_definitions(
         None if what is Automation.NONE else FOLLOWS,
     )
     backend = Backend(loaded, None if api_key is None else _key_of(api_key))
-    return build_deployment(backend, entries, mark_now, placement, timezone=timezone, automation=what, shared=True)
+    return build_deployment(backend, entries, mark_now, placement, common=common, automation=what, shared=True)
 
 
 def _settings_of(
@@ -108,13 +108,13 @@ def _settings_of(
 
 def _tasks_of(
     tasks: str | Path | Mapping[str, Any] | None, settings: Settings
-) -> tuple[dict[str, TaskSpec], str, Callable[[], str]]:
-    """The entries, the time zone, and what gives the mark of the code."""
+) -> tuple[dict[str, TaskSpec], CommonSettings, Callable[[], str]]:
+    """The entries, what is said of all of them, and what gives the mark of the code."""
     if isinstance(tasks, Mapping) and not settings.sandbox:
-        entries, timezone = read_tasks(tasks)
-        return entries, timezone, partial(_mark, settings, _as_bytes(entries))
+        entries, common = read_tasks(tasks)
+        return entries, common, partial(_mark, settings, _as_bytes(entries))
     file = settings.active_tasks_file
-    return load_tasks(file), load_timezone(file), partial(_mark, settings, file)
+    return load_tasks(file), load_common(file), partial(_mark, settings, file)
 
 
 def _mark(settings: Settings, tasks: Path | bytes) -> str:

@@ -17,8 +17,8 @@ from linkt_pipeline.assets.snapshot import build_snapshot
 from linkt_pipeline.code_mark import mark_of_code
 from linkt_pipeline.executions.events import Observer
 from linkt_pipeline.settings import Settings
-from linkt_pipeline.tasks import TaskSpec
-from linkt_pipeline.tasks_yaml import load_timezone
+from linkt_pipeline.tasks import CommonSettings, TaskSpec
+from linkt_pipeline.tasks_yaml import load_common
 from linkt_pipeline.transform import ModelKey, load_project
 from linkt_pipeline.warehouse.catalog import read_catalog
 from linkt_pipeline.warehouse.file import Warehouse
@@ -50,7 +50,7 @@ def build_location(
         tasks,
         mark_now,
         Placement(),
-        timezone=load_timezone(settings.active_tasks_file),
+        common=load_common(settings.active_tasks_file),
         observer=observer,
         entries=entries,
     )
@@ -74,7 +74,7 @@ def build_deployment(
     mark_now: Callable[[], str],
     placement: Placement,
     *,
-    timezone: str = "UTC",
+    common: CommonSettings | None = None,
     automation: Automation = Automation.OWN,
     shared: bool = False,
     observer: Observer | None = None,
@@ -89,13 +89,14 @@ def build_deployment(
         tasks: the entries of tasks.yaml.
         mark_now: gives the mark of the code as it is now.
         placement: where its assets stand.
-        timezone: of what belongs to no task.
+        common: what tasks.yaml says of all tasks together.
         automation: what happens by itself.
         shared: others may have definitions in the code location.
         observer: told what happens besides Dagster's log.
         entries: every name in tasks.yaml, where ``tasks`` are only some of them.
     """
     settings = backend.settings
+    common = common or CommonSettings()
     code = mark_now()  # before sql/ is read: a file that is changed meanwhile is not taken for built
     with empty_warehouse() as con:
         landed = {ModelKey(table.schema, table.name): table for table in read_catalog(con) if table.schema == "linkt"}
@@ -107,13 +108,13 @@ def build_deployment(
     executions = landed[ModelKey("linkt", "executions")]
 
     def record(warehouse: Warehouse) -> None:
-        record_settings(warehouse, timezone, tasks.values(), entries)
+        record_settings(warehouse, common.timezone, tasks.values(), entries)
 
     with warnings.catch_warnings():
         # Single-run backfills and pools are marked beta; their use here is deliberate.
         warnings.simplefilter("ignore", dg.BetaWarning)
         assets = [
-            build_executions(placement, backend, tasks, executions, checks, observer, entries=entries),
+            build_executions(placement, backend, tasks, common, executions, checks, observer, entries=entries),
             *build_landed_assets(placement, backend, landed, checks, record, observer),
             build_models_asset(placement, backend, project, code),
             build_snapshot(placement, backend, project.graph),

@@ -14,7 +14,7 @@ from linkt_pipeline.settings import Settings, load_settings
 if TYPE_CHECKING:
     from linkt_pipeline.api import LinktClient
     from linkt_pipeline.collection.refresh import Refreshed
-    from linkt_pipeline.tasks import TaskSpec
+    from linkt_pipeline.tasks import CommonSettings, TaskSpec
     from linkt_pipeline.warehouse.file import Warehouse
 
 T = TypeVar("T")
@@ -51,11 +51,11 @@ class Deployment:
         return load_tasks(self.settings.active_tasks_file)
 
     @cached_property
-    def timezone(self) -> str:
-        """The time zone of tasks.yaml, for whatever belongs to no task."""
-        from linkt_pipeline.tasks_yaml import load_timezone
+    def common(self) -> "CommonSettings":
+        """What tasks.yaml says of all tasks together."""
+        from linkt_pipeline.tasks_yaml import load_common
 
-        return load_timezone(self.settings.active_tasks_file)
+        return load_common(self.settings.active_tasks_file)
 
     def select_tasks(self, names: Iterable[str]) -> "dict[str, TaskSpec]":
         """The named entries, each once, in the order of tasks.yaml.

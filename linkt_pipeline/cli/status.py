@@ -35,7 +35,7 @@ def status(as_json: bool) -> None:
 
     warehouse = Warehouse(settings.warehouse_path, lock_timeout=_PATIENCE)
     if warehouse.exists:
-        report = read_status(warehouse, settings, deployment.tasks, datetime.now(UTC), deployment.timezone)
+        report = read_status(warehouse, settings, deployment.tasks, datetime.now(UTC), deployment.common)
     if as_json:
         import orjson
 

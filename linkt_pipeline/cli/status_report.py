@@ -12,8 +12,8 @@ import duckdb
 from linkt_pipeline.access.aside import Aside
 from linkt_pipeline.access.request_usage import UsageCount, added_up, usage_on
 from linkt_pipeline.settings import Settings
-from linkt_pipeline.tasks import TaskSpec
-from linkt_pipeline.warehouse.credits import Spending, spending_by_task
+from linkt_pipeline.tasks import CommonSettings, TaskSpec
+from linkt_pipeline.warehouse.credits import Spending, spending_by_task, total_spending
 from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.publish.reader import published_at
 from linkt_pipeline.warehouse.queries import Settlement, malformed_ids, settlements
@@ -135,9 +135,13 @@ class StatusReport:
 
 
 def read_status(
-    warehouse: Warehouse, settings: Settings, tasks: Mapping[str, TaskSpec], now: datetime, timezone: str = "UTC"
+    warehouse: Warehouse,
+    settings: Settings,
+    tasks: Mapping[str, TaskSpec],
+    now: datetime,
+    common: CommonSettings | None = None,
 ) -> StatusReport:
-    """The state of a deployment as of ``now``; ``timezone`` is whose month counts for what belongs to no entry.
+    """The state of a deployment as of ``now``; ``common`` is what tasks.yaml says of all tasks together.
 
     Raises:
         WarehouseError: the file is busy, of a newer version, or no warehouse.
@@ -155,7 +159,7 @@ def read_status(
             resources=settlements(con),
             rejected=_reject_reasons(con),
             malformed_ids=malformed_ids(con),
-            credits_this_month=_credits(con, tasks, now, timezone),
+            credits_this_month=_credits(con, tasks, now, common or CommonSettings()),
             api_today=ApiUsage(
                 usage,
                 sum(row.requests for row in usage),
@@ -225,10 +229,13 @@ def _reject_reasons(con: duckdb.DuckDBPyConnection) -> list[RejectReason]:
 
 
 def _credits(
-    con: duckdb.DuckDBPyConnection, tasks: Mapping[str, TaskSpec], now: datetime, timezone: str
+    con: duckdb.DuckDBPyConnection, tasks: Mapping[str, TaskSpec], now: datetime, common: CommonSettings
 ) -> list[MonthlyCredits]:
-    """A row for each entry of tasks.yaml that spent something or has a limit, and for each other Linkt task."""
-    zones = {timezone, *(task.timezone for task in tasks.values())}
+    """A row for each entry of tasks.yaml that spent something or has a limit, and for each other Linkt task.
+
+    Where all tasks together have a limit, the first row is their sum.
+    """
+    zones = {common.timezone, *(task.timezone for task in tasks.values())}
     spent = {zone: spending_by_task(con, now, zone) for zone in zones}
     entries = {task.task_id for task in tasks.values()}
     # An entry that was pointed at another Linkt task leaves its name to the new one.
@@ -239,11 +246,15 @@ def _credits(
         if task.task_id in spent[task.timezone] or task.monthly_credit_limit is not None
     ]
     rows += [
-        _monthly(names.get(task_id, task_id) if task_id else "(no task)", spending, None, timezone)
-        for task_id, spending in spent[timezone].items()
+        _monthly(names.get(task_id, task_id) if task_id else "(no task)", spending, None, common.timezone)
+        for task_id, spending in spent[common.timezone].items()
         if task_id not in entries
     ]
-    return sorted(rows, key=lambda row: (-row.credits, row.task))
+    rows.sort(key=lambda row: (-row.credits, row.task))
+    if (limit := common.monthly_credit_limit) is not None:
+        spent_by_all = total_spending(spent[common.timezone].values())
+        rows.insert(0, _monthly("(all tasks together)", spent_by_all, limit, common.timezone))
+    return rows
 
 
 def _monthly(name: str, spent: Spending, limit: float | None, timezone: str) -> MonthlyCredits:

@@ -50,6 +50,7 @@ async def start_or_adopt(
         dagster_run_id=worker.dagster_run_id,
         monthly_credit_limit=task.monthly_credit_limit,
         timezone=task.timezone,
+        common=worker.common,
         after=after,
         not_before=worker.not_before,
         asked_by=worker.asked_by,

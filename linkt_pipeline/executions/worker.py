@@ -13,6 +13,7 @@ from linkt_pipeline.executions.events import Event, Note, Report
 from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.ledger.ledger import DuckDbLedger, Execution, LeaseLostError
 from linkt_pipeline.ledger.owed_outcomes import deliver
+from linkt_pipeline.tasks import CommonSettings
 from linkt_pipeline.warehouse.errors import WarehouseBusyError
 from linkt_pipeline.warehouse.file import Warehouse
 
@@ -56,6 +57,7 @@ class Worker:
         asker: the command or Dagster run that is to have the outcomes; default: this worker.
         not_before: see :class:`~linkt_pipeline.ledger.ledger.Intention`.
         entries: the names in tasks.yaml; see there.
+        common: what tasks.yaml says of all tasks together.
     """
 
     client: LinktClient
@@ -68,6 +70,7 @@ class Worker:
     asker: str | None = None
     not_before: datetime | None = None
     entries: frozenset[str] | None = None
+    common: CommonSettings = field(default_factory=CommonSettings)
     _renewed_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     _renewed: frozenset[str] = frozenset()
 

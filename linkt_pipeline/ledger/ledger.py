@@ -20,7 +20,7 @@ one transaction under the file's exclusive lock: two processes that start a task
 import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
@@ -32,8 +32,9 @@ import orjson
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.ledger.lease_owner import Owner, describe_owner, owner_is_gone
 from linkt_pipeline.ledger.owed_outcomes import ask_for, is_owed, owe, supersede
+from linkt_pipeline.tasks import CommonSettings
 from linkt_pipeline.warehouse.checks import CheckSeverity, landing_checks
-from linkt_pipeline.warehouse.credits import Spending, spending_by_task
+from linkt_pipeline.warehouse.credits import Spending, spending_by_task, total_spending
 from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.ids import WELL_FORMED_ID
 
@@ -70,7 +71,7 @@ class BooksDisagreeError(LinktPipelineError):
 
 
 class CreditLimitReachedError(LinktPipelineError):
-    """``monthly_credit_limit`` of a task is used up, so no new run is started."""
+    """``monthly_credit_limit`` of a task, or of all tasks together, is used up, so no new run is started."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Intention:
     """What a task wants to buy: the exact request, before it is sent.
 
     Attributes:
+        common: what tasks.yaml says of all tasks together.
         after: an execution intended at this moment was seen to end without giving what is wanted. Whoever else saw
             that may have bought the next run already; one that has even finished since then is used, not bought again.
         not_before: outcomes of executions that were intended before this moment answer an earlier question; one that is
@@ -95,6 +97,7 @@ class Intention:
     dagster_run_id: str | None = None
     monthly_credit_limit: float | None = None
     timezone: str = "UTC"
+    common: CommonSettings = field(default_factory=CommonSettings)
     after: datetime | None = None
     not_before: datetime | None = None
     asked_by: str | None = None
@@ -527,23 +530,31 @@ def _is_free(row: Execution) -> bool:
 
 
 def _refuse_beyond_limit(con: duckdb.DuckDBPyConnection, intention: Intention, now: datetime) -> None:
-    limit = intention.monthly_credit_limit
-    if limit is None:
-        return
-    spent = spending_by_task(con, now, intention.timezone).get(intention.task_id.lower(), Spending())
-    if spent.reaches(limit):
-        month = now.astimezone(ZoneInfo(intention.timezone))
-        estimated = (
-            f" ({spent.estimated_credits:g} of them estimated: a run that is open or states no cost counts as the "
-            "median of the task's runs)"
-            if spent.estimated_runs
-            else ""
-        )
-        raise CreditLimitReachedError(
-            f"task {intention.task_key}: {spent.counted:g} of {limit:g} credits (monthly_credit_limit) are spent in "
-            f"{month:%B %Y}{estimated}, so no new run is started; raise the limit in tasks.yaml or wait for the next "
-            "month"
-        )
+    common = intention.common
+    if (limit := intention.monthly_credit_limit) is not None:
+        spent = spending_by_task(con, now, intention.timezone).get(intention.task_id.lower(), Spending())
+        if spent.reaches(limit):
+            raise CreditLimitReachedError(_limit_reached(intention, "", spent, limit, now, intention.timezone))
+    if (limit := common.monthly_credit_limit) is not None:
+        spent = total_spending(spending_by_task(con, now, common.timezone).values())
+        if spent.reaches(limit):
+            raise CreditLimitReachedError(
+                _limit_reached(intention, "of all tasks together ", spent, limit, now, common.timezone)
+            )
+
+
+def _limit_reached(intention: Intention, whose: str, spent: Spending, limit: float, now: datetime, zone: str) -> str:
+    estimated = (
+        f" ({spent.estimated_credits:g} of them estimated: a run that is open or states no cost counts as the "
+        "median of the task's runs)"
+        if spent.estimated_runs
+        else ""
+    )
+    return (
+        f"task {intention.task_key}: {spent.counted:g} of {limit:g} credits (monthly_credit_limit) {whose}are spent in "
+        f"{now.astimezone(ZoneInfo(zone)):%B %Y}{estimated}, so no new run is started; raise the limit in tasks.yaml "
+        "or wait for the next month"
+    )
 
 
 _OF_RUN = "lower(run_id) = lower(?)"  # a reply and a list may spell one id in two ways

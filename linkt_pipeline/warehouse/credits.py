@@ -6,7 +6,8 @@ A month's credits belong to a *Linkt task*, whatever its entry in tasks.yaml is 
 its month, and entries that share one Linkt task share its month: each compares all of it with its own limit.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -67,3 +68,14 @@ def spending_by_task(
         list(month_of(moment, timezone)),
     ).fetchall()
     return {task_id: Spending(*figures) for task_id, *figures in rows}
+
+
+def total_spending(spent: Iterable[Spending]) -> Spending:
+    """What several tasks spent, in one sum."""
+    each = list(spent)
+    return Spending(
+        credits=math.fsum(one.credits for one in each),
+        runs=sum(one.runs for one in each),
+        estimated_credits=math.fsum(one.estimated_credits for one in each),
+        estimated_runs=sum(one.estimated_runs for one in each),
+    )

@@ -17,6 +17,7 @@ from linkt_pipeline.assets.resources import Backend
 from linkt_pipeline.errors import ConfigError
 from linkt_pipeline.sandbox import Sandbox, running_sandbox
 from linkt_pipeline.settings import load_settings
+from linkt_pipeline.tasks import CommonSettings
 from linkt_pipeline.tasks_yaml import load_tasks, read_tasks
 from tests.assets.deployment import failures
 
@@ -197,12 +198,25 @@ def test_a_mistake_names_the_parameter(
 def test_tasks_in_python_are_those_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "tasks.yaml"
     file.write_text("timezone: Europe/Berlin\ntasks:\n  saas: {task_id: 6964b9b45a4d0beef1000031, max_wait: 5m}\n")
-    tasks, zone = read_tasks(
+    tasks, common = read_tasks(
         {"timezone": "Europe/Berlin", "tasks": {"saas": {"task_id": "6964b9b45a4d0beef1000031", "max_wait": "5m"}}}
     )
-    assert (tasks, zone) == (load_tasks(file), "Europe/Berlin")
+    assert (tasks, common) == (load_tasks(file), CommonSettings(timezone="Europe/Berlin"))
     assert read_tasks(tasks)[0]["saas"].max_wait == tasks["saas"].max_wait
-    assert read_tasks({}) == ({}, "UTC")
+    assert read_tasks({}) == ({}, CommonSettings())
+
+
+def test_a_limit_of_all_tasks_together_reaches_the_paid_step(two: Two, tmp_path: Path) -> None:
+    ours = build_definitions(
+        {"tasks": {"saas": QUICK}, "monthly_credit_limit": 0},
+        data_dir=tmp_path,
+        api_key=GLOBEX_KEY,
+        settings={"base_url": two.globex.url},
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = ours.resolve_job_def("execute_and_publish")
+        refused = job.execute_in_process(instance=instance, partition_key="saas", raise_on_error=False)
+    assert "0 of 0 credits (monthly_credit_limit) of all tasks together" in failures(refused)["linkt__executions"]
 
 
 def test_importing_the_package_imports_no_dagster() -> None:

@@ -218,6 +218,19 @@ def test_entries_of_one_linkt_task_share_what_it_spent_and_the_start_sees_the_sa
     assert ledger.claim(Intention("wide", shared, None, {}, monthly_credit_limit=40), owner).created
 
 
+def test_all_tasks_together_are_the_first_line_where_they_have_a_limit(folder, warehouse, capsys):
+    (folder / "tasks.yaml").write_text(
+        "monthly_credit_limit: 14\ntasks:\n  search: {task_id: 6964b9b45a4d0beef1000031}\n"
+    )
+    first = report(capsys)["credits_this_month"][0]
+    assert (first["task"], first["credits"], first["limit"], first["limit_reached"]) == (
+        "(all tasks together)",
+        14.0,
+        14,
+        True,
+    )
+
+
 def test_an_entry_that_is_pointed_at_another_linkt_task_begins_a_month_of_its_own(folder, warehouse, capsys):
     (folder / "tasks.yaml").write_text(
         "tasks:\n  search: {task_id: 6964c0005a4d0beef1000036, monthly_credit_limit: 10}\n"

@@ -24,6 +24,8 @@ from linkt_pipeline.ledger.ledger import (
     finish,
 )
 from linkt_pipeline.ledger.owed_outcomes import complete_outcomes, deliver, deliver_published
+from linkt_pipeline.tasks import CommonSettings
+from linkt_pipeline.warehouse.credits import month_of
 from linkt_pipeline.warehouse.file import Warehouse
 
 TASK_ID = "6964b9b45a4d0beef1000031"
@@ -496,6 +498,41 @@ def test_a_limit_counts_all_runs_of_its_linkt_task_whatever_entry_started_them(
         return
     with pytest.raises(CreditLimitReachedError, match=r"45\.5 of 45 credits"):
         ledger.claim(intention("saas", monthly_credit_limit=limit), owner)
+
+
+@pytest.mark.parametrize(("limit", "refused"), [(None, False), (58.3, False), (58.2, True), (0, True)])
+def test_all_tasks_together_have_a_limit_of_their_own_whoever_started_the_runs(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, limit: float | None, refused: bool
+) -> None:
+    now = datetime.now(UTC)
+    landed_run(warehouse, "r1", 45.5, now)
+    with warehouse.write() as con:
+        con.execute(
+            "insert into linkt.runs (run_id, task_id, total_credits, created_at, fetched_at) "
+            "values ('elsewhere', 'another', 12.7, $1, $1), ('of no task', null, 0, $1, $1)",
+            [now],
+        )
+    landed_run(warehouse, "last-month", 1000.0, now.replace(day=1) - timedelta(days=1))
+    wanted = intention(monthly_credit_limit=1000, common=CommonSettings(monthly_credit_limit=limit))
+
+    if not refused:
+        assert ledger.claim(wanted, owner).created
+        return
+    with pytest.raises(CreditLimitReachedError, match=r"58\.2 of .* credits .* of all tasks together are spent"):
+        ledger.claim(wanted, owner)
+    assert ledger.open_executions() == []
+
+
+def test_the_month_of_all_tasks_is_that_of_the_file(ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner) -> None:
+    now = datetime.now(UTC)
+    begins = {month_of(now, zone)[0]: zone for zone in ("Etc/GMT+12", "Pacific/Kiritimati")}
+    landed_run(warehouse, "r1", 10.0, max(begins) - timedelta(seconds=1))
+
+    counted = CommonSettings(timezone=begins[min(begins)], monthly_credit_limit=10)
+    with pytest.raises(CreditLimitReachedError):
+        ledger.claim(intention(common=counted), owner)
+    uncounted = CommonSettings(timezone=begins[max(begins)], monthly_credit_limit=10)
+    assert ledger.claim(intention(common=uncounted), owner).created
 
 
 def test_a_run_without_a_stated_cost_counts_as_the_median_and_the_refusal_says_so(
