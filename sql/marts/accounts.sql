@@ -94,100 +94,14 @@ copies as (
     group by root_entity_id
 ),
 
-copied_people as (
-    select distinct root_entity_id from staging.entity_roots
-),
-
-people as (
+-- Few sizes differ, and a join by a range keeps all rows of both sides in memory.
+bands as (
     select
-        link.company_id,
-        link.root_entity_id as person_id,
-        person.entity_id,
-        person.name,
-        person.title,
-        person.email,
-        person.mobile_phone,
-        person.linkedin_url
-    from staging.entity_companies as link
-    inner join marts.people as person on link.entity_id = person.entity_id
-),
-
--- Of each field what the person says, else the copy with the smallest id of those that say something.
-persons as (
-    select * exclude (entity_id)
-    from people
-    where person_id not in (select root_entity_id from copied_people)
-    union all
-    select
-        company_id,
-        person_id,
-        arg_min(name, (entity_id <> person_id, entity_id)) as name,
-        arg_min(title, (entity_id <> person_id, entity_id)) as title,
-        arg_min(email, (entity_id <> person_id, entity_id)) as email,
-        arg_min(mobile_phone, (entity_id <> person_id, entity_id)) as mobile_phone,
-        arg_min(linkedin_url, (entity_id <> person_id, entity_id)) as linkedin_url
-    from people
-    where person_id in (select root_entity_id from copied_people)
-    group by company_id, person_id
-),
-
--- Titles repeat: each is taken apart once.
-titles as (
-    select
-        word.title,
-        max(known.seniority) as seniority
-    from (
-        select
-            title,
-            unnest(regexp_extract_all(lower(title), '\p{L}+')) as word
-        from (select distinct title from persons)
-    ) as word
-    inner join seeds.seniority as known on word.word = known.word
-    group by word.title
-),
-
-ranked as (
-    select
-        person.*,
-        coalesce(titles.seniority, 0) as seniority,
-        -- The best first: a person who can be reached, the most senior, one with an e-mail address.
-        case when coalesce(person.email, person.mobile_phone) is null then 1000 else 0 end
-        - 10 * coalesce(titles.seniority, 0)
-        + case when person.email is null then 1 else 0 end as place
-    from persons as person
-    left join titles on person.title = titles.title
-),
-
-contacts as (
-    select
-        company_id,
-        count(email) as people_with_email,
-        count(mobile_phone) as people_with_phone,
-        arg_min(person_id, (place, person_id)) as contact_id
-    from ranked
-    group by company_id
-),
-
-signals as (
-    select
-        link.company_id,
-        count(*) filter (where link.detected_at > calendar.as_of - interval 7 days) as signals_7_days,
-        count(*) filter (where link.detected_at > calendar.as_of - interval 30 days) as signals_30_days,
-        max(link.signal_id) filter (where link.detected_at is not distinct from company.latest_signal_at) as latest_signal_id
-    from staging.signal_companies as link
-    inner join companies as company on link.company_id = company.entity_id
-    cross join staging.calendar as calendar
-    group by link.company_id
-),
-
-discoveries as (
-    select
-        company.root_entity_id as company_id,
-        arg_min(discovery.run_id, (discovery.spent_at, discovery.run_id)) as run_id,
-        arg_min(discovery.task, (discovery.spent_at, discovery.run_id)) as task
-    from marts.entity_discovery as discovery
-    inner join companies as company on discovery.entity_id = company.entity_id
-    group by company.root_entity_id
+        size.heads,
+        band.band
+    from (select distinct heads from companies) as size
+    inner join seeds.employee_bands as band
+        on size.heads >= band.low and size.heads <= coalesce(band.high, 9223372036854775807)
 ),
 
 accounts as (
@@ -229,6 +143,12 @@ judged as (
         coalesce(contacts.people_with_email, 0) as people_with_email,
         coalesce(contacts.people_with_phone, 0) as people_with_phone,
         contacts.contact_id,
+        contacts.contact_name,
+        contacts.contact_title,
+        contacts.contact_seniority,
+        contacts.contact_email,
+        contacts.contact_phone,
+        contacts.contact_linkedin_url,
         (
             case when account.name is not null then 1 else 0 end
             + case when account.domain is not null then 1 else 0 end
@@ -240,7 +160,7 @@ judged as (
             + case when contacts.people_with_email > 0 then 1 else 0 end
         ) / 8 as completeness
     from accounts as account
-    left join contacts on account.company_id = contacts.company_id
+    left join staging.account_contacts as contacts on account.company_id = contacts.company_id
 )
 
 select
@@ -267,19 +187,19 @@ select
     account.people_with_email,
     account.people_with_phone,
     account.contact_id,
-    contact.name as contact_name,
-    contact.title as contact_title,
-    contact.seniority as contact_seniority,
-    contact.email as contact_email,
-    contact.mobile_phone as contact_phone,
-    contact.linkedin_url as contact_linkedin_url,
+    account.contact_name,
+    account.contact_title,
+    account.contact_seniority,
+    account.contact_email,
+    account.contact_phone,
+    account.contact_linkedin_url,
     coalesce(signals.signals_7_days, 0) as signals_7_days,
     coalesce(signals.signals_30_days, 0) as signals_30_days,
     account.signal_count,
     signals.latest_signal_id,
     account.latest_signal_at,
-    signal.signal_label as latest_signal_label,
-    signal.summary as latest_signal_summary,
+    signals.latest_signal_label,
+    signals.latest_signal_summary,
     account.completeness,
     coalesce(
         status.is_qualified,
@@ -292,15 +212,12 @@ select
     case when account.updated_at is not null and calendar.as_of is not null
             then greatest(floor(epoch(calendar.as_of - account.updated_at) / 86400), 0)::bigint
     end as days_since_change,
-    discoveries.run_id as first_run_id,
-    discoveries.task as first_task
+    origin.first_run_id,
+    origin.first_task
 from judged as account
 cross join settings
 cross join staging.calendar as calendar
-left join seeds.employee_bands as band
-    on account.heads >= band.low and account.heads <= coalesce(band.high, 9223372036854775807)
+left join bands as band on account.heads = band.heads
 left join seeds.account_statuses as status on lower(trim(account.status)) = status.status
-left join ranked as contact on account.company_id = contact.company_id and account.contact_id = contact.person_id
-left join signals on account.company_id = signals.company_id
-left join staging.signals as signal on signals.latest_signal_id = signal.signal_id
-left join discoveries on account.company_id = discoveries.company_id
+left join staging.account_signals as signals on account.company_id = signals.company_id
+left join staging.account_origins as origin on account.company_id = origin.company_id
