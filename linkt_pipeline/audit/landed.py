@@ -67,8 +67,11 @@ class Landed:
 
     def ids(self, table: str, key: str) -> list[str]:
         """Every id of a table, in order; what Linkt has deleted is in no mart."""
-        present = " where deleted_at is null" if "deleted_at" in self.columns("linkt", table) else ""
-        return [found for (found,) in self.rows(f"select {key} from linkt.{table}{present} order by 1")]  # noqa: S608
+        return [found for (found,) in self.rows(f"select {key} from linkt.{table} {self._present(table)} order by 1")]  # noqa: S608
+
+    def _present(self, table: str) -> str:
+        """The condition that holds for what Linkt has not deleted."""
+        return f"where {'deleted_at is null' if 'deleted_at' in self.columns('linkt', table) else 'true'}"
 
     def bodies(self, table: str, key: str) -> Iterator[Body]:
         """Every payload of a table, some thousand at a time."""
@@ -76,10 +79,10 @@ class Landed:
             yield from self.bodies_of(table, key, ids)
 
     def bodies_of(self, table: str, key: str, ids: Collection[str]) -> Iterable[Body]:
-        """The payloads of the ids that are landed."""
+        """The payloads of the ids that are landed, and not deleted."""
         found = self.rows(
             f"select {key}, payload::varchar, epoch_us(fetched_at) from linkt.{table} "  # noqa: S608
-            f"where {key} {CHOSEN} order by 1",
+            f"{self._present(table)} and {key} {CHOSEN} order by 1",
             [chosen(ids)],
         )
         for landed_id, payload, fetched_at in found:
