@@ -12,8 +12,10 @@ from functools import partial
 import dagster as dg
 
 from linkt_pipeline.assets.placement import Placement
+from linkt_pipeline.assets.refresh import build_refresh_job, build_refresh_schedule
 from linkt_pipeline.assets.resources import Backend
 from linkt_pipeline.collection.idle import PATIENCE, find_work
+from linkt_pipeline.collection.unfinished import is_all_built
 from linkt_pipeline.display import shown
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.tasks import TaskSpec
@@ -49,11 +51,13 @@ def build_automation(
     keys: Collection[dg.AssetKey],
     mark_of_code: Callable[[], str],
     automation: Automation = Automation.OWN,
+    timezone: str = "UTC",
 ) -> dg.Definitions:
-    """Jobs ``execute_and_publish`` (a partition per task) and ``sync_and_publish`` (free), schedules and sensors.
+    """Jobs ``execute_and_publish`` (a partition per task), ``sync_and_publish`` and ``refresh_entities``, both free.
 
-    They select our assets by name: a code location may hold others, and "all" would be theirs as well. One Dagster run
-    is one process: a further one costs two seconds, 190 MB, and rivals for the DuckDB file.
+    Beside them their schedules and sensors. They select our assets by name: a code location may hold others, and "all"
+    would be theirs as well. One Dagster run is one process: a further one costs two seconds, 190 MB, and rivals for the
+    DuckDB file.
 
     Args:
         placement: where the assets stand.
@@ -62,6 +66,7 @@ def build_automation(
         keys: of all assets of the deployment.
         mark_of_code: gives the mark of sql/, tasks.yaml and this package as they are now.
         automation: what happens by itself.
+        timezone: of what belongs to no task.
     """
     free = dg.AssetSelection.assets(*(key for key in keys if key != placement.executions))
     execute = dg.define_asset_job(
@@ -76,9 +81,9 @@ def build_automation(
         executor_def=dg.in_process_executor,
         description="Free: collect runs started elsewhere and everything pending, transform and publish it.",
     )
-    jobs = [execute, sync]
+    refresh = build_refresh_job(placement, backend)
     if automation is Automation.NONE:
-        return dg.Definitions(jobs=jobs)
+        return dg.Definitions(jobs=[execute, sync, refresh])
 
     @dg.run_failure_sensor(
         name=placement.name("collect_after_failure"),
@@ -91,10 +96,28 @@ def build_automation(
             return dg.SkipReason("nothing was executed in this run")
         return dg.RunRequest(run_key=context.dagster_run.run_id)
 
-    sensors = [_collector(placement, backend, mark_of_code), collect_after_failure]
+    @dg.run_status_sensor(
+        name=placement.name("publish_refreshed_entities"),
+        run_status=dg.DagsterRunStatus.SUCCESS,
+        monitored_jobs=[refresh],
+        request_job=sync,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Free: builds and publishes what a refresh has changed.",
+    )
+    def publish_refreshed_entities(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
+        if is_all_built(backend.warehouse):
+            return dg.SkipReason("nothing has changed")
+        return dg.RunRequest(run_key=context.dagster_run.run_id, tags={_BECAUSE: "a refresh has changed rows"})
+
+    sensors = [
+        _collector(placement, backend, mark_of_code),
+        collect_after_failure,
+        publish_refreshed_entities,
+    ]
     if automation is Automation.OWN:
         sensors.append(_follower(placement, free))
-    return dg.Definitions(jobs=jobs, schedules=list(_schedules(placement, tasks)), sensors=sensors)
+    schedules = [*_schedules(placement, tasks), build_refresh_schedule(placement, backend, timezone)]
+    return dg.Definitions(jobs=[execute, sync, refresh], schedules=schedules, sensors=sensors)
 
 
 def _follower(placement: Placement, free: dg.AssetSelection) -> dg.SensorDefinition:

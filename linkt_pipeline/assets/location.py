@@ -121,7 +121,7 @@ def build_deployment(
         ]
         keys = [key for asset in assets for key in asset.keys]
         return dg.Definitions.merge(
-            build_automation(placement, backend, tasks, keys, mark_now, automation),
+            build_automation(placement, backend, tasks, keys, mark_now, automation, common.timezone),
             build_housekeeping(retention_of(placement, backend, assets, shared=shared)),
             dg.Definitions(assets=assets),
         )

@@ -19,13 +19,14 @@ from linkt_pipeline.assets.askers import ASKED_BY_TAG
 from linkt_pipeline.assets.automation import EXECUTE_AND_PUBLISH, SYNC_AND_PUBLISH
 from linkt_pipeline.assets.instance_files import delete_files
 from linkt_pipeline.assets.placement import Placement
+from linkt_pipeline.assets.refresh import REFRESH_ENTITIES
 from linkt_pipeline.ledger.owed_outcomes import dagster_runs_of_open_outcomes
 from linkt_pipeline.warehouse.file import Warehouse
 
 DELETE_OLD_RUNS = "delete_old_runs"
 PAID_RUNS_ARE_KEPT = timedelta(days=365)
 REPOSITORY_TAG = ".dagster/repository"
-_FREE_JOBS = (SYNC_AND_PUBLISH, DELETE_OLD_RUNS)
+_FREE_JOBS = (SYNC_AND_PUBLISH, REFRESH_ENTITIES, DELETE_OLD_RUNS)
 _OUR_JOBS = (*_FREE_JOBS, EXECUTE_AND_PUBLISH)
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 _PAGE = 200

@@ -42,6 +42,15 @@ def find_unfinished(warehouse: Warehouse, published_dir: Path, *, code: str, now
         return _last_sync(con, published_dir, code, now) or next(filter(None, (find(con) for find in _BOOKS)), None)
 
 
+def is_all_built(warehouse: Warehouse) -> bool:
+    """Whether the last sync came to its end, and no row has changed since its models were built."""
+    if not warehouse.exists:
+        return True
+    with warehouse.read() as con:
+        last = read_completion(con)
+        return last is not None and last.as_of is not None and last.change == last_change(con)
+
+
 def _last_sync(con: duckdb.DuckDBPyConnection, published_dir: Path, code: str, now: datetime) -> str | None:
     last = read_completion(con)
     if last is None or last.as_of is None:

@@ -41,7 +41,11 @@ def sensor(repository: dg.RepositoryDefinition, name: str) -> dg.SensorDefinitio
 
 
 def test_a_schedule_per_task_that_has_one_created_stopped(repository: dg.RepositoryDefinition) -> None:
-    assert {found.name for found in repository.schedule_defs} == {"execute_search", "delete_old_runs_daily"}
+    assert {found.name for found in repository.schedule_defs} == {
+        "execute_search",
+        "refresh_entities_daily",
+        "delete_old_runs_daily",
+    }
     schedule = repository.get_schedule_def("execute_search")
     assert schedule.cron_schedule == "0 6 * * 1"
     assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
@@ -94,12 +98,13 @@ def test_names_that_differ_in_a_hyphen_get_schedules_of_their_own(tmp_path: Path
         '  a_b: {task_id: 6964b9b45a4d0beef1000032, schedule: "0 7 * * 1"}\n'
     )
     schedules = build_automation(HERE, Backend(Settings()), load_tasks(file), [EXECUTIONS], str).schedules
-    assert len({schedule.name for schedule in schedules}) == 2
+    assert len({schedule.name for schedule in schedules if schedule.name.startswith("execute_")}) == 2
 
 
 STATUS = {
     "collect_runs_started_elsewhere": dg.DefaultSensorStatus.STOPPED,
     "collect_after_failure": dg.DefaultSensorStatus.RUNNING,
+    "publish_refreshed_entities": dg.DefaultSensorStatus.RUNNING,
     "follow_new_data": dg.DefaultSensorStatus.RUNNING,
 }
 

@@ -15,9 +15,13 @@ from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 from linkt_pipeline.access.client import connect
 from linkt_pipeline.assets.automation import SYNC_AND_PUBLISH
+from linkt_pipeline.assets.placement import Placement
+from linkt_pipeline.assets.refresh import build_refresh_schedule
+from linkt_pipeline.assets.resources import Backend
 from linkt_pipeline.code_mark import mark_of_code
 from linkt_pipeline.collection.idle import find_work
 from linkt_pipeline.sandbox.world.reference_data import PROFILE_TASK, SAAS, SEARCH_TASK
+from linkt_pipeline.settings import load_settings
 from tests.assets.conftest import copied_sql
 from tests.assets.deployment import Deployment
 
@@ -208,3 +212,48 @@ def test_a_sync_that_is_killed_between_two_steps_leaves_something_to_do_and_noth
     assert dict(found) == dict.fromkeys(named, "landed")
     published = {entity_id for (entity_id,) in idle.published_rows("select entity_id from linkt.entities")}
     assert named <= published
+
+
+def test_a_refresh_leads_to_a_sync_only_if_it_has_changed_something(
+    idle: Deployment, repository: dg.RepositoryDefinition
+) -> None:
+    sensor = repository.get_sensor_def("publish_refreshed_entities")
+
+    def after_a_refresh() -> dg.RunRequest | dg.SkipReason:
+        done = idle.run("refresh_entities")
+        assert done.success
+        success = next(event for event in done.all_events if event.event_type is dg.DagsterEventType.RUN_SUCCESS)
+        context = dg.build_run_status_sensor_context(sensor.name, success, idle.instance, done.dagster_run)
+        return sensor(context)
+
+    after_a_refresh()  # finds companies that no run has named
+    [(gone,)] = idle.rows("select min(entity_id) from linkt.entities where entity_type = 'company'")
+    idle.sandbox.world.own.remove("entity", gone)
+    request = after_a_refresh()
+    assert isinstance(request, dg.RunRequest)
+    assert request.tags["linkt/because"] == "a refresh has changed rows"
+    synced = idle.run("sync_and_publish")
+
+    assert synced.success
+    failed = [each.check_name for each in synced.get_asset_check_evaluations() if not each.passed]
+    assert "key" not in failed
+    kept = "select deleted_at is not null from linkt.entities where entity_id = "
+    assert idle.published_rows(f"{kept}'{gone}'") == [(True,)]
+    for table in ("staging.entities", "staging.entity_attributes", "marts.companies", "marts.accounts"):
+        column = "company_id" if table == "marts.accounts" else "entity_id"
+        assert idle.published_rows(f"select count(*) from {table} where {column} = '{gone}'") == [(0,)], table
+    assert after_a_refresh().skip_message == "nothing has changed"
+    assert work(idle) is None
+
+
+def test_the_daily_refresh_starts_where_anything_is_known(
+    idle: Deployment, repository: dg.RepositoryDefinition, tmp_path: Path
+) -> None:
+    schedule = repository.get_schedule_def("refresh_entities_daily")
+    empty = build_refresh_schedule(Placement(), Backend(load_settings({"data_dir": tmp_path})), "Europe/Berlin")
+
+    with dg.build_schedule_context(instance=idle.instance) as context:
+        assert len(schedule.evaluate_tick(context).run_requests) == 1
+        assert "nothing is known yet" in str(empty.evaluate_tick(context).skip_message)
+    assert (schedule.default_status, schedule.job_name) == (dg.DefaultScheduleStatus.RUNNING, "refresh_entities")
+    assert empty.execution_timezone == "Europe/Berlin"

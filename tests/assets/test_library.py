@@ -154,7 +154,11 @@ def test_an_asset_of_the_host_follows_a_mart_of_ours(two: Two) -> None:
 
 WITHOUT = {
     "nothing by itself": (False, set(), False),
-    "the sensor of the host": ("conditions", {"collect_runs_started_elsewhere", "collect_after_failure"}, True),
+    "the sensor of the host": (
+        "conditions",
+        {"collect_runs_started_elsewhere", "collect_after_failure", "publish_refreshed_entities"},
+        True,
+    ),
 }
 
 
