@@ -1,7 +1,8 @@
 """Dagster code location that runs Linkt research tasks and lands every row in DuckDB.
 
-For a Dagster of your own: :func:`build_definitions`. It is imported when it is asked for, because Dagster takes a
-second to load and most commands do without it. ``__init__.pyi`` tells type checkers what there is.
+For a Dagster of your own: :func:`build_definitions`, or ``LinktPipelineComponent`` in YAML. Both are imported when
+they are asked for, because Dagster takes a second to load and most commands do without it. ``__init__.pyi`` tells type
+checkers what there is.
 """
 
 from importlib import import_module
@@ -9,7 +10,10 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_PUBLIC = {"build_definitions": "linkt_pipeline.assets.library"}
+_PUBLIC = {
+    "LinktPipelineComponent": "linkt_pipeline.assets.component",
+    "build_definitions": "linkt_pipeline.assets.library",
+}
 
 
 def __getattr__(name: str) -> Any:
