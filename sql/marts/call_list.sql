@@ -1,5 +1,6 @@
 -- description: Whom to call this week, and why: companies where something happened lately or that Linkt has just found,
---   those with the most points first. The points are set in seeds.scoring, who is left out in seeds.account_statuses.
+--   those with the most points first, at most 1,000 of them. The points and the length are set in seeds.scoring, who is left out in
+--   seeds.account_statuses.
 -- grain: one row per company that is worth a call; a company and its copies are one.
 -- materialized: table
 -- unique: company_id
@@ -50,7 +51,8 @@ with settings as (
         coalesce(max(value) filter (where setting = 'completeness'), 0) as completeness,
         coalesce(max(value) filter (where setting = 'new_company'), 0) as new_company,
         coalesce(max(value) filter (where setting = 'new_company_days'), 0) as new_company_days,
-        coalesce(max(value) filter (where setting = 'least_score'), 0) as least_score
+        coalesce(max(value) filter (where setting = 'least_score'), 0) as least_score,
+        coalesce(max(value) filter (where setting = 'most_companies'), 0) as most_companies
     from seeds.scoring
 ),
 
@@ -114,7 +116,8 @@ parts as (
         top.days as top_signal_days,
         coalesce(top.signals - 1, 0) as more_signals,
         settings.signal_days,
-        settings.least_score
+        settings.least_score,
+        settings.most_companies
     from marts.accounts as account
     cross join settings
     cross join staging.calendar as calendar
@@ -129,10 +132,20 @@ scored as (
         round(signal_points + more_signals_points + contact_points + completeness_points + new_points, 6) as score
     from parts
     where top_signal_id is not null or is_new
+),
+
+-- Cut before the words are put together.
+ranked as (
+    select
+        *,
+        row_number() over (order by score desc, latest_signal_at desc nulls last, company_id) as rank
+    from scored
+    where score >= least_score
+    qualify rank <= most_companies
 )
 
 select
-    row_number() over (order by score desc, latest_signal_at desc nulls last, company_id) as rank,
+    rank,
     company_id,
     name,
     domain,
@@ -171,5 +184,4 @@ select
     contact_title,
     contact_email,
     contact_phone
-from scored
-where score >= least_score
+from ranked

@@ -35,7 +35,7 @@ def _rows(world: World, ids: Collection[str]) -> Iterator[dict[str, Any]]:
         for account in account_rows(world, piece):
             if scoring.is_called(account["status"]) and (entry := _entry(world, scoring, account, world.as_of)):
                 listed.append(entry)
-    least = scoring.value("least_score")
+    least, most = scoring.value("least_score"), scoring.value("most_companies")
     listed = [(row, ends) for row, ends in listed if ends[1] >= least]
     first = sorted(_place(row, ends[1], latest=True) for row, ends in listed)
     last = sorted(_place(row, ends[0], latest=False) for row, ends in listed if ends[0] >= least)
@@ -43,8 +43,10 @@ def _rows(world: World, ids: Collection[str]) -> Iterator[dict[str, Any]]:
         # Surely before it: their last possible place is. Possibly before it: their first one is.
         surely = bisect_left(last, _place(row, ends[1], latest=True))
         possibly = bisect_left(first, _place(row, ends[0], latest=False)) - (ends[0] != ends[1])
+        if surely >= most:
+            continue
         row["rank"] = surely + 1 if surely == possibly else UNSURE
-        yield row if ends[0] >= least else {**row, "is_row": UNSURE}
+        yield row if ends[0] >= least and possibly < most else {**row, "is_row": UNSURE}
 
 
 def _place(row: dict[str, Any], score: float, *, latest: bool) -> Place:
