@@ -163,7 +163,7 @@ select
     concat_ws(
         '; ',
         coalesce(top_signal_label, case when top_signal_id is not null then 'Signal' end)
-        || ' (' || top_signal_strength || ') ' || case greatest(floor(top_signal_days), 0)::bigint
+        || coalesce(' (' || nullif(top_signal_strength, 'unknown') || ')', '') || ' ' || case greatest(floor(top_signal_days), 0)::bigint
             when 0 then 'today' when 1 then 'yesterday' else floor(top_signal_days)::bigint || ' days ago'
         end,
         case when more_signals = 1 then '1 more signal' when more_signals > 1 then more_signals || ' more signals' end

@@ -139,7 +139,8 @@ def _reason(
         label = top["signal_label"]
         if label is UNSURE:
             return UNSURE
-        words.append(f"{label} ({top['strength']}) {_ago(as_of - top['detected_at'])}")
+        strength = "" if top["strength"] == "unknown" else f" ({top['strength']})"
+        words.append(f"{label}{strength} {_ago(as_of - top['detected_at'])}")
     if more:
         words.append(f"{more} more signal{'s' if more > 1 else ''} in {scoring.value('signal_days'):.0f} days")
     name, title, email, phone = (account[f"contact_{part}"] for part in ("name", "title", "email", "phone"))
