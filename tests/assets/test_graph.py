@@ -127,7 +127,7 @@ def test_every_config_field_is_described(definitions: dg.Definitions) -> None:
             assert field.description, f"{node.name}: {name}"
             described.append(name)
     paid = {"parameters", "poll_interval", "max_wait", "on_terminate", "again"}
-    assert paid | {"since", "full_refresh", "retry_missing", "retry_rejected"} == set(described)
+    assert paid | {"since", "full_refresh", "refresh", "retry_missing", "retry_rejected"} == set(described)
 
 
 def test_error_level_checks_block_and_warnings_do_not(definitions: dg.Definitions) -> None:
