@@ -251,6 +251,7 @@ for number in range(int(sys.argv[2])):
 """
 
 
+@pytest.mark.slow
 def test_what_others_write_meanwhile_is_in_the_new_file(bloated: Warehouse) -> None:
     patient = Warehouse(bloated.path, lock_timeout=30 * SECOND)
     replaced = 0

@@ -4,6 +4,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -57,6 +58,7 @@ def _in_order() -> list[list[tuple]]:
     return _outcome([[version] for version in VERSIONS], run_before=0)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(batches=histories(), run_before=st.integers(0, 6))
 def test_any_interleaving_ends_in_the_same_tables(batches: list[list[dict]], run_before: int) -> None:
@@ -67,6 +69,7 @@ def test_any_interleaving_ends_in_the_same_tables(batches: list[list[dict]], run
     assert {row[-1] for row in in_order[2]} == {"landed"}
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(order=st.permutations([1, 2, 3]), repeats=st.lists(st.sampled_from([1, 2, 3]), max_size=3))
 def test_any_interleaving_of_runs_ends_in_the_newest(order: list[int], repeats: list[int]) -> None:

@@ -144,6 +144,7 @@ def test_a_reader_of_the_old_file_keeps_it_and_new_ones_see_the_new(filled: Ware
     con.close()
 
 
+@pytest.mark.slow
 def test_a_reader_in_a_tight_loop_never_sees_an_error_or_half_a_state(filled: Warehouse, published: Path) -> None:
     path = publish_snapshot(filled, published).path
     reader = subprocess.Popen(
