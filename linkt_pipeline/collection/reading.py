@@ -111,7 +111,8 @@ class Reading:
         self.naming_run = ""
         self.done = Fetched()
         self.failed: dict[str, str] = {}
-        self.gone = 0
+        self.gone = 0  # ids that answered 404 ...
+        self.there = 0  # ... and those whose own read gave a row
         self.batch = Batch()
         self.queue: asyncio.Queue[Batch | None] = asyncio.Queue(maxsize=1)
         self.handing_over = asyncio.Lock()
@@ -224,6 +225,7 @@ class Reading:
                 doubtful.append(resource_id)
             else:
                 batch.rows.append(parsed)
+                self.there += 1
         for resource_id in doubtful:
             await self._read_again(resource_id)
 
@@ -240,6 +242,7 @@ class Reading:
                 self.batch.rejected.append(parsed)
             else:
                 self.batch.rows.append(parsed)
+                self.there += 1
 
     async def _hand_over_if_full(self) -> None:
         if len(self.batch) >= _BATCH_ROWS or self.batch.size >= _BATCH_BYTES:

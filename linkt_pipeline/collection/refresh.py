@@ -3,13 +3,14 @@
 Nothing tells what changed in Linkt without a run, so each known ICP is read page by page, for a hundredth of the
 requests of single reads. What its pages show is landed, named by a run or not. What they don't show may be deleted, or
 left out by a list that shifted, ended early or lies: a list is no verdict, so each of these is read by itself, and only
-a 404 marks it as deleted.
+a 404 marks it as deleted. A 404 may be wrong too, and what it marked may be back where no list shows it: a few of those
+that are marked are read again each time.
 
 Signals never change in Linkt, and their list looks back 90 days at most, so they are left alone.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -45,6 +46,7 @@ Log = Callable[[str], None]
 # So many entities that no page shows are asked for at a time. If all of a group are there, the list leaves out what is
 # there, and asking on would cost a request for each row of the warehouse.
 _ASKED_AT_ONCE = 20
+_ASKED_AGAIN = 10  # deleted ones at a time; if none of a group is back, the others wait
 _FAILURES_TO_STOP = 3  # so many lists in a row that can't be read are an outage
 
 
@@ -94,6 +96,8 @@ async def refresh_entities(
 ) -> Refreshed:
     """Read the known ICPs again: at most their pages, one more for each, and one for each entity no page shows.
 
+    Of each ICP's deleted entities twenty are asked for again, more only while some of them turn out to be there.
+
     Where the requests of the day end it, the next one goes on at that page.
 
     Args:
@@ -136,7 +140,9 @@ class _Icp:
         known: entities of the warehouse, deleted ones included.
         rejected: ids that are kept as rejects.
         unseen: known entities, not deleted so far, that no page has shown.
+        deleted: known entities that are marked as deleted and that no page has shown, with when they were.
         asked_up_to: the last that was asked for, where some are left for another time.
+        asked_again_up_to: the same of the deleted ones.
     """
 
     icp_id: str
@@ -144,7 +150,14 @@ class _Icp:
     known: frozenset[str]
     rejected: frozenset[str]
     unseen: set[str]
+    deleted: dict[str, datetime]
     asked_up_to: str | None = None
+    asked_again_up_to: str | None = None
+
+    def saw(self, entity_id: str) -> None:
+        """A page has shown it."""
+        self.unseen.discard(entity_id)
+        self.deleted.pop(entity_id, None)
 
 
 class _Refresh(Reading):
@@ -186,17 +199,18 @@ class _Refresh(Reading):
             unseen = () if icp.page == 1 else tuple(sorted(icp.unseen))
             await self._on_thread(self._keep, self.state.stopped_at(Place(icp_id, icp.page, unseen)))
             raise
-        await self._on_thread(self._keep, self.state.passed(icp_id, icp.asked_up_to))
+        await self._on_thread(self._keep, self.state.passed(icp_id, icp.asked_up_to, icp.asked_again_up_to))
 
     def _known_of(self, icp_id: str) -> _Icp:
         with self.warehouse.read() as con:
             known = known_entity_ids(con, icp_id)
             rejected = rejected_ids(con, "entity")
-        unseen = {entity_id for entity_id, is_deleted in known.items() if not is_deleted}
+        unseen = {entity_id for entity_id, deleted_at in known.items() if deleted_at is None}
+        deleted = {entity_id: deleted_at for entity_id, deleted_at in known.items() if deleted_at is not None}
         begun = self.state.place if self.state.place and self.state.place.icp_id == icp_id else Place(icp_id)
         if begun.page != 1:
             unseen &= set(begun.unseen)
-        return _Icp(icp_id, begun.page, frozenset(known), frozenset(rejected), unseen)
+        return _Icp(icp_id, begun.page, frozenset(known), frozenset(rejected), unseen, deleted)
 
     async def _look_through(self, icp: _Icp) -> None:
         if icp.page is not None and not await self._read_list(icp, icp.page):
@@ -205,6 +219,8 @@ class _Refresh(Reading):
         self.refreshed.icps += 1
         if icp.unseen:
             await self._ask_for_unseen(icp)
+        if icp.deleted:
+            await self._ask_again_for_deleted(icp)
 
     async def _read_list(self, icp: _Icp, first: int) -> bool:
         """Whether it came to its end, whatever it has shown."""
@@ -214,7 +230,7 @@ class _Refresh(Reading):
 
         try:
             async for entity in walk_pages(partial(self._read_page, icp), first=first, on_malformed=keep):
-                icp.unseen.discard(entity.id)
+                icp.saw(entity.id)
                 self.batch.rows.append(self.reader.row(entity))
                 self.batch.size += len(entity.payload)
         except NotFoundError:  # the ICP was deleted; by id, each of its entities gets a verdict of its own
@@ -245,7 +261,7 @@ class _Refresh(Reading):
 
     def _keep_unreadable(self, icp: _Icp, error: MalformedBodyError) -> None:
         """A row that can't be read is there; what the warehouse knows of it stays."""
-        icp.unseen.discard(error.subject)
+        icp.saw(error.subject)
         self.done.failures.append(f"{error.subject}: {error}")
         if error.subject not in icp.known | icp.rejected:
             self.batch.rejected.append(Rejected(error.subject, error.reason, error.payload))
@@ -268,3 +284,24 @@ class _Refresh(Reading):
                     "to the next refresh"
                 )
                 return
+
+    async def _ask_again_for_deleted(self, icp: _Icp) -> None:
+        """The newest verdicts first, because a wrong one is soon put right so; then the others, in turn."""
+        await self.organization.require()
+        newest = sorted(icp.deleted, key=lambda entity_id: (icp.deleted[entity_id], entity_id), reverse=True)
+        await self._ask_while_some_are_back(icp, newest)
+        icp.asked_again_up_to = await self._ask_while_some_are_back(
+            icp, self.state.again_in_turn(icp.icp_id, icp.deleted)
+        )
+
+    async def _ask_while_some_are_back(self, icp: _Icp, entity_ids: Sequence[str]) -> str | None:
+        """The last that was asked for, where some are left for another time."""
+        for start in range(0, len(entity_ids), _ASKED_AGAIN):
+            there, chunk = self.there, entity_ids[start : start + _ASKED_AGAIN]
+            await self._read_each(chunk)
+            await self._parse_bodies(self.batch)
+            for entity_id in chunk:
+                del icp.deleted[entity_id]
+            if self.there == there:
+                return chunk[-1] if icp.deleted else None
+        return None

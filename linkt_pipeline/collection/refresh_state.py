@@ -35,12 +35,14 @@ class RefreshState:
         done: ICPs that the round has behind it; empty when a round is over.
         place: where it stopped in the middle of an ICP.
         asked_up_to: by ICP whose list leaves out entities that are there, the last that was asked for.
+        asked_again_up_to: by ICP with many deleted entities, the last of them that was asked for again.
         finished_at: when a round was last over.
     """
 
     done: tuple[str, ...] = ()
     place: Place | None = None
     asked_up_to: Mapping[str, str] = field(default_factory=dict)
+    asked_again_up_to: Mapping[str, str] = field(default_factory=dict)
     finished_at: datetime | None = None
 
     @classmethod
@@ -55,6 +57,7 @@ class RefreshState:
             tuple(value["done"]),
             Place(place["icp_id"], place["page"], tuple(place["unseen"])) if place else None,
             value["asked_up_to"],
+            value.get("asked_again_up_to", {}),
             datetime.fromisoformat(finished_at) if finished_at else None,
         )
 
@@ -72,23 +75,39 @@ class RefreshState:
         """The refresh ended in the middle of an ICP."""
         return replace(self, place=place)
 
-    def passed(self, icp_id: str, asked_up_to: str | None) -> "RefreshState":
+    def passed(self, icp_id: str, asked_up_to: str | None, asked_again_up_to: str | None) -> "RefreshState":
         """An ICP was refreshed.
 
         Args:
             icp_id: the ICP.
             asked_up_to: the last entity asked for, where others are left for another time.
+            asked_again_up_to: the same of deleted ones.
         """
-        asked = {each: last for each, last in self.asked_up_to.items() if each != icp_id}
-        if asked_up_to:
-            asked[icp_id] = asked_up_to
-        return replace(self, done=(*self.done, icp_id), place=None, asked_up_to=asked)
+        return replace(
+            self,
+            done=(*self.done, icp_id),
+            place=None,
+            asked_up_to=_with(self.asked_up_to, icp_id, asked_up_to),
+            asked_again_up_to=_with(self.asked_again_up_to, icp_id, asked_again_up_to),
+        )
 
     def finished(self, now: datetime) -> "RefreshState":
         """Every ICP was refreshed."""
-        return RefreshState(asked_up_to=self.asked_up_to, finished_at=now)
+        return replace(self, done=(), place=None, finished_at=now)
 
     def in_turn(self, icp_id: str, entity_ids: Iterable[str]) -> Sequence[str]:
         """Entities in the order in which they are asked for: from where the last refresh stopped asking."""
-        last = self.asked_up_to.get(icp_id, "")
-        return sorted(entity_ids, key=lambda entity_id: (entity_id <= last, entity_id))
+        return _from(self.asked_up_to.get(icp_id, ""), entity_ids)
+
+    def again_in_turn(self, icp_id: str, entity_ids: Iterable[str]) -> Sequence[str]:
+        """The same of deleted entities."""
+        return _from(self.asked_again_up_to.get(icp_id, ""), entity_ids)
+
+
+def _with(last_of: Mapping[str, str], icp_id: str, last: str | None) -> dict[str, str]:
+    others = {each: kept for each, kept in last_of.items() if each != icp_id}
+    return {**others, icp_id: last} if last else others
+
+
+def _from(last: str, entity_ids: Iterable[str]) -> list[str]:
+    return sorted(entity_ids, key=lambda entity_id: (entity_id <= last, entity_id))

@@ -128,27 +128,27 @@ def landed_run_payload(con: duckdb.DuckDBPyConnection, run_id: str) -> tuple[str
 
 
 def known_icp_ids(con: duckdb.DuckDBPyConnection) -> set[str]:
-    """ICPs of reference data, runs and entities, by ids that can be asked for."""
+    """ICPs of reference data, runs and entities (deleted ones too: they may be back), by ids that can be asked for."""
     rows = con.execute(
         """
         select icp_id from linkt.icps where regexp_full_match(icp_id, $1)
         union
         select icp_id from linkt.runs where regexp_full_match(icp_id, $1)
         union
-        select icp_id from linkt.entities where deleted_at is null and regexp_full_match(icp_id, $1)
+        select icp_id from linkt.entities where regexp_full_match(icp_id, $1)
         """,
         [WELL_FORMED_ID],
     ).fetchall()
     return {icp_id for (icp_id,) in rows}
 
 
-def known_entity_ids(con: duckdb.DuckDBPyConnection, icp_id: str) -> dict[str, bool]:
-    """The entities of an ICP, by their word or, where they say nothing, that of a run; with whether each is deleted."""
+def known_entity_ids(con: duckdb.DuckDBPyConnection, icp_id: str) -> dict[str, datetime | None]:
+    """The entities of an ICP, by their word or, where they say nothing, that of a run; with when each was deleted."""
     rows = con.execute(
         """
-        select entity_id, deleted_at is not null from linkt.entities where icp_id = $1
+        select entity_id, deleted_at from linkt.entities where icp_id = $1
         union
-        select entity_id, deleted_at is not null from linkt.entities as entity
+        select entity_id, deleted_at from linkt.entities as entity
         join linkt.run_resources as named on named.resource_type = 'entity' and named.resource_id = entity.entity_id
         join linkt.runs as runs on runs.run_id = named.run_id
         where entity.icp_id is null and runs.icp_id = $1

@@ -128,7 +128,7 @@ def test_changes_and_deletions_arrive_and_a_second_pass_writes_nothing(empty: Sc
     again = refresh(empty)
 
     assert everything(empty) == before
-    assert (again.fetched.updated, again.fetched.deleted, again.fetched.reads) == (0, 0, 0)
+    assert (again.fetched.updated, again.fetched.deleted, again.fetched.reads) == (0, 0, 2)  # are they still gone?
 
 
 def test_an_entity_that_reappears_is_deleted_no_more(empty: Scene) -> None:
@@ -144,6 +144,42 @@ def test_an_entity_that_reappears_is_deleted_no_more(empty: Scene) -> None:
 
     assert deleted(empty) == set()
     assert (done.fetched.restored, done.fetched.updated, done.fetched.versions) == (2, 1, 1)
+
+
+def test_deleted_ones_that_no_list_shows_are_asked_for_again_a_few_at_a_time(liar: tuple[Scene, Hooks]) -> None:
+    scene, hooks = liar
+    gone = orjson.dumps({"detail": "no"})
+    all_ids = sorted(scene.sandbox.world.own.entities)
+    hidden = all_ids[30:55]
+    hooks.after["list_entities"] = shows(
+        lambda page: page.update(entities=[row for row in page["entities"] if row["id"] not in hidden])
+    )
+    hooks.before["get_entity"] = lambda _: Answer(gone, 404, (("content-type", "application/json"),))
+    refresh(scene)
+    assert deleted(scene) == set(hidden)
+    before = everything(scene)
+    scene.sandbox.world.requests.clear()
+
+    asked_for: list[int] = [refresh(scene).fetched.reads for _ in range(2)]
+    assert (asked_for, everything(scene)) == ([20, 20], before)
+
+    hooks.before.clear()
+    assert (refresh(scene).fetched.restored, deleted(scene)) == (25, set())
+
+
+def test_deleted_ones_of_an_icp_that_only_they_tell_of_come_back(empty: Scene) -> None:
+    ids = land(empty, 5)
+    with empty.warehouse.write() as con:
+        con.execute("delete from linkt.icps; update linkt.runs set icp_id = null")
+    hidden = [vanish(empty, entity_id) for entity_id in ids]
+    refresh(empty)
+    assert deleted(empty) == set(ids)
+
+    for row in hidden:
+        empty.sandbox.world.own.put_entity(row)
+    refresh(empty)
+
+    assert deleted(empty) == set()
 
 
 def shows(change: Callable[[dict[str, Any]], None]) -> Callable[[Answer], Answer]:
@@ -262,7 +298,7 @@ def test_the_days_requests_end_it_and_the_next_goes_on_there(empty: Scene) -> No
 
     assert [bool(each.stopped) for each in rounds] == [True, True, True, False]
     assert deleted(empty) == {saas[0], saas[-1], fair[0], fair[-1]}
-    assert asked(empty)[:2] == (5, 4)
+    assert asked(empty)[:2] == (5, 5)  # one twice: marked when its ICP was not read to the end
 
 
 def test_one_refresh_at_a_time(empty: Scene) -> None:
