@@ -27,7 +27,7 @@ import dagster as dg
 from linkt_pipeline.definitions import defs
 job = defs.resolve_implicit_global_asset_job_def()
 with dg.DagsterInstance.ephemeral() as instance:
-    result = job.execute_in_process(instance=instance, asset_selection=[dg.AssetKey(["staging", "runs"])])
+    result = job.execute_in_process(instance=instance, asset_selection=[dg.AssetKey(["staging", "icps"])])
 assert result.success
 """
 
