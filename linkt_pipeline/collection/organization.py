@@ -7,7 +7,7 @@ that this warehouse knows.
 
 import asyncio
 
-from linkt_pipeline.api import LinktClient, MalformedBodyError, NotFoundError, PermissionDeniedError
+from linkt_pipeline.api import LinktClient, MalformedBodyError, NotFoundError, PermissionDeniedError, same_id
 from linkt_pipeline.collection.errors import OtherOrganizationError
 from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.queries import known_run_ids
@@ -42,15 +42,21 @@ class Organization:
 
         Raises:
             OtherOrganizationError: the key shows none of them.
-            LinktApiError: Linkt can't be asked now.
+            LinktApiError: Linkt can't be asked now, or what answers for it shows no run at all.
         """
         if self._confirmed:
             return
         known = list(dict.fromkeys([*([likely] if likely else []), *await asyncio.to_thread(self._newest)]))
+        unusable: MalformedBodyError | None = None
         for run_id in known:
-            if await self._shows(run_id):
-                break
+            try:
+                if await self._shows(run_id):
+                    break
+            except MalformedBodyError as error:
+                unusable = error
         else:
+            if unusable:
+                raise unusable
             if known:
                 raise OtherOrganizationError(known)
         self.confirm()
@@ -64,6 +70,8 @@ class Organization:
             await self._client.get_run(run_id)
         except (NotFoundError, PermissionDeniedError):
             return False
-        except MalformedBodyError:  # unreadable, but there
-            return True
+        except MalformedBodyError as error:
+            # An unreadable run is there all the same. A login page or another run's body shows nothing.
+            if not same_id(error.object_id, run_id):
+                raise
         return True

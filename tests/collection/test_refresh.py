@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from linkt_pipeline.access.client import connect
+from linkt_pipeline.api import MalformedBodyError
 from linkt_pipeline.collection.errors import OtherOrganizationError, RefreshGoingError
 from linkt_pipeline.collection.refresh import Refreshed, _alone, refresh_entities
 from linkt_pipeline.sandbox import running_sandbox
@@ -263,6 +264,36 @@ def test_another_organizations_key_deletes_and_lands_nothing(scene: Scene) -> No
         refresh(scene, url=elsewhere.url, api_key=elsewhere.api_key)
 
     assert everything(scene) == before
+
+
+NOT_THE_RUN = [b"<html>Log in</html>", b'{"id": "ffffffffffffffffffffffff", "status": "COMPLETED"}', b"{}"]
+
+
+@pytest.mark.parametrize("body", NOT_THE_RUN, ids=["login", "another run", "nothing"])
+def test_what_shows_no_known_run_is_no_witness_for_404s(liar: tuple[Scene, Hooks], body: bytes) -> None:
+    scene, hooks = liar
+    gone, as_json = orjson.dumps({"detail": "no"}), (("content-type", "application/json"),)
+    hooks.after["list_entities"] = shows(_nothing_at_all)
+    hooks.before["get_entity"] = lambda _: Answer(gone, 404, as_json)
+    hooks.before["get_run"] = lambda _: Answer(body, 200, as_json)
+    before = everything(scene)
+
+    with pytest.raises(MalformedBodyError):
+        refresh(scene)
+
+    assert everything(scene) == before
+
+
+def test_an_unreadable_run_is_a_witness(liar: tuple[Scene, Hooks]) -> None:
+    scene, hooks = liar
+    hooks.after["list_entities"] = shows(_nothing_at_all)
+    hooks.before["get_run"] = lambda path: Answer(
+        f'{{"id": "{path.rsplit("/", 1)[1]}", "status": no JSON}}'.encode(),
+        200,
+        (("content-type", "application/json"),),
+    )
+
+    assert not refresh(scene).warnings
 
 
 def test_without_a_list_each_gets_its_turn_and_what_went_with_its_icp_is_found_at_once(empty: Scene) -> None:
