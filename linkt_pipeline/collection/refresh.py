@@ -98,7 +98,8 @@ async def refresh_entities(
 
     Of each ICP's deleted entities twenty are asked for again, more only while some of them turn out to be there.
 
-    Where the requests of the day end it, the next one goes on at that page.
+    Where the requests of the day end it, the next one goes on at that page. What one that ended early has read is left
+    out for an hour; later it is read again, after what was not read.
 
     Args:
         client: the API.
@@ -183,8 +184,18 @@ class _Refresh(Reading):
 
     def _begin(self) -> list[str]:
         with self.warehouse.read() as con:
-            self.state = RefreshState.read(con)
-            return self.state.left(known_icp_ids(con))
+            now = datetime.now(UTC)
+            self.state = RefreshState.read(con).resumed(now)
+            known = known_icp_ids(con)
+        left = self.state.left(known, now)
+        if len(left) < len(known):
+            self.log(
+                f"the last refresh ended early; this one leaves out {len(known) - len(left):,} of {len(known):,} ICPs, "
+                "which were read within the last hour"
+            )
+        if self.state.place and self.state.place.page not in (1, None):
+            self.log(f"it goes on at page {self.state.place.page:,} of ICP {self.state.place.icp_id}")
+        return left
 
     def _keep(self, state: RefreshState) -> None:
         self.state = state
@@ -192,14 +203,18 @@ class _Refresh(Reading):
             state.write(con)
 
     async def _refresh(self, icp_id: str) -> None:
+        began_at = datetime.now(UTC)
         icp = await self._on_thread(self._known_of, icp_id)
         try:
             await self._land_beside(self._look_through(icp))
-        except (LinktApiError, DailyLimitReachedError):  # not one of landing: what was read before it is landed
+        except (LinktApiError, DailyLimitReachedError) as error:  # not of landing: what was read before it is landed
             unseen = () if icp.page == 1 else tuple(sorted(icp.unseen))
-            await self._on_thread(self._keep, self.state.stopped_at(Place(icp_id, icp.page, unseen)))
+            is_paused = isinstance(error, DailyLimitReachedError | RateLimitedError)
+            place = Place(icp_id, icp.page, unseen, began_at, is_paused)
+            await self._on_thread(self._keep, self.state.stopped_at(place))
             raise
-        await self._on_thread(self._keep, self.state.passed(icp_id, icp.asked_up_to, icp.asked_again_up_to))
+        passed = self.state.passed(icp_id, began_at, icp.asked_up_to, icp.asked_again_up_to)
+        await self._on_thread(self._keep, passed)
 
     def _known_of(self, icp_id: str) -> _Icp:
         with self.warehouse.read() as con:

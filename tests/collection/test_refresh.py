@@ -1,7 +1,7 @@
 """Refreshing: what was set and deleted in Linkt's own screens arrives, and a list alone deletes nothing."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -13,10 +13,12 @@ from linkt_pipeline.access.client import connect
 from linkt_pipeline.api import MalformedBodyError
 from linkt_pipeline.collection.errors import OtherOrganizationError, RefreshGoingError
 from linkt_pipeline.collection.refresh import Refreshed, _alone, refresh_entities
+from linkt_pipeline.collection.refresh_state import Place, RefreshState
 from linkt_pipeline.sandbox import running_sandbox
 from linkt_pipeline.sandbox.world.records import EntityRow, RunRecord
 from linkt_pipeline.sandbox.world.reference_data import FAIR, SAAS
 from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.queries import known_icp_ids
 from linkt_pipeline.warehouse.state import last_change
 from tests.executions.scene import SPEED, Scene, run
 from tests.hostile.server import Answer, Hooks, hostile_sandbox
@@ -330,6 +332,37 @@ def test_the_days_requests_end_it_and_the_next_goes_on_there(empty: Scene) -> No
     assert [bool(each.stopped) for each in rounds] == [True, True, True, False]
     assert deleted(empty) == {saas[0], saas[-1], fair[0], fair[-1]}
     assert asked(empty)[:2] == (5, 5)  # one twice: marked when its ICP was not read to the end
+
+
+def test_a_refresh_that_was_killed_goes_on_for_an_hour_and_says_so(empty: Scene) -> None:
+    entities = {icp_id: land(empty, 1, icp_id)[0] for icp_id in (SAAS, FAIR)}
+    with empty.warehouse.read() as con:
+        known = sorted(known_icp_ids(con))
+    for age, read_again in [(5, known[-1:]), (61, known)]:
+        at = datetime.now(UTC) - timedelta(minutes=age)
+        state, told = RefreshState(), []
+        with empty.warehouse.write() as con:
+            for icp_id in known[:-1]:
+                state = state.passed(icp_id, at, None, None)
+            state.write(con)
+        in_linkt(empty, "PUT", f"/v1/entity/{entities[SAAS]}", status="contacted" if age == 5 else "passed")
+
+        done = refresh(empty, log=told.append)
+
+        assert (done.icps, ["leaves out" in line for line in told]) == (len(read_again), [True] * (age == 5))
+        assert done.fetched.updated == (SAAS in read_again)
+
+
+def test_what_was_read_an_hour_ago_comes_after_what_was_not_and_a_pause_has_no_end() -> None:
+    now = datetime.now(UTC)
+    old = now - timedelta(days=3)
+    state = RefreshState({"a": old, "b": now - timedelta(days=4), "c": now})
+
+    assert state.left({"a", "b", "c", "d"}, now) == ["d", "b", "a"]
+    assert state.left({"c"}, now) == ["c"]  # killed after the last of them
+    for is_paused in (True, False):
+        goes_on = state.stopped_at(Place("d", 7, ("x",), old, is_paused)).resumed(now)
+        assert bool(goes_on.place) == is_paused
 
 
 def test_one_refresh_at_a_time(empty: Scene) -> None:
