@@ -6,6 +6,7 @@ from functools import cached_property
 
 from linkt_pipeline.audit.landed import Body
 from linkt_pipeline.audit.wire import part, text
+from linkt_pipeline.plain_text import word
 
 COMPANY, PERSON = "company", "person"
 
@@ -33,7 +34,7 @@ def tie_of(entity: dict[str, object]) -> Tie:
     info = entity.get("duplicate_info")
     is_copy = part(info, "is_duplicate") is True
     return Tie(
-        kind.lower() if kind is not None else None,
+        word(kind),
         text(entity, "parent_id"),
         is_copy,
         (text(info, "primary_entity_id") or None) if is_copy else None,

@@ -7,6 +7,7 @@ from typing import Any
 
 from linkt_pipeline.audit.values import UNSURE
 from linkt_pipeline.audit.world import World
+from linkt_pipeline.plain_text import word
 
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -33,7 +34,7 @@ class Scoring:
         return self._status(status)[1]
 
     def _status(self, status: str | None) -> tuple[bool | None, bool]:
-        return self.statuses.get((status or "").strip(" ").lower(), (None, True))
+        return self.statuses.get(word(status) or "", (None, True))
 
     def seniority_of(self, title: Any) -> Any:
         """The highest word of a title."""

@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
+from linkt_pipeline.plain_text import trimmed
+
 TAIL = 6  # digits of the id that tell two tasks of one name apart
 
 
@@ -20,7 +22,7 @@ def task_names(
     for task_id, key in executed:
         entries[task_id].append(key)
     known = {*named, *entries, *ran}
-    names = {task_id: _name(task_id, entries[task_id], (named.get(task_id) or "").strip()) for task_id in known}
+    names = {task_id: _name(task_id, entries[task_id], trimmed(named.get(task_id)) or "") for task_id in known}
     bearers: dict[str, int] = defaultdict(int)
     for name in names.values():
         bearers[name] += 1

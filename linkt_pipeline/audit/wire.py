@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from linkt_pipeline.plain_text import trimmed, word
+
 _WRAPPER = {"value", "display", "references", "created_at", "updated_at"}
 MOST_CREDITS = 1e9  # beyond it, a number is no statement about a cost
 _LONGEST_RUN = 10 * 365 * 86_400.0  # seconds
@@ -24,8 +26,7 @@ def part(body: Any, key: str) -> Any:
 
 def external_key(entity: Any) -> tuple[str | None, str | None]:
     """The system that knows an entity by an id of its own, in lower case, and that id; blanks around are none of it."""
-    source, record = (text(entity, key) for key in ("external_source", "external_id"))
-    return (source.strip(" ").lower() or None) if source else None, (record.strip(" ") or None) if record else None
+    return word(text(entity, "external_source")), trimmed(text(entity, "external_id"))
 
 
 def amount(value: Any, least: float, most: float) -> float | None:

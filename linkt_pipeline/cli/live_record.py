@@ -6,6 +6,7 @@ import orjson
 
 from linkt_pipeline.cli.record import Record, Row
 from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.plain_text import trimmed
 
 if TYPE_CHECKING:
     from linkt_pipeline.api import Entity, LinktClient, Signal
@@ -28,7 +29,7 @@ async def ask_for_record(client: "LinktClient", external_id: str, source: str | 
 
     Args:
         client: the API.
-        external_id: the record's id, as its system writes it.
+        external_id: the record's id, trimmed.
         source: the system; None leaves it to the API, which takes ``salesforce``.
 
     Raises:
@@ -36,7 +37,7 @@ async def ask_for_record(client: "LinktClient", external_id: str, source: str | 
     """
     entities: list[Entity] = []
     async for entity in client.list_entities(external_id=external_id, external_source=source):
-        if (entity.external_id or "").strip() != external_id:
+        if trimmed(entity.external_id) != external_id:
             raise FilterIgnoredError(external_id)
         entities.append(entity)
     signals: list[Signal] = []

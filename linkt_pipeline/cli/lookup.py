@@ -33,23 +33,24 @@ def lookup(external_id: str, source: str | None, live: bool, as_json: bool, rows
       linkt-pipeline lookup 0015g00000AbCdEAAZ --live
     """  # noqa: D301
     from linkt_pipeline.cli.record_view import print_record, print_record_json
+    from linkt_pipeline.plain_text import trimmed
 
-    external_id, source = external_id.strip(), source and source.strip()
-    if not external_id:
+    wanted, source = trimmed(external_id), trimmed(source)
+    if wanted is None:
         raise click.UsageError("EXTERNAL_ID is empty")
     deployment = Deployment.from_environment(quiet=as_json)
     if live:
         from linkt_pipeline.cli.live_record import ask_for_record
 
-        record = deployment.ask_api(lambda client: ask_for_record(client, external_id, source))
+        record = deployment.ask_api(lambda client: ask_for_record(client, wanted, source))
     else:
         from linkt_pipeline.cli.record import read_record
         from linkt_pipeline.warehouse.publish.reader import open_snapshot
 
         with open_snapshot(deployment.settings.snapshot_path) as con:
-            record = read_record(con, external_id, source)
+            record = read_record(con, wanted, source)
     if not record.entities:
-        raise NothingFoundError(_nothing(external_id, source, live=live))
+        raise NothingFoundError(_nothing(wanted, source, live=live))
     if as_json:
         print_record_json(record)
     else:

@@ -6,9 +6,11 @@ from typing import Any
 import duckdb
 import orjson
 
+from linkt_pipeline.plain_text import word
+
 Row = dict[str, Any]
 
-_OF_THE_KEY = "external_id = $1 and ($2::varchar is null or external_source = lower($2))"
+_OF_THE_KEY = "external_id = $1 and ($2::varchar is null or external_source = $2)"
 
 _ACCOUNTS = f"from marts.crm_accounts where {_OF_THE_KEY} order by external_source"
 
@@ -66,10 +68,12 @@ def read_record(con: duckdb.DuckDBPyConnection, external_id: str, source: str | 
 
     Args:
         con: an open snapshot.
-        external_id: the record's id, as its system writes it.
+        external_id: the record's id, trimmed.
         source: the system, in any case; None for any.
     """
-    accounts, entities, signals = (_rows(con, sql, [external_id, source]) for sql in (_ACCOUNTS, _ENTITIES, _SIGNALS))
+    accounts, entities, signals = (
+        _rows(con, sql, [external_id, word(source)]) for sql in (_ACCOUNTS, _ENTITIES, _SIGNALS)
+    )
     return Record(external_id, source, accounts, entities, signals)
 
 

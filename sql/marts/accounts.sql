@@ -218,6 +218,6 @@ from judged as account
 cross join settings
 cross join staging.calendar as calendar
 left join bands as band on account.heads = band.heads
-left join seeds.account_statuses as status on lower(trim(account.status)) = status.status
+left join seeds.account_statuses as status on linkt_word(account.status) = status.status
 left join staging.account_signals as signals on account.company_id = signals.company_id
 left join staging.account_origins as origin on account.company_id = origin.company_id

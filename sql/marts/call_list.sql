@@ -122,7 +122,7 @@ parts as (
     cross join settings
     cross join staging.calendar as calendar
     left join top on account.company_id = top.company_id
-    left join seeds.account_statuses as status on lower(trim(account.status)) = status.status
+    left join seeds.account_statuses as status on linkt_word(account.status) = status.status
     where coalesce(status.is_called, true)
 ),
 

@@ -28,15 +28,15 @@
 -- column fetched_at: When this deployment landed this version.
 select
     entity_id,
-    lower(trim(entity_type)) as entity_type,
+    linkt_word(entity_type) as entity_type,
     sheet_id,
     sheet_name,
     icp_id,
     parent_id,
     status,
     comments,
-    nullif(trim(external_id), '') as external_id,
-    nullif(lower(trim(external_source)), '') as external_source,
+    linkt_trimmed(external_id) as external_id,
+    linkt_word(external_source) as external_source,
     linkt_fields(data) as data,
     duplicate_info,
     coalesce(try_cast(duplicate_info ->> '$.is_duplicate' as boolean), false) as is_duplicate,

@@ -21,7 +21,7 @@ with targets as (
 select
     icp_id,
     unnest(range(1, len(target) + 1)) as position,
-    lower(trim(unnest(target) ->> '$.entity_type')) as entity_type,
+    linkt_word(unnest(target) ->> '$.entity_type') as entity_type,
     unnest(target) ->> '$.description' as description,
     try_cast(unnest(target) ->> '$.root' as boolean) as is_root,
     try_cast(unnest(target) ->> '$.desired_count' as integer) as desired_count

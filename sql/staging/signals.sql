@@ -22,11 +22,11 @@ select
     icp_id,
     signal_type,
     coalesce(
-        nullif(trim(signal_display_name), ''),
+        linkt_trimmed(signal_display_name),
         upper(left(replace(signal_type, '_', ' '), 1)) || substr(replace(signal_type, '_', ' '), 2)
     ) as signal_label,
     strength,
-    case lower(trim(strength))
+    case linkt_word(strength)
         when 'low' then 'low'
         when 'weak' then 'low'
         when 'medium' then 'medium'

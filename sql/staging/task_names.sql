@@ -33,7 +33,7 @@ named as (
         known.task_id,
         case
             when entries.entries = 1 then entries.only_key
-            else coalesce(nullif(trim(task.name), ''), entries.newest_key, known.task_id)
+            else coalesce(linkt_trimmed(task.name), entries.newest_key, known.task_id)
         end as task,
         coalesce(entries.entries, 0) as entries
     from known

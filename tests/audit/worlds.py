@@ -38,11 +38,12 @@ EXTERNAL_KEYS = [
     ("Salesforce ", " 001A"),
     ("salesforce", "001B"),
     ("hubspot", "17"),
+    ("\u00a0\u0130Src\n", "\u200b\t17\u00a0"),
     (None, "17"),
 ]
 EXTERNAL_KEYS += [("salesforce", None), ("", " ")] + [(None, None)] * 4
 ZONES = ["UTC", "Europe/Berlin", "America/Los_Angeles", "Pacific/Kiritimati"]
-STRENGTHS = ["LOW", "high", "Moderate", "strong", "weak", "MEDIUM", "extreme", "", None]
+STRENGTHS = ["LOW", "high", "Moderate", "strong", "\tweak\u00a0", "MEDIUM", "extreme", "", None]
 
 
 class World:

@@ -27,7 +27,10 @@ def deployment(tmp_path_factory: pytest.TempPathFactory, graph: ModelGraph) -> P
         bench = Bench(con, graph)
         bench.put("icps", icp_id="icp", name="Banks")
         bench.entity(
-            "c", {"name": "[bold]Acme[/]", "website": "acme.example"}, external_id="17", external_source="hubspot"
+            "c",
+            {"name": "[bold]Acme[/]", "website": "acme.example"},
+            external_id="\t17\u00a0",
+            external_source="HubSpot\n",
         )
         of_acme = {"entity_type": "person", "parent_id": "c"}
         bench.entity("p", {"name": "Ann\nLee", "email": "ann@acme.example"}, **of_acme)
@@ -57,7 +60,7 @@ def ask(deployment: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 
 def test_entities_people_and_signals_of_a_record(ask) -> None:
-    code, out, _ = ask(" 17 ", "--source", "HubSpot")
+    code, out, _ = ask("\u200b17\t", "--source", " HubSpot")
     assert code == 0
     lines = [" ".join(line.split()) for line in out.splitlines()]
     assert lines[:2] == ["hubspot 17: [bold]Acme[/] (acme.example)", "priority medium"]

@@ -152,7 +152,7 @@ def _random_batch(bench: Bench, rng: random.Random) -> None:
             entity_type=rng.choice(["company", "Company", "person", "product", None]),
             parent_id=parent,
             status=rng.choice([None, "new", "passed"]),
-            external_id=rng.choice([None, "", "001A", " 001A ", "001B"]),
+            external_id=rng.choice([None, "", "001A", " 001A ", "\t001A\u00a0", "001B"]),
             external_source=rng.choice([None, "salesforce", "Salesforce"]),
             icp_id=rng.choice(["icp", "other", None]),
             duplicate_info=rng.choice([None, _copy_of(rng), _copy_of(rng), "[]", '"x"']),

@@ -11,13 +11,14 @@ from linkt_pipeline.audit.marts.mart import Mart
 from linkt_pipeline.audit.values import parse_json, same
 from linkt_pipeline.audit.wire import data_of, external_key, part, value_of
 from linkt_pipeline.audit.world import World
+from linkt_pipeline.plain_text import word
 
 _RECORD = ("entity_type", "icp_id", "sheet_id", "parent_id", "status", "comments", "external_id", "external_source")
 _EXTERNAL = frozenset({"external_id", "external_source"})
 
 _VERSIONS = """
 select entity_id, coalesce(epoch_us(updated_at), epoch_us(fetched_at)), epoch_us(fetched_at), run_id, content_hash,
-    data::varchar, duplicate_info::varchar, external_unknown is null, lower(entity_type), icp_id, sheet_id, parent_id,
+    data::varchar, duplicate_info::varchar, external_unknown is null, entity_type, icp_id, sheet_id, parent_id,
     status, comments, external_id, external_source
 from linkt.entity_versions
 """
@@ -79,6 +80,7 @@ def read_versions(world: World, ids: Collection[str]) -> dict[str, list[Version]
     rows = world.landed.rows(f"{_VERSIONS} where entity_id {CHOSEN}", [chosen(ids)])
     for entity_id, made_at, fetched_at, run_id, content_hash, data, info, keeps_external, *record in rows:
         known = dict(zip(_RECORD, record, strict=True))
+        known["entity_type"] = word(known["entity_type"])
         known["external_source"], known["external_id"] = external_key(known)
         known["primary_entity_id"] = part(parse_json(info), "primary_entity_id")
         fields = data_of({"data": parse_json(data)})

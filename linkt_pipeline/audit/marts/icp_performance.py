@@ -13,6 +13,7 @@ from linkt_pipeline.audit.roots import PERSON
 from linkt_pipeline.audit.values import UNSURE
 from linkt_pipeline.audit.wire import part, text
 from linkt_pipeline.audit.world import World, moment
+from linkt_pipeline.plain_text import word
 
 
 @dataclass(slots=True)
@@ -81,7 +82,7 @@ def _targets(world: World) -> dict[str, int]:
         targets = icp.body.get("entity_targets")
         for target in targets if isinstance(targets, list) else []:
             count = part(target, "desired_count")
-            if (text(target, "entity_type") or "").strip(" ").lower() == PERSON and isinstance(count, int):
+            if word(text(target, "entity_type")) == PERSON and isinstance(count, int):
                 found[icp.id] = found.get(icp.id, 0) + count
     return found
 

@@ -10,6 +10,7 @@ from linkt_pipeline.audit.moments import monday_of
 from linkt_pipeline.audit.values import UNSURE
 from linkt_pipeline.audit.wire import amount, text, texts
 from linkt_pipeline.audit.world import World, moment
+from linkt_pipeline.plain_text import trimmed, word
 
 _LEVELS = {
     "low": "low",
@@ -30,9 +31,9 @@ def signal_columns(world: World, signal: Body) -> dict[str, Any]:
         "signal_id": signal.id,
         "detected_at": moment(signal, "created_at"),
         "signal_type": text(body, "signal_type"),
-        "signal_label": text(body, "signal_display_name") or UNSURE,
+        "signal_label": trimmed(text(body, "signal_display_name")) or UNSURE,
         "strength": strength,
-        "strength_level": _LEVELS.get(strength.strip().lower()) if strength else None,
+        "strength_level": _LEVELS.get(word(strength) or ""),
         "score": amount(body.get("score"), -1e12, 1e12),
         "summary": text(body, "summary"),
         "icp_id": icp_id,
