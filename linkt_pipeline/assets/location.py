@@ -117,7 +117,7 @@ def build_deployment(
             build_executions(placement, backend, tasks, common, executions, checks, observer, entries=entries),
             *build_landed_assets(placement, backend, landed, checks, record, observer),
             build_models_asset(placement, backend, project, code),
-            build_snapshot(placement, backend, project.graph),
+            build_snapshot(placement, backend, project.graph, checks),
         ]
         keys = [key for asset in assets for key in asset.keys]
         return dg.Definitions.merge(

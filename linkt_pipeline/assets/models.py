@@ -9,7 +9,7 @@ import duckdb
 from pydantic import Field
 
 from linkt_pipeline.assets.charts import chart_of
-from linkt_pipeline.assets.checks import check_spec, checked, kept_check_result
+from linkt_pipeline.assets.checks import check_spec, checked, holds_back, kept_check_result
 from linkt_pipeline.assets.metadata import KINDS, WEEKLY, bounded, model_metadata, model_schema
 from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.previews import preview_markdown
@@ -42,7 +42,7 @@ from linkt_pipeline.transform import (
     write_verdicts,
 )
 from linkt_pipeline.transform.columns import relation
-from linkt_pipeline.warehouse.completion import all_models_are_built
+from linkt_pipeline.warehouse.completion import all_models_are_built, begin_build, note_checked
 from linkt_pipeline.warehouse.errors import WarehouseError
 from linkt_pipeline.warehouse.file import Session, Warehouse
 from linkt_pipeline.warehouse.state import last_change
@@ -98,6 +98,7 @@ def build_models_asset(placement: Placement, backend: Backend, project: Project,
         lineages = LineageCache(store.path.with_name("column_lineage.json"), graph, described)
         failed: dict[ModelKey, str] = {}
         built: dict[ModelKey, BuildResult] = {}
+        begin_build(store, context.run.run_id)
         with store.read() as con:
             change = last_change(con)
         yield from _build_all(
@@ -105,9 +106,12 @@ def build_models_asset(placement: Placement, backend: Backend, project: Project,
         )
         lineages.save()
         due = [check for check in own_checks if check.model in built and is_selected(context, check)]
-        found, verdicts = check_models(placement, store, project, due, built, change, in_full=config.full_refresh)
+        found, verdicts, seen = check_models(placement, store, project, due, built, change, in_full=config.full_refresh)
+        wrong = any(not result.passed and holds_back(check) for check, result in zip(due, found, strict=True))
         with store.write(news=False) as con:
             write_verdicts(con, verdicts)
+            if not wrong and set(filter(holds_back, own_checks)) <= set(due):
+                note_checked(con, context.run.run_id, seen)
         yield from found
         yield from quarantine_check_results(placement, context, graph)
         if failed:
@@ -131,7 +135,7 @@ def check_models(
     change: str | None,
     *,
     in_full: bool,
-) -> tuple[list[dg.AssetCheckResult], dict[str, Verdict]]:
+) -> tuple[list[dg.AssetCheckResult], dict[str, Verdict], str | None]:
     """Run the checks that are due, those apart whose last verdict still holds.
 
     Args:
@@ -144,13 +148,14 @@ def check_models(
         in_full: no verdict is kept.
 
     Returns:
-        A result for every check, and the verdicts to keep.
+        A result for every check that is due, in order; the verdicts to keep; the mark of the last change of the rows
+        that the checks have read.
     """
     found = []
     with store.read() as con:
         # Views show rows that were landed after their build, and the books don't know of them.
-        is_current = last_change(con) == change
-        states = states_of_rows(con, project.graph, built) if is_current else {}
+        seen = last_change(con)
+        states = states_of_rows(con, project.graph, built) if seen == change else {}
         verdicts = Verdicts({} if in_full else read_verdicts(con), states, built)
         for check in due:
             if verdict := verdicts.holding(check):
@@ -158,7 +163,7 @@ def check_models(
                 continue
             found.append(checked(placement, con, check))
             verdicts.note(check, passed=found[-1].passed)
-    return found, verdicts.of(project.checks)
+    return found, verdicts.of(project.checks), seen
 
 
 def _spec(placement: Placement, model: SqlModel, columns: Mapping[ModelKey, Columns]) -> dg.AssetSpec:

@@ -1,22 +1,34 @@
 """The published copy that BI tools read."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 
 import dagster as dg
+import duckdb
 
 from linkt_pipeline.assets.askers import asker_of
+from linkt_pipeline.assets.checks import holds_back
 from linkt_pipeline.assets.metadata import KINDS, WEEKLY, bounded
 from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.previews import figures_markdown
 from linkt_pipeline.assets.resources import Backend
 from linkt_pipeline.ledger.owed_outcomes import complete_outcomes, deliver_published
 from linkt_pipeline.permissions import secure_folder
-from linkt_pipeline.transform import ModelGraph, drop_retired_models, retired_models, states_by_name
-from linkt_pipeline.warehouse.completion import all_is_published
+from linkt_pipeline.transform import (
+    Check,
+    ModelError,
+    ModelGraph,
+    ModelKey,
+    drop_retired_models,
+    retired_models,
+    run_check,
+    states_by_name,
+)
+from linkt_pipeline.warehouse.catalog import read_catalog
+from linkt_pipeline.warehouse.completion import all_is_published, is_checked
 from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.publish.reader import mark_of_publication
-from linkt_pipeline.warehouse.publish.snapshot import Published, publish_snapshot
+from linkt_pipeline.warehouse.publish.snapshot import Published, SnapshotError, publish_snapshot
 
 _CURRENT = "models_current"
 _CURRENT_MEANS = "Every file of sql/ can be used and every table was built from it; nothing in the snapshot is stale."
@@ -41,7 +53,9 @@ with charts, docs/bi.md tells how BI tools connect.
 """
 
 
-def build_snapshot(placement: Placement, backend: Backend, graph: ModelGraph) -> dg.AssetsDefinition:
+def build_snapshot(
+    placement: Placement, backend: Backend, graph: ModelGraph, checks: Collection[Check]
+) -> dg.AssetsDefinition:
     """The asset ``published/snapshot``, downstream of every model.
 
     Only models that no other model reads are named as its parents: all others lie upstream of them, and an edge from
@@ -70,7 +84,9 @@ def build_snapshot(placement: Placement, backend: Backend, graph: ModelGraph) ->
         store = backend.warehouse
         _drop_retired(store, graph)
         complete = complete_outcomes(store)
-        published = publish_snapshot(store, published_dir, views, partial(states_by_name, graph=graph))
+        published = publish_snapshot(
+            store, published_dir, views, partial(states_by_name, graph=graph), partial(_require_checked, checks)
+        )
         deliver_published(store, asker_of(context.run), complete, published.as_of)
         context.log.info(f"published {published.path} ({published.bytes / 1e6:.1f} MB) in {published.seconds:.2f} s")
         yield dg.MaterializeResult(
@@ -95,6 +111,29 @@ def build_snapshot(placement: Placement, backend: Backend, graph: ModelGraph) ->
             all_is_published(store, context.run.run_id, published.as_of, mark_of_publication(published_dir))
 
     return snapshot
+
+
+def _require_checked(checks: Collection[Check], con: duckdb.DuckDBPyConnection) -> None:
+    """What another process landed or built after the checks of this Dagster run is held against the checks as well.
+
+    Raises:
+        SnapshotError: a check fails that holds publication back.
+    """
+    if is_checked(con):
+        return
+    there = {ModelKey(table.schema, table.name) for table in read_catalog(con)}
+    failed = []
+    for check in checks:
+        if holds_back(check) and check.model in there:
+            try:
+                offending = run_check(con, check).offending
+            except ModelError as error:
+                failed.append(f"{check.model}: {check.name}: {error}")
+            else:
+                failed += [f"{check.model}: {check.name}: {offending} offending rows"] if offending else []
+    if failed:
+        told = "\n".join(failed)
+        raise SnapshotError(f"check failed on what was landed meanwhile, so nothing was published: {told}")
 
 
 def _drop_retired(store: Warehouse, graph: ModelGraph) -> None:

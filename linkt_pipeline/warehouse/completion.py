@@ -12,9 +12,10 @@ import duckdb
 import orjson
 
 from linkt_pipeline.warehouse.file import Warehouse
-from linkt_pipeline.warehouse.state import read_state, write_state
+from linkt_pipeline.warehouse.state import last_change, read_state, write_state
 
 _NAME = "last_sync"
+_CHECKED = "checked_change"
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,30 @@ def all_is_published(warehouse: Warehouse, sync: str, as_of: datetime, published
     with warehouse.write(news=False) as con:
         if (found := read_completion(con)) and found.sync == sync and found.built:
             _write(con, replace(found, as_of=as_of, published=published))
+
+
+def begin_build(warehouse: Warehouse, build: str) -> None:
+    """Models are about to be built: nothing counts as checked until this build is, or one that began later."""
+    with warehouse.write(news=False) as con:
+        write_state(con, _CHECKED, build)
+
+
+def note_checked(con: duckdb.DuckDBPyConnection, build: str, change: str | None) -> None:
+    """Every check of a model that holds publication back has passed.
+
+    Args:
+        con: the warehouse.
+        build: as given to :func:`begin_build`; if another build has begun since, nothing is written.
+        change: the mark of the last change of the rows that the checks have read.
+    """
+    if read_state(con, _CHECKED) == build:
+        write_state(con, _CHECKED, change)
+
+
+def is_checked(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the checks have passed on the rows as they are: nothing was landed or built since."""
+    change = last_change(con)
+    return change is not None and change == read_state(con, _CHECKED)
 
 
 def _write(con: duckdb.DuckDBPyConnection, completion: Completion) -> None:

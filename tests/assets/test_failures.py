@@ -167,6 +167,28 @@ def test_an_error_level_check_keeps_wrong_data_from_being_published(
     _repair(landed)
 
 
+def test_what_is_landed_after_the_checks_is_checked_before_it_is_published(landed: Deployment, own_sql: Path) -> None:
+    """As another process does between the two steps of a Dagster run."""
+    (own_sql / "checks" / "no_bad.sql").write_text(
+        "-- description: None is bad.\n-- model: staging.runs\n-- severity: error\n"
+        "select run_id from staging.runs where error = 'BAD'\n"
+    )
+    assert landed.run("sync_and_publish").success
+    published = landed.settings.snapshot_path.stat()
+    spoil = "update linkt.runs set error = ? where run_id = (select min(run_id) from linkt.runs)"
+    with landed.warehouse.write() as con:
+        con.execute(spoil, ["BAD"])
+
+    result = landed.run("sync_and_publish", assets=["published/snapshot"])
+
+    assert "staging.runs: no_bad: 1 offending rows" in failures(result)["published__snapshot"]
+    assert landed.settings.snapshot_path.stat().st_ino == published.st_ino
+    with landed.warehouse.write() as con:
+        con.execute(spoil, ["known"])
+    assert landed.run("sync_and_publish", assets=["published/snapshot"]).success
+    assert landed.published_rows("select count(*) from staging.runs where error = 'known'") == [(1,)]
+
+
 def test_a_warning_is_shown_and_published(landed: Deployment, own_sql: Path) -> None:
     check = own_sql / "checks" / "worth_a_look.sql"
     check.write_text(

@@ -85,7 +85,7 @@ def test_a_model_whose_file_is_gone_leaves_duckdb_parquet_and_catalog(published:
 
     assert result.success, failures(result)
     assert not (published.settings.published_dir / "marts" / "gone.parquet").exists()
-    assert "gone" not in (published.settings.published_dir / "catalog.json").read_text()
+    assert '"gone"' not in (published.settings.published_dir / "catalog.json").read_text()
     gone = "select count(*) from information_schema.tables where table_name = 'gone'"
     assert published.published_rows(gone) == [(0,)]
     assert published.rows(gone) == [(0,)]

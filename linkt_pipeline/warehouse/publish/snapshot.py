@@ -76,8 +76,20 @@ States = Callable[[duckdb.DuckDBPyConnection], Mapping[str, str]]
 """Gives for tables and views of a database a text, by ``schema.table``, that is another one whenever the rows are."""
 
 
+def _nothing(_: duckdb.DuckDBPyConnection) -> None:
+    return
+
+
+Require = Callable[[duckdb.DuckDBPyConnection], None]
+"""Raises what speaks against publishing a database."""
+
+
 def publish_snapshot(
-    warehouse: Warehouse, published_dir: Path, views: Collection[str] = (), states: States = _none_known
+    warehouse: Warehouse,
+    published_dir: Path,
+    views: Collection[str] = (),
+    states: States = _none_known,
+    require: Require = _nothing,
 ) -> Published:
     """Publish the warehouse as it is now.
 
@@ -89,6 +101,7 @@ def publish_snapshot(
             converted. What they give must not depend on the session that reads them.
         states: is asked once, of the copy as it was taken. A table of which it knows that its rows are those of the
             last publication keeps its Parquet file; without it all are written.
+        require: is asked once, of the copy as it was taken; what it raises keeps the copy from being published.
 
     Raises:
         WarehouseMissingError: there is no warehouse yet.
@@ -101,13 +114,15 @@ def publish_snapshot(
     try:
         make_private_folder(folder)
         with exclusive_folder(folder):
-            return _publish(warehouse, folder, begun, views, states)
+            return _publish(warehouse, folder, begun, views, states, require)
     except OSError as error:
         better = unwritable_error(error, folder)
         raise better or error from error
 
 
-def _publish(warehouse: Warehouse, folder: Path, begun: float, views: Collection[str], states: States) -> Published:
+def _publish(
+    warehouse: Warehouse, folder: Path, begun: float, views: Collection[str], states: States, require: Require
+) -> Published:
     workspace = folder / ".next"
     shutil.rmtree(workspace, ignore_errors=True)  # left by a publication that was killed
     workspace.mkdir()
@@ -118,7 +133,7 @@ def _publish(warehouse: Warehouse, folder: Path, begun: float, views: Collection
             copy_inside_kernel(source, copy)
             as_of = datetime.now(UTC)
         locked_seconds = time.monotonic() - locked
-        tables, rows, stale, files = _finish_copy(copy, folder, workspace, as_of, views, states)
+        tables, rows, stale, files = _finish_copy(copy, folder, workspace, as_of, views, states, require)
         parquet = {table.key: parquet_path(folder, table) for table in _exported(tables)}
         (workspace / CATALOG_NAME).write_bytes(_describe(tables, rows, as_of, folder, parquet, stale))
         open_files(workspace)
@@ -154,7 +169,13 @@ Stale = Mapping[str, tuple[str, datetime]]
 
 
 def _finish_copy(
-    copy: Path, folder: Path, workspace: Path, as_of: datetime, views: Collection[str], states: States
+    copy: Path,
+    folder: Path,
+    workspace: Path,
+    as_of: datetime,
+    views: Collection[str],
+    states: States,
+    require: Require,
 ) -> tuple[list[CatalogTable], dict[str, int], Stale, ParquetFiles]:
     """Turn views into tables, give columns their published types and write the Parquet files that there are not yet.
 
@@ -163,6 +184,7 @@ def _finish_copy(
     con = start_duckdb(workspace / "spill")
     try:
         con.execute(f"attach {literal(str(copy))} as {CATALOG}; use {CATALOG}")
+        require(con)
         files = ParquetFiles(folder, workspace, as_of, states(con))
         found = read_catalog(con)
         stale = _read_stale(con, found)
