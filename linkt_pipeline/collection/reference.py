@@ -8,10 +8,28 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from linkt_pipeline.api import LinktClient, MalformedBodyError, ReplyLostError, ServerError
+from linkt_pipeline.api import (
+    AuthenticationError,
+    IncompleteListError,
+    LinktClient,
+    MalformedBodyError,
+    RefusedError,
+    ReplyLostError,
+    ServerError,
+    UnexpectedRedirectError,
+)
 from linkt_pipeline.collection.frames import icps_frame, rejects_frame, sheets_frame, tasks_frame
 from linkt_pipeline.warehouse import landing
 from linkt_pipeline.warehouse.file import Warehouse
+
+_OF_ONE_LIST = (
+    IncompleteListError,
+    MalformedBodyError,
+    RefusedError,
+    ReplyLostError,
+    ServerError,
+    UnexpectedRedirectError,
+)
 
 
 @dataclass(frozen=True)
@@ -46,10 +64,11 @@ class _List:
 async def refresh_reference_data(client: LinktClient, warehouse: Warehouse) -> ReferenceCounts:
     """Read the lists and merge them, in one transaction.
 
-    A row that can't be used, or a list that can't be read, keeps nothing else back.
+    A row that can't be used, or a list that can't be read, keeps nothing else back; nor do lists that the key may not
+    read, even if that is all of them: without names there are ids.
 
     Raises:
-        LinktApiError: none of the lists can be read, or the key is refused.
+        LinktApiError: none of the lists can be read for now, or the key is refused.
     """
     lists = [
         _List("task", client.list_tasks, tasks_frame, landing.land_tasks),
@@ -60,12 +79,15 @@ async def refresh_reference_data(client: LinktClient, warehouse: Warehouse) -> R
     for each in lists:
         try:
             each.read = [row async for row in each.rows(on_malformed=each.unreadable.append)]
-        except (MalformedBodyError, ServerError, ReplyLostError) as error:
+        except AuthenticationError:
+            raise
+        except _OF_ONE_LIST as error:
             failures.append(error)
         else:
             readable.append(each)
-    if not readable:
-        raise failures[0]
+    passing = [error for error in failures if not isinstance(error, RefusedError)]
+    if passing and not readable:
+        raise passing[0]
     now = datetime.now(UTC)
     with warehouse.write() as con:
         unstorable = sum(_land(con, each, now) for each in readable)
