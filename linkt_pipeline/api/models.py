@@ -54,6 +54,12 @@ class WireModel(BaseModel):
         self.__dict__["document"] = document
         return self
 
+    def known_as(self, known_id: str) -> Self:
+        """The same under another spelling of its id, in its payload too: spelling is no change of content."""
+        document = self.document and {**self.document, "id": known_id}
+        payload = self.payload.replace(f'"{self.__dict__["id"]}"', f'"{known_id}"', 1)
+        return self.model_copy(update={"id": known_id, "payload": payload, "document": document})
+
 
 class RunOutput(WireModel):
     """What a run hands over. Documented for completed runs; partial, legacy and odd ones are kept as they are."""

@@ -9,7 +9,16 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from linkt_pipeline.api import Entity, LinktClient, MalformedBodyError, Page, Signal, parse_entity, parse_signal
+from linkt_pipeline.api import (
+    Entity,
+    LinktClient,
+    MalformedBodyError,
+    Page,
+    Signal,
+    parse_entity,
+    parse_signal,
+    same_id,
+)
 from linkt_pipeline.collection.frames import Row, entities_frame, entity_row, rejects_frame, signal_row, signals_frame
 from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.landing import (
@@ -107,6 +116,8 @@ class Reader:
         else:
             if model.id == resource_id:
                 return self.row(model)
+            if same_id(model.id, resource_id):
+                return self.row(model.known_as(resource_id))
             reason = f"the body speaks of {model.id!r} instead"
         return Rejected(resource_id, reason, body.decode("utf-8", "replace"))
 

@@ -29,6 +29,7 @@ from linkt_pipeline.collection.switch_interval import quick_turns
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.landing import LandingCounts, note_pending
+from linkt_pipeline.warehouse.state import note_change
 
 T = TypeVar("T")
 
@@ -156,8 +157,9 @@ class Reading:
 
     def _note_failed(self) -> None:
         if self.failed:
-            with self.warehouse.write() as con:
-                note_pending(con, self.reader.resource, self.failed)
+            with self.warehouse.write(news=False) as con:
+                if note_pending(con, self.reader.resource, self.failed):
+                    note_change(con)
 
     async def _read_each(self, ids: Sequence[str]) -> None:
         remaining = iter(ids)
@@ -200,9 +202,9 @@ class Reading:
             self.batch.missing.append(resource_id)
             self.gone += 1
         except MalformedBodyError as error:
-            self.batch.rejected.append(Rejected(resource_id, error.reason, error.payload))
+            self._reject(Rejected(resource_id, error.reason, error.payload))
         except InvalidIdError as error:
-            self.batch.rejected.append(Rejected(resource_id, str(error), None))
+            self._reject(Rejected(resource_id, str(error), None))
         except AuthenticationError:
             raise
         except (ServerError, ReplyLostError, RefusedError, UnexpectedRedirectError) as error:
@@ -215,6 +217,9 @@ class Reading:
         finally:  # a verdict, whichever, is as old as its request
             self.batch.read_since = min(self.batch.read_since, sent_at)
         return None
+
+    def _reject(self, rejected: Rejected) -> None:
+        self.batch.rejected.append(rejected)
 
     async def _parse_bodies(self, batch: Batch) -> None:
         bodies = batch.pop_bodies()
@@ -239,7 +244,7 @@ class Reading:
         if body is not None:
             parsed = self.reader.parse(resource_id, body)
             if isinstance(parsed, Rejected):
-                self.batch.rejected.append(parsed)
+                self._reject(parsed)
             else:
                 self.batch.rows.append(parsed)
                 self.there += 1

@@ -281,6 +281,10 @@ class _Refresh(Reading):
         if error.subject not in icp.known | icp.rejected:
             self.batch.rejected.append(Rejected(error.subject, error.reason, error.payload))
 
+    def _reject(self, rejected: Rejected) -> None:
+        """As of a list: single reads are of entities that the warehouse knows."""
+        self.done.failures.append(f"{rejected.resource_id}: {rejected.reason}")
+
     async def _ask_for_unseen(self, icp: _Icp) -> None:
         await self.organization.require()
         self.log(

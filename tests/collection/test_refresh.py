@@ -1,5 +1,6 @@
 """Refreshing: what was set and deleted in Linkt's own screens arrives, and a list alone deletes nothing."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from linkt_pipeline.access.client import connect
-from linkt_pipeline.api import MalformedBodyError
+from linkt_pipeline.api import LinktApiError, MalformedBodyError
 from linkt_pipeline.collection.errors import OtherOrganizationError, RefreshGoingError
 from linkt_pipeline.collection.refresh import Refreshed, _alone, refresh_entities
 from linkt_pipeline.collection.refresh_state import Place, RefreshState
@@ -21,9 +22,11 @@ from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.queries import known_icp_ids
 from linkt_pipeline.warehouse.state import last_change
 from tests.executions.scene import SPEED, Scene, run
-from tests.hostile.server import Answer, Hooks, hostile_sandbox
+from tests.hostile.server import After, Answer, Hooks, hostile_sandbox
 
 from .test_fetch import create_entities, fetch, name
+
+AS_JSON = (("content-type", "application/json"),)
 
 
 def remove_all(scene: Scene) -> None:
@@ -281,6 +284,32 @@ def test_what_shows_no_known_run_is_no_witness_for_404s(liar: tuple[Scene, Hooks
     before = everything(scene)
 
     with pytest.raises(MalformedBodyError):
+        refresh(scene)
+
+    assert everything(scene) == before
+
+
+def _other_spelling(answer: Answer) -> Answer:
+    row = orjson.loads(answer.body)
+    return Answer(orjson.dumps({**row, "id": f"{row['id'].upper()} "}), 200, AS_JSON)
+
+
+SINGLES: dict[str, After] = {
+    "other spelling": _other_spelling,
+    "another entity": lambda _: Answer(b'{"id": "ffffffffffffffffffffffff", "data": {}}', 200, AS_JSON),
+    "no JSON": lambda _: Answer(b"<html>", 200, AS_JSON),
+    "foreign 404": lambda _: Answer(b"default backend - 404", 404, (("content-type", "text/plain"),)),
+}
+
+
+@pytest.mark.parametrize("single", SINGLES.values(), ids=SINGLES)
+def test_single_reads_that_cannot_be_used_write_nothing(liar: tuple[Scene, Hooks], single: After) -> None:
+    scene, hooks = liar
+    hooks.after["list_entities"] = shows(_nothing_at_all)
+    hooks.after["get_entity"] = single
+    before = everything(scene)
+
+    with contextlib.suppress(LinktApiError):
         refresh(scene)
 
     assert everything(scene) == before

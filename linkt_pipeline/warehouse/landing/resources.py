@@ -168,15 +168,19 @@ def mark_missing(con: duckdb.DuckDBPyConnection, resource_type: str, ids: Sequen
     )
 
 
-def note_pending(con: duckdb.DuckDBPyConnection, resource_type: str, reasons: Mapping[str, str]) -> None:
+def note_pending(con: duckdb.DuckDBPyConnection, resource_type: str, reasons: Mapping[str, str]) -> int:
     """Why ids are still pending although they were asked for. What is known already is not written again.
 
     Args:
         con: a transaction.
         resource_type: ``entity`` or ``signal``.
         reasons: by id.
+
+    Returns:
+        Rows of the books that are others now.
     """
-    con.execute(
+    return count(
+        con,
         """
         update linkt.run_resources as named set last_error = failed.reason
         from (select unnest($2::varchar[]) as resource_id, unnest($3::varchar[]) as reason) as failed
