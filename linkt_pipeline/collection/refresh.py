@@ -12,7 +12,7 @@ Signals never change in Linkt, and their list looks back 90 days at most, so the
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -39,7 +39,13 @@ from linkt_pipeline.collection.reading import CONCURRENCY, Fetched, Progress, Re
 from linkt_pipeline.collection.refresh_state import Place, RefreshState
 from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.files import exclude_rivals
-from linkt_pipeline.warehouse.queries import known_entity_ids, known_icp_ids, rejected_ids
+from linkt_pipeline.warehouse.queries import (
+    StoredEntity,
+    known_entity_ids,
+    known_icp_ids,
+    rejected_ids,
+    stored_entities,
+)
 
 Log = Callable[[str], None]
 
@@ -142,6 +148,7 @@ class _Icp:
         rejected: ids that are kept as rejects.
         unseen: known entities, not deleted so far, that no page has shown.
         deleted: known entities that are marked as deleted and that no page has shown, with when they were.
+        of_others: rows of the last page that are left to the list of another ICP.
         asked_up_to: the last that was asked for, where some are left for another time.
         asked_again_up_to: the same of the deleted ones.
     """
@@ -152,6 +159,7 @@ class _Icp:
     rejected: frozenset[str]
     unseen: set[str]
     deleted: dict[str, datetime]
+    of_others: set[str] = field(default_factory=set)
     asked_up_to: str | None = None
     asked_again_up_to: str | None = None
 
@@ -169,6 +177,7 @@ class _Refresh(Reading):
         self.log = log
         self.refreshed = Refreshed(self.done)
         self.state = RefreshState()
+        self.icp_ids: set[str] = set()
         self.failed_in_a_row = 0
 
     async def _run(self) -> None:
@@ -186,7 +195,7 @@ class _Refresh(Reading):
         with self.warehouse.read() as con:
             now = datetime.now(UTC)
             self.state = RefreshState.read(con).resumed(now)
-            known = known_icp_ids(con)
+            self.icp_ids = known = known_icp_ids(con)
         left = self.state.left(known, now)
         if len(left) < len(known):
             self.log(
@@ -246,6 +255,8 @@ class _Refresh(Reading):
         try:
             async for entity in walk_pages(partial(self._read_page, icp), first=first, on_malformed=keep):
                 icp.saw(entity.id)
+                if entity.id in icp.of_others:
+                    continue
                 self.batch.rows.append(self.reader.row(entity))
                 self.batch.size += len(entity.payload)
         except NotFoundError:  # the ICP was deleted; by id, each of its entities gets a verdict of its own
@@ -267,12 +278,43 @@ class _Refresh(Reading):
         sent_at = datetime.now(UTC)
         page = await self.reader.read_page(self.client, icp.icp_id, number, PAGE_SIZE)
         self.done.pages += 1
+        if not icp.known.issuperset(entity.id for entity in page.items):
+            page = await self._recognised(icp, page)
         if any(entity.id in icp.known for entity in page.items):
             self.organization.confirm()
         elif page.items:  # they may be strangers
             await self.organization.require()
         self.batch.read_since = min(self.batch.read_since, sent_at)
         return page
+
+    async def _recognised(self, icp: _Icp, page: Page[Entity]) -> Page[Entity]:
+        """The page, with the ids as the warehouse spells them.
+
+        A list may show what is another ICP's as if it were of this one. With the same ``updated_at``, which is right
+        the lists can't tell, and each would overwrite the other every time: the row stays with its ICP, and if that
+        one's list does not show it, its single read decides.
+        """
+        sent = [entity.id.strip().lower() for entity in page.items]
+        stored = await self._on_thread(self._stored, sent, {entity.id for entity in page.items})
+        icp.of_others = set()
+        items: list[Entity] = []
+        for name, entity in zip(sent, page.items, strict=True):
+            found = stored.get(name)
+            if found is None:
+                items.append(entity)
+                continue
+            items.append(entity if found.entity_id == entity.id else entity.known_as(found.entity_id))
+            is_of_another = found.icp_id != icp.icp_id and found.icp_id in self.icp_ids
+            if is_of_another and entity.icp_id != found.icp_id and entity.updated_at == found.updated_at:
+                icp.of_others |= set() if found.is_deleted else {found.entity_id}
+        return replace(page, items=items)
+
+    def _stored(self, names: list[str], spelled: set[str]) -> dict[str, StoredEntity]:
+        with self.warehouse.read() as con:
+            found = stored_entities(con, names)
+        # Of two spellings that were landed, the very one that was sent.
+        found.sort(key=lambda entity: (entity.entity_id in spelled, entity.entity_id))
+        return {entity.entity_id.lower(): entity for entity in found}
 
     def _keep_unreadable(self, icp: _Icp, error: MalformedBodyError) -> None:
         """A row that can't be read is there; what the warehouse knows of it stays."""

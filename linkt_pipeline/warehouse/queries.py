@@ -158,6 +158,34 @@ def known_entity_ids(con: duckdb.DuckDBPyConnection, icp_id: str) -> dict[str, d
     return dict(rows)
 
 
+@dataclass(frozen=True)
+class StoredEntity:
+    """What tells whether a listed row is news of an entity.
+
+    Attributes:
+        entity_id: as the warehouse spells it.
+        icp_id, updated_at: of its row.
+        is_deleted: whether it is marked so.
+    """
+
+    entity_id: str
+    icp_id: str | None
+    updated_at: datetime | None
+    is_deleted: bool
+
+
+def stored_entities(con: duckdb.DuckDBPyConnection, ids: Collection[str]) -> list[StoredEntity]:
+    """Those of ``ids``, which are in lower case, that the warehouse has in any spelling."""
+    rows = con.execute(
+        """
+        select entity_id, icp_id, updated_at, deleted_at is not null from linkt.entities
+        where lower(entity_id) in (select unnest($1::varchar[]))
+        """,
+        [list(ids)],
+    ).fetchall()
+    return [StoredEntity(*row) for row in rows]
+
+
 def rejected_ids(con: duckdb.DuckDBPyConnection, resource_type: str) -> set[str]:
     """Ids of a type that are kept as rejects."""
     rows = con.execute("select resource_id from linkt.rejects where resource_type = $1", [resource_type]).fetchall()

@@ -1,6 +1,7 @@
 """Refreshing: what was set and deleted in Linkt's own screens arrives, and a list alone deletes nothing."""
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -269,6 +270,57 @@ def test_another_organizations_key_deletes_and_lands_nothing(scene: Scene) -> No
         refresh(scene, url=elsewhere.url, api_key=elsewhere.api_key)
 
     assert everything(scene) == before
+
+
+def test_ids_of_a_list_in_another_spelling_are_no_second_entities(liar: tuple[Scene, Hooks]) -> None:
+    scene, hooks = liar
+
+    def spell(page: dict[str, Any]) -> None:
+        for row in page["entities"]:
+            row["id"] = f" {row['id']}" if row["id"].isdigit() else row["id"].upper()
+
+    hooks.after["list_entities"] = shows(spell)
+    before = everything(scene)
+
+    refresh(scene)
+
+    assert (everything(scene), asked(scene)[1]) == (before, 0)
+
+
+def test_two_lists_that_claim_the_same_rows_write_nothing(liar: tuple[Scene, Hooks]) -> None:
+    scene, hooks = liar
+    rows: list[dict[str, Any]] = []
+
+    def claim(page: dict[str, Any]) -> None:
+        if page["entities"]:
+            rows.extend(page["entities"])
+        else:  # of the other ICP
+            page |= {"entities": [{**row, "icp_id": claimant} for row in rows], "total": len(rows)}
+
+    hooks.after["list_entities"] = shows(claim)
+    before = everything(scene)
+    for claimant in ("f" * 24, "0" * 24):  # it is read after the true one, and before
+        with scene.warehouse.write(news=False) as con:
+            con.execute("insert into linkt.icps (icp_id, fetched_at) values ($1, now())", [claimant])
+
+        assert (refresh(scene).icps, everything(scene)) == (2, before)
+
+        with scene.warehouse.write(news=False) as con:
+            con.execute("delete from linkt.icps")
+
+
+def test_an_entity_that_moves_to_another_icp_moves_whatever_its_time_says(empty: Scene) -> None:
+    ids = land(empty, 3)
+    land(empty, 1, FAIR)
+    for entity_id in ids[:2]:
+        row = vanish(empty, entity_id)
+        body = row.body.replace(SAAS.encode(), FAIR.encode())
+        empty.sandbox.world.own.put_entity(dataclasses.replace(row, icp_id=FAIR, body=body))
+
+    refresh(empty)
+
+    rows = empty.query(f"select entity_id from linkt.entities where icp_id = '{FAIR}' order by all")
+    assert {entity_id for (entity_id,) in rows} > set(ids[:2])
 
 
 NOT_THE_RUN = [b"<html>Log in</html>", b'{"id": "ffffffffffffffffffffffff", "status": "COMPLETED"}', b"{}"]
