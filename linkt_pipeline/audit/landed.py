@@ -69,6 +69,12 @@ class Landed:
         """Every id of a table, in order; what Linkt has deleted is in no mart."""
         return [found for (found,) in self.rows(f"select {key} from linkt.{table} {self._present(table)} order by 1")]  # noqa: S608
 
+    def deleted(self, table: str, key: str) -> set[str]:
+        """The ids of what was landed before Linkt deleted it."""
+        if "deleted_at" not in self.columns("linkt", table):
+            return set()
+        return {found for (found,) in self.rows(f"select {key} from linkt.{table} where deleted_at is not null")}  # noqa: S608
+
     def _present(self, table: str) -> str:
         """The condition that holds for what Linkt has not deleted."""
         return f"where {'deleted_at is null' if 'deleted_at' in self.columns('linkt', table) else 'true'}"

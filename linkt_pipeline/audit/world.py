@@ -35,6 +35,11 @@ class World:
         return Ties(self.landed.bodies("entities", "entity_id"))
 
     @cached_property
+    def deleted(self) -> set[str]:
+        """The landed entities that Linkt has deleted."""
+        return self.landed.deleted("entities", "entity_id")
+
+    @cached_property
     def activity(self) -> Mapping[str, Activity]:
         """People and signals around each company."""
         return activity(self.ties, self.landed.bodies("signals", "signal_id"))

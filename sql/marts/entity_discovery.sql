@@ -6,9 +6,9 @@
 -- unique: run_id, entity_id
 -- not_null: run_id, entity_id, action, task, spent_at
 -- column run_id: The run.
--- column entity_id: The entity; may not be landed.
+-- column entity_id: The entity; may not be landed, or deleted.
 -- column action: created, or updated where the run names it as updated only.
--- column state: pending, landed, missing (Linkt has it no more) or rejected.
+-- column state: pending, landed, deleted (landed, then deleted in Linkt), missing (gone before it was landed) or rejected.
 -- column task_id: Linkt's id of the run's task; empty for runs of no known task.
 -- column task: Name to show for the task; one a task, see staging.task_names.
 -- column task_type: search, ingest, signal or profile; empty on legacy runs.
@@ -39,13 +39,19 @@ with named as (
             and created.resource_type = 'entity'
             and created.action = 'created'
     where updated.resource_type = 'entity' and updated.action = 'updated'
+),
+
+gone as (
+    select entity_id
+    from linkt.entities
+    where deleted_at is not null
 )
 
 select
     named.run_id,
     named.entity_id,
     named.action,
-    named.state,
+    case when named.state = 'landed' and gone.entity_id is not null then 'deleted' else named.state end as state,
     run.task_id,
     run.task,
     run.task_type,
@@ -56,3 +62,4 @@ select
     run.credits / (run.entities_touched + run.signals_created) as credits
 from named
 inner join marts.run_history as run on named.run_id = run.run_id
+left join gone on named.entity_id = gone.entity_id

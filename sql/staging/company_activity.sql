@@ -3,7 +3,7 @@
 -- materialized: table
 -- unique: company_id
 -- not_null: company_id, people_count, signal_count
--- column company_id: The company, or what stands for it and its copies. May lead nowhere (deleted, or not landed).
+-- column company_id: The company, or what stands for it and its copies.
 -- column people_count: People who belong to it, copies of a person counted once.
 -- column signal_count: Signals that reach it.
 -- column latest_signal_at: When the newest of them was noticed.

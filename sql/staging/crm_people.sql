@@ -15,6 +15,7 @@ select
     person.root_entity_id
 from staging.crm_entities as entity
 inner join staging.entity_companies as person on entity.root_entity_id = person.company_id
+semi join staging.entities as landed on person.entity_id = landed.entity_id
 where entity.entity_type = 'company' and person.entity_type = 'person'
 union
 select

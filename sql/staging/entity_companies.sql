@@ -1,5 +1,6 @@
 -- description: Which company each entity counts towards: a company itself, a copy its original, a person (or whatever
---   else has a parent) the company it belongs to. An original that is not landed counts as the copy that stands for it.
+--   else has a parent) the company it belongs to. An original that is not landed, or deleted, counts as the copy that
+--   stands for it. What belongs to a company that is not landed, or deleted, counts towards none.
 -- grain: one row per entity that is a company or belongs to one; originals that are not landed, but copies of theirs, too.
 -- materialized: view
 -- published: view
@@ -9,7 +10,7 @@
 -- column entity_id: The entity.
 -- column entity_type: Its type.
 -- column root_entity_id: The entity that stands for it and all its copies; itself where it is no copy.
--- column company_id: The company, or what stands for it and its copies. May lead nowhere (deleted, or not landed).
+-- column company_id: The company, or what stands for it and its copies.
 with gone as (
     select distinct
         original_entity_id as entity_id,
@@ -42,14 +43,18 @@ entities as (
     inner join staging.entities as stand_in on gone.root_entity_id = stand_in.entity_id
 )
 
-select
-    entity.entity_id,
-    entity.entity_type,
-    coalesce(own.root_entity_id, entity.entity_id) as root_entity_id,
-    case when entity.entity_type = 'company' then coalesce(own.root_entity_id, entity.entity_id)
-        else coalesce(parent.root_entity_id, entity.parent_id)
-    end as company_id
-from entities as entity
-left join roots as own on entity.entity_id = own.entity_id
-left join roots as parent on entity.parent_id = parent.entity_id
-where entity.entity_type = 'company' or entity.parent_id is not null
+select counted.*
+from (
+    select
+        entity.entity_id,
+        entity.entity_type,
+        coalesce(own.root_entity_id, entity.entity_id) as root_entity_id,
+        case when entity.entity_type = 'company' then coalesce(own.root_entity_id, entity.entity_id)
+            else coalesce(parent.root_entity_id, entity.parent_id)
+        end as company_id
+    from entities as entity
+    left join roots as own on entity.entity_id = own.entity_id
+    left join roots as parent on entity.parent_id = parent.entity_id
+    where entity.entity_type = 'company' or entity.parent_id is not null
+) as counted
+semi join staging.entities as company on counted.company_id = company.entity_id

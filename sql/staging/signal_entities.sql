@@ -6,7 +6,7 @@
 -- not_null: signal_id, entity_id
 -- references: entity_id -> staging.entities.entity_id
 -- column signal_id: The signal.
--- column entity_id: An entity it speaks of; may not be landed.
+-- column entity_id: An entity it speaks of; may not be landed, or deleted in Linkt since.
 -- column detected_at: When Linkt noticed it.
 -- column fetched_at: When this deployment landed the signal.
 select

@@ -4,14 +4,14 @@ from linkt_pipeline.plain_text import trimmed, word
 
 from .conftest import Bench
 
-_LETTERS = "select chr(i::integer) as letter from range(1, 1114112) as t(i) where i not between 55296 and 57343"
+_LETTERS = "select chr(i::integer) as letter from range(1, 125252) as t(i) where i not between 55296 and 57343"
 _READ = "select letter, linkt_trimmed(letter), linkt_word(letter)"
 
 
 def test_every_letter_is_trimmed_and_lowered_alike(bench: Bench) -> None:
     bench.build("staging.entities")  # makes the macros
     letters = bench.con.execute(f"{_READ} from ({_LETTERS})").fetchall()
-    assert len(letters) > 1_000_000
+    assert len(letters) > 100_000
     assert [(letter, *read) for letter, *read in letters if read != [trimmed(letter), word(letter)]] == []
 
 

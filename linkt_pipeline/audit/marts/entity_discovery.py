@@ -17,11 +17,12 @@ def _rows(world: World, ids: Collection[str]) -> Iterator[dict[str, Any]]:
         }
         for entity_id in {entity_id for _, entity_id in of_entities}:
             action = "created" if ("created", entity_id) in of_entities else "updated"
+            state = of_entities[action, entity_id]
             yield {
                 "run_id": run_id,
                 "entity_id": entity_id,
                 "action": action,
-                "state": of_entities[action, entity_id],
+                "state": "deleted" if state == "landed" and entity_id in world.deleted else state,
                 "task_id": run.task_id,
                 "task": world.task_of(run),
                 "task_type": run.task_type,
