@@ -311,6 +311,7 @@ class Page(Generic[T]):
         page: 1-based.
         page_size: as the server repeats it.
         malformed: rows of this page that could not be read, with their payload.
+        requests: how many it took: more than one where it was read in parts.
     """
 
     items: list[T]
@@ -318,3 +319,4 @@ class Page(Generic[T]):
     page: int
     page_size: int
     malformed: tuple[MalformedBodyError, ...] = ()
+    requests: int = 1

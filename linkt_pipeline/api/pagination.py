@@ -118,6 +118,7 @@ async def read_in_parts(read: Callable[[int, int], Awaitable[Page[T]]], page: in
             page=page,
             page_size=page_size,
             malformed=tuple(error for part in parts for error in part.malformed),
+            requests=1 + sum(part.requests for part in parts),
         )
 
     return await read_part(page, page_size)

@@ -19,6 +19,7 @@ from functools import partial
 from linkt_pipeline.access.errors import DailyLimitReachedError
 from linkt_pipeline.api import (
     AuthenticationError,
+    BodyTooLargeError,
     LinktApiError,
     LinktClient,
     MalformedBodyError,
@@ -148,6 +149,7 @@ class _Icp:
         rejected: ids that are kept as rejects.
         unseen: known entities, not deleted so far, that no page has shown.
         deleted: known entities that are marked as deleted and that no page has shown, with when they were.
+        skipped: pages that too many giant rows keep from being read.
         of_others: rows of the last page that are left to the list of another ICP.
         asked_up_to: the last that was asked for, where some are left for another time.
         asked_again_up_to: the same of the deleted ones.
@@ -159,6 +161,7 @@ class _Icp:
     rejected: frozenset[str]
     unseen: set[str]
     deleted: dict[str, datetime]
+    skipped: int = 0
     of_others: set[str] = field(default_factory=set)
     asked_up_to: str | None = None
     asked_again_up_to: str | None = None
@@ -269,15 +272,19 @@ class _Refresh(Reading):
             if self.failed_in_a_row >= _FAILURES_TO_STOP:
                 raise
             return False
-        self.failed_in_a_row = 0
+        if not icp.skipped:
+            self.failed_in_a_row = 0
         return True
 
     async def _read_page(self, icp: _Icp, number: int) -> Page[Entity]:
         icp.page = number  # all rows of the one before are in a batch
         await self._hand_over_if_full()
         sent_at = datetime.now(UTC)
-        page = await self.reader.read_page(self.client, icp.icp_id, number, PAGE_SIZE)
-        self.done.pages += 1
+        try:
+            page = await self.reader.read_page(self.client, icp.icp_id, number, PAGE_SIZE)
+        except BodyTooLargeError as error:
+            return self._without(icp, number, error)
+        self.done.pages += page.requests
         if not icp.known.issuperset(entity.id for entity in page.items):
             page = await self._recognised(icp, page)
         if any(entity.id in icp.known for entity in page.items):
@@ -286,6 +293,16 @@ class _Refresh(Reading):
             await self.organization.require()
         self.batch.read_since = min(self.batch.read_since, sent_at)
         return page
+
+    def _without(self, icp: _Icp, number: int, error: BodyTooLargeError) -> Page[Entity]:
+        """Nothing, in place of a page of giants; what it would have shown is asked for by id."""
+        if not icp.skipped:
+            self.failed_in_a_row += 1
+            if self.failed_in_a_row >= _FAILURES_TO_STOP:
+                raise error
+        icp.skipped += 1
+        self.refreshed.failures.append(f"page {number:,} of ICP {icp.icp_id}, whose rows are asked for by id: {error}")
+        return Page([], total=number * PAGE_SIZE + 1, page=number, page_size=PAGE_SIZE)  # the list goes on
 
     async def _recognised(self, icp: _Icp, page: Page[Entity]) -> Page[Entity]:
         """The page, with the ids as the warehouse spells them.
@@ -335,10 +352,14 @@ class _Refresh(Reading):
         )
         in_turn = self.state.in_turn(icp.icp_id, icp.unseen)
         for start in range(0, len(in_turn), _ASKED_AT_ONCE):
-            gone, chunk = self.gone, in_turn[start : start + _ASKED_AT_ONCE]
+            gone, there, chunk = self.gone, self.there, in_turn[start : start + _ASKED_AT_ONCE]
             await self._read_each(chunk)
+            await self._parse_bodies(self.batch)
             icp.unseen -= set(chunk)
-            if self.gone == gone and icp.unseen:
+            if self.there > there:
+                self.failed_in_a_row = 0
+            owed = icp.skipped * PAGE_SIZE > start + len(chunk) and self.there > there
+            if self.gone == gone and icp.unseen and not owed:
                 icp.asked_up_to = chunk[-1]
                 self.log(
                     f"ICP {icp.icp_id}: its list leaves out entities that are there; {len(icp.unseen):,} more are left "

@@ -151,6 +151,7 @@ def test_a_giant_row_of_a_list_hides_none_of_its_neighbours(giant):
         async with serving(behave) as server, client_for(server, max_body=MB) as client:
             page = await client.list_entities_page()
             assert (page.total, page.page, page.page_size) == (100, 1, 100)
+            assert page.requests == len(server.requests)
             return [item.id for item in page.items], list(page.malformed), len(server.requests)
 
     ids, malformed, requests = asyncio.run(scene())

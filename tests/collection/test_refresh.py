@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from linkt_pipeline.access.client import connect
-from linkt_pipeline.api import LinktApiError, MalformedBodyError
+from linkt_pipeline.api import BodyTooLargeError, LinktApiError, LinktClient, MalformedBodyError
 from linkt_pipeline.collection.errors import OtherOrganizationError, RefreshGoingError
 from linkt_pipeline.collection.refresh import Refreshed, _alone, refresh_entities
 from linkt_pipeline.collection.refresh_state import Place, RefreshState
@@ -321,6 +321,24 @@ def test_an_entity_that_moves_to_another_icp_moves_whatever_its_time_says(empty:
 
     rows = empty.query(f"select entity_id from linkt.entities where icp_id = '{FAIR}' order by all")
     assert {entity_id for (entity_id,) in rows} > set(ids[:2])
+
+
+def test_a_page_of_giants_keeps_no_news_from_arriving(liar: tuple[Scene, Hooks], monkeypatch: Any) -> None:
+    scene, _ = liar
+    read = LinktClient.list_entities_page
+
+    async def read_page(client: LinktClient, page: int, **options: Any) -> Any:
+        if page == 1:
+            raise BodyTooLargeError("{", limit=2**20, method="GET", path="/v1/entity", status=200)
+        return await read(client, page, **options)
+
+    monkeypatch.setattr(LinktClient, "list_entities_page", read_page)
+    before = everything(scene)
+
+    done = refresh(scene)
+
+    assert everything(scene) == before
+    assert (done.icps, asked(scene)[:2], len(done.warnings)) == (1, (2, 100), 1)
 
 
 NOT_THE_RUN = [b"<html>Log in</html>", b'{"id": "ffffffffffffffffffffffff", "status": "COMPLETED"}', b"{}"]
