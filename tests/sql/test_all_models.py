@@ -175,6 +175,9 @@ def _random_batch(bench: Bench, rng: random.Random) -> None:
         )
     if rng.random() < 0.3:
         bench.con.execute("delete from linkt.entities where entity_id = $1", [f"e{rng.randint(0, 14)}"])
+    if rng.random() < 0.2:  # deleted in Linkt, or back again
+        marked = "update linkt.entities set deleted_at = case when deleted_at is null then fetched_at end"
+        bench.con.execute(f"{marked} where entity_id = $1", [f"e{rng.randint(0, 14)}"])
     if rng.random() < 0.2:
         bench.con.execute("delete from linkt.signals where signal_id = $1", [f"s{rng.randint(0, 9)}"])
     if rng.random() < 0.2:
