@@ -117,7 +117,13 @@ class MalformedBodyError(LinktApiError):
 
 
 class BodyTooLargeError(MalformedBodyError):
-    """A 2xx whose body is larger than the limit; ``payload`` holds its first kilobytes. Another read brings no less."""
+    """A 2xx whose body is larger than the limit; ``payload`` holds its first kilobytes. Another read brings no less.
+
+    Attributes:
+        requests: how many it took to give up a page that was read in parts.
+    """
+
+    requests = 1
 
     def __init__(self, beginning: str, *, limit: int, method: str, path: str, status: int) -> None:
         reason = f"the body is larger than {limit / 2**20:g} MB (LINKT_MAX_BODY_MB)"

@@ -99,14 +99,18 @@ async def read_in_parts(read: Callable[[int, int], Awaitable[Page[T]]], page: in
         BodyTooLargeError: so many single rows are too large that it is not about rows.
     """
     giants: list[BodyTooLargeError] = []
+    sent = 0
 
     async def read_part(page: int, page_size: int) -> Page[T]:
+        nonlocal sent
+        sent += 1
         try:
             return await read(page, page_size)
         except BodyTooLargeError as error:
             if page_size == 1:
                 giants.append(error)
                 if len(giants) > _MOST_GIANTS:
+                    error.requests = sent
                     raise
                 return Page([], None, page, page_size, malformed=(error,))
         fewer = page_size // _smallest_divisor(page_size)

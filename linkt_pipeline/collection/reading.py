@@ -209,7 +209,7 @@ class Reading:
             raise
         except (ServerError, ReplyLostError, RefusedError, UnexpectedRedirectError) as error:
             self.failed[resource_id] = str(error)
-            if len(self.done.failures) + 1 >= _FAILURES_TO_STOP:
+            if len(self.failed) >= _FAILURES_TO_STOP:
                 raise
             # This id alone (a firewall may block one address, a permission be missing for one row), after all its
             # retries; it stays pending while the others go on.

@@ -296,6 +296,7 @@ class _Refresh(Reading):
 
     def _without(self, icp: _Icp, number: int, error: BodyTooLargeError) -> Page[Entity]:
         """Nothing, in place of a page of giants; what it would have shown is asked for by id."""
+        self.done.pages += error.requests
         if not icp.skipped:
             self.failed_in_a_row += 1
             if self.failed_in_a_row >= _FAILURES_TO_STOP:

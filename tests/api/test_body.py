@@ -164,8 +164,9 @@ def test_a_giant_row_of_a_list_hides_none_of_its_neighbours(giant):
 def test_a_list_that_is_too_large_however_few_rows_are_asked_for_is_given_up_soon():
     async def scene() -> int:
         async with serving(always(answer(LARGE))) as server, client_for(server, max_body=MB // 2) as client:
-            with pytest.raises(BodyTooLargeError):
+            with pytest.raises(BodyTooLargeError) as raised:
                 await client.list_entities_page()
+            assert raised.value.requests == len(server.requests)
             return len(server.requests)
 
     assert asyncio.run(scene()) < 20
