@@ -87,7 +87,7 @@ def test_loading_is_quick_and_brings_no_sql_parser(graph: ModelGraph) -> None:
     sources = {str(key): columns for key, columns in graph.sources.items()}
     started = time.process_time()
     load_models(SQL_DIR, sources)
-    assert time.process_time() - started < 0.5
+    assert time.process_time() - started < 2  # a third of a second on an idle machine; with a parser in Python, many
 
 
 VALUES: list[Any] = [
