@@ -21,7 +21,7 @@ from linkt_pipeline.executions.events import Event, RunProgress, RunStarted
 from linkt_pipeline.sandbox import Sandbox, running_sandbox
 from linkt_pipeline.sandbox.world.reference_data import SAAS, SEARCH_TASK
 from linkt_pipeline.settings import load_settings
-from linkt_pipeline.tasks import TaskSpec
+from linkt_pipeline.tasks import CommonSettings, TaskSpec
 from linkt_pipeline.warehouse.catalog import read_catalog
 from linkt_pipeline.warehouse.errors import WarehouseBusyError
 from linkt_pipeline.warehouse.file import Warehouse
@@ -56,7 +56,9 @@ class Step:
         tasks = {"saas": TaskSpec.model_validate({"key": "saas", "parameters": {"num_results": 2}, **given})}
         with empty_warehouse() as con:
             (table,) = [table for table in read_catalog(con) if (table.schema, table.name) == ("linkt", "executions")]
-        asset = build_executions(Placement(), self.backend, tasks, table, landing_checks(tasks), self.watcher)
+        asset = build_executions(
+            Placement(), self.backend, tasks, CommonSettings(), table, landing_checks(tasks), self.watcher
+        )
         return dg.materialize([asset], partition_key="saas", raise_on_error=False)
 
     @property

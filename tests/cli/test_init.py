@@ -10,8 +10,8 @@ from linkt_pipeline.cli.init import init
 from linkt_pipeline.cli.models import models
 from linkt_pipeline.cli.tasks_file import TasksFile
 from linkt_pipeline.settings import Settings, load_settings
-from linkt_pipeline.tasks import TaskSpec
-from linkt_pipeline.tasks_yaml import _FileSpec, load_tasks, load_timezone
+from linkt_pipeline.tasks import CommonSettings, TaskSpec
+from linkt_pipeline.tasks_yaml import _FileSpec, load_common, load_tasks
 
 FILES = {
     *("tasks.yaml", "workspace.yaml", "pyproject.toml", "dagster.yaml", ".env.example", ".gitignore", "README.md"),
@@ -48,7 +48,7 @@ def test_with_a_key_it_is_live_and_has_no_task_yet(project, monkeypatch):
     settings = load_settings()
     assert not settings.sandbox
     assert load_tasks(settings.active_tasks_file) == {}
-    assert load_timezone(settings.active_tasks_file) == "UTC"
+    assert load_common(settings.active_tasks_file) == CommonSettings()
 
 
 def test_definitions_load_by_its_workspace_and_pyproject(project):

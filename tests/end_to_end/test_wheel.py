@@ -111,7 +111,7 @@ def test_the_user_interface_starts(installed: Path, folder: Path) -> None:
                 break
         assert any("Dagster UI:" in line for line in seen), seen
     finally:
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
         process.communicate(timeout=100)
 
 
