@@ -15,7 +15,7 @@ ui: $(VENV)/.installed
 	$(BIN)/linkt-pipeline ui
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

@@ -104,7 +104,7 @@ def test_an_interrupt_leaves_the_run_going_and_the_next_command_adopts_it(live, 
     assert api.run_count() == 1
 
 
-@pytest.mark.parametrize("seconds", [1.5, 2.0, 2.5, 3.0])
+@pytest.mark.parametrize("seconds", [1.5, 2.5])
 def test_a_storm_of_interrupts_ends_in_one_line(live, seconds):
     process = live.start("sync")
     time.sleep(seconds)  # wherever that finds it: while it loads, in a query, in Dagster's history
@@ -120,7 +120,7 @@ def test_a_storm_of_interrupts_ends_in_one_line(live, seconds):
     assert live("sync").code == 0
 
 
-@pytest.mark.parametrize("name", ["history/runs.db", "history/runs/index.db", "schedules/schedules.db"])
+@pytest.mark.parametrize("name", ["history/runs.db", "schedules/schedules.db"])
 def test_a_damaged_history_of_dagster_is_named_and_holds_no_rows(live, name):
     assert live("sync").code == 0
     damaged = live.folder / "data" / name
