@@ -20,7 +20,7 @@ class Owner:
 
 
 def owner_is_gone(name: str) -> bool:
-    """Whether the process behind an owner's name surely lives no more (False when that can't be told)."""
+    """Whether the process behind an owner's name has certainly ended (False when that can't be told)."""
     space, _, rest = name.rpartition("/")[0].rpartition("/")
     if space != _process_space() or not rest.isdigit():
         return False
@@ -42,7 +42,19 @@ def describe_owner(name: str | None) -> str:
 
 
 def _process_space() -> str:
-    """Host and PID namespace: a process id means the same process only inside both."""
+    """Host, boot and PID namespace: only inside all three does a process id mean the same process.
+
+    Machines that were cloned share a host name, and their first PID namespace has the same number. The boot differs.
+    """
+    return f"{socket.gethostname()}/{_boot()}-{_inode_of_pid_namespace()}"
+
+
+def _boot() -> str:
+    """The kernel's own id of this boot; empty where the system has none, such as macOS."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    return boot.read_text(encoding="ascii").strip() if boot.exists() else ""
+
+
+def _inode_of_pid_namespace() -> int:
     namespace = Path("/proc/self/ns/pid")
-    inode = namespace.stat().st_ino if namespace.exists() else 0
-    return f"{socket.gethostname()}/{inode}"
+    return namespace.stat().st_ino if namespace.exists() else 0

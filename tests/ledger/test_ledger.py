@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.ledger import lease_owner
 from linkt_pipeline.ledger.lease_owner import Owner, describe_owner, owner_is_gone
 from linkt_pipeline.ledger.ledger import (
     Claim,
@@ -181,6 +182,19 @@ def test_a_row_of_a_dead_process_is_taken_over_at_once(ledger: DuckDbLedger, own
 @pytest.mark.parametrize("name", ["other-host/4026531836/1/abc", "adopt", "", "a/b", "x/y/not-a-pid/z"])
 def test_of_a_process_elsewhere_nobody_can_tell_that_it_is_gone(name: str) -> None:
     assert not owner_is_gone(name)
+
+
+def test_a_clone_of_this_machine_does_not_take_its_processes_for_gone(
+    ledger: DuckDbLedger, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = dead_owner()
+    held = ledger.claim(intention(), gone).execution
+    monkeypatch.setattr(lease_owner, "_boot", lambda: "another boot")
+
+    claim = ledger.claim(intention(), owner)
+
+    assert not owner_is_gone(gone.name)
+    assert (claim.execution.execution_id, claim.owned) == (held.execution_id, False)
 
 
 @pytest.mark.parametrize(
