@@ -1,10 +1,12 @@
 """Brings the tables of a warehouse to the version this code knows.
 
-Migrations are the files ``migrations/NNNN_name.sql``, applied in order and recorded in ``linkt.schema_migrations``,
-each in one transaction. Two processes that start at once are kept apart by the file's own lock.
+A new warehouse is made from the definition of the tables (tables.py) in one step. An older one is brought up to date by
+the files ``migrations/NNNN_name.sql``, applied in order, each in one transaction; they say what to do with its rows.
+Both ways are recorded in ``linkt.schema_migrations`` and lead to the same tables. Two processes that start at once are
+kept apart by the file's own lock.
 
-Views are the files ``views/name.sql``, the only place where each is defined. They are made anew with the last missing
-migration, so a change to a view needs a migration beside it.
+Descriptions come from the definition too, and views from the files ``views/name.sql``, the only place where each is
+defined. Both are brought up to date with the last step, so changing one of them needs a migration beside it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,11 +20,13 @@ import duckdb
 
 from linkt_pipeline.warehouse.errors import NewerWarehouseError
 from linkt_pipeline.warehouse.state import note_change
+from linkt_pipeline.warehouse.table import SCHEMA
+from linkt_pipeline.warehouse.tables import TABLES
 
 
 @dataclass(frozen=True)
 class Migration:
-    """One step of the schema."""
+    """One step from an older version."""
 
     version: int
     name: str
@@ -31,7 +35,7 @@ class Migration:
 
 @cache
 def migrations() -> tuple[Migration, ...]:
-    """Every migration this code knows, oldest first."""
+    """The migrations of all older versions that can be brought up to date, oldest first."""
     return tuple(Migration(int(name[:4]), name[5:], sql) for name, sql in _sql_files("migrations").items())
 
 
@@ -65,15 +69,18 @@ def needs_migration(con: duckdb.DuckDBPyConnection, path: Path) -> bool:
 
 
 def migrate(con: duckdb.DuckDBPyConnection) -> None:
-    """Apply what is missing, each migration in a transaction of its own, and make the views in the last of them."""
-    missing = [migration for migration in migrations() if migration.version > schema_version(con)]
+    """Create all tables, or apply the migrations that are missing, each in a transaction of its own."""
+    found = schema_version(con)
+    if not found:
+        with _transaction(con):
+            _create(con)
+            _finish(con)
+        return
+    missing = [migration for migration in migrations() if migration.version > found]
     for migration in missing:
         with _transaction(con):
             con.execute(migration.sql)
-            con.execute(
-                "insert into linkt.schema_migrations (version, name, applied_at) values (?, ?, current_timestamp)",
-                [migration.version, migration.name],
-            )
+            _note(con, migration.version, migration.name)
             if migration is missing[-1]:
                 _finish(con)
     if not missing:
@@ -81,9 +88,42 @@ def migrate(con: duckdb.DuckDBPyConnection) -> None:
             _finish(con)
 
 
+def _create(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(f"create schema if not exists {SCHEMA}")
+    for table in TABLES:
+        con.execute(table.creation())
+    _note(con, latest_version(), "created")
+
+
+def _note(con: duckdb.DuckDBPyConnection, version: int, name: str) -> None:
+    con.execute(
+        "insert into linkt.schema_migrations (version, name, applied_at) values (?, ?, current_timestamp)",
+        [version, name],
+    )
+
+
 def _finish(con: duckdb.DuckDBPyConnection) -> None:
+    _describe(con)
     _make_views(con)
     note_change(con)
+
+
+def _describe(con: duckdb.DuckDBPyConnection) -> None:
+    """Attach the descriptions of the definition; only those that differ."""
+    shown = {
+        (table, column): comment
+        for table, column, comment in con.execute(
+            "select table_name, null, comment from duckdb_tables() "
+            "where database_name = current_database() and schema_name = $1 "
+            "union all select table_name, column_name, comment from duckdb_columns() "
+            "where database_name = current_database() and schema_name = $1",
+            [SCHEMA],
+        ).fetchall()
+    }
+    for table in TABLES:
+        for column, description, statement in table.comments():
+            if shown.get((table.name, column)) != description:
+                con.execute(statement)
 
 
 def _make_views(con: duckdb.DuckDBPyConnection) -> None:

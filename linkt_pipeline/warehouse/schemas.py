@@ -1,10 +1,10 @@
 """The shape of every frame that can be landed: explicit, never inferred from a payload.
 
-Times are aware and in UTC; columns marked JSON hold JSON text. JSON columns that a payload holds (``input``, ``data``,
-``metadata``, ``entity_schema``...) are in no frame: DuckDB cuts them out of the payload, so that no number in them is
-re-encoded. A frame may have its columns in any order and more of them. ``fetched_at`` is a moment of the request, never
-that of landing: for entities and signals when it was sent, because a row can't be newer than that; for runs when its
-reply was there, because what a run names can't be older.
+A frame has the columns of its table (tables.py), those apart that landing makes: what DuckDB cuts out of the payload
+(``input``, ``data``, ``metadata``, ``entity_schema``...), so that no number in it is re-encoded, and what landing finds
+out. Times are aware and in UTC; JSON is text. A frame may have its columns in any order and more of them.
+``fetched_at`` is a moment of the request, never that of landing: for entities and signals when it was sent, because a
+row can't be newer than that; for runs when its reply was there, because what a run names can't be older.
 """
 
 from collections.abc import Mapping
@@ -12,115 +12,40 @@ from collections.abc import Mapping
 import polars as pl
 from polars.datatypes import DataType, DataTypeClass
 
+from linkt_pipeline.warehouse import tables
+from linkt_pipeline.warehouse.table import BIGINT, DOUBLE, INTEGER, JSON, MOMENT, TEXT, TEXTS, Table
+
 UTC = pl.Datetime("us", "UTC")
 
 ColumnType = DataType | DataTypeClass
 FrameSchema = Mapping[str, ColumnType]
 
-RUNS_FRAME: FrameSchema = {
-    "run_id": pl.String,
-    "task_id": pl.String,
-    "icp_id": pl.String,
-    "task_type": pl.String,
-    "flow_run_id": pl.String,
-    "status": pl.String,
-    "status_normalised": pl.String,
-    "output_version": pl.String,
-    "total_credits": pl.Float64,
-    "run_time_seconds": pl.Float64,
-    "error": pl.String,
-    "error_kind": pl.String,
-    "created_at": UTC,
-    "updated_at": UTC,
-    "fetched_at": UTC,
-    "payload": pl.String,  # JSON
+_TYPES: Mapping[str, ColumnType] = {
+    TEXT: pl.String,
+    TEXTS: pl.List(pl.String),
+    JSON: pl.String,
+    INTEGER: pl.Int32,
+    BIGINT: pl.Int64,
+    DOUBLE: pl.Float64,
+    MOMENT: UTC,
 }
 
-RUN_CREDITS_FRAME: FrameSchema = {"run_id": pl.String, "action_type": pl.String, "credits": pl.Float64}
 
-RUN_RESOURCES_FRAME: FrameSchema = {
-    "run_id": pl.String,
-    "resource_type": pl.String,  # entity | signal
-    "action": pl.String,  # created | updated
-    "resource_id": pl.String,
-    "position": pl.Int32,  # index in the run's list
-}
+def _frame(table: Table, *made_here: str) -> FrameSchema:
+    """Columns and types of a frame for ``table``; ``made_here`` are the columns that landing makes itself."""
+    unknown = {*made_here} - {column.name for column in table.columns}
+    if unknown:
+        raise ValueError(f"{table.relation} has no column {', '.join(sorted(unknown))}")
+    return {column.name: _TYPES[column.type] for column in table.columns if column.name not in made_here}
 
-ENTITIES_FRAME: FrameSchema = {
-    "entity_id": pl.String,
-    "sheet_id": pl.String,
-    "sheet_name": pl.String,
-    "icp_id": pl.String,
-    "entity_type": pl.String,
-    "parent_id": pl.String,
-    "status": pl.String,
-    "comments": pl.String,
-    "external_id": pl.String,
-    "external_source": pl.String,
-    "created_at": UTC,
-    "updated_at": UTC,
-    "fetched_at": UTC,
-    "payload": pl.String,  # JSON
-}
 
-SIGNALS_FRAME: FrameSchema = {
-    "signal_id": pl.String,
-    "icp_id": pl.String,
-    "signal_type": pl.String,
-    "signal_display_name": pl.String,
-    "strength": pl.String,
-    "score": pl.Float64,
-    "summary": pl.String,
-    "references": pl.List(pl.String),
-    "entity_ids": pl.List(pl.String),
-    "created_at": UTC,
-    "fetched_at": UTC,
-    "payload": pl.String,  # JSON
-}
-
-REJECTS_FRAME: FrameSchema = {
-    "resource_type": pl.String,
-    "resource_id": pl.String,
-    "reason": pl.String,
-    "payload": pl.String,  # whatever text arrived
-    "received_at": UTC,
-}
-
-TASKS_FRAME: FrameSchema = {
-    "task_id": pl.String,
-    "name": pl.String,
-    "description": pl.String,
-    "flow_name": pl.String,
-    "deployment_name": pl.String,
-    "icp_id": pl.String,
-    "prompt": pl.String,
-    "created_at": UTC,
-    "updated_at": UTC,
-    "fetched_at": UTC,
-    "payload": pl.String,  # JSON
-}
-
-ICPS_FRAME: FrameSchema = {
-    "icp_id": pl.String,
-    "name": pl.String,
-    "description": pl.String,
-    "mode": pl.String,
-    "created_at": UTC,
-    "updated_at": UTC,
-    "fetched_at": UTC,
-    "payload": pl.String,  # JSON
-}
-
-SHEETS_FRAME: FrameSchema = {
-    "sheet_id": pl.String,
-    "name": pl.String,
-    "description": pl.String,
-    "icp_id": pl.String,
-    "entity_type": pl.String,
-    "created_at": UTC,
-    "updated_at": UTC,
-    "fetched_at": UTC,
-    "payload": pl.String,  # JSON
-}
-
-QUEUE_COUNTS_FRAME: FrameSchema = {"run_id": pl.String, "state": pl.String, "entities": pl.Int64, "observed_at": UTC}
+RUNS_FRAME = _frame(tables.RUNS, "input")
+RUN_CREDITS_FRAME = _frame(tables.RUN_CREDITS)
+RUN_RESOURCES_FRAME = _frame(tables.RUN_RESOURCES, "state", "landed_at", "last_error", "named_at")
+ENTITIES_FRAME = _frame(tables.ENTITIES, "data", "duplicate_info", "content_hash", "deleted_at")
+SIGNALS_FRAME = _frame(tables.SIGNALS, "metadata", "content_hash")
+REJECTS_FRAME = _frame(tables.REJECTS, "run_id")
+TASKS_FRAME = _frame(tables.TASKS, "task_config")
+ICPS_FRAME = _frame(tables.ICPS, "entity_targets")
+SHEETS_FRAME = _frame(tables.SHEETS, "entity_schema")
+QUEUE_COUNTS_FRAME = _frame(tables.RUN_QUEUE_COUNTS)

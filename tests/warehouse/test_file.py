@@ -248,11 +248,12 @@ with Warehouse(Path(sys.argv[1])).write() as con:
     assert [process.wait(timeout=60) for process in processes] == [0, 0, 0, 0]
     with Warehouse(path).read() as con:
         assert con.execute("select count(*) from linkt.sync_state where value = 'done'").fetchall() == [(4,)]
-        assert con.execute("select count(*) from linkt.schema_migrations").fetchall() == [(latest_version(),)]
+        assert con.execute("select version from linkt.schema_migrations").fetchall() == [(latest_version(),)]
 
 
 def test_migrations_are_numbered_without_a_gap() -> None:
-    assert [migration.version for migration in migrations()] == list(range(1, latest_version() + 1))
+    versions = [migration.version for migration in migrations()]
+    assert versions == list(range(versions[0], latest_version() + 1))
 
 
 def test_a_warehouse_of_a_newer_version_is_left_alone(warehouse: Warehouse) -> None:

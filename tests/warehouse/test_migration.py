@@ -10,21 +10,33 @@ from linkt_pipeline.api import RunStatus
 from linkt_pipeline.warehouse import migration
 from linkt_pipeline.warehouse.file import Warehouse
 
+FIRST_RELEASE = Path(__file__).with_name("first_release.sql")
 TABLES = ("entities", "entity_versions", "signals")
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 BODY = '{"id": "e",  "data": {"name": {"value": "Zoë"}}}'
 
 
-@pytest.fixture
-def second_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
-    """A warehouse as the release with two migrations left it, in the file format of that time."""
-    path = tmp_path / "warehouse.duckdb"
+def opened(path: Path, version: int) -> duckdb.DuckDBPyConnection:
+    """A warehouse as the release of a version left it, in the file format of the first one."""
     con = duckdb.connect()
     con.execute(f"attach '{path}' as warehouse; use warehouse; set TimeZone = 'UTC'")
-    with monkeypatch.context() as patch:
-        known = migration.migrations()
-        patch.setattr(migration, "migrations", lambda: known[:2])
-        migration.migrate(con)
+    con.execute(FIRST_RELEASE.read_text(encoding="utf-8"))
+    for step in migration.migrations():
+        if step.version <= version:
+            con.execute(step.sql)
+    con.execute("insert into linkt.schema_migrations values ($1, 'as released', now())", [version])
+    return con
+
+
+def version_before(name: str) -> int:
+    """The version that a migration starts from."""
+    return next(step.version for step in migration.migrations() if step.name == name) - 1
+
+
+@pytest.fixture
+def second_version(tmp_path: Path) -> Warehouse:
+    path = tmp_path / "warehouse.duckdb"
+    con = opened(path, 2)
     for i in range(3):
         con.execute(
             "insert into linkt.entities (entity_id, data, fetched_at, content_hash, payload) "
@@ -45,13 +57,12 @@ def second_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse
 
 def columns(con: duckdb.DuckDBPyConnection) -> list[tuple]:
     return con.execute(
-        "select table_name, column_name, data_type, is_nullable, comment is null from duckdb_columns() "
-        "where database_name = current_database() and schema_name = 'linkt' and table_name in $1 order by all",
-        [list(TABLES)],
+        "select table_name, column_index, column_name, data_type, is_nullable, comment from duckdb_columns() "
+        "where database_name = current_database() and schema_name = 'linkt' order by all"
     ).fetchall()
 
 
-def test_no_row_and_no_description_is_lost(second_version: Warehouse, tmp_path: Path) -> None:
+def test_no_row_is_lost(second_version: Warehouse) -> None:
     with second_version.read() as con:
         assert con.execute(
             "select entity_id, data::varchar, payload::varchar, fetched_at from linkt.entities order by 1"
@@ -62,10 +73,19 @@ def test_no_row_and_no_description_is_lost(second_version: Warehouse, tmp_path: 
         assert con.execute("select any_value(entity_ids), count(*) from linkt.signals").fetchall() == [
             (["e0", None], 3)
         ]
+
+
+@pytest.mark.parametrize("version", [1, *(step.version - 1 for step in migration.migrations())])
+def test_every_release_is_brought_to_the_tables_of_a_new_warehouse(version: int, tmp_path: Path) -> None:
+    opened(tmp_path / "warehouse.duckdb", version).close()
+
+    with Warehouse(tmp_path / "warehouse.duckdb").read() as con:
         migrated = columns(con)
-    assert [(table, column) for table, column, *_, is_undescribed in migrated if is_undescribed] == []
+
+    assert [(table, column) for table, _, column, *_, comment in migrated if comment is None] == []
     with Warehouse(tmp_path / "new.duckdb").read() as con:
         assert columns(con) == migrated
+        assert migration.schema_version(con) == migration.latest_version()
 
 
 def test_json_is_kept_with_zstd(second_version: Warehouse) -> None:
@@ -103,8 +123,7 @@ def test_runs_landed_before_get_the_state_their_word_means(second_version: Wareh
 
 def test_builds_recorded_by_earlier_releases_are_kept_and_described(tmp_path: Path) -> None:
     path = tmp_path / "warehouse.duckdb"
-    con = duckdb.connect()
-    con.execute(f"attach '{path}' as warehouse; use warehouse; create schema linkt")
+    con = opened(path, version_before("model_builds"))
     con.execute(
         "create table linkt.model_builds "
         "(model varchar, code_version varchar, built_at timestamptz, cursor varchar, rows bigint)"
@@ -120,16 +139,10 @@ def test_builds_recorded_by_earlier_releases_are_kept_and_described(tmp_path: Pa
         assert migrated.execute(undescribed).fetchall() == []
 
 
-def test_one_run_in_two_rows_is_repaired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_run_in_two_rows_is_repaired(tmp_path: Path) -> None:
     """Earlier releases could adopt the run of another task's start: the row that asked for it keeps it."""
     path = tmp_path / "warehouse.duckdb"
-    con = duckdb.connect()
-    con.execute(f"attach '{path}' as warehouse; use warehouse; set TimeZone = 'UTC'")
-    with monkeypatch.context() as patch:
-        known = migration.migrations()
-        (repair,) = [step for step in known if step.name == "undelivered"]
-        patch.setattr(migration, "migrations", lambda: known[: known.index(repair)])
-        migration.migrate(con)
+    con = opened(path, version_before("undelivered"))
     con.execute(
         """
         insert into linkt.executions
@@ -159,18 +172,10 @@ def test_one_run_in_two_rows_is_repaired(tmp_path: Path, monkeypatch: pytest.Mon
     assert owed == [("c", "somebody")]
 
 
-def test_external_keys_and_metadata_are_filled_from_the_payloads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_external_keys_and_metadata_are_filled_from_the_payloads(tmp_path: Path) -> None:
     """Of an earlier version it is unknown which key it had, unless it was the content of today."""
     path = tmp_path / "warehouse.duckdb"
-    con = duckdb.connect()
-    con.execute(f"attach '{path}' as warehouse; use warehouse; set TimeZone = 'UTC'")
-    with monkeypatch.context() as patch:
-        known = migration.migrations()
-        (keys,) = [step for step in known if step.name == "external_keys"]
-        patch.setattr(migration, "migrations", lambda: known[: known.index(keys)])
-        migration.migrate(con)
+    con = opened(path, version_before("external_keys"))
     payloads = {
         "linked": '{"external_id": "0015g00000AbCdE", "external_source": "salesforce"}',
         "number": '{"external_id": 987654321012345678}',

@@ -9,5 +9,3 @@ update linkt.runs set status_normalised = case upper(trim(status))
 end;
 update linkt.runs set status_normalised = null where status_normalised not in
     ('SCHEDULED', 'PENDING', 'RUNNING', 'PAUSED', 'COMPLETED', 'FAILED', 'CANCELED', 'CRASHED');
-comment on column linkt.runs."status" is 'State as sent.';
-comment on column linkt.runs."status_normalised" is 'The one of the eight documented states that the word sent means; null for a word that is none of them.';

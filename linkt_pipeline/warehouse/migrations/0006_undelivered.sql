@@ -5,10 +5,6 @@ create table linkt.undelivered (
     asked_by varchar,
     published_at timestamptz
 );
-comment on table linkt.undelivered is 'Finished executions whose rows have not reached whoever asked for them: the next start of their task gets them and buys nothing.';
-comment on column linkt.undelivered."execution_id" is 'The execution.';
-comment on column linkt.undelivered."asked_by" is 'Command or Dagster run that asked for it last; null when nobody waited for its run.';
-comment on column linkt.undelivered."published_at" is 'When a snapshot with everything its run named was published first.';
 
 insert into linkt.undelivered
 select execution_id, lease_owner, finished_at from linkt.executions

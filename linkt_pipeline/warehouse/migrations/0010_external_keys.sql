@@ -23,10 +23,3 @@ where entity.entity_id = version.entity_id
     and coalesce(entity.external_id, entity.external_source) is not null;
 update linkt.signals set metadata = nullif(payload -> '$.metadata', 'null')
 where contains(payload::varchar, '"metadata"');
-
-comment on column linkt.entities."external_id" is 'Its id in another system, such as a Salesforce account id, as sent.';
-comment on column linkt.entities."external_source" is 'System that owns this id, such as salesforce, as sent.';
-comment on column linkt.entity_versions."external_id" is 'Its id in another system, as sent.';
-comment on column linkt.entity_versions."external_source" is 'System that owned this id, as sent.';
-comment on column linkt.entity_versions."external_unknown" is 'True for a version landed by a release that did not keep external ids: which it had is not known.';
-comment on column linkt.signals."metadata" is 'What else the workflow knows of it, as sent; its contents are documented nowhere.';

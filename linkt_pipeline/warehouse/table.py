@@ -1,0 +1,76 @@
+"""What the definition of a table says, and the statements that follow from it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from linkt_pipeline.warehouse.catalog import literal, quoted
+
+SCHEMA = "linkt"
+
+TEXT = "VARCHAR"
+TEXTS = "VARCHAR[]"
+JSON = "JSON"
+INTEGER = "INTEGER"
+BIGINT = "BIGINT"
+DOUBLE = "DOUBLE"
+BOOLEAN = "BOOLEAN"
+DATE = "DATE"
+MOMENT = "TIMESTAMP WITH TIME ZONE"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column.
+
+    Attributes:
+        name: its name.
+        type: as DuckDB writes it.
+        description: what it means; for a number with its unit.
+        required: it is never null.
+        packed: it holds large JSON. Linkt repeats itself so much that ZSTD keeps it in a fraction of the space that
+            DuckDB's own choice takes, and writes it faster.
+    """
+
+    name: str
+    type: str
+    description: str
+    required: bool = False
+    packed: bool = False
+
+
+class Table:
+    """A table.
+
+    Args:
+        name: its name in schema ``linkt``.
+        description: what a row is.
+        columns: in their order.
+    """
+
+    def __init__(self, name: str, description: str, *columns: Column) -> None:
+        self.name = name
+        self.description = description
+        self.columns = columns
+
+    @property
+    def relation(self) -> str:
+        """``linkt.name``."""
+        return f"{SCHEMA}.{self.name}"
+
+    def creation(self) -> str:
+        """The statement that creates it without a row."""
+        lines = ", ".join(_definition(column) for column in self.columns)
+        return f"create table {self.relation} ({lines})"
+
+    def comments(self) -> Iterator[tuple[str | None, str, str]]:
+        """For the table (None) and each column: its name, its description, and the statement that attaches it."""
+        yield None, self.description, f"comment on table {self.relation} is {literal(self.description)}"
+        for column in self.columns:
+            of = f"{self.relation}.{quoted(column.name)}"
+            yield column.name, column.description, f"comment on column {of} is {literal(column.description)}"
+
+
+def _definition(column: Column) -> str:
+    packed = " using compression zstd" if column.packed else ""
+    required = " not null" if column.required else ""
+    return f"{quoted(column.name)} {column.type}{packed}{required}"
