@@ -1,24 +1,59 @@
-"""Who asks for the outcome of a paid step, so that the step that comes last knows what it has delivered."""
+"""Who asks for the outcome of a paid step, and since when: so that the last step knows what it has delivered.
 
-from datetime import datetime
+A Dagster run that is executed again inherits the tags of the first one. It repeats that one's question, by itself.
+"""
+
+from datetime import UTC, datetime
 
 import dagster as dg
 
 ASKED_BY_TAG = "linkt/asked_by"
+STARTED_BY_TAG = "linkt/started_by"
+TASKS_TAG = "linkt/tasks"
 _TICK_TAG = ".dagster/scheduled_execution_time"
 
 
+def is_repetition(run: dg.DagsterRun) -> bool:
+    """Whether a person (*Re-execute*) or Dagster (a run retry) executes another Dagster run again."""
+    return run.root_run_id is not None
+
+
 def asker_of(run: dg.DagsterRun) -> str:
-    """The command that made this Dagster run, or the Dagster run that this one repeats, or itself."""
-    return run.tags.get(ASKED_BY_TAG) or run.root_run_id or run.run_id
+    """The Dagster run that this one repeats, or the command that made it, or itself."""
+    return run.root_run_id or run.tags.get(ASKED_BY_TAG) or run.run_id
 
 
 def is_of_command(run: dg.DagsterRun) -> bool:
     """Whether ``linkt-pipeline run`` made this Dagster run: it publishes whatever becomes of the paid step."""
-    return ASKED_BY_TAG in run.tags
+    return ASKED_BY_TAG in run.tags and not is_repetition(run)
+
+
+def is_started_by_command(run: dg.DagsterRun) -> bool:
+    """Whether this Dagster run is the command's own, which lands after its own failures by itself."""
+    return run.tags.get(STARTED_BY_TAG) == "command" and not is_repetition(run)
 
 
 def tick_of(run: dg.DagsterRun) -> datetime | None:
     """The moment of the schedule that asked: a tick is a question of its own, and no repetition of the last one."""
     moment = run.tags.get(_TICK_TAG)
     return datetime.fromisoformat(moment) if moment else None
+
+
+def repeated_since(instance: dg.DagsterInstance, run: dg.DagsterRun) -> datetime | None:
+    """When that was asked for the first time which this Dagster run repeats; None if it repeats nothing.
+
+    Where the first run was deleted, the one that was executed again; without that one, any answer will do: nothing may
+    be bought twice.
+    """
+    if not is_repetition(run):
+        return None
+    for run_id in (run.root_run_id, run.parent_run_id):
+        if run_id and (record := instance.get_run_record_by_id(run_id)):
+            return record.create_timestamp
+    return datetime.min.replace(tzinfo=UTC)
+
+
+def named_tasks(run: dg.DagsterRun) -> frozenset[str] | None:
+    """The partitions to execute where they are no stretch of tasks.yaml, which is all that Dagster can name."""
+    names = run.tags.get(TASKS_TAG)
+    return frozenset(names.split(",")) if names else None

@@ -11,6 +11,7 @@ from functools import partial
 
 import dagster as dg
 
+from linkt_pipeline.assets.askers import is_started_by_command
 from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.refresh import build_refresh_job, build_refresh_schedule
 from linkt_pipeline.assets.resources import Backend
@@ -23,7 +24,6 @@ from linkt_pipeline.tasks import TaskSpec
 EXECUTE_AND_PUBLISH = "execute_and_publish"
 SYNC_AND_PUBLISH = "sync_and_publish"
 _SYNC_EVERY_SECONDS = 15 * 60
-_STARTED_BY = "linkt/started_by"
 _BECAUSE = "linkt/because"
 _GOING = [
     dg.DagsterRunStatus.QUEUED,
@@ -131,7 +131,7 @@ def _follower(placement: Placement, free: dg.AssetSelection) -> dg.SensorDefinit
 
 def was_paid(placement: Placement, run: dg.DagsterRun) -> bool:
     """Whether a Dagster run held the paid asset; the command lands after its own failures by itself."""
-    if run.tags.get(_STARTED_BY) == "command":
+    if is_started_by_command(run):
         return False
     if run.asset_selection is None:
         return run.job_name == placement.name(EXECUTE_AND_PUBLISH)

@@ -3,10 +3,13 @@
 Nothing else in this package imports a name of Dagster's that begins with ``_``, so that a range of releases will do.
 """
 
+import inspect
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import dagster as dg
 
 _NO_CAPTURE = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 _INDEX = "index"
+REPOSITORY = "__repository__"  # of definitions that are no repository by name
 _STOP_SECONDS = 60.0
 
 
@@ -72,6 +76,42 @@ def instance_without_capture(folder: Path) -> dg.DagsterInstance:
         return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides={"compute_logs": _NO_CAPTURE}))
     except (ImportError, AttributeError, TypeError):
         return dg.DagsterInstance.get()
+
+
+def create_runs_as_of(instance: dg.DagsterInstance, *, location: str, module: str, attribute: str, job: str) -> None:
+    """Let runs that this process creates have the origin of a code location, so that the UI can execute them again.
+
+    Dagster gives none to what is executed in process. Where a release can't be told, runs stay without one: the UI
+    shows them, and *Re-execute* does not find their job.
+
+    Args:
+        instance: where runs are created; this object alone is changed.
+        location: name of the code location.
+        module: what the location loads.
+        attribute: of the module; holds the definitions.
+        job: whose runs they are.
+    """
+    try:
+        from dagster._core.code_pointer import ModuleCodePointer
+        from dagster._core.origin import RepositoryPythonOrigin
+        from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
+        from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+
+        here = str(Path.cwd())
+        target = LoadableTargetOrigin(executable_path=sys.executable, module_name=module, working_directory=here)
+        pointer = ModuleCodePointer(module, attribute, here)
+        image = os.environ.get("DAGSTER_CURRENT_IMAGE")
+        origins: dict[str, Any] = {
+            "remote_job_origin": RemoteRepositoryOrigin(
+                ManagedGrpcPythonEnvCodeLocationOrigin(target, location), REPOSITORY
+            ).get_job_origin(job),
+            "job_code_origin": RepositoryPythonOrigin(sys.executable, pointer, image, ["dagster"]).get_job_origin(job),
+        }
+        known = inspect.signature(instance.create_run_for_job).parameters
+    except (ImportError, AttributeError, TypeError):
+        return
+    if known.keys() >= origins.keys():
+        setattr(instance, "create_run_for_job", partial(instance.create_run_for_job, **origins))  # noqa: B010 a method
 
 
 def run_dev_with_webserver(module: str) -> None:

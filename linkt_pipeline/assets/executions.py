@@ -14,7 +14,7 @@ import dagster as dg
 from pydantic import Field, ValidationError
 
 from linkt_pipeline.api import Run
-from linkt_pipeline.assets.askers import asker_of, is_of_command, tick_of
+from linkt_pipeline.assets.askers import asker_of, is_of_command, named_tasks, repeated_since, tick_of
 from linkt_pipeline.assets.checks import check_spec, checked
 from linkt_pipeline.assets.metadata import KINDS, bounded, bounded_text, landed_metadata
 from linkt_pipeline.assets.placement import Placement
@@ -39,6 +39,7 @@ _DESCRIPTION = """\
 
 Nothing is bought twice: a run that is still going, from an earlier attempt, another process or a lost reply, is
 adopted instead, and so is one that has ended but whose rows a killed or failed materialization did not get published.
+*Re-execute* repeats what was asked and buys nothing that has completed since; *Materialize* asks anew.
 Every attempt is a row of `linkt.executions`. *Terminate* in the UI cancels the Linkt run; a process
 that is shut down leaves it running, and the next materialization adopts it.
 
@@ -137,8 +138,9 @@ def build_executions(
     )
     def executions(context: dg.AssetExecutionContext, config: ExecutionConfig) -> Iterator[dg.MaterializeResult[None]]:
         selected = [config.applied_to(tasks[key]) for key in _selected_partitions(context)]
-        not_before = datetime.now(UTC) if config.again else tick_of(context.run)
-        step = _Step(context, placement, backend, selected, common, observer, names, not_before)
+        repeats_since = repeated_since(context.instance, context.run)
+        not_before = (repeats_since or datetime.now(UTC)) if config.again else tick_of(context.run)
+        step = _Step(context, placement, backend, selected, common, observer, names, not_before, repeats_since)
         outcomes = step.run()
         try:
             _record(context, placement.executions, outcomes)
@@ -166,7 +168,8 @@ def _selected_partitions(context: dg.AssetExecutionContext) -> Sequence[str]:
             "again and select a task; the entries of tasks.yaml are the partitions",
             allow_retries=False,
         )
-    return list(context.partition_keys)
+    named = named_tasks(context.run)
+    return [key for key in context.partition_keys if named is None or key in named]
 
 
 @dataclass
@@ -179,6 +182,7 @@ class _Step:
     observer: Observer | None
     entries: frozenset[str]
     not_before: datetime | None
+    repeats_since: datetime | None
 
     def run(self) -> list[Outcome]:
         self.worker: Worker | None = None
@@ -226,6 +230,7 @@ class _Step:
                     dagster_run_id=run.run_id,
                     asker=asker_of(run),
                     not_before=self.not_before,
+                    repeats_since=self.repeats_since,
                     entries=self.entries,
                     common=self.common,
                 )
@@ -287,16 +292,19 @@ def _handling_signals(handler: Callable[[int, FrameType | None], None] | signal.
             signal.signal(number, previous)
 
 
-def _record(context: dg.AssetExecutionContext, key: dg.AssetKey, outcomes: Sequence[Outcome]) -> None:
+def _record(context: dg.AssetExecutionContext, asset: dg.AssetKey, outcomes: Sequence[Outcome]) -> None:
     """Metadata per partition; when some failed, materializations for the others all the same."""
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if not failed:
         for outcome in outcomes:
             context.add_asset_metadata(_metadata(outcome), partition_key=outcome.task.key)
+        for key in set(context.partition_keys) - {outcome.task.key for outcome in outcomes}:
+            # Dagster records every partition of a range; what was left out must not look like an execution.
+            context.add_asset_metadata({"not_executed": "this Dagster run names other tasks"}, partition_key=key)
         return
     for outcome in outcomes:
         if outcome.succeeded:
-            context.log_event(dg.AssetMaterialization(key, partition=outcome.task.key, metadata=_metadata(outcome)))
+            context.log_event(dg.AssetMaterialization(asset, partition=outcome.task.key, metadata=_metadata(outcome)))
     raise dg.Failure(
         description=bounded_text("\n".join(str(outcome.error) for outcome in failed)),
         metadata={

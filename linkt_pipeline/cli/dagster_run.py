@@ -1,8 +1,7 @@
 """One job of the code location as one Dagster run in this process, recorded in the deployment's instance.
 
-In this process, because a further one costs seconds and would need its own way to report progress. Dagster keeps
-no origin of such a run, so the UI shows it without offering to execute it again: right, because the partitions it
-names are those of the command line and not those of tasks.yaml.
+In this process, because a further one costs seconds and would need its own way to report progress. It has the origin of
+the code location that `ui` shows, so that it can be executed again there.
 """
 
 import logging
@@ -15,8 +14,8 @@ from uuid import uuid4
 
 import dagster as dg
 
-from linkt_pipeline.assets.askers import ASKED_BY_TAG
-from linkt_pipeline.assets.dagster_internals import instance_without_capture
+from linkt_pipeline.assets.askers import ASKED_BY_TAG, STARTED_BY_TAG, TASKS_TAG, is_repetition
+from linkt_pipeline.assets.dagster_internals import REPOSITORY, create_runs_as_of, instance_without_capture
 from linkt_pipeline.assets.housekeeping import delete_some_old_runs, retention_of
 from linkt_pipeline.assets.location import build_location
 from linkt_pipeline.assets.old_runs import REPOSITORY_TAG
@@ -31,7 +30,8 @@ from linkt_pipeline.settings import Settings
 from linkt_pipeline.tasks import TaskSpec
 
 _PROCESS_TAG = "linkt/process"
-_REPOSITORY = "__repository__@linkt_pipeline"
+_LOCATION = "linkt_pipeline"  # as workspace.yaml calls it
+_REPOSITORY = f"{REPOSITORY}@{_LOCATION}"
 _DELETED_PER_COMMAND = 20  # it makes one, so that a deployment without a daemon shrinks too
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _GOING = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -130,13 +130,16 @@ def run_job(
     with open_instance(settings) as instance:
         release_dead_runs(instance)
         instance.add_event_listener(run_id, _step_listener(on_step))
+        create_runs_as_of(
+            instance, location=_LOCATION, module="linkt_pipeline.definitions", attribute="defs", job=job_name
+        )
         definitions = build_location(settings, tasks, observer=observer, entries=entries)
         try:
             result = definitions.resolve_job_def(job_name).execute_in_process(
                 instance=instance,
                 run_id=run_id,
                 raise_on_error=False,
-                tags=_tags(tasks, partitions, asked_by),
+                tags=_tags(tasks, partitions, asked_by, entries or tasks),
                 run_config={**_QUIET, **(run_config or {})},
             )
         except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
@@ -183,7 +186,7 @@ def release_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     for record in instance.get_run_records(dg.RunsFilter(statuses=_GOING)):
         run = record.dagster_run
         owner = run.tags.get(_PROCESS_TAG)
-        if owner is not None and owner_is_gone(owner):
+        if owner is not None and not is_repetition(run) and owner_is_gone(owner):
             instance.report_run_failed(
                 run, "the process of this run was killed; whatever it started is adopted next time"
             )
@@ -200,16 +203,21 @@ def _quiet_dagster() -> None:
     logging.getLogger("sqlalchemy").setLevel(logging.CRITICAL + 1)
 
 
-def _tags(tasks: Mapping[str, TaskSpec], partitions: bool, asked_by: str | None) -> dict[str, str]:
+def _tags(
+    tasks: Mapping[str, TaskSpec], partitions: bool, asked_by: str | None, entries: Collection[str]
+) -> dict[str, str]:
     asker = {ASKED_BY_TAG: asked_by} if asked_by else {}
     tags = asker | {
         _PROCESS_TAG: Owner.this_process().name,
         REPOSITORY_TAG: _REPOSITORY,  # by it the UI lists the run with its job
-        "linkt/started_by": "command",
+        STARTED_BY_TAG: "command",
     }
     if partitions:
         names = list(tasks)
         tags |= {"dagster/asset_partition_range_start": names[0], "dagster/asset_partition_range_end": names[-1]}
+        known = list(entries)
+        if known[known.index(names[0]) : known.index(names[-1]) + 1] != names:
+            tags[TASKS_TAG] = ",".join(names)  # executed again, the range would hold all that is in between
     return tags
 
 

@@ -53,6 +53,7 @@ async def start_or_adopt(
         common=worker.common,
         after=after,
         not_before=worker.not_before,
+        repeats_since=worker.repeats_since,
         asked_by=worker.asked_by,
         entries=worker.entries,
     )
@@ -87,16 +88,18 @@ async def _act_on(worker: Worker, task: TaskSpec, claim: Claim) -> Execution | N
     if claim.created:
         return await send_start(worker, task, await note_clock(worker, execution))
     if execution.state in (ExecutionState.STARTED, ExecutionState.FINISHED):
-        worker.report(RunAdopted(task.key, str(execution.run_id), _why_adopted(execution)))
+        worker.report(RunAdopted(task.key, str(execution.run_id), _why_adopted(worker, execution)))
         return execution
     worker.warn(task.key, "an earlier start was interrupted before its reply; looking for its run")
     sent_by = execution.lease_until or execution.intended_at
     return await settle(worker, task, execution, sent_by, execution.last_error or "interrupted before its reply")
 
 
-def _why_adopted(execution: Execution) -> str:
+def _why_adopted(worker: Worker, execution: Execution) -> str:
     if execution.state is ExecutionState.STARTED:
         return "its earlier wait was interrupted"
+    if worker.repeats_since is not None:
+        return "it has ended since this was asked for the first time; materialize the task to buy another"
     return "it has ended, and whoever asked for it did not get to the end of landing and publishing its rows"
 
 

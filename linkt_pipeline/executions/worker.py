@@ -56,6 +56,7 @@ class Worker:
     Attributes:
         asker: the command or Dagster run that is to have the outcomes; default: this worker.
         not_before: see :class:`~linkt_pipeline.ledger.ledger.Intention`.
+        repeats_since: see there.
         entries: the names in tasks.yaml; see there.
         common: what tasks.yaml says of all tasks together.
     """
@@ -69,6 +70,7 @@ class Worker:
     dagster_run_id: str | None = None
     asker: str | None = None
     not_before: datetime | None = None
+    repeats_since: datetime | None = None
     entries: frozenset[str] | None = None
     common: CommonSettings = field(default_factory=CommonSettings)
     _renewed_at: datetime = field(default_factory=lambda: datetime.now(UTC))

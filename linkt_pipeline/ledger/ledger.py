@@ -84,6 +84,8 @@ class Intention:
             that may have bought the next run already; one that has even finished since then is used, not bought again.
         not_before: outcomes of executions that were intended before this moment answer an earlier question; one that is
             still open is adopted all the same.
+        repeats_since: the same was asked at this moment already: a run that has completed since then is the answer,
+            even though it was delivered.
         asked_by: the command or Dagster run that is to have the outcome; default: the owner of the claim.
         entries: the names in tasks.yaml. An open row under any other name and with the very request of this entry is
             its own: it was renamed. ``None``: nobody knows, so only the name counts.
@@ -100,6 +102,7 @@ class Intention:
     common: CommonSettings = field(default_factory=CommonSettings)
     after: datetime | None = None
     not_before: datetime | None = None
+    repeats_since: datetime | None = None
     asked_by: str | None = None
     entries: frozenset[str] | None = None
 
@@ -224,6 +227,8 @@ class DuckDbLedger:
             if finished and self._is_owed(con, finished[0], intention, now):
                 ask_for(con, finished[0].execution_id, intention.asked_by or owner.name)
                 return Claim(finished[0], created=False, owned=True)
+            if intention.repeats_since is not None and (answer := _answer_since(con, intention)):
+                return Claim(answer, created=False, owned=True)
             _refuse_beyond_limit(con, intention, now)
             _refuse_on_failing_checks(con, intention)
             execution_id = _insert(con, intention, now, {"lease_owner": owner.name, "lease_until": now + self.lease})
@@ -231,9 +236,7 @@ class DuckDbLedger:
 
     def _is_owed(self, con: duckdb.DuckDBPyConnection, row: Execution, intention: Intention, now: datetime) -> bool:
         """Whether the task's latest run is the answer to this question."""
-        seen = intention.after is not None and row.intended_at <= intention.after
-        earlier = intention.not_before is not None and row.intended_at < intention.not_before
-        return not seen and not earlier and is_owed(con, row.execution_id, row.finished_at, now)
+        return _may_answer(row, intention) and is_owed(con, row.execution_id, row.finished_at, now)
 
     def _take_over(
         self, con: duckdb.DuckDBPyConnection, row: Execution, intention: Intention, owner: Owner, now: datetime
@@ -564,6 +567,10 @@ _LATEST_FINISHED = """
     state = 'finished'
     order by execution_id in (select execution_id from linkt.undelivered) desc, intended_at desc
 """
+_COMPLETED = """
+    state = 'finished' and run_id in (select run_id from linkt.runs where status_normalised = 'COMPLETED')
+    order by intended_at desc
+"""
 _OPEN = "state in ('intended', 'unknown', 'started')"
 _OWN_TABLES = frozenset({"executions", "undelivered"})
 _COLUMNS = tuple(Execution.__dataclass_fields__)
@@ -608,6 +615,21 @@ def _rows_of(con: duckdb.DuckDBPyConnection, intention: Intention, condition: st
         )
         if row.task_key not in intention.entries and row.parameters == parameters
     ]
+
+
+def _may_answer(row: Execution, intention: Intention) -> bool:
+    seen = intention.after is not None and row.intended_at <= intention.after
+    earlier = intention.not_before is not None and row.intended_at < intention.not_before
+    return not seen and not earlier
+
+
+def _answer_since(con: duckdb.DuckDBPyConnection, intention: Intention) -> Execution | None:
+    """The last run that completed since this was asked for the first time; a failed one is worth another."""
+    since = intention.repeats_since
+    for row in _rows_of(con, intention, _COMPLETED):
+        if since and row.finished_at and row.finished_at >= since and _may_answer(row, intention):
+            return row
+    return None
 
 
 def _refuse_on_failing_checks(con: duckdb.DuckDBPyConnection, intention: Intention) -> None:

@@ -7,7 +7,12 @@ import dagster as dg
 import pytest
 
 from linkt_pipeline.assets import dagster_internals
-from linkt_pipeline.assets.dagster_internals import SqliteFiles, instance_without_capture, run_dev_with_webserver
+from linkt_pipeline.assets.dagster_internals import (
+    SqliteFiles,
+    create_runs_as_of,
+    instance_without_capture,
+    run_dev_with_webserver,
+)
 from linkt_pipeline.assets.instance_files import finish_deletions, give_space_back
 from linkt_pipeline.assets.old_runs import delete_runs
 from tests.paths import PROJECT_ROOT
@@ -64,6 +69,43 @@ def test_an_instance_is_opened_and_a_run_deleted(home: Path, moved: bool) -> Non
         assert not instance.has_run(result.run_id)
         assert file.exists() is moved
         assert len(list(SqliteFiles(instance).databases())) == (0 if moved else 3)
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["", "a release that takes no origin"])
+def test_a_run_in_this_process_has_the_origin_of_the_code_location(
+    home: Path, moved: bool, older: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @dg.op
+    def nothing() -> None: ...
+
+    @dg.job
+    def job() -> None:
+        nothing()
+
+    with dg.DagsterInstance.get() as instance:
+        if older:
+            create = instance.create_run_for_job
+
+            def create_run_for_job(job_def, execution_plan, run_id, run_config, tags, asset_selection):  # type: ignore[no-untyped-def]
+                return create(job_def, execution_plan, run_id, run_config, tags=tags, asset_selection=asset_selection)
+
+            monkeypatch.setattr(instance, "create_run_for_job", create_run_for_job)
+        with monkeypatch.context() as gone:
+            if moved:
+                gone.setitem(sys.modules, "dagster._core.remote_origin", None)
+            create_runs_as_of(instance, location="ours", module="our.definitions", attribute="defs", job="job")
+        run = instance.get_run_by_id(job.execute_in_process(instance=instance).run_id)
+    assert run is not None
+    assert run.is_success
+    if moved or older:
+        assert run.remote_job_origin is run.job_code_origin is None
+        return
+    assert run.remote_job_origin is not None
+    assert run.remote_job_origin.location_name == "ours"
+    assert run.remote_job_origin.job_name == "job"
+    assert run.remote_job_origin.repository_origin.repository_name == "__repository__"
+    assert run.job_code_origin is not None
+    assert run.job_code_origin.get_repo_pointer().describe() == "from our.definitions import defs"
 
 
 def test_other_storage_has_no_files() -> None:

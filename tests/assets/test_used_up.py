@@ -1,11 +1,13 @@
 """When a paid outcome is used up in Dagster: once all that was asked for together with it is done."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
-from tests.assets.deployment import Deployment, failures
+from tests.assets.deployment import Deployment, failures, figures, materializations
 
 
 def paid(deployment: Deployment, **options: object) -> dg.ExecuteInProcessResult:
@@ -86,3 +88,48 @@ def test_nothing_is_bought_while_a_check_fails_that_would_keep_it_from_being_pub
 
     assert "check executions_key of linkt.executions fails" in told
     assert deployment.sandbox.run_count() == 1
+
+
+def again_as(deployment: Deployment, root: dg.ExecuteInProcessResult) -> dg.ExecuteInProcessResult:
+    """Execute a Dagster run again, as *Re-execute* does: the new one names the first and has its config."""
+    instance = deployment.instance
+    with pytest.MonkeyPatch.context() as patched:
+        create = partial(instance.create_run_for_job, root_run_id=root.run_id, parent_run_id=root.run_id)
+        patched.setattr(instance, "create_run_for_job", create)
+        return bought_on_purpose(deployment)
+
+
+def bought_on_purpose(deployment: Deployment) -> dg.ExecuteInProcessResult:
+    return paid(deployment, assets=["linkt/executions"], config={"linkt__executions": {"again": True}})
+
+
+def test_a_dagster_run_that_is_executed_again_buys_nothing(deployment: Deployment) -> None:
+    """Not even what the first one bought on purpose; that first one may have been deleted."""
+    first = bought_on_purpose(deployment)
+    second = again_as(deployment, first)
+    answer, repeated = (figures(materializations(made)["linkt/executions:search"]) for made in (first, second))
+    assert repeated["run_id"] == answer["run_id"]
+    deployment.instance.delete_run(first.run_id)
+    assert again_as(deployment, first).success
+    assert deployment.sandbox.run_count() == 1
+
+    bought_on_purpose(deployment)
+    assert deployment.sandbox.run_count() == 2
+
+
+def test_of_a_range_only_the_named_tasks_are_executed(deployment: Deployment) -> None:
+    """A run of the command over tasks that are no stretch of tasks.yaml, executed again by the code location."""
+    result = deployment.definitions.resolve_job_def("execute_and_publish").execute_in_process(
+        instance=deployment.instance,
+        asset_selection=[dg.AssetKey(["linkt", "executions"])],
+        tags={
+            "dagster/asset_partition_range_start": "search",
+            "dagster/asset_partition_range_end": "news",
+            "linkt/tasks": "search,news",
+        },
+    )
+
+    assert deployment.rows("select task_key from linkt.executions order by 1") == [("news",), ("search",)]
+    left_out = figures(materializations(result)["linkt/executions:fair"])
+    assert left_out["not_executed"] == "this Dagster run names other tasks"
+    assert "run_id" not in left_out

@@ -61,6 +61,33 @@ def test_runs_of_others_are_left_alone(instance, process):
     assert instance.event_log_storage.get_concurrency_info(POOL).active_slot_count == 1
 
 
+def test_a_run_that_executes_a_dead_commands_run_again_is_left_alone(instance):
+    """It inherits the tags of the first one, and is another process."""
+
+    @dg.job
+    def something() -> None: ...
+
+    tags = {"linkt/process": dead_process()}
+    root = instance.create_run_for_job(something, status=dg.DagsterRunStatus.FAILURE, tags=tags)
+    again = instance.create_run_for_job(
+        something,
+        status=dg.DagsterRunStatus.STARTED,
+        tags=tags,
+        root_run_id=root.run_id,
+        parent_run_id=root.run_id,
+    )
+    assert release_dead_runs(instance) == []
+    assert instance.get_run_by_id(again.run_id).status is dg.DagsterRunStatus.STARTED
+
+
+@pytest.mark.parametrize(
+    ("names", "tagged"), [(["a", "b"], None), (["a", "c"], "a,c"), (["c"], None), (["a", "b", "c", "d"], None)]
+)
+def test_tasks_are_named_where_they_are_no_stretch_of_the_file(names, tagged):
+    tags = dagster_run._tags(dict.fromkeys(names), True, None, ["a", "b", "c", "d"])
+    assert tags.get("linkt/tasks") == tagged
+
+
 def test_what_goes_wrong_while_old_runs_are_deleted_is_a_note(instance, monkeypatch, capsys):
     def fail(*_: object) -> None:
         raise OSError("database is locked")

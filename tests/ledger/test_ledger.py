@@ -450,6 +450,41 @@ def test_a_question_asked_later_is_not_answered_with_what_was_bought_before_it(
     assert again.execution.execution_id == bought.execution.execution_id
 
 
+# What a question that was asked before finds, by how the run ended and what is asked: is it bought?
+REPEATED: dict[str, tuple[str, dict[str, bool], bool]] = {
+    "a run that completed since": ("COMPLETED", {}, False),
+    "a run that failed since": ("FAILED", {}, True),
+    "one that completed before": ("COMPLETED", {"repeats_since": True}, True),
+    "one bought before another was asked for on purpose": ("COMPLETED", {"not_before": True}, True),
+    "the very run whose end this is a retry of": ("COMPLETED", {"after": True}, True),
+}
+
+
+@pytest.mark.parametrize(("status", "later", "buys"), REPEATED.values(), ids=REPEATED)
+def test_a_question_that_is_repeated(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, status: str, later: dict[str, bool], buys: bool
+) -> None:
+    """Delivered or not: *Re-execute* buys nothing that the first Dagster run has already got."""
+    asked = datetime.now(UTC)
+    first = ledger.claim(intention(), owner)
+    ledger.mark_started(first.execution.execution_id, owner, run_id="r1", run_status=None)
+    close(warehouse, first, owner, status=status)
+    with warehouse.write() as con:
+        con.execute(
+            "insert into linkt.runs (run_id, task_id, status_normalised, fetched_at) values ('r1', ?, ?, now())",
+            [TASK_ID, status],
+        )
+    ledger.release(owner)
+    deliver(warehouse, owner.name)
+    now = datetime.now(UTC)
+
+    claim = ledger.claim(intention(**{"repeats_since": asked, **dict.fromkeys(later, now)}), Owner.this_process())
+
+    assert (claim.created, claim.owned) == (buys, True)
+    if not buys:
+        assert claim.execution.execution_id == first.execution.execution_id
+
+
 def test_the_retry_of_a_failed_run_does_not_get_that_run_again(
     ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
 ) -> None:
