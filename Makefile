@@ -38,13 +38,16 @@ dist: $(VENV)/.installed
 	$(BIN)/python -m hatchling build -d dist
 
 # Exact versions with hashes, and no registry host: needs uv, which is not needed to install.
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	--no-strip-extras --no-annotate -q
+
 lock:
-	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-header --no-strip-extras --no-annotate -q -o requirements.lock
-	uv pip compile pyproject.toml --group build --group dev --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header --no-strip-extras --no-annotate -q -c requirements.lock -o requirements-dev.lock
-	uv pip compile pyproject.toml --group build --group dev --group bench --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header --no-strip-extras --no-annotate -q -c requirements-dev.lock -o requirements-bench.lock
+	$(LOCK) --group build -o requirements.lock
+	$(LOCK) --group build --group dev --extra postgres -c requirements.lock -o requirements-dev.lock
+	$(LOCK) --group build --group dev --group bench --extra postgres -c requirements-dev.lock -o requirements-bench.lock
+	$(LOCK) --extra postgres -c requirements-dev.lock -o requirements-postgres.lock
+	uv pip compile --group build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--no-strip-extras --no-annotate -q -c requirements.lock -o requirements-build.lock
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

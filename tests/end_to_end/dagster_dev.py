@@ -31,10 +31,10 @@ class DagsterDev:
     Attributes:
         url: of the web server.
         home: the instance's folder.
-        process: leader of the process group.
+        process: leader of the process group, where there is one.
     """
 
-    def __init__(self, url: str, home: Path, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, url: str, home: Path, process: subprocess.Popen[bytes] | None = None) -> None:
         self.url, self.home, self.process = url, home, process
 
     def graphql(self, query: str, variables: Mapping[str, Any] | None = None) -> Any:
@@ -69,6 +69,23 @@ class DagsterDev:
             """,
             {"params": {"selector": selector, "executionMetadata": {"tags": tags}, "runConfigData": {}}},
         )["launchPipelineExecution"]
+        assert launched["__typename"] == "LaunchRunSuccess", launched
+        return str(launched["run"]["runId"])
+
+    def execute_again(self, run_id: str) -> str:
+        """What *Re-execute from failure* does; gives the new run's id."""
+        launched = self.graphql(
+            """
+            mutation ($params: ReexecutionParams!) {
+              launchPipelineReexecution(reexecutionParams: $params) {
+                __typename
+                ... on LaunchRunSuccess { run { runId } }
+                ... on PythonError { message }
+              }
+            }
+            """,
+            {"params": {"parentRunId": run_id, "strategy": "FROM_FAILURE"}},
+        )["launchPipelineReexecution"]
         assert launched["__typename"] == "LaunchRunSuccess", launched
         return str(launched["run"]["runId"])
 
