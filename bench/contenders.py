@@ -51,8 +51,8 @@ def ours(url: str, count: int, folder: Path, *, by_pages: bool = False) -> Measu
 
     from linkt_pipeline.access.client import connect
     from linkt_pipeline.collection.fetch import fetch_pending
-    from linkt_pipeline.collection.lander import ENTITIES
-    from linkt_pipeline.collection.reading import Fetched
+    from linkt_pipeline.collection.lander import Fetched
+    from linkt_pipeline.collection.resources import ENTITIES
 
     warehouse = _warehouse(folder, _ids(count))
 

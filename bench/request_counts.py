@@ -68,7 +68,7 @@ async def _fetch(folder: Path, url: str, numbers: list[int], per_icp: int) -> An
 
     from linkt_pipeline.access.client import connect
     from linkt_pipeline.collection.fetch import fetch_pending
-    from linkt_pipeline.collection.lander import ENTITIES
+    from linkt_pipeline.collection.resources import ENTITIES
     from linkt_pipeline.warehouse.file import Warehouse
     from linkt_pipeline.warehouse.landing import land_runs
     from linkt_pipeline.warehouse.schemas import RUN_CREDITS_FRAME, RUN_RESOURCES_FRAME, RUNS_FRAME, UTC

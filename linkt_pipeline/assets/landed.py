@@ -19,9 +19,9 @@ from linkt_pipeline.assets.previews import rows_markdown
 from linkt_pipeline.assets.refresh import refresh
 from linkt_pipeline.assets.resources import Backend
 from linkt_pipeline.collection.fetch import fetch_pending
-from linkt_pipeline.collection.lander import ENTITIES, SIGNALS, Reader
-from linkt_pipeline.collection.reading import Fetched
+from linkt_pipeline.collection.lander import Fetched
 from linkt_pipeline.collection.reference import ReferenceCounts, refresh_reference_data
+from linkt_pipeline.collection.resources import ENTITIES, SIGNALS, Resource
 from linkt_pipeline.collection.runs import Collected, collect_runs
 from linkt_pipeline.executions.events import Observer
 from linkt_pipeline.transform import Check, ModelKey
@@ -178,13 +178,13 @@ def _runs(placement: Placement, backend: Backend, sources: Landed, checks: list[
 def _fetched(
     placement: Placement,
     backend: Backend,
-    reader: Reader,
+    resource: Resource,
     table: str,
     sources: Landed,
     checks: list[Check],
     observer: Observer | None,
 ) -> dg.AssetsDefinition:
-    own = _checks_on([table, f"{reader.resource}_versions"], checks)
+    own = _checks_on([table, f"{resource.kind}_versions"], checks)
     named = placement.asset_key(ModelKey("linkt", "run_resources"))
     tables = {
         "entities": {
@@ -207,11 +207,13 @@ def _fetched(
         def progress(done: Fetched) -> None:
             context.log.info(f"{done.settled} of {done.pending} {table} settled")
             if observer:
-                observer.on_fetch(reader.resource, done)
+                observer.on_fetch(resource.kind, done)
 
         async def fetch() -> Fetched:
             async with backend.client() as client:
-                return await fetch_pending(client, store, reader, progress=progress, retry_settled=config.retry_missing)
+                return await fetch_pending(
+                    client, store, resource, progress=progress, retry_settled=config.retry_missing
+                )
 
         store = backend.warehouse
         done = asyncio.run(fetch())
@@ -230,7 +232,7 @@ def _fetched(
             "versions": done.versions,
             "requests": done.pages + done.reads,
         }
-        if config.refresh and reader is ENTITIES:
+        if config.refresh and resource is ENTITIES:
             own_metadata |= refresh(context, backend).counts
         yield from _results(placement, store, tables, own, {table: own_metadata})
 

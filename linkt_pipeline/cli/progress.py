@@ -22,7 +22,7 @@ from linkt_pipeline.executions.events import (
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from linkt_pipeline.collection.reading import Fetched
+    from linkt_pipeline.collection.lander import Fetched
 
 RESOURCES = {"entity": "entities", "signal": "signals"}
 STEPS = {

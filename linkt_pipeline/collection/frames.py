@@ -61,25 +61,25 @@ def queue_frame(run_id: str, counts: Mapping[str, int], observed_at: datetime) -
     return pl.DataFrame(rows, schema=schemas.QUEUE_COUNTS_FRAME, orient="row")
 
 
-Row = tuple[Any, ...]
+RowValues = tuple[Any, ...]
 
 
-def entity_row(entity: Entity) -> Row:
+def entity_row(entity: Entity) -> RowValues:
     """What is landed of an entity. Its ``data`` stays inside the payload, where DuckDB cuts it out."""
     return (*_ENTITY_ROW(entity), content_hash(entity.document))
 
 
-def entities_frame(rows: Sequence[Row], fetched_at: datetime) -> pl.DataFrame:
+def entities_frame(rows: Sequence[RowValues], fetched_at: datetime) -> pl.DataFrame:
     """One row per entity, each from :func:`entity_row`."""
     return _frame_of_rows(schemas.ENTITIES_FRAME, rows, fetched_at)
 
 
-def signal_row(signal: Signal) -> Row:
+def signal_row(signal: Signal) -> RowValues:
     """What is landed of a signal."""
     return (*_SIGNAL_ROW(signal), content_hash(signal.document))
 
 
-def signals_frame(rows: Sequence[Row], fetched_at: datetime) -> pl.DataFrame:
+def signals_frame(rows: Sequence[RowValues], fetched_at: datetime) -> pl.DataFrame:
     """One row per signal, each from :func:`signal_row`."""
     return _frame_of_rows(schemas.SIGNALS_FRAME, rows, fetched_at)
 
@@ -126,7 +126,7 @@ def _frame(
     return pl.DataFrame(columns, schema=schema)
 
 
-def _row_of(schema: schemas.FrameSchema, key: str) -> Callable[[Any], Row]:
+def _row_of(schema: schemas.FrameSchema, key: str) -> Callable[[Any], RowValues]:
     """Takes a model's attributes for a schema's columns; ``fetched_at`` is known of the batch, not of the model."""
     return attrgetter(*("id" if name == key else name for name in schema if name != "fetched_at"))
 
@@ -136,7 +136,7 @@ _ENTITY_ROW = _row_of(schemas.ENTITIES_FRAME, "entity_id")
 _SIGNAL_ROW = _row_of(schemas.SIGNALS_FRAME, "signal_id")
 
 
-def _frame_of_rows(schema: schemas.FrameSchema, rows: Sequence[Row], fetched_at: datetime) -> pl.DataFrame:
+def _frame_of_rows(schema: schemas.FrameSchema, rows: Sequence[RowValues], fetched_at: datetime) -> pl.DataFrame:
     """A frame of the schema, and ``content_hash``."""
     types = {**{name: kind for name, kind in schema.items() if name != "fetched_at"}, "content_hash": pl.String}
     columns = zip(*rows, strict=True) if rows else ((),) * len(types)

@@ -1,160 +1,216 @@
-"""From bodies to landed rows, a batch at a time; what differs between entities and signals is here alone."""
+"""Land what is read in batches, while the next one is on the wire."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from functools import partial
-from typing import Any
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TypeVar
 
-import duckdb
-import polars as pl
-
-from linkt_pipeline.api import (
-    Entity,
-    LinktClient,
-    MalformedBodyError,
-    Page,
-    Signal,
-    parse_entity,
-    parse_signal,
-    same_id,
-)
-from linkt_pipeline.collection.frames import Row, entities_frame, entity_row, rejects_frame, signal_row, signals_frame
+from linkt_pipeline.collection.organization import Organization
+from linkt_pipeline.collection.resources import Resource
+from linkt_pipeline.collection.switch_interval import quick_turns
+from linkt_pipeline.collection.verdicts import Batch, Verdict
+from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.warehouse.file import Warehouse
-from linkt_pipeline.warehouse.landing import (
-    LandingCounts,
-    land_entities,
-    land_rejects,
-    land_signals,
-    mark_deleted,
-    mark_missing,
-)
-from linkt_pipeline.warehouse.state import note_change
+from linkt_pipeline.warehouse.landing import LandingCounts
 
-
-@dataclass(frozen=True)
-class Rejected:
-    """An id whose body can't be used, kept with the body and the reason."""
-
-    resource_id: str
-    reason: str
-    payload: str | None
+T = TypeVar("T")
 
 
 @dataclass
-class Batch:
-    """What was read and is not landed yet.
+class Fetched:
+    """What one fetch did, for metadata and the progress bar.
 
     Attributes:
-        rows: what is to be landed.
-        bodies: those of single reads that are not parsed yet, with the id that was asked for.
-        missing: ids that answered 404.
-        rejected: ids whose body can't be used.
-        read_since: when the first of its requests was sent; nothing in it is older than that.
-        size: bytes of the bodies that it holds, parsed or not.
-        unparsed: of these, bytes of ``bodies``.
+        pending: distinct ids to settle when it began.
+        landed, missing, rejected: how they were settled.
+        inserted, updated, unchanged, versions: what landing them changed.
+        deleted, restored: entities found to be gone from Linkt, and those that are there again.
+        pages, reads: requests spent on list pages and on single reads.
+        failures: ids that could not be read for now, with the reason; they stay pending.
     """
 
-    rows: list[Row] = field(default_factory=list)
-    bodies: list[tuple[str, bytes]] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
-    read_since: datetime = field(default_factory=lambda: datetime.now(UTC))
-    size: int = 0
-    unparsed: int = 0
+    pending: int = 0
+    landed: int = 0
+    missing: int = 0
+    rejected: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    versions: int = 0
+    deleted: int = 0
+    restored: int = 0
+    pages: int = 0
+    reads: int = 0
+    failures: list[str] = field(default_factory=list)
 
-    def add_body(self, resource_id: str, body: bytes) -> None:
-        """Take the body of a single read in."""
-        self.bodies.append((resource_id, body))
-        self.size += len(body)
-        self.unparsed += len(body)
+    @property
+    def settled(self) -> int:
+        """Ids that are pending no more."""
+        return self.landed + self.missing + self.rejected
 
-    def pop_bodies(self) -> list[tuple[str, bytes]]:
-        """The bodies that are not parsed yet, which is up to the caller now."""
-        bodies, self.bodies, self.unparsed = self.bodies, [], 0
-        return bodies
+    def add(self, batch: Batch, counts: LandingCounts) -> None:
+        """Take a landed batch in."""
+        self.landed += len(batch.rows) - counts.rejected
+        self.missing += len(batch.missing)
+        self.rejected += len(batch.rejected) + counts.rejected
+        self.inserted += counts.inserted
+        self.updated += counts.updated
+        self.unchanged += counts.unchanged
+        self.versions += counts.versions
+        self.deleted += counts.deleted
+        self.restored += counts.restored
+        self.failures += [f"{resource_id}: {reason}" for resource_id, reason in batch.failed.items()]
 
-    def take_in(self, other: "Batch") -> None:
-        """Everything of another batch besides what is here."""
-        self.rows += other.rows
-        self.bodies += other.bodies
-        self.missing += other.missing
-        self.rejected += other.rejected
-        self.read_since = min(self.read_since, other.read_since)
-        self.size += other.size
-        self.unparsed += other.unparsed
 
-    def __len__(self) -> int:
-        return len(self.rows) + len(self.bodies) + len(self.missing) + len(self.rejected)
+Progress = Callable[[Fetched], None]
 
 
 @dataclass(frozen=True)
-class Reader:
-    """One kind of resource: how to read it, parse it and land it.
+class Limits:
+    """How much a fetch holds in memory.
+
+    A batch is landed when it is so large, and so often: on a plan of 60 requests a minute two thousand rows take half
+    an hour, and a process that is killed then would have to ask for them again. Not much younger, because even a
+    handful of rows takes half a megabyte of the file until row groups are merged.
 
     Attributes:
-        resource: ``entity`` or ``signal``, as in ``run_resources.resource_type``.
-        read_body: the single read.
-        read_page: a page of an ICP's list.
-        row: what is landed of a parsed object.
+        pending: ids read from the warehouse at once.
+        rows: verdicts of a batch.
+        size: bytes of the bodies of a batch.
+        age: how long a batch is gathered.
     """
 
-    resource: str
-    read_body: Callable[[LinktClient, str], Awaitable[bytes]]
-    read_page: Callable[[LinktClient, str, int, int], Awaitable[Page[Any]]]
-    row: Callable[[Any], Row]
-    _parse: Callable[[bytes], Any]
-    _frame: Callable[[Sequence[Row], datetime], pl.DataFrame]
-    _land: Callable[[duckdb.DuckDBPyConnection, pl.DataFrame], LandingCounts]
+    pending: int = 50_000
+    rows: int = 2_000
+    size: int = 32 * 2**20
+    age: timedelta = timedelta(minutes=1)
 
-    def parse(self, resource_id: str, body: bytes) -> Row | Rejected:
-        """The row of one body of a single read, or why it can't be used."""
+
+DEFAULT_LIMITS = Limits()
+
+
+class Lander:
+    """Takes verdicts, gathers them into batches and merges each in one transaction, on a thread of its own.
+
+    Comes from :func:`landing`. At most two batches are in memory: one that is being landed, and one that is gathered.
+
+    Attributes:
+        resource: what is landed.
+        limits: how large a batch is.
+        done: what was done so far.
+        witness: a run that names what is read; before a 404 counts, the key has to show this run or another known one.
+    """
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        resource: Resource,
+        organization: Organization,
+        *,
+        limits: Limits,
+        progress: Progress,
+    ) -> None:
+        self.resource, self.limits = resource, limits
+        self.done = Fetched()
+        self.witness = ""
+        self._warehouse, self._organization, self._progress = warehouse, organization, progress
+        self._batch = Batch()
+        self._due = asyncio.Event()
+        self._room = asyncio.Event()
+        self._flushed: asyncio.Future[None] | None = None
+        self._at_work: asyncio.Task[None]
+        # One thread for all batches: the memory that several threads keep for themselves is several times as much.
+        self._thread = ThreadPoolExecutor(1, "landing")
+
+    async def on_thread(self, work: Callable[..., T], *arguments: object) -> T:
+        """The result of other work with the warehouse, on the thread that lands."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+    def add(self, verdict: Verdict) -> None:
+        """Take one verdict without waiting for room."""
+        self._batch.add(verdict)
+
+    async def take(self, verdicts: Sequence[Verdict]) -> None:
+        """Take verdicts; where the batch is full then, wait until the one before is landed."""
+        for verdict in verdicts:
+            self._batch.add(verdict)
+        if len(self._batch) >= self.limits.rows or self._batch.size >= self.limits.size:
+            self._room.clear()
+            self._due.set()
+            await self._room.wait()
+
+    async def flush(self) -> None:
+        """Wait until everything that was taken is landed."""
+        self._flushed = flushed = asyncio.get_running_loop().create_future()
+        self._due.set()
+        await asyncio.wait([flushed, self._at_work], return_when=asyncio.FIRST_COMPLETED)
+        if self._at_work.done():
+            self._at_work.result()
+
+    async def _land_batches(self) -> None:
         try:
-            model = self._parse(body)
-        except MalformedBodyError as error:
-            reason = error.reason
-        else:
-            if model.id == resource_id:
-                return self.row(model)
-            if same_id(model.id, resource_id):
-                return self.row(model.known_as(resource_id))
-            reason = f"the body speaks of {model.id!r} instead"
-        return Rejected(resource_id, reason, body.decode("utf-8", "replace"))
+            while True:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._due.wait(), self.limits.age.total_seconds())
+                self._due.clear()
+                flushed, self._flushed = self._flushed, None
+                batch, self._batch = self._batch, Batch()
+                self._room.set()
+                if len(batch):
+                    await self._land(batch)
+                del batch  # or it stays in memory until the next one is landed
+                if flushed and not flushed.done():
+                    flushed.set_result(None)
+        finally:
+            self._room.set()
 
-    def land(self, warehouse: Warehouse, batch: Batch) -> LandingCounts:
-        """Land a batch and settle its ids, in one transaction. What changes nothing is no news to anybody."""
-        moment = batch.read_since
-        frame = self._frame(batch.rows, moment)  # before the warehouse is opened: nobody waits for it
-        missed = deleted = 0
-        with warehouse.write(threads=1, news=False) as con:
-            counts = self._land(con, frame)
-            if batch.missing:
-                missed = mark_missing(con, self.resource, batch.missing, at=moment)
-                if self.resource == "entity":
-                    deleted = mark_deleted(con, batch.missing, at=moment)
-            if batch.rejected:
-                rejects = [(each.resource_id, each.reason, each.payload) for each in batch.rejected]
-                land_rejects(con, rejects_frame(self.resource, rejects, moment))
-            if counts.is_news or missed or deleted or batch.rejected:
-                note_change(con)
-        return replace(counts, deleted=deleted)
+    async def _land(self, batch: Batch) -> None:
+        if batch.rows:
+            self._organization.confirm()
+        if batch.missing:
+            await self._organization.require(self.witness)
+        counts = await self.on_thread(self.resource.land, self._warehouse, batch)
+        self.done.add(batch, counts)
+        self._progress(self.done)
 
 
-async def _entity_page(client: LinktClient, icp_id: str, page: int, page_size: int) -> Page[Entity]:
-    return await client.list_entities_page(page, icp_id=icp_id, page_size=page_size)
+@asynccontextmanager
+async def landing(
+    warehouse: Warehouse,
+    resource: Resource,
+    organization: Organization,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    progress: Progress = lambda _: None,
+) -> AsyncIterator[Lander]:
+    """A lander at work. Leaving it lands what was taken, also where reading has failed.
 
+    Args:
+        warehouse: receives the rows.
+        resource: what is landed.
+        organization: asked before a 404 counts.
+        limits: how much is held in memory.
+        progress: called after every landed batch.
 
-async def _signal_page(client: LinktClient, icp_id: str, page: int, page_size: int) -> Page[Signal]:
-    # 90 days is as far as the list looks back, and without it it shows 30; older ones are read by id.
-    return await client.list_signals_page(
-        page, icp_id=icp_id, page_size=page_size, days=90, sort_by="created_at", order=-1
-    )
-
-
-ENTITIES = Reader(
-    "entity", LinktClient.get_entity_body, _entity_page, entity_row, parse_entity, entities_frame, land_entities
-)
-REFRESHED_ENTITIES = replace(ENTITIES, _land=partial(land_entities, for_runs=False))
-SIGNALS = Reader(
-    "signal", LinktClient.get_signal_body, _signal_page, signal_row, parse_signal, signals_frame, land_signals
-)
+    Raises:
+        LinktPipelineError: a batch can't be landed. Reading is cancelled then.
+    """
+    lander = Lander(warehouse, resource, organization, limits=limits, progress=progress)
+    failure: LinktPipelineError | None = None
+    try:
+        with lander._thread, quick_turns():
+            async with asyncio.TaskGroup() as side_by_side:
+                lander._at_work = side_by_side.create_task(lander._land_batches())
+                try:
+                    yield lander
+                except LinktPipelineError as error:
+                    failure = error
+                await lander.flush()
+                lander._at_work.cancel()
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None
+    if failure:
+        raise failure

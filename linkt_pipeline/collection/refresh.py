@@ -34,10 +34,13 @@ from linkt_pipeline.api import (
 from linkt_pipeline.api.models import Entity
 from linkt_pipeline.api.pagination import walk_pages
 from linkt_pipeline.collection.errors import RefreshGoingError
-from linkt_pipeline.collection.lander import REFRESHED_ENTITIES, Rejected
+from linkt_pipeline.collection.lander import Fetched, Lander, Progress, landing
+from linkt_pipeline.collection.organization import Organization
 from linkt_pipeline.collection.planner import PAGE_SIZE
-from linkt_pipeline.collection.reading import CONCURRENCY, Fetched, Progress, Reading
+from linkt_pipeline.collection.reading import CONCURRENCY, Reader
 from linkt_pipeline.collection.refresh_state import Place, RefreshState
+from linkt_pipeline.collection.resources import REFRESHED_ENTITIES
+from linkt_pipeline.collection.verdicts import Failed, Missing, Rejected, Row, Verdict
 from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.files import exclude_rivals
 from linkt_pipeline.warehouse.queries import (
@@ -122,9 +125,11 @@ async def refresh_entities(
     """
     if not warehouse.exists:
         return Refreshed()
+    organization = Organization(client, warehouse)
     with _alone(warehouse):
-        refreshing = _Refresh(client, warehouse, progress, concurrency, log)
-        await refreshing.run()
+        async with landing(warehouse, REFRESHED_ENTITIES, organization, progress=progress) as lander:
+            refreshing = _Refresh(client, warehouse, organization, lander, concurrency, log)
+            await refreshing.run()
     return refreshing.refreshed
 
 
@@ -149,6 +154,7 @@ class _Icp:
         rejected: ids that are kept as rejects.
         unseen: known entities, not deleted so far, that no page has shown.
         deleted: known entities that are marked as deleted and that no page has shown, with when they were.
+        asked_at: when its last page was asked for.
         skipped: pages that too many giant rows keep from being read.
         of_others: rows of the last page that are left to the list of another ICP.
         asked_up_to: the last that was asked for, where some are left for another time.
@@ -161,6 +167,7 @@ class _Icp:
     rejected: frozenset[str]
     unseen: set[str]
     deleted: dict[str, datetime]
+    asked_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     skipped: int = 0
     of_others: set[str] = field(default_factory=set)
     asked_up_to: str | None = None
@@ -172,27 +179,37 @@ class _Icp:
         self.deleted.pop(entity_id, None)
 
 
-class _Refresh(Reading):
+class _Refresh:
     def __init__(
-        self, client: LinktClient, warehouse: Warehouse, progress: Progress, concurrency: int, log: Log
+        self,
+        client: LinktClient,
+        warehouse: Warehouse,
+        organization: Organization,
+        lander: Lander,
+        concurrency: int,
+        log: Log,
     ) -> None:
-        super().__init__(client, warehouse, REFRESHED_ENTITIES, progress, concurrency)
-        self.log = log
-        self.refreshed = Refreshed(self.done)
+        self.client, self.warehouse, self.organization = client, warehouse, organization
+        self.lander, self.log = lander, log
+        self.reader = Reader(client, lander, concurrency, self._take)
+        self.refreshed = Refreshed(lander.done)
         self.state = RefreshState()
         self.icp_ids: set[str] = set()
         self.failed_in_a_row = 0
+        self.gone = 0  # ids that answered 404 ...
+        self.there = 0  # ... and those whose own read gave a row
 
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Do all of it."""
         try:
-            for icp_id in await self._on_thread(self._begin):
+            for icp_id in await self.lander.on_thread(self._begin):
                 await self._refresh(icp_id)
         except DailyLimitReachedError:
             self.refreshed.stopped = "as many of the day's requests as a refresh may take are used up"
         except RateLimitedError as error:
             self.refreshed.stopped = str(error)
         else:
-            await self._on_thread(self._keep, self.state.finished(datetime.now(UTC)))
+            await self.lander.on_thread(self._keep, self.state.finished(datetime.now(UTC)))
 
     def _begin(self) -> list[str]:
         with self.warehouse.read() as con:
@@ -216,17 +233,19 @@ class _Refresh(Reading):
 
     async def _refresh(self, icp_id: str) -> None:
         began_at = datetime.now(UTC)
-        icp = await self._on_thread(self._known_of, icp_id)
+        icp = await self.lander.on_thread(self._known_of, icp_id)
         try:
-            await self._land_beside(self._look_through(icp))
-        except (LinktApiError, DailyLimitReachedError) as error:  # not of landing: what was read before it is landed
+            await self._look_through(icp)
+        except (LinktApiError, DailyLimitReachedError) as error:
+            await self.lander.flush()
             unseen = () if icp.page == 1 else tuple(sorted(icp.unseen))
             is_paused = isinstance(error, DailyLimitReachedError | RateLimitedError)
             place = Place(icp_id, icp.page, unseen, began_at, is_paused)
-            await self._on_thread(self._keep, self.state.stopped_at(place))
+            await self.lander.on_thread(self._keep, self.state.stopped_at(place))
             raise
+        await self.lander.flush()
         passed = self.state.passed(icp_id, began_at, icp.asked_up_to, icp.asked_again_up_to)
-        await self._on_thread(self._keep, passed)
+        await self.lander.on_thread(self._keep, passed)
 
     def _known_of(self, icp_id: str) -> _Icp:
         with self.warehouse.read() as con:
@@ -260,8 +279,7 @@ class _Refresh(Reading):
                 icp.saw(entity.id)
                 if entity.id in icp.of_others:
                     continue
-                self.batch.rows.append(self.reader.row(entity))
-                self.batch.size += len(entity.payload)
+                await self.lander.take([self.lander.resource.row(entity, icp.asked_at)])
         except NotFoundError:  # the ICP was deleted; by id, each of its entities gets a verdict of its own
             self.log(f"Linkt has no list of ICP {icp.icp_id} any more")
         except AuthenticationError:
@@ -277,26 +295,24 @@ class _Refresh(Reading):
         return True
 
     async def _read_page(self, icp: _Icp, number: int) -> Page[Entity]:
-        icp.page = number  # all rows of the one before are in a batch
-        await self._hand_over_if_full()
-        sent_at = datetime.now(UTC)
+        icp.page = number  # all rows of the one before were taken
+        icp.asked_at = datetime.now(UTC)
         try:
-            page = await self.reader.read_page(self.client, icp.icp_id, number, PAGE_SIZE)
+            page = await self.lander.resource.read_page(self.client, icp.icp_id, number, PAGE_SIZE)
         except BodyTooLargeError as error:
             return self._without(icp, number, error)
-        self.done.pages += page.requests
+        self.lander.done.pages += page.requests
         if not icp.known.issuperset(entity.id for entity in page.items):
             page = await self._recognised(icp, page)
         if any(entity.id in icp.known for entity in page.items):
             self.organization.confirm()
         elif page.items:  # they may be strangers
             await self.organization.require()
-        self.batch.read_since = min(self.batch.read_since, sent_at)
         return page
 
     def _without(self, icp: _Icp, number: int, error: BodyTooLargeError) -> Page[Entity]:
         """Nothing, in place of a page of giants; what it would have shown is asked for by id."""
-        self.done.pages += error.requests
+        self.lander.done.pages += error.requests
         if not icp.skipped:
             self.failed_in_a_row += 1
             if self.failed_in_a_row >= _FAILURES_TO_STOP:
@@ -313,7 +329,7 @@ class _Refresh(Reading):
         one's list does not show it, its single read decides.
         """
         sent = [entity.id.strip().lower() for entity in page.items]
-        stored = await self._on_thread(self._stored, sent, {entity.id for entity in page.items})
+        stored = await self.lander.on_thread(self._stored, sent, {entity.id for entity in page.items})
         icp.of_others = set()
         items: list[Entity] = []
         for name, entity in zip(sent, page.items, strict=True):
@@ -337,13 +353,22 @@ class _Refresh(Reading):
     def _keep_unreadable(self, icp: _Icp, error: MalformedBodyError) -> None:
         """A row that can't be read is there; what the warehouse knows of it stays."""
         icp.saw(error.subject)
-        self.done.failures.append(f"{error.subject}: {error}")
+        self.lander.done.failures.append(f"{error.subject}: {error}")
         if error.subject not in icp.known | icp.rejected:
-            self.batch.rejected.append(Rejected(error.subject, error.reason, error.payload))
+            self.lander.add(Rejected(error.subject, error.reason, error.payload, icp.asked_at))
 
-    def _reject(self, rejected: Rejected) -> None:
-        """As of a list: single reads are of entities that the warehouse knows."""
-        self.done.failures.append(f"{rejected.resource_id}: {rejected.reason}")
+    async def _take(self, verdicts: Sequence[Verdict]) -> None:
+        """Those of single reads, which are of entities that the warehouse knows: it keeps them, so none is rejected."""
+        self.there += sum(isinstance(verdict, Row) for verdict in verdicts)
+        self.gone += sum(isinstance(verdict, Missing) for verdict in verdicts)
+        await self.lander.take(
+            [
+                Failed(verdict.resource_id, verdict.reason, verdict.asked_at)
+                if isinstance(verdict, Rejected)
+                else verdict
+                for verdict in verdicts
+            ]
+        )
 
     async def _ask_for_unseen(self, icp: _Icp) -> None:
         await self.organization.require()
@@ -354,8 +379,7 @@ class _Refresh(Reading):
         in_turn = self.state.in_turn(icp.icp_id, icp.unseen)
         for start in range(0, len(in_turn), _ASKED_AT_ONCE):
             gone, there, chunk = self.gone, self.there, in_turn[start : start + _ASKED_AT_ONCE]
-            await self._read_each(chunk)
-            await self._parse_bodies(self.batch)
+            await self.reader.read(chunk)
             icp.unseen -= set(chunk)
             if self.there > there:
                 self.failed_in_a_row = 0
@@ -381,8 +405,7 @@ class _Refresh(Reading):
         """The last that was asked for, where some are left for another time."""
         for start in range(0, len(entity_ids), _ASKED_AGAIN):
             there, chunk = self.there, entity_ids[start : start + _ASKED_AGAIN]
-            await self._read_each(chunk)
-            await self._parse_bodies(self.batch)
+            await self.reader.read(chunk)
             for entity_id in chunk:
                 del icp.deleted[entity_id]
             if self.there == there:

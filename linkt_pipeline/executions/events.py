@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from linkt_pipeline.display import shown
 
 if TYPE_CHECKING:
-    from linkt_pipeline.collection.reading import Fetched
+    from linkt_pipeline.collection.lander import Fetched
 
 _LONGEST_LINE = 1_000
 

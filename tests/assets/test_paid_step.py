@@ -16,7 +16,7 @@ from linkt_pipeline.assets.executions import build_executions
 from linkt_pipeline.assets.landing_checks import landing_checks
 from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.resources import Backend
-from linkt_pipeline.collection.reading import Fetched
+from linkt_pipeline.collection.lander import Fetched
 from linkt_pipeline.executions.events import Event, RunProgress, RunStarted
 from linkt_pipeline.sandbox import Sandbox, running_sandbox
 from linkt_pipeline.sandbox.world.reference_data import SAAS, SEARCH_TASK

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from linkt_pipeline.cli.progress import STEPS, LiveProgress, PlainProgress, TaskLine
-from linkt_pipeline.collection.reading import Fetched
+from linkt_pipeline.collection.lander import Fetched
 from linkt_pipeline.executions.events import Note, RunAdopted, RunEnded, RunProgress, RunStarted
 
 ENDED = RunEnded("search", "r1", "COMPLETED", timedelta(minutes=3), 12.5, 4, 1, 0, succeeded=True)

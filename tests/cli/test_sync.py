@@ -8,7 +8,7 @@ import pytest
 
 from linkt_pipeline.cli.deployment import Deployment
 from linkt_pipeline.cli.main import run_command
-from linkt_pipeline.collection.reading import Fetched
+from linkt_pipeline.collection.lander import Fetched
 from linkt_pipeline.collection.refresh import Refreshed
 from linkt_pipeline.errors import ConfigError
 from tests.cli.command import SIGNALS

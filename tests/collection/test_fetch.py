@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -13,16 +13,16 @@ import duckdb
 import orjson
 import pytest
 
-from linkt_pipeline.api import AuthenticationError, Entity, LinktApiError, LinktClient, Run
-from linkt_pipeline.collection import fetch as fetch_module
-from linkt_pipeline.collection import reading as reading_module
+from linkt_pipeline.api import AuthenticationError, LinktApiError, LinktClient, Run
 from linkt_pipeline.collection.errors import OtherOrganizationError
-from linkt_pipeline.collection.fetch import _Fetch, fetch_pending
-from linkt_pipeline.collection.frames import Row, entity_row
+from linkt_pipeline.collection.fetch import fetch_pending
 from linkt_pipeline.collection.land_runs import land_runs
-from linkt_pipeline.collection.lander import ENTITIES, SIGNALS, Batch, Reader
-from linkt_pipeline.collection.reading import Fetched
+from linkt_pipeline.collection.lander import Fetched, Limits, landing
+from linkt_pipeline.collection.organization import Organization
+from linkt_pipeline.collection.reading import Reader
+from linkt_pipeline.collection.resources import ENTITIES, SIGNALS, Resource
 from linkt_pipeline.collection.seen_run import SeenRun
+from linkt_pipeline.collection.verdicts import Batch, Missing, Verdict
 from linkt_pipeline.executions.worker import Worker
 from linkt_pipeline.sandbox import running_sandbox
 from linkt_pipeline.sandbox.world.records import EntityRow, SignalRow
@@ -82,16 +82,12 @@ def name(scene: Scene, icp_id: str | None, ids: Sequence[str], *, kind: str = "e
     return run_id
 
 
-def fetch(scene: Scene, reader: Reader = ENTITIES, **options: Any) -> Fetched:
+def fetch(scene: Scene, resource: Resource = ENTITIES, **options: Any) -> Fetched:
     async def work() -> Fetched:
         async with scene.worker(retry_for=options.pop("retry_for", timedelta(seconds=2))) as worker:
-            return await fetch_pending(worker.client, scene.warehouse, reader, **options)
+            return await fetch_pending(worker.client, scene.warehouse, resource, **options)
 
     return run(work())
-
-
-def small_batches(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
-    monkeypatch.setattr(reading_module, "_BATCH_ROWS", rows)
 
 
 def books(scene: Scene) -> dict[str, int]:
@@ -377,15 +373,14 @@ def test_what_was_read_before_the_api_died_is_landed_and_the_rest_stays_pending(
     assert landed(scene) == set(ids)
 
 
-def test_a_full_queue_at_the_moment_of_an_outage_loses_no_batch(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_queue_at_the_moment_of_an_outage_loses_no_batch(scene: Scene) -> None:
     """Landing is slow, so that readers wait with full batches in hand when another request fails."""
-    small_batches(monkeypatch, 5)
     ids = create_entities(scene, SAAS, 120)
     name(scene, None, ids)
     scene.sandbox.inject("http_401@get_entity*0+60")
 
     with pytest.raises(AuthenticationError):
-        fetch(scene, concurrency=4)
+        fetch(scene, concurrency=4, limits=Limits(rows=5))
 
     assert len(landed(scene)) == 60
 
@@ -435,16 +430,15 @@ def test_a_passing_failure_costs_only_time(scene: Scene, fault: str) -> None:
 
 
 def test_a_disk_that_is_full_is_told_and_hangs_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    small_batches(monkeypatch, 10)
     name(scene, None, create_entities(scene, SAAS, 300))
 
     def full(*args: Any, **kwargs: Any) -> None:
         raise WarehouseUnwritableError("no space left on device")
 
-    monkeypatch.setattr(Reader, "land", full)
+    monkeypatch.setattr(Resource, "land", full)
 
     with pytest.raises(WarehouseUnwritableError, match="no space left"):
-        fetch(scene, concurrency=4)
+        fetch(scene, concurrency=4, limits=Limits(rows=10))
 
     assert books(scene) == {"pending": 300}
 
@@ -455,14 +449,13 @@ def test_a_bug_in_landing_is_not_swallowed(scene: Scene, monkeypatch: pytest.Mon
     def broken(*args: Any, **kwargs: Any) -> None:
         raise duckdb.InternalException("a bug")
 
-    monkeypatch.setattr(Reader, "land", broken)
+    monkeypatch.setattr(Resource, "land", broken)
 
     with pytest.raises(duckdb.InternalException, match="a bug"):
         fetch(scene)
 
 
-def test_an_interrupt_ends_a_fetch_and_what_was_landed_stays(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    small_batches(monkeypatch, 5)
+def test_an_interrupt_ends_a_fetch_and_what_was_landed_stays(scene: Scene) -> None:
     ids = create_entities(scene, SAAS, 40)
     name(scene, None, ids)
     scene.sandbox.inject("hang=20@get_entity*0+20")
@@ -472,7 +465,12 @@ def test_an_interrupt_ends_a_fetch_and_what_was_landed_stays(scene: Scene, monke
             first_batch = asyncio.Event()
             fetching = asyncio.create_task(
                 fetch_pending(
-                    worker.client, scene.warehouse, ENTITIES, progress=lambda _: first_batch.set(), concurrency=2
+                    worker.client,
+                    scene.warehouse,
+                    ENTITIES,
+                    progress=lambda _: first_batch.set(),
+                    concurrency=2,
+                    limits=Limits(rows=5),
                 )
             )
             await asyncio.wait_for(first_batch.wait(), 10)
@@ -489,50 +487,40 @@ def test_an_interrupt_ends_a_fetch_and_what_was_landed_stays(scene: Scene, monke
 # --- progress
 
 
-def test_progress_is_told_batch_by_batch(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    small_batches(monkeypatch, 10)
+def test_progress_is_told_batch_by_batch(scene: Scene) -> None:
     name(scene, None, create_entities(scene, SAAS, 40))
     told: list[int] = []
 
-    fetch(scene, progress=lambda fetched: told.append(fetched.settled))
+    fetch(scene, progress=lambda fetched: told.append(fetched.settled), limits=Limits(rows=10), concurrency=4)
 
     assert told == sorted(told)
     assert len(set(told)) >= 3
     assert told[-1] == 40
 
 
-def test_more_pending_ids_than_fit_into_memory_are_settled_in_rounds(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fetch_module, "_ROUND", 7)
+def test_more_pending_ids_than_fit_into_memory_are_settled_in_rounds(scene: Scene) -> None:
     ids = create_entities(scene, SAAS, 30)
     name(scene, SAAS, [*ids, "9" * 24])
 
-    fetched = fetch(scene)
+    fetched = fetch(scene, limits=Limits(pending=7))
 
     assert (fetched.pending, fetched.landed, fetched.missing) == (31, 30, 1)
 
 
-def test_a_failing_first_round_does_not_keep_the_next_ones_from_their_turn(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failing_first_round_does_not_keep_the_next_ones_from_their_turn(scene: Scene) -> None:
     """Ids that stay pending come first in every round; they must not fill it for ever."""
-    monkeypatch.setattr(fetch_module, "_ROUND", 3)
     ids = sorted(create_entities(scene, SAAS, 9))
     name(scene, None, ids)
     for entity_id in ids[:3]:
         scene.sandbox.inject(f"http_500@get_entity:{entity_id}*0")
 
-    fetched = fetch(scene, retry_for=None)
+    fetched = fetch(scene, retry_for=None, limits=Limits(pending=3))
 
     assert (fetched.landed, len(fetched.failures)) == (6, 3)
 
 
-def test_what_was_read_is_landed_while_the_next_answers_are_waited_for(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_read_is_landed_while_the_next_answers_are_waited_for(scene: Scene) -> None:
     """On a small plan a batch takes half an hour to fill, and a killed process would pay for it again."""
-    monkeypatch.setattr(reading_module, "_BATCH_AGE", timedelta(milliseconds=20))
     ids = create_entities(scene, SAAS, 3)
     name(scene, None, ids)
 
@@ -550,35 +538,27 @@ def test_what_was_read_is_landed_while_the_next_answers_are_waited_for(
                 scene.warehouse,
                 replace(ENTITIES, read_body=read_body),
                 progress=lambda done: first_are_landed.set() if done.landed == 2 else None,
+                limits=Limits(age=timedelta(milliseconds=20)),
             )
 
     assert run(work()).landed == 3
 
 
-def test_what_is_being_handed_over_when_a_read_fails_for_good_is_landed(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Here the timer hands over a sound body and a damaged one, and waits for the second look at that."""
-    monkeypatch.setattr(reading_module, "_BATCH_AGE", timedelta(milliseconds=200))
+def test_what_was_read_when_a_read_fails_for_good_is_landed_and_no_damaged_body_is_kept(scene: Scene) -> None:
+    """The damaged one would have been read a second time; until then nothing is known of it."""
     sound, damaged, refused = create_entities(scene, SAAS, 3)
     name(scene, None, [sound, damaged, refused])
 
     async def work() -> None:
-        first_is_read, second_look = asyncio.Event(), asyncio.Event()
+        others_are_read = asyncio.Barrier(3)
 
         async def read_body(client: LinktClient, entity_id: str) -> bytes:
-            if entity_id == refused:
-                await asyncio.wait_for(second_look.wait(), 10)
-                raise AuthenticationError("the key is gone", method="GET", path="/", status=401)
-            if entity_id == damaged and not first_is_read.is_set():
-                await asyncio.wait_for(first_is_read.wait(), 10)
-                return b"{"
-            if entity_id == damaged:
-                second_look.set()
-                await asyncio.sleep(10)
             body = await ENTITIES.read_body(client, entity_id)
-            first_is_read.set()
-            return body
+            await asyncio.wait_for(others_are_read.wait(), 10)
+            if entity_id == refused:
+                await asyncio.sleep(0)
+                raise AuthenticationError("the key is gone", method="GET", path="/", status=401)
+            return b"{" if entity_id == damaged else body
 
         async with scene.worker() as worker:
             await fetch_pending(worker.client, scene.warehouse, replace(ENTITIES, read_body=read_body))
@@ -590,8 +570,7 @@ def test_what_is_being_handed_over_when_a_read_fails_for_good_is_landed(
     assert books(scene) == {"landed": 1, "pending": 2}
 
 
-def test_no_more_is_read_while_two_batches_wait(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    small_batches(monkeypatch, 2)
+def test_no_more_is_read_while_two_batches_wait(scene: Scene) -> None:
     ids = create_entities(scene, SAAS, 40)
     name(scene, None, ids)
     read: list[str] = []
@@ -608,14 +587,10 @@ def test_no_more_is_read_while_two_batches_wait(scene: Scene, monkeypatch: pytes
             read_before_the_first_was_landed.append(len(read))
         return ENTITIES._land(*arguments)
 
-    fetch(scene, replace(ENTITIES, read_body=read_body, _land=land), concurrency=4)
+    fetch(scene, replace(ENTITIES, read_body=read_body, _land=land), concurrency=4, limits=Limits(rows=2))
 
     assert landed(scene) == set(ids)
     assert read_before_the_first_was_landed[0] <= 3 * 2 + 4
-
-
-def rows(ids: Iterable[str]) -> list[Row]:
-    return [entity_row(Entity.model_validate({"id": entity_id, "data": {}})) for entity_id in ids]
 
 
 @pytest.mark.parametrize("fault", [None, "http_401@get_entity*0"])
@@ -625,12 +600,12 @@ def test_threads_switch_as_usual_after_fetches_at_the_same_time(scene: Scene, fa
     name(scene, None, create_signals(scene, SAAS, 3), kind="signals_created")
     during: list[float] = []
 
-    async def one(worker: Worker, reader: Reader) -> None:
+    async def one(worker: Worker, resource: Resource) -> None:
         async def read_body(client: LinktClient, resource_id: str) -> bytes:
             during.append(sys.getswitchinterval())
-            return await reader.read_body(client, resource_id)
+            return await resource.read_body(client, resource_id)
 
-        await fetch_pending(worker.client, scene.warehouse, replace(reader, read_body=read_body))
+        await fetch_pending(worker.client, scene.warehouse, replace(resource, read_body=read_body))
 
     async def work() -> None:
         async with scene.worker(retry_for=timedelta(seconds=2)) as worker:
@@ -644,13 +619,15 @@ def test_threads_switch_as_usual_after_fetches_at_the_same_time(scene: Scene, fa
     assert sys.getswitchinterval() == usual
 
 
-def test_a_failed_hand_over_keeps_both_batches() -> None:
-    first, second = Batch(rows=rows("a")), Batch(rows=rows("b"), missing=["c"])
+def test_a_batch_is_as_old_as_the_first_of_its_requests() -> None:
+    """Nothing in it may pass for newer than what another process has landed since."""
+    batch, now = Batch(), datetime.now(UTC)
 
-    first.take_in(second)
+    for minutes in (1, 3, 2):
+        batch.add(Missing(f"{minutes}", now - timedelta(minutes=minutes)))
 
-    assert len(first) == 3
-    assert first.read_since <= second.read_since
+    assert batch.missing == ["1", "3", "2"]
+    assert batch.asked_since == now - timedelta(minutes=3)
 
 
 @pytest.mark.parametrize("fault", ["http_500@list_entities*0", "malformed_body=html@list_entities*0"])
@@ -666,24 +643,27 @@ def test_a_list_that_fails_for_good_keeps_no_id_pending(scene: Scene, fault: str
 def test_a_404_is_as_old_as_its_request(scene: Scene) -> None:
     """A run that is landed between request and answer may have made the id anew, so the answer can't speak for it."""
     gone = f"{next(_numbers):024x}"
+    verdicts: list[Verdict] = []
+    sent_at: list[datetime] = []
 
-    async def work() -> tuple[Batch, datetime]:
+    async def take(more: Sequence[Verdict]) -> None:
+        verdicts.extend(more)
+
+    async def read_body(client: LinktClient, entity_id: str) -> bytes:
+        sent_at.append(datetime.now(UTC))
+        await asyncio.sleep(0.01)
+        return await ENTITIES.read_body(client, entity_id)
+
+    async def work() -> None:
         async with scene.worker() as worker:
-            handed_over = datetime.max.replace(tzinfo=UTC)
-            reading = _Fetch(worker.client, scene.warehouse, ENTITIES, lambda _: None, 1, by_pages=False)
+            organization = Organization(worker.client, scene.warehouse)
+            resource = replace(ENTITIES, read_body=read_body)
+            async with landing(scene.warehouse, resource, organization) as lander:
+                await Reader(worker.client, lander, 1, take).read([gone])
 
-            async def while_a_batch_is_handed_over(client: LinktClient, entity_id: str) -> bytes:
-                nonlocal handed_over
-                await asyncio.sleep(0.01)
-                reading.batch = Batch()
-                handed_over = reading.batch.read_since
-                return await ENTITIES.read_body(client, entity_id)
+    run(work())
 
-            reading.reader = replace(ENTITIES, read_body=while_a_batch_is_handed_over)
-            await reading._read_one(gone)
-            return reading.batch, handed_over
-
-    batch, handed_over = run(work())
-
-    assert batch.missing == [gone]
-    assert batch.read_since < handed_over
+    (verdict,) = verdicts
+    assert isinstance(verdict, Missing)
+    assert verdict.resource_id == gone
+    assert verdict.asked_at <= sent_at[0]

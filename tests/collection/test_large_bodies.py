@@ -5,8 +5,9 @@ from typing import Any
 import orjson
 import pytest
 
-from linkt_pipeline.collection import reading as reading_module
-from linkt_pipeline.collection.lander import ENTITIES, Batch, Reader
+from linkt_pipeline.collection.lander import Limits
+from linkt_pipeline.collection.resources import ENTITIES, Resource
+from linkt_pipeline.collection.verdicts import Batch
 from linkt_pipeline.sandbox.world.records import EntityRow
 from linkt_pipeline.sandbox.world.reference_data import SAAS
 from linkt_pipeline.warehouse.file import Warehouse
@@ -54,20 +55,18 @@ def test_what_was_rejected_for_its_size_is_not_read_for_ever(scene: Scene) -> No
 
 
 def test_what_waits_to_be_landed_is_bounded_in_bytes_too(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading_module, "_BATCH_BYTES", 4 * MB)
-    monkeypatch.setattr(reading_module, "_PARSED_BYTES", MB)
     name(scene, None, [create_entity_of(scene, MB, f"{n:024x}") for n in range(24)])
     sizes = []
 
-    def land(reader: Reader, warehouse: Warehouse, batch: Batch) -> LandingCounts:
+    def land(resource: Resource, warehouse: Warehouse, batch: Batch) -> LandingCounts:
         sizes.append(batch.size)
-        return original(reader, warehouse, batch)
+        return original(resource, warehouse, batch)
 
-    original: Any = Reader.land
-    monkeypatch.setattr(Reader, "land", land)
+    original: Any = Resource.land
+    monkeypatch.setattr(Resource, "land", land)
     in_flight = 4
 
-    done = fetch(scene, ENTITIES, concurrency=in_flight)
+    done = fetch(scene, ENTITIES, concurrency=in_flight, limits=Limits(size=4 * MB))
 
     assert done.landed == 24
     assert max(sizes) < (4 + in_flight) * (MB + 1000)

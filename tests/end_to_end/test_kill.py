@@ -31,7 +31,7 @@ from datetime import timedelta
 from pathlib import Path
 from pydantic import SecretStr
 from linkt_pipeline.api import LinktClient
-from linkt_pipeline.collection.lander import ENTITIES, SIGNALS
+from linkt_pipeline.collection.resources import ENTITIES, SIGNALS
 from linkt_pipeline.collection.runs import collect_runs
 from linkt_pipeline.executions.execute import execute_tasks
 from linkt_pipeline.collection.fetch import fetch_pending

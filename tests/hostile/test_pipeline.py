@@ -20,8 +20,8 @@ from pydantic import SecretStr
 
 from linkt_pipeline.api import LinktClient, Throttle, retries
 from linkt_pipeline.collection.fetch import fetch_pending
-from linkt_pipeline.collection.lander import ENTITIES, SIGNALS
 from linkt_pipeline.collection.reference import refresh_reference_data
+from linkt_pipeline.collection.resources import ENTITIES, SIGNALS
 from linkt_pipeline.collection.runs import collect_runs
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.executions.execute import execute_tasks
