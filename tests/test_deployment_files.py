@@ -131,11 +131,20 @@ def test_every_service_has_a_health_check(name: str) -> None:
 
 def test_the_instance_is_that_of_a_single_machine_but_for_its_storage() -> None:
     single, composed = read_yaml(PROJECT_ROOT / "data" / "dagster.yaml"), read_yaml(DEPLOY / "dagster.yaml")
-    assert {key: composed[key] for key in single} == single
+    assert {key: composed[key] for key in single if key != "run_retries"} == {
+        key: single[key] for key in single if key != "run_retries"
+    }
     assert set(composed) - set(single) == {"storage", "compute_logs"}
     named = re.findall(r"env: (\w+)", (DEPLOY / "dagster.yaml").read_text() + (DEPLOY / "workspace.yaml").read_text())
     for service in OURS.values():
         assert set(named) <= set(service["environment"])
+
+
+def test_dagster_repeats_what_was_stopped_and_nothing_that_failed() -> None:
+    daemon = read_yaml(DEPLOY / "kubernetes" / "values.yaml")["dagsterDaemon"]
+    retries = read_yaml(DEPLOY / "dagster.yaml")["run_retries"]
+    assert retries.pop("retry_on_asset_or_op_failure") is daemon["runRetries"].pop("retryOnAssetOrOpFailure") is False
+    assert list(retries.values()) == list(daemon["runRetries"].values())
 
 
 # --- Kubernetes

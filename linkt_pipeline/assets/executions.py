@@ -33,6 +33,7 @@ from linkt_pipeline.transform import Check, ModelKey
 from linkt_pipeline.warehouse.catalog import CatalogTable
 
 _TABLE = ModelKey("linkt", "executions")
+_MAX_RETRIES_TAG = "dagster/max_retries"
 
 _DESCRIPTION = """\
 **Costs credits.** Executes the Linkt task of each selected partition and waits until its run has ended.
@@ -270,7 +271,9 @@ class _Step:
 
     async def _settle(self, worker: Worker) -> None:
         async with self.backend.client() as client:
-            await settle_interrupted(worker, client, self.tasks, by_person=self._terminated_by_person())
+            cancelled = await settle_interrupted(worker, client, self.tasks, by_person=self._terminated_by_person())
+        if cancelled:  # otherwise Dagster's own retry of an interrupted run would buy anew what was just cancelled
+            self.context.instance.add_run_tags(self.context.run.run_id, {_MAX_RETRIES_TAG: "0"})
 
     def _terminated_by_person(self) -> bool:
         """Terminate in the UI marks the Dagster run CANCELING before the signal comes; a bare SIGTERM does not."""

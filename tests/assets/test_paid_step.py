@@ -50,6 +50,7 @@ class Step:
     sandbox: Sandbox
     warehouse: Warehouse
     watcher: Watcher = field(default_factory=Watcher)
+    instance: dg.DagsterInstance | None = None
 
     def materialize(self, **changes: Any) -> dg.ExecuteInProcessResult:
         given = {"task_id": SEARCH_TASK, "icp_id": SAAS, "poll_interval": "30ms", "max_wait": "30s", **changes}
@@ -59,7 +60,7 @@ class Step:
         asset = build_executions(
             Placement(), self.backend, tasks, CommonSettings(), table, landing_checks(tasks), self.watcher
         )
-        return dg.materialize([asset], partition_key="saas", raise_on_error=False)
+        return dg.materialize([asset], partition_key="saas", raise_on_error=False, instance=self.instance)
 
     @property
     def backend(self) -> Backend:
@@ -123,6 +124,21 @@ def test_an_interrupt_from_inside_cancels_where_the_task_says_so(step: Step) -> 
     assert was_interrupted(step.materialize(on_terminate="cancel"))
 
     assert [(state, status) for state, status, _ in step.ledger()] == [("finished", "CANCELED")]
+
+
+@pytest.mark.parametrize(("on_terminate", "repeats"), [("leave", True), ("cancel", False)])
+def test_dagster_repeats_an_interrupted_run_only_where_that_buys_nothing(
+    step: Step, on_terminate: str, repeats: bool
+) -> None:
+    step.sandbox.inject("run_life=20")
+    step.watcher.act = interrupt_at(RunProgress, signal.SIGTERM)
+    retries = {"enabled": True, "max_retries": 3, "retry_on_asset_or_op_failure": False}
+    with dg.instance_for_test(overrides={"run_retries": retries}) as step.instance:
+        interrupted = step.materialize(on_terminate=on_terminate)
+        run = step.instance.get_run_by_id(interrupted.run_id)
+
+    assert run is not None
+    assert run.tags["dagster/will_retry"] == str(repeats).lower()
 
 
 # --- outcomes

@@ -72,22 +72,15 @@ class DagsterDev:
         assert launched["__typename"] == "LaunchRunSuccess", launched
         return str(launched["run"]["runId"])
 
-    def execute_again(self, run_id: str) -> str:
-        """What *Re-execute from failure* does; gives the new run's id."""
-        launched = self.graphql(
-            """
-            mutation ($params: ReexecutionParams!) {
-              launchPipelineReexecution(reexecutionParams: $params) {
-                __typename
-                ... on LaunchRunSuccess { run { runId } }
-                ... on PythonError { message }
-              }
+    def repetitions(self, run_id: str) -> list[str]:
+        """Ids of the Dagster runs that execute this one again."""
+        query = """
+            query ($tags: [ExecutionTag!]) {
+              runsOrError(filter: {tags: $tags}) { ... on Runs { results { runId } } }
             }
-            """,
-            {"params": {"parentRunId": run_id, "strategy": "FROM_FAILURE"}},
-        )["launchPipelineReexecution"]
-        assert launched["__typename"] == "LaunchRunSuccess", launched
-        return str(launched["run"]["runId"])
+        """
+        of_parent = [{"key": "dagster/parent_run_id", "value": run_id}]
+        return [run["runId"] for run in self.graphql(query, {"tags": of_parent})["runsOrError"]["results"]]
 
     def terminate(self, run_id: str) -> None:
         """What the Terminate button does."""
