@@ -134,7 +134,7 @@ def test_the_instance_is_that_of_a_single_machine_but_for_its_storage() -> None:
     assert {key: composed[key] for key in single if key != "run_retries"} == {
         key: single[key] for key in single if key != "run_retries"
     }
-    assert set(composed) - set(single) == {"storage", "compute_logs"}
+    assert set(composed) - set(single) == {"storage", "compute_logs", "run_launcher"}
     named = re.findall(r"env: (\w+)", (DEPLOY / "dagster.yaml").read_text() + (DEPLOY / "workspace.yaml").read_text())
     for service in OURS.values():
         assert set(named) <= set(service["environment"])

@@ -19,6 +19,7 @@ _NO_CAPTURE = {"module": "dagster._core.storage.noop_compute_log_manager", "clas
 _INDEX = "index"
 REPOSITORY = "__repository__"  # of definitions that are no repository by name
 _STOP_SECONDS = 60.0
+_ANSWER_SECONDS = 10
 
 
 class SqliteFiles:
@@ -112,6 +113,39 @@ def create_runs_as_of(instance: dg.DagsterInstance, *, location: str, module: st
         return
     if known.keys() >= origins.keys():
         setattr(instance, "create_run_for_job", partial(instance.create_run_for_job, **origins))  # noqa: B010 a method
+
+
+def can_ask_code_servers() -> bool:
+    """Whether :func:`worker_health` knows how to ask in this release."""
+    try:
+        from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus  # noqa: F401
+        from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult  # noqa: F401
+        from dagster._serdes import deserialize_value  # noqa: F401
+    except ImportError:
+        return False
+    return hasattr(dg.DefaultRunLauncher, "_get_grpc_client_for_termination")
+
+
+def worker_health(launcher: dg.DefaultRunLauncher, run: dg.DagsterRun) -> Any:
+    """What ``check_run_worker_health`` of a launcher gives: lost is only what a code server answers not to execute.
+
+    A code server that does not answer may be about to come back, or be cut off from this process alone.
+    """
+    from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
+    from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
+    from dagster._serdes import deserialize_value
+
+    client = launcher._get_grpc_client_for_termination(run.run_id)  # type: ignore[no-untyped-call]
+    if client is None:
+        return CheckRunHealthResult(WorkerStatus.RUNNING)
+    try:
+        request = CanCancelExecutionRequest(run_id=run.run_id)
+        answer = client.can_cancel_execution(request, timeout=_ANSWER_SECONDS)
+    except dg.DagsterError:
+        return CheckRunHealthResult(WorkerStatus.RUNNING)
+    if deserialize_value(answer, CanCancelExecutionResult).can_cancel:
+        return CheckRunHealthResult(WorkerStatus.RUNNING)
+    return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "the code server was restarted and does not execute this run")
 
 
 def run_dev_with_webserver(module: str) -> None:
