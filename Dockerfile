@@ -33,7 +33,6 @@ ENV PATH=/opt/linkt/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1
 WORKDIR /project
 USER 10001:10001
-VOLUME /data
 EXPOSE 4000
 HEALTHCHECK --interval=30s --timeout=20s --start-period=60s \
     CMD ["dagster", "api", "grpc-health-check", "--port", "4000"]

@@ -91,6 +91,12 @@ class Composed:
             for path in (*closed.rglob("*"), closed):
                 path.chmod(0o555 if path.is_dir() else 0o444)
 
+    def remove(self) -> None:
+        """Delete everything that was written."""
+        for closed in (self.project, self.folder / "dagster"):
+            closed.chmod(0o755)
+        shutil.rmtree(self.folder)
+
     def run(self, service: str) -> None:
         """Start a service that ends by itself, and wait for that."""
         process = self._popen(service)

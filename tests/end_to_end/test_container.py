@@ -1,6 +1,5 @@
 """compose.yaml for real, but for Docker: its commands as processes of an ordinary user, on a real PostgreSQL."""
 
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -49,7 +48,7 @@ def composed(sandbox: Sandbox) -> Iterator[Composed]:
             finally:
                 deployed.stop_all()
     finally:
-        shutil.rmtree(folder)
+        deployed.remove()
 
 
 @pytest.fixture(scope="module")
