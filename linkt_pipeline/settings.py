@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     keep_runs_days: int = Field(default=30, ge=1, le=3650)
     published_for: Readers = Readers.OWNER
     ui_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    dagster_url: str | None = None
 
     @field_validator("base_url")
     @classmethod
@@ -66,6 +67,15 @@ class Settings(BaseSettings):
         if url.userinfo or url.path.strip("/") or re.search(r"[\s?#%]", str(url)):
             raise ValueError(expected)
         return str(url).rstrip("/")
+
+    @field_validator("dagster_url")
+    @classmethod
+    def _dagster_url_is_an_address(cls, given: str | None) -> str | None:
+        address = given.strip().rstrip("/") if given else ""
+        parts = urlsplit(address)
+        if address and (parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query):
+            raise ValueError(f"{given!r} is not the address of a Dagster web server, such as http://127.0.0.1:3000")
+        return address or None
 
     @field_validator("ui_hosts", mode="before")
     @classmethod

@@ -205,7 +205,7 @@ def _fetched(
     )
     def fetched(context: dg.AssetExecutionContext, config: FetchConfig) -> Results:
         def progress(done: Fetched) -> None:
-            context.log.info(f"{done.settled} of {done.pending} {table} settled")
+            context.log.info(f"{table}: {done.text}")
             if observer:
                 observer.on_fetch(resource.kind, done)
 

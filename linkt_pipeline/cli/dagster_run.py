@@ -6,7 +6,7 @@ the code location that `ui` shows, so that it can be executed again there.
 
 import logging
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +54,12 @@ class StepFailure:
     @property
     def is_unexpected(self) -> bool:
         """Whether the cause is a mistake in this product rather than something the user can act upon."""
-        return self.error not in {"Failure", *_expected(LinktPipelineError)}
+        return not is_expected(self.error)
+
+
+def is_expected(name: str | None) -> bool:
+    """Whether an error's class, by its name, is one that tells the user what to do."""
+    return name in {"Failure", *_expected(LinktPipelineError)}
 
 
 def _expected(kind: type[Exception]) -> Iterator[str]:
@@ -212,12 +217,16 @@ def _tags(
         REPOSITORY_TAG: _REPOSITORY,  # by it the UI lists the run with its job
         STARTED_BY_TAG: "command",
     }
-    if partitions:
-        names = list(tasks)
-        tags |= {"dagster/asset_partition_range_start": names[0], "dagster/asset_partition_range_end": names[-1]}
-        known = list(entries)
-        if known[known.index(names[0]) : known.index(names[-1]) + 1] != names:
-            tags[TASKS_TAG] = ",".join(names)  # executed again, the range would hold all that is in between
+    return tags | (partition_tags(tasks, list(entries)) if partitions else {})
+
+
+def partition_tags(names: Iterable[str], entries: Sequence[str]) -> dict[str, str]:
+    """Tags by which a Dagster run names its tasks: a range of the entries, and the names where it holds others too."""
+    ordered = sorted(names, key=entries.index)
+    first, last = ordered[0], ordered[-1]
+    tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+    if list(entries[entries.index(first) : entries.index(last) + 1]) != ordered:
+        tags[TASKS_TAG] = ",".join(ordered)
     return tags
 
 
@@ -268,11 +277,11 @@ def _failures(events: Sequence[dg.DagsterEvent]) -> Iterator[StepFailure]:
             error = error.cause
         name = (error.cls_name if error else None) or "Error"
         message = error.message if error else "no reason given"
-        yield StepFailure(str(event.step_key), _without_class(message), name)
+        yield StepFailure(str(event.step_key), without_class(message), name)
 
 
-def _without_class(message: str) -> str:
-    """Dagster writes ``package.Class: message``."""
+def without_class(message: str) -> str:
+    """The message of an error; Dagster writes ``package.Class: message``."""
     first, separator, rest = message.strip().partition(": ")
     return rest if separator and " " not in first else message.strip()
 

@@ -75,6 +75,20 @@ class PortTakenError(ConfigError):
     """Another program listens on the port."""
 
 
+class HandOverError(LinktPipelineError):
+    """The deployment can't take a run, or can't be asked how it goes; the message says whether one was launched."""
+
+
+class NoDeploymentError(HandOverError):
+    """Nothing was launched: there is no web server, no code location, no daemon or no such task."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class StoppedFollowing(KeyboardInterrupt):
+    """Ctrl-C, where the work goes on without this process; its text says so."""
+
+
 class UnguardedUiError(LinktPipelineError):
     """Dagster's web server answers to every name, so it would obey any web page."""
 

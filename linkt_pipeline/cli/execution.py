@@ -1,6 +1,6 @@
 """Execute tasks through Dagster and say how it went: the body of ``run`` and of ``demo``."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -59,14 +59,56 @@ def execute(deployment: Deployment, tasks: Mapping[str, TaskSpec], *, again: boo
         succeeded = _execute_and_publish(deployment, tasks, command, again)
     except Exception as error:
         why = error if isinstance(error, LinktPipelineError) else disk_error(error, deployment.settings.root)
-        if why is not None and (unfinished := _owed_to(deployment, tasks, command)):
+        if why is not None and (unfinished := _owed_to(deployment, tasks, {command})):
             raise PaidButUnfinishedError(unfinished, why) from error
         raise
+    return _conclude(deployment, tasks, began, owed, {command}, succeeded)
+
+
+def execute_elsewhere(deployment: Deployment, tasks: Mapping[str, TaskSpec], *, again: bool = False) -> int:
+    """As :func:`execute`, by the Dagster that runs the deployment; this process follows it.
+
+    Raises:
+        NoDeploymentError: it can't take a run; nothing was launched.
+        HandOverError: it can't be followed any more; what was launched goes on.
+        StoppedFollowing: Ctrl-C; what was launched goes on.
+        PaidButUnfinishedError: runs ended that are paid, and a free step after them failed.
+    """
+    from linkt_pipeline.cli.launch import RemoteDeployment
+
+    dagster = RemoteDeployment(deployment.settings)
+    began = datetime.now(UTC)
+    is_here = deployment.warehouse.exists
+    owed = _owed(deployment, tasks) if is_here and not again else []
+    run_id = dagster.execute(tasks, again=again)
+    with showing_progress(list(tasks)) as progress:
+        result = dagster.follow(run_id, progress)
+        # A sensor of the deployment does so too, if it runs; then the second one finds nothing to do.
+        rest = dagster.follow(dagster.land(run_id), progress) if _paid_step_failed(result) else None
+    report_failures(result)
+    if rest is not None:
+        report_failures(rest)
+    if not deployment.warehouse.exists:
+        root = deployment.settings.root
+        echo(f"note: what became of each task is in the deployment; there is no warehouse in {root}")
+        return 0 if result.succeeded else 1
+    return _conclude(deployment, tasks, began, owed, {run_id}, result.succeeded)
+
+
+def _conclude(
+    deployment: Deployment,
+    tasks: Mapping[str, TaskSpec],
+    began: datetime,
+    owed: Sequence[tuple[str, str, str | None]],
+    askers: Collection[str],
+    succeeded: bool,
+) -> int:
+    """Print what became of each task, and give the exit code."""
     try:
         print_outcome(deployment, tasks, began, [execution_id for execution_id, *_ in owed])
     except LinktPipelineError as error:  # the work is done: a failure to show it is no reason to repeat the command
         echo(f"error: what became of each task can't be shown: {error}", err=True)
-    if unfinished := _owed_to(deployment, tasks, command):
+    if unfinished := _owed_to(deployment, tasks, askers):
         raise PaidButUnfinishedError(unfinished)
     return 0 if succeeded else 1
 
@@ -104,10 +146,10 @@ def _owed(deployment: Deployment, tasks: Collection[str]) -> list[tuple[str, str
         return owed_outcomes(con, tasks)
 
 
-def _owed_to(deployment: Deployment, tasks: Collection[str], command: str) -> list[str]:
-    """Tasks whose outcome this command asked for and did not get to the end of."""
+def _owed_to(deployment: Deployment, tasks: Collection[str], askers: Collection[str]) -> list[str]:
+    """Tasks whose outcome this command, or a Dagster run of it, asked for and did not get to the end of."""
     with suppress(LinktPipelineError):  # whatever keeps the warehouse shut has been or is being reported
-        return [task for _, task, asked_by in _owed(deployment, tasks) if asked_by == command]
+        return [task for _, task, asked_by in _owed(deployment, tasks) if asked_by in askers]
     return []
 
 

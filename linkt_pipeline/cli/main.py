@@ -126,8 +126,8 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        return _end_interrupted()
+    except (click.Abort, KeyboardInterrupt) as error:
+        return _end_interrupted(error)
     except Exception as error:
         if _was_interrupted(error):
             return _end_interrupted()
@@ -137,9 +137,12 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _end_interrupted() -> int:
+def _end_interrupted(error: BaseException | None = None) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is heard; a further one would only break the way out
-    echo(_INTERRUPTED_TEXT, err=True)
+    from linkt_pipeline.cli.errors import StoppedFollowing
+
+    told = next((str(found) for found in (error, error and error.__cause__) if isinstance(found, StoppedFollowing)), "")
+    echo(told or _INTERRUPTED_TEXT, err=True)
     return INTERRUPTED
 
 

@@ -68,11 +68,12 @@ class TaskLine:
                 self.run_id, self.status, self.since = event.run_id, "STARTED", time.monotonic()
                 self.detail = "adopted, nothing bought" if isinstance(event, RunAdopted) else ""
             case RunProgress():
-                self.run_id, self.status = event.run_id, event.status
+                self.run_id, self.status = event.run_id or self.run_id, event.status
                 self.since = time.monotonic() - event.elapsed.total_seconds()
                 self.detail = ", ".join(f"{count} {state}" for state, count in event.queue.items()) or self.detail
             case RunEnded():
-                self.run_id, self.status, self.since, self.elapsed = event.run_id, event.status, None, event.elapsed
+                self.run_id = event.run_id or self.run_id
+                self.status, self.since, self.elapsed = event.status, None, event.elapsed
                 spent = "credits unknown" if event.credits is None else f"{event.credits:g} credits"
                 self.detail = f"{spent}; {event.created} created, {event.updated} updated, {event.signals} signals"
 
@@ -94,7 +95,7 @@ class PlainProgress:
     def on_fetch(self, resource: str, fetched: "Fetched") -> None:
         """See :class:`Observer`."""
         name = RESOURCES.get(resource, resource)
-        echo(f"{name}: {fetched.settled} of {fetched.pending} settled ({_settled_text(fetched)})")
+        echo(f"{name}: {fetched.text}")
 
     def on_step(self, step: str, started: bool) -> None:
         """See :class:`Progress`."""
@@ -121,7 +122,7 @@ class LiveProgress:
     def on_fetch(self, resource: str, fetched: "Fetched") -> None:
         """See :class:`Observer`."""
         name = RESOURCES.get(resource, resource)
-        self.fetches[name] = (fetched.settled, fetched.pending, _settled_text(fetched))
+        self.fetches[name] = (fetched.settled, fetched.pending, fetched.how_settled)
 
     def on_step(self, step: str, started: bool) -> None:
         """See :class:`Progress`."""
@@ -191,16 +192,6 @@ def showing_progress(tasks: list[str]) -> Iterator[Progress]:
     progress = LiveProgress(console, {name: TaskLine() for name in tasks})
     with Live(progress, console=console, refresh_per_second=8):
         yield progress
-
-
-def _settled_text(fetched: "Fetched") -> str:
-    parts = [f"{fetched.landed} landed"]
-    parts += [f"{count} {name}" for name, count in _exceptions(fetched).items() if count]
-    return ", ".join(parts)
-
-
-def _exceptions(fetched: "Fetched") -> dict[str, int]:
-    return {"missing": fetched.missing, "rejected": fetched.rejected, "failed for now": len(fetched.failures)}
 
 
 def _style_of(status: str) -> str:

@@ -9,12 +9,16 @@ from linkt_pipeline.cli.deployment import Deployment
 @click.argument("names", nargs=-1, metavar="TASK...")
 @click.option("--all", "every", is_flag=True, help="Execute every task of tasks.yaml.")
 @click.option("--again", is_flag=True, help="Buy a new run even if the last one's rows are not published yet.")
-def run(names: tuple[str, ...], every: bool, again: bool) -> int:
+@click.option("--launch", is_flag=True, help="Let the deployment's Dagster execute it, and follow it from here.")
+def run(names: tuple[str, ...], every: bool, again: bool, launch: bool) -> int:
     """Execute tasks of tasks.yaml, wait for them, land and publish what they find.
 
     Costs credits. A run that is still going from an earlier attempt is adopted instead of buying another. Ctrl-C
     leaves the Linkt runs going; the next `run` waits for them again. A run that ended is used up when its rows are
     landed and published: until then the same command finishes that and buys nothing.
+
+    With --launch the Dagster that runs this deployment executes it: the one of LINKT_DAGSTER_URL, else that of
+    `linkt-pipeline ui`. Ctrl-C then only stops following.
 
     Exit codes: 0 done; 1 a run failed or could not be started; 2 wrong usage or configuration; 3 the runs are paid and
     ended, but not everything they found is landed and published. After 3, repeat the command: it buys nothing.
@@ -24,12 +28,17 @@ def run(names: tuple[str, ...], every: bool, again: bool) -> int:
       linkt-pipeline run enterprise_saas_search
       linkt-pipeline run enterprise_saas_search saas_signals
       linkt-pipeline run --all
+      linkt-pipeline run --launch enterprise_saas_search
     """  # noqa: D301
     deployment = Deployment.from_environment()
     if every == bool(names):
         known = ", ".join(deployment.tasks) or "none; write tasks.yaml with: linkt-pipeline tasks pull"
         raise click.UsageError(f"name the tasks to execute, or give --all. Known tasks: {known}")
     tasks = deployment.select_tasks(deployment.tasks if every else names)
+    if launch:
+        from linkt_pipeline.cli.execution import execute_elsewhere
+
+        return execute_elsewhere(deployment, tasks, again=again)
     deployment.prepare()
 
     from linkt_pipeline.cli.execution import execute

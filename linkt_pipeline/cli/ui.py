@@ -13,6 +13,7 @@ from types import FrameType
 
 import click
 
+from linkt_pipeline.cli.dagster_address import forget_address, note_address
 from linkt_pipeline.cli.deployment import Deployment
 from linkt_pipeline.cli.errors import PortTakenError, UnguardedUiError
 from linkt_pipeline.cli.output import echo
@@ -62,9 +63,12 @@ def ui(port: int | None) -> int:
         if _wait_until_ready(url, dagster):
             require_guard(url, dagster)
             echo(f"Dagster UI: {url}  (Ctrl-C stops it)")
+            note_address(deployment.settings.root, url)
         code = dagster.wait()
     except KeyboardInterrupt:
         return _wait_until_stopped(dagster)
+    finally:
+        forget_address(deployment.settings.root, url)
     echo(f"error: Dagster stopped by itself (exit code {code}); its messages are above", err=True)
     return 1
 

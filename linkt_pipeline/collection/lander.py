@@ -51,6 +51,17 @@ class Fetched:
         """Ids that are pending no more."""
         return self.landed + self.missing + self.rejected
 
+    @property
+    def text(self) -> str:
+        """One line for a log."""
+        return f"{self.settled} of {self.pending} settled ({self.how_settled})"
+
+    @property
+    def how_settled(self) -> str:
+        """What became of the ids."""
+        exceptions = {"missing": self.missing, "rejected": self.rejected, "failed for now": len(self.failures)}
+        return ", ".join([f"{self.landed} landed", *(f"{count} {name}" for name, count in exceptions.items() if count)])
+
     def add(self, batch: Batch, counts: LandingCounts) -> None:
         """Take a landed batch in."""
         self.landed += len(batch.rows) - counts.rejected

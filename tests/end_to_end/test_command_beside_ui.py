@@ -1,5 +1,7 @@
-"""The command beside a Dagster that runs on the same instance: its runs are executed again there."""
+"""The command beside a Dagster that runs on the same instance: its runs are executed again there, or executed there."""
 
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,4 +79,52 @@ def test_a_run_of_the_command_is_executed_again_and_buys_nothing_twice(beside: B
     assert "search: adopted run" in said
     assert "signals: adopted run" in said
     assert "between:" not in said
+    assert beside.api.run_count() == bought
+
+
+def test_a_run_is_handed_to_the_deployment_and_followed(beside: Beside) -> None:
+    bought = beside.api.run_count()
+
+    ended = beside.command("run", "--launch", "signals", "search", LINKT_DAGSTER_URL=beside.dagster.url)
+
+    assert ended.code == 0, ended.err
+    assert ended.out.count("handed to Dagster: ") == 1
+    assert "between" not in ended.out
+    for line in ("search: started run ", "signals: started run ", "publishing the snapshot ...", " settled ("):
+        assert line in ended.out
+    assert {line.split()[0] for line in ended.out.splitlines() if " COMPLETED " in line} >= {"search", "signals"}
+    assert beside.api.run_count() == bought + 2
+
+
+def test_ctrl_c_stops_following_and_the_run_goes_on(beside: Beside) -> None:
+    bought = beside.api.run_count()
+    beside.api.inject("run_life=15")
+    process = beside.command.start("run", "--launch", "between", LINKT_DAGSTER_URL=beside.dagster.url)
+    assert process.stdout is not None
+    lines = iter(process.stdout.readline, "")
+    handed = next(line for line in lines if line.startswith("handed to Dagster: "))
+    next(line for line in lines if line.startswith("between: started run"))
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    run_id = handed.strip().rpartition("/")[2]
+    assert f"stopped following. Dagster run {run_id} goes on in the deployment" in err
+    assert "Traceback" not in err
+    assert beside.dagster.wait_until(run_id) == "SUCCESS"
+    assert beside.api.run_count() == bought + 1
+
+
+def test_a_deployment_that_can_not_take_a_run_is_told_before_anything_is_bought(beside: Beside, tmp_path: Path) -> None:
+    bought = beside.api.run_count()
+    other = tmp_path / "tasks.yaml"
+    other.write_text(TASKS.replace("between:", "brand_new:"))
+    url = beside.dagster.url
+
+    unknown = beside.command("run", "--launch", "brand_new", LINKT_TASKS_FILE=str(other), LINKT_DAGSTER_URL=url)
+    sandbox = beside.command("run", "--launch", "saas_signals", LINKT_USE_SANDBOX="1", LINKT_DAGSTER_URL=url)
+
+    assert (unknown.code, sandbox.code) == (2, 2)
+    assert "knows no task brand_new; nothing was launched. It knows search, between, signals" in unknown.err
+    assert "this command works with made-up data, and Dagster" in sandbox.err
     assert beside.api.run_count() == bought

@@ -1,0 +1,30 @@
+"""Where the Dagster web server of a deployment is: named by LINKT_DAGSTER_URL, or the one that ``ui`` has started."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from linkt_pipeline.settings import Settings
+
+_NOTE = "ui.url"
+
+
+def find_address(settings: Settings) -> str | None:
+    """The address, or None where nobody has named one and no ``ui`` runs."""
+    if settings.dagster_url:
+        return settings.dagster_url
+    with suppress(OSError):
+        return (settings.root / _NOTE).read_text(encoding="utf-8").strip() or None
+    return None
+
+
+def note_address(root: Path, url: str) -> None:
+    """``ui`` is ready. Where that can't be written down, `run --launch` needs LINKT_DAGSTER_URL."""
+    with suppress(OSError):
+        (root / _NOTE).write_text(f"{url}\n", encoding="utf-8")
+
+
+def forget_address(root: Path, url: str) -> None:
+    """``ui`` has stopped; a later one may have noted its own address already."""
+    with suppress(OSError):
+        if (root / _NOTE).read_text(encoding="utf-8").strip() == url:
+            (root / _NOTE).unlink()

@@ -1,0 +1,237 @@
+"""A Dagster deployment as its web server shows it: GraphQL, which is Dagster's public way in from another process.
+
+The web server knows what this process can't: the code location as it is loaded there, with its image and its launcher,
+whatever storage, coordinator and launcher the deployment has. It launches exactly what a click in the UI launches.
+"""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from linkt_pipeline.cli.errors import HandOverError, NoDeploymentError
+
+_ANSWER_SECONDS = 60.0  # a code location that is far away plans a run in seconds
+_QUEUE_DAEMON = "QUEUED_RUN_COORDINATOR"
+
+_DEPLOYMENT = """
+    query {
+      repositoriesOrError {
+        ... on RepositoryConnection { nodes { name location { name } jobs { name } } }
+        ... on PythonError { message }
+      }
+      workspaceOrError {
+        ... on Workspace { locationEntries { name locationOrLoadError { ... on PythonError { message } } } }
+      }
+      instance { runQueuingSupported daemonHealth { allDaemonStatuses { daemonType healthy } } }
+    }
+"""
+_ASSETS = """
+    query ($job: PipelineSelector!) {
+      assetNodes(pipeline: $job) { assetKey { path } partitionKeys tags { key value } }
+    }
+"""
+_LAUNCH = """
+    mutation ($params: ExecutionParams!) {
+      launchPipelineExecution(executionParams: $params) {
+        __typename
+        ... on LaunchRunSuccess { run { runId } }
+        ... on RunConfigValidationInvalid { errors { message } }
+        ... on Error { message }
+      }
+    }
+"""
+_LOG = """
+    query ($id: ID!, $after: String) {
+      runOrError(runId: $id) { __typename ... on Run { status } ... on Error { message } }
+      logsForRun(runId: $id, afterCursor: $after, limit: 500) {
+        ... on EventConnection {
+          cursor
+          hasMore
+          events {
+            __typename
+            ... on MessageEvent { message level stepKey }
+            ... on ExecutionStepFailureEvent { error { ...said causes { ...said } } failureMetadata { description } }
+            ... on RunFailureEvent { error { ...said } }
+            ... on AssetCheckEvaluationEvent {
+              evaluation { assetKey { path } checkName success severity description }
+            }
+          }
+        }
+      }
+    }
+    fragment said on PythonError { message className }
+"""
+_BLOCKING = """
+    query ($asset: AssetKeyInput!, $check: String!) {
+      assetNodeOrError(assetKey: $asset) {
+        ... on AssetNode { assetCheckOrError(checkName: $check) { ... on AssetCheck { blocking } } }
+      }
+    }
+"""
+
+
+class SilentServerError(HandOverError):
+    """The web server can't be reached, or doesn't answer as one."""
+
+
+@dataclass(frozen=True)
+class RemoteJob:
+    """A job of a code location that the web server has loaded."""
+
+    location: str
+    repository: str
+    name: str
+
+    @property
+    def selector(self) -> dict[str, str]:
+        """As GraphQL names it."""
+        return {"repositoryLocationName": self.location, "repositoryName": self.repository, "pipelineName": self.name}
+
+
+@dataclass(frozen=True)
+class RemoteAsset:
+    """An asset of a job: its key, its partitions in their order, its tags."""
+
+    key: tuple[str, ...]
+    partitions: tuple[str, ...]
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a web server has to offer.
+
+    Attributes:
+        jobs: all of them.
+        broken: code locations that can't be loaded, and why.
+        takes_no_run: runs wait in a queue, and no daemon takes them from it.
+    """
+
+    jobs: Sequence[RemoteJob]
+    broken: Mapping[str, str]
+    takes_no_run: bool
+
+
+@dataclass(frozen=True)
+class LogPage:
+    """A piece of a run's log, oldest first, and how the run stands."""
+
+    status: str
+    events: Sequence[Mapping[str, Any]]
+    cursor: str | None
+    has_more: bool
+
+
+@dataclass(frozen=True)
+class DagsterWeb:
+    """A Dagster web server.
+
+    Args:
+        url: its address.
+    """
+
+    url: str
+    _headers: Mapping[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
+
+    def look_around(self) -> Found:
+        """Jobs, code locations and the queue's daemon.
+
+        Raises:
+            SilentServerError: it does not answer.
+            NoDeploymentError: it says that it can't read its code locations.
+        """
+        data = self._ask(_DEPLOYMENT)
+        repositories = data["repositoriesOrError"]
+        if "nodes" not in repositories:
+            raise NoDeploymentError(f"Dagster at {self.url} can't load its code: {repositories.get('message')}")
+        jobs = [
+            RemoteJob(node["location"]["name"], node["name"], job["name"])
+            for node in repositories["nodes"]
+            for job in node["jobs"]
+        ]
+        entries = data["workspaceOrError"].get("locationEntries", ())
+        broken = {
+            entry["name"]: error["message"]
+            for entry in entries
+            if "message" in (error := entry["locationOrLoadError"] or {})
+        }
+        instance = data["instance"]
+        healthy = {row["daemonType"] for row in instance["daemonHealth"]["allDaemonStatuses"] if row["healthy"]}
+        return Found(jobs, broken, instance["runQueuingSupported"] and _QUEUE_DAEMON not in healthy)
+
+    def assets_of(self, job: RemoteJob) -> list[RemoteAsset]:
+        """The assets that a job makes."""
+        return [
+            RemoteAsset(
+                tuple(node["assetKey"]["path"]),
+                tuple(node["partitionKeys"]),
+                {tag["key"]: tag["value"] for tag in node["tags"]},
+            )
+            for node in self._ask(_ASSETS, job=job.selector)["assetNodes"]
+        ]
+
+    def launch(self, job: RemoteJob, tags: Mapping[str, str], run_config: Mapping[str, Any]) -> str:
+        """Have a job executed; gives the Dagster run's id.
+
+        Raises:
+            NoDeploymentError: Dagster refused it; nothing was launched.
+            SilentServerError: no answer came, so it may have been launched.
+        """
+        params = {
+            "selector": {"jobName": job.name, **{name: job.selector[name] for name in _PLACE}},
+            "runConfigData": run_config,
+            "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
+        }
+        answer = self._ask(_LAUNCH, params=params)["launchPipelineExecution"]
+        if answer["__typename"] == "LaunchRunSuccess":
+            return str(answer["run"]["runId"])
+        told = answer.get("message") or "; ".join(error["message"] for error in answer.get("errors", ()))
+        raise NoDeploymentError(
+            f"Dagster at {self.url} did not launch job {job.name} of code location {job.location}: "
+            f"{told or answer['__typename']}"
+        )
+
+    def read_log(self, run_id: str, cursor: str | None) -> LogPage:
+        """What a run has logged after a cursor.
+
+        Raises:
+            SilentServerError: it does not answer now.
+            HandOverError: there is no such run.
+        """
+        data = self._ask(_LOG, id=run_id, after=cursor)
+        run, log = data["runOrError"], data["logsForRun"]
+        if "status" not in run or "events" not in log:
+            raise HandOverError(f"Dagster at {self.url} knows nothing of run {run_id}: {run.get('message', '')}")
+        return LogPage(run["status"], log["events"], log["cursor"], log["hasMore"])
+
+    def is_blocking(self, asset: Sequence[str], check: str) -> bool:
+        """Whether a check that fails holds back what is downstream."""
+        found = self._ask(_BLOCKING, asset={"path": list(asset)}, check=check)["assetNodeOrError"]
+        return bool(found.get("assetCheckOrError", {}).get("blocking"))
+
+    def _ask(self, query: str, **variables: Any) -> Any:
+        """Ask, and give the ``data`` of the answer.
+
+        Raises:
+            SilentServerError: no answer, or none of Dagster's.
+        """
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        request = urllib.request.Request(f"{self.url}/graphql", body, dict(self._headers))  # noqa: S310 checked address
+        try:
+            with urllib.request.urlopen(request, timeout=_ANSWER_SECONDS) as reply:  # noqa: S310
+                answer = json.load(reply)
+        except urllib.error.HTTPError as error:
+            said = error.read(500).decode(errors="replace").strip()
+            raise SilentServerError(f"{self.url} answers {error.code}: {said or error.reason}") from None
+        except (OSError, ValueError) as error:
+            raise SilentServerError(f"{self.url} does not answer: {getattr(error, 'reason', error)}") from None
+        if not isinstance(answer, dict) or not answer.get("data"):
+            errors = answer.get("errors") if isinstance(answer, dict) else None
+            raise SilentServerError(f"{self.url} does not answer as Dagster's web server: {errors or answer}")
+        return answer["data"]
+
+
+_PLACE = ("repositoryLocationName", "repositoryName")

@@ -1,0 +1,224 @@
+"""Hand a paid run to the Dagster that runs the deployment, and follow it from here.
+
+Over the web server rather than the instance: the instance alone can put a run into the queue, but only the web server
+knows the code location as it is loaded there (its image, its launcher), and whether somebody is there to take the run.
+The ledger keeps the promise as ever: what is launched twice is bought once.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from linkt_pipeline.assets.askers import ASKED_BY_TAG, STARTED_BY_TAG
+from linkt_pipeline.assets.automation import EXECUTE_AND_PUBLISH, SYNC_AND_PUBLISH
+from linkt_pipeline.cli.dagster_address import find_address
+from linkt_pipeline.cli.dagster_run import (
+    FailedCheck,
+    JobResult,
+    StepFailure,
+    is_expected,
+    partition_tags,
+    without_class,
+)
+from linkt_pipeline.cli.dagster_web import DagsterWeb, Found, RemoteJob, SilentServerError
+from linkt_pipeline.cli.errors import HandOverError, NoDeploymentError, StoppedFollowing
+from linkt_pipeline.cli.output import echo
+from linkt_pipeline.cli.progress import Progress
+from linkt_pipeline.cli.told_progress import tell
+from linkt_pipeline.settings import Settings
+
+_ENDED = frozenset({"SUCCESS", "FAILURE", "CANCELED"})
+_PAUSE_SECONDS = 1.0
+_QUEUED_SECONDS = 15.0  # after which a person wants to know what is being waited for
+_DAEMON_SECONDS = 40.0  # a daemon that has just been started has shown itself by then
+_SILENCE_SECONDS = 300.0  # a web server that is being deployed anew is back by then
+
+
+@dataclass
+class _Followed:
+    """A run that is being followed: where in its log, and what was found in there."""
+
+    run_id: str
+    cursor: str | None = None
+    status: str = ""
+    since: float = field(default_factory=time.monotonic)
+    told_queued: bool = False
+    failures: list[StepFailure] = field(default_factory=list)
+    failed_checks: list[FailedCheck] = field(default_factory=list)
+
+
+class RemoteDeployment:
+    """The code location of this deployment, in the Dagster that runs it.
+
+    Args:
+        settings: the environment; names the web server, and says whether this is the sandbox.
+        sleep: waits between two looks.
+
+    Raises:
+        NoDeploymentError: there is no web server, no code location or no daemon that could take a run.
+    """
+
+    def __init__(self, settings: Settings, sleep: Callable[[float], None] = time.sleep) -> None:
+        url = find_address(settings)
+        if url is None:
+            raise NoDeploymentError(
+                "no Dagster is known that could execute this. Start `linkt-pipeline ui`, or set LINKT_DAGSTER_URL to "
+                "the web server of the deployment; or leave out --launch to execute it here"
+            )
+        self._web, self._sleep = DagsterWeb(url), sleep
+        try:
+            found = self._await_daemon()
+        except SilentServerError as error:
+            raise NoDeploymentError(f"{error}. Nothing was launched; is LINKT_DAGSTER_URL right?") from None
+        self._job = self._find(found, EXECUTE_AND_PUBLISH)
+        self._sync = RemoteJob(self._job.location, self._job.repository, SYNC_AND_PUBLISH)
+        paid = next(asset for asset in self._web.assets_of(self._job) if asset.key[-2:] == ("linkt", "executions"))
+        self.tasks = paid.partitions
+        self._op = "__".join((*paid.key[:-2], "linkt", "executions"))
+        if (paid.tags.get("linkt/mode") == "sandbox") is not settings.sandbox:
+            here, there = ("made-up", "real") if settings.sandbox else ("real", "made-up")
+            raise NoDeploymentError(
+                f"this command works with {here} data, and Dagster at {url} with {there} data; nothing was launched"
+            )
+
+    def _await_daemon(self) -> Found:
+        deadline = time.monotonic() + _DAEMON_SECONDS
+        while (found := self._web.look_around()).takes_no_run:
+            if time.monotonic() > deadline:
+                raise NoDeploymentError(
+                    f"Dagster at {self._web.url} has no daemon that takes runs from its queue; nothing was launched. "
+                    "Start one: dagster-daemon run"
+                )
+            self._sleep(_PAUSE_SECONDS)
+        return found
+
+    def _find(self, found: Found, name: str) -> RemoteJob:
+        jobs = [job for job in found.jobs if job.name == name]
+        if len(jobs) == 1:
+            return jobs[0]
+        if jobs:
+            where = ", ".join(job.location for job in jobs)
+            raise NoDeploymentError(f"several code locations at {self._web.url} have a job {name}: {where}")
+        broken = "; ".join(f"{place} can't be loaded: {_first_line(error)}" for place, error in found.broken.items())
+        raise NoDeploymentError(
+            f"no code location of Dagster at {self._web.url} has a job {name}; nothing was launched. "
+            f"{broken or 'Does its workspace.yaml name linkt_pipeline.definitions?'}"
+        )
+
+    def execute(self, tasks: Iterable[str], *, again: bool) -> str:
+        """Launch the paid job for some tasks, which wait side by side in one Dagster run; gives the run's id.
+
+        Raises:
+            NoDeploymentError: the deployment knows no such task, or refuses the run; nothing was launched.
+            HandOverError: no answer came, so it may have been launched.
+        """
+        names = list(tasks)
+        if unknown := [name for name in names if name not in self.tasks]:
+            raise NoDeploymentError(
+                f"Dagster at {self._web.url} knows no task {', '.join(unknown)}; nothing was launched. It knows "
+                f"{', '.join(self.tasks)}: reload its code location if tasks.yaml has changed since it was loaded"
+            )
+        config = {"ops": {self._op: {"config": {"again": True}}}} if again else {}
+        return self._launch(self._job, partition_tags(names, self.tasks), config)
+
+    def land(self, run_id: str) -> str:
+        """Launch the free job for what a failed paid run has left; gives the run's id."""
+        return self._launch(self._sync, {ASKED_BY_TAG: run_id}, {})
+
+    def _launch(self, job: RemoteJob, tags: Mapping[str, str], config: Mapping[str, Any]) -> str:
+        try:
+            run_id = self._web.launch(job, {**tags, STARTED_BY_TAG: "run --launch"}, config)
+        except SilentServerError as error:
+            raise HandOverError(
+                f"{error}. Whether it was launched is not known: see {self._web.url}/runs. Repeating the command is "
+                "safe, it buys nothing twice"
+            ) from None
+        echo(f"handed to Dagster: {self._web.url}/runs/{run_id}")
+        return run_id
+
+    def follow(self, run_id: str, progress: Progress) -> JobResult:
+        """Wait for the end of a run and show what happens meanwhile.
+
+        Raises:
+            StoppedFollowing: Ctrl-C; the run goes on.
+            HandOverError: the web server does not answer any more, or the queue's daemon is gone; the run goes on.
+        """
+        run = _Followed(run_id)
+        goes_on = f"Dagster run {run_id} goes on in the deployment"
+        heard = time.monotonic()
+        try:
+            while run.status not in _ENDED:
+                try:
+                    self._look(run, progress)
+                    heard = time.monotonic()
+                except SilentServerError as error:
+                    if time.monotonic() - heard > _SILENCE_SECONDS:
+                        raise HandOverError(f"{error}, for five minutes. {goes_on}") from None
+                self._sleep(_PAUSE_SECONDS)
+        except KeyboardInterrupt:
+            raise StoppedFollowing(
+                f"stopped following. {goes_on}; Terminate at {self._web.url}/runs/{run_id} stops it"
+            ) from None
+        return JobResult(run_id, run.status == "SUCCESS", tuple(run.failures), tuple(run.failed_checks), {})
+
+    def _look(self, run: _Followed, progress: Progress) -> None:
+        while True:
+            page = self._web.read_log(run.run_id, run.cursor)
+            for event in page.events:
+                self._take(run, event, progress)
+            run.cursor, run.status = page.cursor, page.status
+            # The end is believed when nothing is left to read: status and log come from two tables.
+            if not page.has_more and not (page.events and page.status in _ENDED):
+                break
+        if run.status == "QUEUED" and not run.told_queued and time.monotonic() - run.since > _QUEUED_SECONDS:
+            run.told_queued = True
+            if self._web.look_around().takes_no_run:
+                raise HandOverError(
+                    f"run {run.run_id} waits in the queue of Dagster at {self._web.url}, and the daemon that would "
+                    "take it is gone. It starts when the daemon is back: dagster-daemon run"
+                )
+            echo(f"run {run.run_id} waits for its turn in Dagster's queue ...")
+        if run.status == "CANCELED":
+            run.failures.append(StepFailure("run", f"the Dagster run {run.run_id} was terminated", "Failure"))
+
+    def _take(self, run: _Followed, event: Mapping[str, Any], progress: Progress) -> None:
+        step = event.get("stepKey") or ""
+        match event["__typename"]:
+            case "ExecutionStepStartEvent":
+                progress.on_step(step, True)
+            case "ExecutionStepSuccessEvent":
+                progress.on_step(step, False)
+            case "ExecutionStepFailureEvent":
+                progress.on_step(step, False)
+                run.failures.append(_failure(step, event))
+            case "RunFailureEvent" if not run.failures and event.get("error"):
+                run.failures.append(StepFailure("run", without_class(event["error"]["message"]), "Failure"))
+            case "LogMessageEvent":
+                tell(progress, step, event["message"], is_warning=event["level"] == "WARNING")
+            case "AssetCheckEvaluationEvent":
+                run.failed_checks.extend(self._failed(event["evaluation"]))
+
+    def _failed(self, check: Mapping[str, Any]) -> Iterator[FailedCheck]:
+        if check["success"] or check["severity"] != "ERROR":
+            return
+        path = check["assetKey"]["path"]
+        blocking = True  # what can't be asked is the more careful answer
+        with suppress(SilentServerError):
+            blocking = self._web.is_blocking(path, check["checkName"])
+        yield FailedCheck(f"{'.'.join(path)}: {check['checkName']}", check["description"] or "", blocking)
+
+
+def _failure(step: str, event: Mapping[str, Any]) -> StepFailure:
+    if told := (event.get("failureMetadata") or {}).get("description"):
+        return StepFailure(step, told, "Failure")
+    error = event.get("error") or {"message": event["message"], "className": None}
+    chain = [error, *error.get("causes", ())]
+    # Ours says what to do; what it was raised from does not.
+    chosen = next((one for one in chain if is_expected(one["className"])), chain[-1])
+    return StepFailure(step, without_class(chosen["message"]), chosen["className"] or "Error")
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[-1] if text.strip() else "no reason given"
