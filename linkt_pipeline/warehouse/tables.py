@@ -1,8 +1,8 @@
-"""The tables of schema ``linkt``: the one place where their columns, types and descriptions stand.
+"""The tables of schema ``linkt``: the one definition of their columns, types and descriptions.
 
 A new warehouse is made from here. The descriptions that BI tools and the Dagster UI show, the shapes of the frames that
 are landed (schemas.py) and docs/tables.md follow from it. An older warehouse gets the same columns by a migration (see
-migration.py); a test holds the two against each other.
+migration.py); a test compares the two.
 
 No table has keys or indexes. Merging and checks make rows unique, so that an engine without keys can hold them too.
 """
@@ -36,16 +36,16 @@ SCHEMA_MIGRATIONS = Table(
 
 EXECUTIONS = Table(
     "executions",
-    "The ledger: one row per attempt to start a Linkt run, from the intention to its end.",
-    _required("execution_id", TEXT, "Id of the attempt, made here."),
+    "The ledger: one row per intention to start a Linkt run, from the intention to the end of the run.",
+    _required("execution_id", TEXT, "Id of the execution, made here."),
     _required("task_key", TEXT, "Name of the task in tasks.yaml; the partition key."),
     _required("task_id", TEXT, "Linkt task that was executed."),
     Column("icp_id", TEXT, "ICP that was sent with the request."),
     Column("parameters", JSON, "Parameters that were sent with the request."),
     _required("attempt", INTEGER, "1 for a fresh start, more for a retry of a failed run."),
     _required("state", TEXT, "intended, unknown, started (open); finished, refused, lost (closed)."),
-    Column("run_id", TEXT, "Linkt run this attempt stands for; null until it is known."),
-    Column("run_status", TEXT, "Status of the run as last seen."),
+    Column("run_id", TEXT, "Linkt run of this execution; null until its id is known."),
+    Column("run_status", TEXT, "Last status of the run that was seen."),
     Column(
         "error_kind",
         TEXT,
@@ -54,9 +54,9 @@ EXECUTIONS = Table(
     Column("dagster_run_id", TEXT, "Dagster run that wrote the intention."),
     _required("intended_at", MOMENT, "When the intention was written down, before the request."),
     Column("started_at", MOMENT, "When the run id was written down."),
-    Column("finished_at", MOMENT, "When the attempt was closed."),
-    Column("last_error", TEXT, "What went wrong last, in words."),
-    Column("lease_owner", TEXT, "Process that may act for this attempt; null when nobody does."),
+    Column("finished_at", MOMENT, "When the execution was closed."),
+    Column("last_error", TEXT, "The last error, in words."),
+    Column("lease_owner", TEXT, "Process that may act for this execution; null when no process does."),
     Column("lease_until", MOMENT, "When another process may take over."),
     Column(
         "clock_offset_seconds",
@@ -66,18 +66,18 @@ EXECUTIONS = Table(
     Column(
         "start_confirmed",
         BOOLEAN,
-        "True if Linkt confirmed the start without naming a usable run: it is never sent again unless a "
-        "person says that no run came of it.",
+        "True if Linkt confirmed the start without naming a usable run: the request is never sent again unless a "
+        "person says that it made no run.",
     ),
 )
 
 UNDELIVERED = Table(
     "undelivered",
-    "Finished executions whose rows have not reached whoever asked for them: the next start of their task gets"
-    " them and buys nothing.",
+    "Owed outcomes: finished executions whose caller does not have all rows yet. The next start of the task gets"
+    " the outcome and buys nothing.",
     _required("execution_id", TEXT, "The execution."),
-    Column("asked_by", TEXT, "Command or Dagster run that asked for it last; null when nobody waited for its run."),
-    Column("published_at", MOMENT, "When a snapshot with everything its run named was published first."),
+    Column("asked_by", TEXT, "Command or Dagster run that asked for the outcome last; null when none waited for the run."),
+    Column("published_at", MOMENT, "When a snapshot with everything that the run named was first published."),
 )
 
 RUNS = Table(
@@ -85,7 +85,7 @@ RUNS = Table(
     "Every terminal Linkt run, also those started by Linkt schedules or in the dashboard.",
     _required("run_id", TEXT, "Linkt id of the run."),
     Column("task_id", TEXT, "Task it executed; null for legacy runs."),
-    Column("icp_id", TEXT, "ICP it worked for."),
+    Column("icp_id", TEXT, "ICP that it worked for."),
     Column("task_type", TEXT, "search, signal, profile or ingest; null for legacy runs."),
     Column("flow_run_id", TEXT, "Id in Linkt's workflow engine."),
     Column("status", TEXT, "State as sent."),
@@ -97,7 +97,7 @@ RUNS = Table(
     Column(
         "error_kind",
         TEXT,
-        "The text classified: rate_limit, invalid_configuration, sheet_capacity, timeout, provider_error, other.",
+        "Kind of this error: rate_limit, invalid_configuration, sheet_capacity, timeout, provider_error, other.",
     ),
     Column("created_at", MOMENT, "When Linkt created the run."),
     Column("updated_at", MOMENT, "When it last changed."),
@@ -106,7 +106,7 @@ RUNS = Table(
     Column(
         "status_normalised",
         TEXT,
-        "The one of the eight documented states that the word sent means; null for a word that is none of them.",
+        "The documented state, one of eight, that the status as sent means; null for an unknown status.",
     ),
 )
 
@@ -120,7 +120,7 @@ RUN_CREDITS = Table(
 
 RUN_RESOURCES = Table(
     "run_resources",
-    "Every id that a run names, and what became of it.",
+    "Every id that a run names, and its state.",
     _required("run_id", TEXT, "Run that names it."),
     _required("resource_type", TEXT, "entity or signal."),
     _required("action", TEXT, "created or updated."),
@@ -129,12 +129,12 @@ RUN_RESOURCES = Table(
     _required("state", TEXT, "pending, landed, missing (404) or rejected (kept in rejects)."),
     Column("landed_at", MOMENT, "When it was landed."),
     Column("last_error", TEXT, "Why it is missing or rejected."),
-    Column("named_at", MOMENT, "When the run that names it was read; only a later request settles it."),
+    Column("named_at", MOMENT, "When the run that names it was read; only the answer to a later request changes the state."),
 )
 
 RUN_QUEUE_COUNTS = Table(
     "run_queue_counts",
-    "Candidates of a run by state, as last seen in its queue, which Linkt forgets.",
+    "Candidates of a run by state, as last seen in its queue. Linkt deletes the queue later.",
     _required("run_id", TEXT, "Run whose queue it is."),
     _required("state", TEXT, "queued, processing, completed or discarded."),
     Column("entities", BIGINT, "Candidates in this state."),
@@ -164,8 +164,8 @@ ENTITIES = Table(
     Column(
         "deleted_at",
         MOMENT,
-        "When Linkt first answered that it does not know it any more (404); null while it is there. Not in "
-        "staging and marts then.",
+        "When Linkt first answered that the entity no longer exists (404); null while it exists. Staging and marts "
+        "leave a deleted entity out.",
     ),
 )
 
@@ -177,7 +177,7 @@ ENTITY_VERSIONS = Table(
     Column(
         "run_id",
         TEXT,
-        "Newest run that named it when this version was read; null where a refresh read it, which is for no run.",
+        "Newest run that named it when this version was read; null where a refresh read it, because no run asked.",
     ),
     _required("fetched_at", MOMENT, "When it was read."),
     Column("updated_at", MOMENT, "When it last changed, in Linkt."),
@@ -194,7 +194,7 @@ ENTITY_VERSIONS = Table(
     Column(
         "external_unknown",
         BOOLEAN,
-        "True for a version landed by a release that did not keep external ids: which it had is not known.",
+        "True for a version that an early release landed without its external ids: they are unknown.",
     ),
 )
 
@@ -209,17 +209,17 @@ SIGNALS = Table(
     Column("score", DOUBLE, "0 to 1; null occurs."),
     Column("summary", TEXT, "What happened, in a sentence."),
     Column("references", TEXTS, "URLs of the sources."),
-    Column("entity_ids", TEXTS, "Entities it speaks of; empty for topic monitoring."),
+    Column("entity_ids", TEXTS, "Entities that it is about; empty for topic monitoring."),
     Column("created_at", MOMENT, "When it was detected, not when it happened."),
     _required("fetched_at", MOMENT, "When it was read."),
     _packed("payload", JSON, "The signal as the API sent it."),
     Column("content_hash", TEXT, "Fingerprint of its content."),
-    Column("metadata", JSON, "What else the workflow knows of it, as sent; its contents are documented nowhere."),
+    Column("metadata", JSON, "Further facts from the workflow, as sent; Linkt does not document them."),
 )
 
 REJECTS = Table(
     "rejects",
-    "What arrived but can't be used, kept until a later success clears it.",
+    "Rows that arrived but can't be used; a later success deletes the row here.",
     _required("resource_type", TEXT, "entity, signal, run, task, icp or sheet."),
     _required(
         "resource_id",
@@ -228,8 +228,8 @@ REJECTS = Table(
     ),
     Column("run_id", TEXT, "Newest run that names it; a rejected run itself."),
     _required("reason", TEXT, "What is wrong with it."),
-    Column("payload", TEXT, "The body as it arrived; of one that is too large, its first kilobytes."),
-    _required("received_at", MOMENT, "When it was asked for."),
+    Column("payload", TEXT, "The body as it arrived; the first kilobytes of a body that is too large."),
+    _required("received_at", MOMENT, "When the request for it was sent."),
 )
 
 TASKS = Table(
@@ -256,7 +256,7 @@ ICPS = Table(
     Column("name", TEXT, "Its name."),
     Column("description", TEXT, "Its description, for display."),
     Column("mode", TEXT, "As sent, where sent."),
-    Column("entity_targets", JSON, "What kinds of entities it looks for, as sent."),
+    Column("entity_targets", JSON, "Kinds of entities that it looks for, as sent."),
     Column("created_at", MOMENT, "When Linkt created it."),
     Column("updated_at", MOMENT, "When it last changed."),
     _required("fetched_at", MOMENT, "When it was read."),
@@ -287,7 +287,7 @@ TASK_ENTRIES = Table(
     Column(
         "monthly_credit_limit",
         DOUBLE,
-        "Credits a month beyond which no run is started; null if there is no limit.",
+        "Once this month's credits reach this limit, no run is started; null if there is no limit.",
     ),
 )
 
@@ -304,36 +304,36 @@ API_USAGE = Table(
     _required("day", DATE, "UTC day."),
     _required("endpoint", TEXT, "Method and path template."),
     _required("requests", BIGINT, "Requests sent."),
-    _required("errors", BIGINT, "Of them, those without an answer or with a status of 400 and above."),
+    _required("errors", BIGINT, "Requests without an answer, or with a status of 400 or above."),
 )
 
 SYNC_STATE = Table(
     "sync_state",
     "Small values that must outlive a process, such as the cursor of a listing.",
-    _required("name", TEXT, "What it is."),
+    _required("name", TEXT, "Name of the value."),
     Column("value", TEXT, "The value, JSON or text."),
     _required("updated_at", MOMENT, "When it was written."),
 )
 
 MODEL_BUILDS = Table(
     "model_builds",
-    "Last build of each SQL model: what it was made of, and what keeps it from being built now.",
-    Column("model", TEXT, "Table or view, schema.name; of a file that names none, the file."),
+    "Last build of each SQL model: what it was computed from, and why it can't be built now.",
+    Column("model", TEXT, "Table or view, schema.name; the file, if the file names neither."),
     Column(
         "code_version",
         TEXT,
-        "Fingerprint of the SQL it was built with, that of its ancestors included; null before the first build.",
+        "Fingerprint of its SQL and of all SQL that it depends on; null before the first build.",
     ),
-    Column("built_at", MOMENT, "When it was last built; a build that found nothing to do is not counted."),
+    Column("built_at", MOMENT, "When it was last built; a build that found nothing to do does not count."),
     Column(
         "cursor",
         TEXT,
-        "Fingerprint of the rows it was built from; null where it is built every time, and in the published "
-        "copy of a table whose types were converted.",
+        "Fingerprint of the rows it was built from; null if every build computes it, and in the published copy of a "
+        "table whose types were converted.",
     ),
     Column("rows", BIGINT, "Rows after that build."),
-    Column("contents", TEXT, "Mark of the rows, another one after each build that wrote some; null for a view."),
-    Column("problem", TEXT, "Why it can't be built now; null when all is well. Its rows are those of built_at."),
+    Column("contents", TEXT, "Mark of the rows: it changes with each build that writes rows; null for a view."),
+    Column("problem", TEXT, "Why it can't be built now; null if it can. Its rows are those of built_at."),
     Column("problem_since", MOMENT, "When the problem was first seen."),
 )
 

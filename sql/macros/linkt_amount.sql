@@ -1,5 +1,5 @@
 -- description: An amount of money: "$50M", "€1,2 Mrd.", "USD 5M", "1-10M EUR", "under ¥500 million", 41000000, or an object with
---   amount or two ends and a currency. What is not surely an amount has no ends.
+--   amount or two ends and a currency. A text that is not clearly an amount has no ends.
 -- parameter value: A JSON value, a text or a number.
 -- returns: STRUCT(low DOUBLE, high DOUBLE, currency VARCHAR, reading VARCHAR); reading is exact, about, range, at_least, at_most,
 --   unsure, or null where nothing was said.

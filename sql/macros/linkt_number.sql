@@ -1,7 +1,7 @@
 -- description: One number that stands alone, as people of many countries write it: 1,234.5 and 1.234,5 and 1 234,5 and
 --   12,34,567 and 1,5. What can be read in two ways (1.234) is nothing, and so are 007, NaN and infinity.
 -- parameter text: The number, with or without a minus sign; no unit, no currency.
--- returns: DOUBLE, or null where it is not surely a number.
+-- returns: DOUBLE, or null if the text is not clearly a number.
 list_transform(
     [text],
     lambda t:

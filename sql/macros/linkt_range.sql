@@ -1,5 +1,5 @@
 -- description: A head count or another number of things: "51-200", "1,000+", "up to 25", "über 500", "c_10001_max", 50, or an object
---   with two ends. What is not surely such a number has no ends.
+--   with two ends. A text that is not clearly such a number has no ends.
 -- parameter value: A JSON value, a text or a number.
 -- returns: STRUCT(low DOUBLE, high DOUBLE, reading VARCHAR); reading is exact, about, range, at_least, at_most, unsure, or null
 --   where nothing was said.

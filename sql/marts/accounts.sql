@@ -15,7 +15,7 @@
 -- column country: Country of the headquarters, if Linkt split it.
 -- column employees: Head count as sent.
 -- column employee_band: Its band (seeds.employee_bands): that of the lower end, of "up to" the upper end, of "1,000+" the
---   one above. Empty where the head count can't be surely read.
+--   one above. Empty where the head count is ambiguous.
 -- column revenue: Revenue as sent.
 -- column external_id: Id of its record in a CRM or another system.
 -- column external_source: System that owns this id.

@@ -17,12 +17,12 @@
 -- column state: State or region of the headquarters, spelt as sent ("OH" and "Ohio" both occur).
 -- column country: Country of the headquarters.
 -- column employees: Head count as sent: "200", "51-200", "1,000+".
--- column employees_low: Lower end of the head count; empty for "up to", and where the text can't be surely read.
--- column employees_high: Upper end; empty for "1,000+", and where the text can't be surely read.
+-- column employees_low: Lower end of the head count; empty for "up to", and where the text is ambiguous.
+-- column employees_high: Upper end; empty for "1,000+", and where the text is ambiguous.
 -- column employees_reading: How it was read: exact, about, range, at_least, at_most, unsure (then both ends are empty).
 -- column revenue: Revenue as sent: "$50M", "$10M-$20M", or the amount of an object.
--- column revenue_low: Lower end in units of the currency; empty for "up to", and where the text can't be surely read.
--- column revenue_high: Upper end in units of the currency; empty for "over", and where the text can't be surely read.
+-- column revenue_low: Lower end in units of the currency; empty for "up to", and where the text is ambiguous.
+-- column revenue_high: Upper end in units of the currency; empty for "over", and where the text is ambiguous.
 -- column revenue_currency: ISO code of the currency that is stated by a sign, a code or a name; empty if none is.
 -- column revenue_reading: How it was read: exact, about, range, at_least, at_most, unsure (then both ends are empty).
 -- column status: Label given in Linkt, as sent and not interpreted.

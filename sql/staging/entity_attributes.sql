@@ -12,7 +12,7 @@
 -- column value: The value as JSON: text, number, boolean, list, object or null.
 -- column value_type: Kind of JSON value: VARCHAR, UBIGINT, BIGINT, DOUBLE, BOOLEAN, ARRAY, OBJECT or NULL.
 -- column value_text: The value as readable text; for lists and objects what Linkt displays, else the parts joined.
--- column value_number: The value as a number, if it surely is one: 1000, "1,000", "1.234,5"; not "1.234", which has two readings.
+-- column value_number: The value as a number, if it has one reading as a number: 1000, "1,000", "1.234,5"; not "1.234", which has two readings.
 -- column display: Linkt's own rendering; often absent.
 -- column "references": Web addresses that back the value.
 -- column reference_domains: Their domains, each once, without "www.".

@@ -11,7 +11,7 @@
 -- column action: created or updated.
 -- column resource_id: Id of the entity or signal.
 -- column position: Place in the run's list, from 0.
--- column state: pending, landed, missing (Linkt has it no more) or rejected (kept with its payload in linkt.rejects).
+-- column state: pending, landed, missing (Linkt no longer has it) or rejected (kept with its payload in linkt.rejects).
 -- column landed_at: When it was settled.
 -- column last_error: Why it is not landed, if it is not.
 select
