@@ -76,7 +76,9 @@ UNDELIVERED = Table(
     "Owed outcomes: finished executions whose caller does not have all rows yet. The next start of the task gets"
     " the outcome and buys nothing.",
     _required("execution_id", TEXT, "The execution."),
-    Column("asked_by", TEXT, "Command or Dagster run that asked for the outcome last; null when none waited for the run."),
+    Column(
+        "asked_by", TEXT, "Command or Dagster run that asked for the outcome last; null when none waited for the run."
+    ),
     Column("published_at", MOMENT, "When a snapshot with everything that the run named was first published."),
 )
 
@@ -129,7 +131,9 @@ RUN_RESOURCES = Table(
     _required("state", TEXT, "pending, landed, missing (404) or rejected (kept in rejects)."),
     Column("landed_at", MOMENT, "When it was landed."),
     Column("last_error", TEXT, "Why it is missing or rejected."),
-    Column("named_at", MOMENT, "When the run that names it was read; only the answer to a later request changes the state."),
+    Column(
+        "named_at", MOMENT, "When the run that names it was read; only the answer to a later request changes the state."
+    ),
 )
 
 RUN_QUEUE_COUNTS = Table(
