@@ -128,8 +128,9 @@ _INTRODUCTION = """\
 
 Made by `linkt-pipeline models --markdown` from the warehouse's own descriptions and the headers of `sql/`.
 
-`linkt` holds what the API sent and the pipeline's own records about it. `staging` holds the same rows, cleaned and flattened.
-`marts` holds the tables that answer questions. Times are UTC. The types of `staging` and `marts` are those of the published copy (docs/bi.md).
+`linkt` holds what the API sent and the pipeline's own records about it. `staging` holds the same rows, cleaned and
+flattened. `marts` holds the tables that answer questions. Times are UTC. The types of `staging` and `marts`
+are those of the published copy (docs/bi.md).
 """
 
 
