@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 
 import click
+import dagster as dg
 import pytest
 from click.testing import CliRunner
 
+from linkt_pipeline import build_definitions
 from linkt_pipeline.cli.main import cli
 from linkt_pipeline.cli.models import models
 from linkt_pipeline.tasks_yaml import load_tasks
@@ -46,6 +48,22 @@ def test_the_tasks_file_of_the_readme_is_accepted(tmp_path: Path) -> None:
     path = tmp_path / "tasks.yaml"
     path.write_text(blocks[0], encoding="utf-8")
     assert list(load_tasks(path)) == ["enterprise_saas_search"]
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/library.md"])
+def test_examples_of_definitions_load_as_they_stand(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dagster refuses a module that holds two ``Definitions``, such as those it merges."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tasks.yaml").write_text("tasks: {search: {task_id: 507f1f77bcf86cd799439013}}\n", encoding="utf-8")
+    text = (PROJECT_ROOT / name).read_text(encoding="utf-8")
+    examples = [code for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "build_definitions(" in code]
+    assert examples
+    for code in examples:
+        module: dict[str, object] = {"dg": dg, "build_definitions": build_definitions}
+        code = re.sub(r'"/srv/\w+/(tasks\.yaml|data)"', rf'"{tmp_path}/\1"', code)
+        exec(compile(code, name, "exec"), module)  # noqa: S102 our own document
+        [found] = [name for name, value in module.items() if isinstance(value, dg.Definitions)]
+        assert found == "defs"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -33,7 +33,11 @@ def write_project(folder: Path) -> list[Path]:
 
 
 def _sources() -> dict[Path, Path]:
-    found = {path.relative_to(PROJECT_TEMPLATE): path for path in sorted(PROJECT_TEMPLATE.rglob("*")) if path.is_file()}
+    found = {
+        path.relative_to(PROJECT_TEMPLATE): path
+        for path in sorted(PROJECT_TEMPLATE.rglob("*"))
+        if path.is_file() and path.parent.name != "__pycache__"  # pip compiles what it installs
+    }
     named = {name.with_name(_HIDDEN.get(name.name, name.name)): path for name, path in found.items()}
     return {**named, Path("workspace.yaml"): WORKSPACE, Path("dagster.yaml"): INSTANCE_TEMPLATE}
 

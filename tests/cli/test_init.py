@@ -1,11 +1,13 @@
 """``linkt-pipeline init``: a folder that works at once, and that nothing is overwritten in."""
 
 import re
+import shutil
 import tomllib
 
 import pytest
 from click.testing import CliRunner
 
+from linkt_pipeline.cli import project_template
 from linkt_pipeline.cli.init import init
 from linkt_pipeline.cli.models import models
 from linkt_pipeline.cli.tasks_file import TasksFile
@@ -41,6 +43,16 @@ def test_a_new_project_is_the_sandbox_and_lists_its_own_model(project):
     listed = CliRunner().invoke(models, [], standalone_mode=False)
     assert re.search(r"^  industries .*\bown\b", listed.output, re.MULTILINE)
     assert re.search(r"^  companies ", listed.output, re.MULTILINE)
+
+
+def test_what_pip_compiled_is_not_part_of_it(tmp_path, monkeypatch):
+    template = tmp_path / "template"
+    shutil.copytree(project_template.PROJECT_TEMPLATE, template)
+    (template / "linkt_project" / "__pycache__").mkdir(exist_ok=True)
+    (template / "linkt_project" / "__pycache__" / "definitions.cpython-311.pyc").write_bytes(b"")
+    monkeypatch.setattr(project_template, "PROJECT_TEMPLATE", template)
+    project_template.write_project(tmp_path / "research")
+    assert files(tmp_path / "research") == FILES
 
 
 def test_with_a_key_it_is_live_and_has_no_task_yet(project, monkeypatch):

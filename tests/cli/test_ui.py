@@ -1,5 +1,6 @@
 """``linkt-pipeline ui``: a web server that obeys every page is not left running."""
 
+import logging
 import socket
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import urllib.request
 
 import pytest
 
+from linkt_pipeline.cli import dagster_dev
 from linkt_pipeline.cli.errors import UnguardedUiError
 from linkt_pipeline.cli.ui import require_guard
 
@@ -31,6 +33,20 @@ def test_a_server_that_answers_to_every_name_is_stopped(tmp_path):
     finally:
         server.kill()
         server.wait()
+
+
+def test_a_project_hears_nothing_of_its_dagster_yaml(monkeypatch, caplog):
+    """The command has copied it to where Dagster reads it."""
+    logger = logging.getLogger("dagster")
+    monkeypatch.setattr(logger, "filters", [])
+
+    def warn(module: str) -> None:
+        logger.warning("Found a dagster instance configuration value (dagster.yaml) in the current folder")
+        logger.warning("something else")
+
+    monkeypatch.setattr(dagster_dev, "run_dev_with_webserver", warn)
+    dagster_dev.main()
+    assert caplog.messages == ["something else"]
 
 
 def _answers(port: int) -> bool:
