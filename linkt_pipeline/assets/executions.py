@@ -48,8 +48,8 @@ One partition per entry of tasks.yaml. Select several and launch them as one run
 runs found is then fetched, transformed and published by itself, at no cost.
 """
 _SANDBOX = """\
-**Sandbox mode:** these are the tasks of a stand-in API on this machine, because it was asked for, or there is neither a key
-nor a task in tasks.yaml. Nothing costs anything, all data is made up, and it goes to `{folder}` only.
+**Sandbox mode:** these are the tasks of a stand-in API on this machine, because that was asked for, or there is
+neither a key nor a task in tasks.yaml. Nothing costs anything, all data is made up, and it goes to `{folder}` only.
 
 """
 

@@ -10,7 +10,7 @@ from linkt_pipeline.assets.dagster_internals import run_dev_with_webserver
 
 
 def is_news(record: logging.LogRecord) -> bool:
-    """Whether a person has to know: not that a project's dagster.yaml is not the one in use, for it was copied there."""
+    """Whether a person has to know; not that a project's dagster.yaml isn't the one in use, for it was copied there."""
     return not record.getMessage().startswith("Found a dagster instance configuration value")
 
 
