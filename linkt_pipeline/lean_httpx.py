@@ -1,4 +1,4 @@
-"""httpx as it is without its extra ``cli``, whoever has installed what that needs.
+"""httpx without its extra ``cli``, even where the packages of that extra are installed.
 
 Its command line would bring rich and pygments along, a tenth of a second of each start. To be imported before httpx.
 """

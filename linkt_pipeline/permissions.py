@@ -58,7 +58,7 @@ def secure_folder(root: Path, readers: Readers) -> str | None:
 
 
 def open_files(folder: Path) -> None:
-    """Let whoever may enter ``folder`` read what is in it, whatever the umask was when it was made."""
+    """Let everyone who may enter ``folder`` read its files, whatever the umask was when they were made."""
     for path in folder.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o444)
 

@@ -191,7 +191,7 @@ def names_tasks(file: Path) -> bool:
         lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
     except FileNotFoundError:
         return False
-    except (OSError, ValueError):  # for whoever reads it to complain about
+    except (OSError, ValueError):  # the code that reads the file reports the mistake
         return True
     said = [line for line in lines if line]
     return not said or not all(line.startswith("#") for line in said)  # an empty file is an accident

@@ -113,7 +113,7 @@ class CommonSettings(BaseModel):
 
     Attributes:
         timezone: of whatever belongs to no task.
-        monthly_credit_limit: credits a month of all runs, whoever started them; in months of ``timezone``.
+        monthly_credit_limit: credits a month of all runs, our own and others; in months of ``timezone``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

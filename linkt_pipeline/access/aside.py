@@ -1,4 +1,4 @@
-"""What is kept beside the warehouse, because whoever has it to say has nothing else to write.
+"""Small records beside the warehouse, written by processes that have nothing to write into it.
 
 A look that finds nothing leaves the warehouse as it is: no lock, no new block, nothing for a backup to copy. When it
 was, and how many requests it took, is kept in ``idle.json``, a file of some hundred bytes. Whoever writes the counts of

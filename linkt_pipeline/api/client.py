@@ -59,7 +59,7 @@ class LinktClient:
         max_connections: requests in flight at once.
         retry_for: how long a read keeps trying after its first failure, and the longest pause (ordered by a 429)
             that any request sits out; None = each read is one attempt, and pauses are sat out up to two minutes.
-        on_request: told about every request really attempted.
+        on_request: called for every request that was attempted.
         max_body: largest body read, in bytes, unpacked.
     """
 
@@ -78,7 +78,7 @@ class LinktClient:
         self.base_url = base_url
         self.throttle = throttle or Throttle()
         self._retry_for = retry_for
-        # A longer pause is not slept through in silence: the caller is told, and decides.
+        # A longer pause raises an error instead of a silent sleep, so that the caller decides.
         self._patience = retry_for or DEFAULT_RETRY_FOR
         self._transport = Transport(
             base_url,
@@ -171,7 +171,7 @@ class LinktClient:
         run = await self._get_one(Run, "/v1/run/{run_id}", attempts, run_id=check_id(run_id, kind="run"))
         if not same_id(run.id, run_id):
             raise MalformedBodyError(
-                f"GET /v1/run/{run_id}: the answer speaks of run {run.id!r} instead",
+                f"GET /v1/run/{run_id}: the answer is about run {run.id!r} instead",
                 payload=run.payload,
                 reason="it speaks of another run",
                 field="id",
@@ -345,7 +345,7 @@ def _with_usable_id(execution: Execution, body: bytes) -> Execution:
     else:
         return execution
     raise MalformedBodyError(
-        f"the API started a run and named it badly: {reason}",
+        f"the API started a run and gave it an unusable id: {reason}",
         payload=body.decode("utf-8", "replace"),
         reason=reason,
         field="run_id",

@@ -1,10 +1,10 @@
-"""Everything that can go wrong between here and the Linkt API, as one tree.
+"""The errors of requests to the Linkt API, as one tree.
 
-The tree says what came back. What it means for a start request, which costs money, is decided in
-:mod:`~linkt_pipeline.api.start_reply`.
+The tree says what came back. :mod:`~linkt_pipeline.api.start_reply` decides what it means for a start request, which
+costs money.
 
 No message, attribute or exception chain of these errors holds the API key: they are raised outside of any ``except``
-block, so that no transport error (which may carry request headers) hangs on to them, and every text passes
+block, so that they chain no transport error (which may carry request headers), and every text passes
 :mod:`linkt_pipeline.redaction` first.
 """
 
@@ -17,7 +17,7 @@ from linkt_pipeline.api.json_text import find_id
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.redaction import redact
 
-NAMELESS = "unreadable-"  # begins the name of what can't be read and shows no id
+NAMELESS = "unreadable-"  # prefix of the name of an unreadable body that shows no id
 
 
 class LinktApiError(LinktPipelineError):
@@ -48,7 +48,7 @@ class InvalidIdError(LinktApiError):
 
 
 class RequestNotSentError(LinktApiError):
-    """Nothing reached the server (name not found, connection refused, TLS failed): it may be sent again."""
+    """Nothing reached the server (name not found, connection refused, TLS failed): the request may be sent again."""
 
     retriable: ClassVar[bool] = True
 
@@ -93,7 +93,7 @@ class MalformedBodyError(LinktApiError):
 
     @property
     def object_id(self) -> str | None:
-        """The id that the body seems to be about, as far as can be told."""
+        """The id that the body seems to be about; None if it shows none."""
         return find_id(self.payload)
 
     @property
@@ -117,10 +117,10 @@ class MalformedBodyError(LinktApiError):
 
 
 class BodyTooLargeError(MalformedBodyError):
-    """A 2xx whose body is larger than the limit; ``payload`` holds its first kilobytes. Another read brings no less.
+    """A 2xx whose body is larger than the limit; ``payload`` holds its first kilobytes. Another read would be as large.
 
     Attributes:
-        requests: how many it took to give up a page that was read in parts.
+        requests: how many requests were sent before a page that was read in parts was given up.
     """
 
     requests = 1
@@ -138,7 +138,7 @@ class BodyTooLargeError(MalformedBodyError):
 
 
 class IncompleteListError(LinktApiError):
-    """A list ended before its total, or holds rows that can't be read: what it does not show may exist all the same."""
+    """A list ended before its total, or holds rows that can't be read: an object it does not show may still exist."""
 
 
 class _WaitableError(LinktApiError):
@@ -183,11 +183,11 @@ class ServerError(LinktApiError):
 
 
 class RefusedError(LinktApiError):
-    """A 4xx. As a rule sending the request unchanged gives the same answer.
+    """A 4xx. As a rule the same request gets the same answer.
 
     Attributes:
         by_application: the body is a JSON object, as Linkt's application sends it. A gateway, proxy or load balancer
-            on the way answers with HTML, text or nothing, and does not know what happened behind it.
+            answers with HTML, text or nothing, and does not know what happened behind it.
     """
 
     def __init__(
@@ -221,7 +221,7 @@ class NotFoundError(RefusedError):
 
 
 class ForeignNotFoundError(RefusedError):
-    """404, but not in Linkt's words: a proxy or gateway in between answers for it, so it says nothing about an id."""
+    """404 from a proxy or gateway, not from Linkt, so it says nothing about an id."""
 
 
 class ConflictError(RefusedError):

@@ -27,7 +27,7 @@ def check_id(value: object, *, kind: str) -> str:
     shown = repr(value)
     raise InvalidIdError(
         f"{shown if len(shown) <= 80 else shown[:77] + '...'} is not a Linkt {kind} id "
-        "(24 hexadecimal digits); nothing was asked of the API"
+        "(24 hexadecimal digits); no request was sent"
     )
 
 

@@ -13,14 +13,14 @@ class HasId(Protocol):
 
     @property
     def id(self) -> str:
-        """The id rows are told apart by."""
+        """The id that distinguishes rows."""
         ...
 
 
 R = TypeVar("R", bound=HasId)
 T = TypeVar("T")
 OnMalformed = Callable[[MalformedBodyError], None]
-"""Told about each row of a list that can't be read."""
+"""Called for each row of a list that can't be read."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ async def walk_pages(
 
     Args:
         fetch: gives page n, counted from 1.
-        on_malformed: told about rows that can't be read; by default they are logged. The walk goes on.
+        on_malformed: called for each row that can't be read; by default the row is logged. The walk goes on.
         whole: what the list does not show must not exist.
         first: the page to begin with, where those before it were walked through already.
 
@@ -77,7 +77,7 @@ async def walk_pages(
         if covered or (stuck and (received > 0 or empty_before or page.total is None)):
             listed = max(page.total or 0, len(seen) + len(unread))
             if len(seen) + len(unread) < listed and first == 1:
-                _log.warning("a list ended after %d rows, though the API speaks of %d", len(seen), listed)
+                _log.warning("a list ended after %d rows, but the API gives a total of %d", len(seen), listed)
             if whole and len(seen) < listed:
                 raise IncompleteListError(f"{listed - len(seen)} of the {listed} rows of a list can't be read")
             return

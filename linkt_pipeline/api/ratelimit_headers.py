@@ -35,7 +35,7 @@ class LimitState:
     Attributes:
         limit: requests allowed in the window.
         remaining: requests left in it.
-        reset: seconds until it starts anew.
+        reset: seconds until the next window starts.
         window: its length in seconds, None where the answer does not say.
     """
 

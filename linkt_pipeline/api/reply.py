@@ -27,8 +27,8 @@ from linkt_pipeline.redaction import redact
 _NEXT_STEP: Mapping[type[LinktApiError], str] = {
     AuthenticationError: "Check LINKT_API_KEY: it is wrong, revoked, or belongs to another environment.",
     PermissionDeniedError: "The key is valid but may not do this; ask the organization's admin.",
-    NotFoundError: "It does not exist (any more) in the key's organization.",
-    ForeignNotFoundError: "That is no answer of Linkt's, but of something before it; check LINKT_BASE_URL and proxies.",
+    NotFoundError: "It does not exist in the key's organization; it may have been deleted.",
+    ForeignNotFoundError: "A proxy or gateway answered instead of Linkt; check LINKT_BASE_URL and proxies.",
     RateLimitedError: "Wait, or lower LINKT_REQUESTS_PER_MINUTE.",
     ServiceUnavailableError: "The API is down or overloaded; try again later.",
     ServerError: "The API failed; if this lasts, report it to Linkt with the time and the path.",
@@ -52,7 +52,7 @@ def error_for(method: str, path: str, status: int, headers: Mapping[str, str], b
 
     if status < 200:
         return ReplyLostError(
-            f"{method} {known['path']}: {phrase}, an answer that is none: what comes after it can't be read.",
+            f"{method} {known['path']}: {phrase} is no final answer, and what follows it can't be read.",
             **known,  # type: ignore[arg-type]
         )
     if status < 400:
@@ -72,7 +72,7 @@ def error_for(method: str, path: str, status: int, headers: Mapping[str, str], b
         kind = REFUSALS.get(status, RefusedError)
         if kind is NotFoundError and not by_application:
             kind = ForeignNotFoundError
-    message = f"{method} {known['path']}: {phrase}: {said or 'no explanation was sent'}"
+    message = f"{method} {known['path']}: {phrase}: {said or 'the answer gives no reason'}"
     if kind in _NEXT_STEP:
         message = f"{message.rstrip('.')}. {_NEXT_STEP[kind]}"
     if kind in (RateLimitedError, ServiceUnavailableError):

@@ -33,7 +33,7 @@ def read_may_be_retried(error: LinktApiError) -> bool:
 
 
 def cancel_may_be_retried(error: LinktApiError) -> bool:
-    """Whether a cancel surely did nothing yet and may be sent again."""
+    """Whether a cancel certainly had no effect yet and may be sent again."""
     return isinstance(error, RequestNotSentError | RateLimitedError | ServiceUnavailableError)
 
 

@@ -1,9 +1,9 @@
-"""Did a start request that brought no run id start a run all the same? The one place that decides it.
+"""Decides whether a failed start request may have started a run. No other place decides it.
 
-A start request costs credits and has no idempotency key. So an answer counts as "surely no run" only where nothing can
-have begun: no byte left, or the application itself read the request and refused it before any work. Every other answer
-is unclear, whatever its status promises in theory: behind a gateway that retries, times out or loses its server, each
-of them has come after the run was made. ``docs/guarantees.md`` has the same list for the user.
+A start request costs credits and has no idempotency key. So an answer proves that no run exists only where
+nothing can have begun: no byte left this machine, or the application itself read the request and refused it before any work. Every other
+answer is unclear, whatever its status means in theory. A gateway may retry, time out or lose its server; then each of
+these answers can come after the run was made. ``docs/guarantees.md`` has the same list for the user.
 """
 
 from collections.abc import Mapping
@@ -30,11 +30,11 @@ REFUSALS_BEFORE_WORK: Mapping[int, str] = {
 
 
 class StartReply(Enum):
-    """What a failed start request says about the run it asked for."""
+    """What the failure of a start request says about its run."""
 
     NOT_SENT = "not sent"  # nothing left this machine: it may be sent again
-    REFUSED = "refused"  # read and refused before any work: the same request would be refused again
-    UNCLEAR = "unclear"  # a run may exist: only the list of runs can tell
+    REFUSED = "refused"  # read, and refused before any work: Linkt would refuse the same request again
+    UNCLEAR = "unclear"  # a run may exist: the list of runs decides
 
 
 def read_start_reply(error: LinktApiError) -> StartReply:
@@ -56,12 +56,12 @@ def read_start_reply(error: LinktApiError) -> StartReply:
 
 
 def is_success(error: LinktApiError) -> bool:
-    """Whether the reply was a success all the same, only without a usable run id: a run probably exists."""
+    """Whether the reply was a success without a usable run id: a run probably exists."""
     return error.status is not None and 200 <= error.status < 300
 
 
 def is_worth_repeating(error: LinktApiError) -> bool:
-    """Whether the same start request may succeed later, once it is known that an unclear one left no run."""
+    """Whether the same start request may succeed later, after the list has shown that the unclear one made no run."""
     if isinstance(error, RefusedError):
         return error.retriable
     return not isinstance(error, UnexpectedRedirectError)

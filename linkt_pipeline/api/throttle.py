@@ -232,7 +232,7 @@ class Throttle:
 
 def _paused(seconds: float) -> RateLimitedError:
     return RateLimitedError(
-        f"the Linkt API asked for a pause that lasts another {seconds:.0f} s; nothing was sent. "
+        f"the Linkt API ordered a pause of another {seconds:.0f} s; nothing was sent. "
         "Come back then: everything already landed stays.",
         retry_after=timedelta(seconds=seconds),
     )

@@ -233,7 +233,7 @@ class Transport:
 
     @property
     def clock_offset(self) -> timedelta | None:
-        """How far the server's clock is ahead of ours, by its last answer; None while none has told a time to go by."""
+        """How far the server's clock was ahead of ours at its last answer; None until an answer gives a usable time."""
         if self._dated is None:
             return None
         date, received_at = self._dated

@@ -162,7 +162,7 @@ def _collector(placement: Placement, backend: Backend, mark_of_code: Callable[[]
 
 
 def _find_work(backend: Backend, mark_of_code: Callable[[], str]) -> str | None:
-    """What there is to do. Whatever keeps the look from an answer is met again, and told, by the sync."""
+    """What there is to do. An error of the look is not lost: the sync meets it again and reports it."""
     connect = partial(backend.client, retry_for=PATIENCE, writes=False)
     try:
         return find_work(backend.warehouse, backend.settings.published_dir, mark_of_code, connect)

@@ -40,7 +40,7 @@ _DESCRIPTION = """\
 
 Nothing is bought twice: a run that is still going, from an earlier attempt, another process or a lost reply, is
 adopted instead, and so is one that has ended but whose rows a killed or failed materialization did not get published.
-*Re-execute* repeats what was asked and buys nothing that has completed since; *Materialize* asks anew.
+*Re-execute* repeats what was asked and buys nothing that has completed since; *Materialize* asks a new question.
 Every attempt is a row of `linkt.executions`. *Terminate* in the UI cancels the Linkt run; a process
 that is shut down leaves it running, and the next materialization adopts it.
 
@@ -117,7 +117,7 @@ def build_executions(
         common: what the file says of all of them together.
         table: ``linkt.executions``.
         checks: checks on any table; those on ``linkt.executions`` are run with the asset.
-        observer: told every event besides the log.
+        observer: receives every event, as the log does.
         entries: every name in tasks.yaml; default: those of ``tasks``.
     """
     names = frozenset(tasks if entries is None else entries)
@@ -272,7 +272,7 @@ class _Step:
     async def _settle(self, worker: Worker) -> None:
         async with self.backend.client() as client:
             cancelled = await settle_interrupted(worker, client, self.tasks, by_person=self._terminated_by_person())
-        if cancelled:  # otherwise Dagster's own retry of an interrupted run would buy anew what was just cancelled
+        if cancelled:  # otherwise Dagster's retry of an interrupted run would buy again what was just cancelled
             self.context.instance.add_run_tags(self.context.run.run_id, {_MAX_RETRIES_TAG: "0"})
 
     def _terminated_by_person(self) -> bool:

@@ -28,7 +28,7 @@ def build_housekeeping(retention: Retention) -> dg.Definitions:
 
     @dg.op(name=retention.placement.op("delete_runs"))
     def delete(context: dg.OpExecutionContext) -> None:
-        """Deletes the runs, and gives the space back that is not used any more."""
+        """Deletes the runs, and gives the unused space back to the disk."""
         repository = context.run.tags.get(REPOSITORY_TAG)
         old = retention.find(context.instance, datetime.now(UTC), repository=repository)
         _delete(context.instance, [*old, *_predecessors(context.instance, context.run, repository)], going=1)

@@ -16,7 +16,7 @@ from linkt_pipeline.assets.dagster_internals import SqliteFiles
 
 _UNFINISHED_AFTER = 24 * 3600  # seconds; a run's file is younger than its row for a moment
 _WORTH_IT = 1_000_000  # bytes
-_PATIENCE = 1.0  # seconds; whoever uses a file has precedence
+_PATIENCE = 1.0  # seconds; a process that uses a file has precedence
 
 
 def delete_files(instance: dg.DagsterInstance, run_id: str) -> None:
@@ -30,7 +30,7 @@ def delete_files(instance: dg.DagsterInstance, run_id: str) -> None:
 
 
 def finish_deletions(instance: dg.DagsterInstance) -> None:
-    """Remove files of runs whose deletion was cut short, or that a look at a deleted run has made anew."""
+    """Remove files of runs whose deletion was interrupted, or that Dagster made again for a look at such a run."""
     files = SqliteFiles(instance)
     before = time.time() - _UNFINISHED_AFTER
     for run_id in files.runs_with_a_file():

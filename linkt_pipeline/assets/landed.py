@@ -106,7 +106,7 @@ def build_landed_assets(
         sources: the tables of schema ``linkt``.
         checks: checks on any table; those on these tables are run with their assets.
         record_settings: brings up to date what is kept of tasks.yaml.
-        observer: told the progress of fetching.
+        observer: receives the progress of fetching.
     """
     return [
         _runs(placement, backend, sources, checks),

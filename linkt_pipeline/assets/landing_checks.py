@@ -7,7 +7,7 @@ from linkt_pipeline.tasks import TaskSpec
 from linkt_pipeline.transform import Check, ModelKey, Severity
 from linkt_pipeline.warehouse import checks
 
-# Tables that are no assets, with the asset whose step keeps their books.
+# Tables that are no assets, with the asset whose step writes them.
 _SHOWN_WITH = {"undelivered": "executions", "rejects": "run_resources", "api_usage": "runs"}
 
 

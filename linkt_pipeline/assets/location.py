@@ -38,7 +38,7 @@ def build_location(
     Args:
         settings: the environment.
         tasks: the entries of tasks.yaml.
-        observer: told what happens besides Dagster's log, such as the command's live display.
+        observer: receives what happens, as Dagster's log does; such as the command's live display.
         entries: every name in tasks.yaml, where ``tasks`` are only some of them.
     """
 
@@ -92,7 +92,7 @@ def build_deployment(
         common: what tasks.yaml says of all tasks together.
         automation: what happens by itself.
         shared: others may have definitions in the code location.
-        observer: told what happens besides Dagster's log.
+        observer: receives what happens, as Dagster's log does.
         entries: every name in tasks.yaml, where ``tasks`` are only some of them.
     """
     settings = backend.settings

@@ -71,7 +71,7 @@ LARGEST_TEXT = 256 * 2**10
 def bounded(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Metadata of a materialization or check, with every text cut that is too long to be kept for ever.
 
-    All that assets hand to Dagster about data passes here: how long a text gets is up to whoever wrote the data.
+    Every text about data that an asset hands to Dagster passes here, because the author of the data decides its length.
     """
     return {name: _bounded_value(value) for name, value in metadata.items()}
 

@@ -55,7 +55,7 @@ class ModelsConfig(dg.Config):
     """How to build the SQL models."""
 
     full_refresh: bool = Field(
-        default=False, description="Compute every table anew, whether or not anything it is made of has changed."
+        default=False, description="Compute every table, even if none of its inputs has changed."
     )
 
 
@@ -115,8 +115,8 @@ def build_models_asset(placement: Placement, backend: Backend, project: Project,
         yield from found
         yield from quarantine_check_results(placement, context, graph)
         if failed:
-            told = "\n".join(f"{key}: {reason}" for key, reason in failed.items())
-            raise dg.Failure(description=told, allow_retries=False)
+            text = "\n".join(f"{key}: {reason}" for key, reason in failed.items())
+            raise dg.Failure(description=text, allow_retries=False)
         # Seeds are made current with the first model that reads them.
         if not project.problems and all(
             model in wanted or model.schema == SEEDS_FOLDER for model in graph.models.values()
@@ -153,7 +153,7 @@ def check_models(
     """
     found = []
     with store.read() as con:
-        # Views show rows that were landed after their build, and the books don't know of them.
+        # A view shows rows that were landed after its build, and the records of builds do not count these.
         seen = last_change(con)
         states = states_of_rows(con, project.graph, built) if seen == change else {}
         verdicts = Verdicts({} if in_full else read_verdicts(con), states, built)
@@ -243,8 +243,8 @@ def _build_all(
                 continue
             built[model.key] = result
             if result.written:  # every line of the log is a row that Dagster commits on its own
-                told = f"{result.rows} rows, {result.written} written, {result.seconds:.2f} s"
-                context.log.info(f"{model.key}: {result.mode}, {told}")
+                text = f"{result.rows} rows, {result.written} written, {result.seconds:.2f} s"
+                context.log.info(f"{model.key}: {result.mode}, {text}")
             lineage = _lineage_metadata(placement, lineages.lineage(model))
             yield dg.MaterializeResult(
                 asset_key=placement.asset_key(model.key),

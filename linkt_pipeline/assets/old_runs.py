@@ -1,4 +1,4 @@
-"""Dagster runs that nobody needs any more, and how they are deleted.
+"""Dagster runs that nobody needs, and how they are deleted.
 
 Through Dagster's public interface, so that any storage will do. Where Dagster keeps its SQLite files, what that
 interface leaves behind goes too: see ``instance_files``.
@@ -88,7 +88,7 @@ class Retention:
         return run.asset_selection <= ours if self.shared else not ours.isdisjoint(run.asset_selection)
 
     def is_free(self, run: dg.DagsterRun) -> bool:
-        """Whether the paid asset had surely no part in a run."""
+        """Whether a run certainly did not execute the paid asset."""
         if not run.asset_selection:  # None, or empty where a command made the run: all assets of the job
             return run.job_name in map(self.placement.name, _FREE_JOBS)
         return self.placement.executions not in run.asset_selection

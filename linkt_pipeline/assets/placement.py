@@ -27,7 +27,7 @@ class Placement:
 
     Args:
         key_prefix: put before every asset key and, joined with ``_``, before every name: of jobs, schedules, sensors,
-            ops and the pool. Asset checks are told apart by their assets.
+            ops and the pool. The assets distinguish asset checks.
         group_prefix: put before every group.
         owners: of every asset, as Dagster writes them: an e-mail address or ``team:NAME``.
         condition: when free assets are materialized by themselves; None for never.

@@ -18,7 +18,7 @@ REFRESH_ENTITIES = "refresh_entities"
 
 
 def refresh(context: dg.AssetExecutionContext | dg.OpExecutionContext, backend: Backend) -> Refreshed:
-    """One refresh with half of the day's requests at most; told in the log of the step."""
+    """One refresh with half of the day's requests at most; the log of the step reports it."""
 
     async def work() -> Refreshed:
         async with backend.client(leaves_half=True) as client:
@@ -65,7 +65,7 @@ def build_refresh_schedule(placement: Placement, backend: Backend, timezone: str
         try:
             with backend.warehouse.read() as con:
                 is_known = bool(known_icp_ids(con))
-        except LinktPipelineError as error:  # told as an error where it has not gone away until the run
+        except LinktPipelineError as error:  # the run reports it, if it still occurs then
             is_known = backend.warehouse.exists
             context.log.warning(str(error))
         return dg.RunRequest() if is_known else dg.SkipReason("nothing is known yet that could be read again")

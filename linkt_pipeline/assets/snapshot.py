@@ -107,7 +107,7 @@ def build_snapshot(
             ),
         )
         if not published.stale and not _has_failed(context):
-            # The last deed of a sync.
+            # The last act of a sync.
             all_is_published(store, context.run.run_id, published.as_of, mark_of_publication(published_dir))
 
     return snapshot
@@ -132,8 +132,8 @@ def _require_checked(checks: Collection[Check], con: duckdb.DuckDBPyConnection) 
             else:
                 failed += [f"{check.model}: {check.name}: {offending} offending rows"] if offending else []
     if failed:
-        told = "\n".join(failed)
-        raise SnapshotError(f"check failed on what was landed meanwhile, so nothing was published: {told}")
+        reasons = "\n".join(failed)
+        raise SnapshotError(f"check failed on rows that were landed meanwhile, so nothing was published: {reasons}")
 
 
 def _drop_retired(store: Warehouse, graph: ModelGraph) -> None:

@@ -107,5 +107,5 @@ def _expression(name: str, data_type: str) -> str:
 
 
 def _restricted(stored: Any, recomputed: Mapping[str, Any]) -> Any:
-    """Of all other fields those that are surely in no column of their own."""
+    """Of all other fields, those that certainly have no column of their own."""
     return {name: stored[name] for name in stored.keys() & recomputed.keys()} if isinstance(stored, dict) else stored

@@ -39,7 +39,7 @@ def field(data: Mapping[str, Any], name: str, meant: Iterable[str], read: Callab
 
 
 def others(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of the fields that surely are in no column of their own."""
+    """The values of the fields that certainly have no column of their own."""
     return {
         name: value_of(attribute)
         for name, attribute in data.items()

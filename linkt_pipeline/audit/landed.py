@@ -1,4 +1,4 @@
-"""Reads what was landed: payloads and the books beside them, in pieces that fit into memory."""
+"""Reads landed payloads and the pipeline's records beside them, in pieces that fit into memory."""
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence

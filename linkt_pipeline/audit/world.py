@@ -183,7 +183,7 @@ class World:
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def task_of(self, run: RunFacts) -> str:
-        """What a run's task is called; the kind of task, told apart from a task of that name, for a run of none."""
+        """The name of a run's task. For a run without a task: the kind of task, in a form that no task name has."""
         if run.task_id is not None:
             return self.task_names[run.task_id]
         if run.task_type is None:

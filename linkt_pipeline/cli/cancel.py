@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @click.command("cancel")
 @click.argument("run_id")
 def cancel(run_id: str) -> None:
-    """Cancel a Linkt run. What it found and spent until then is landed by whoever waits for it, or by `sync`.
+    """Cancel a Linkt run. The process that waits for it, or `sync`, lands what it found and spent.
 
     A run that has ended and can't be landed is given up: its task may start another one.
 

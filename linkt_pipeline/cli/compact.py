@@ -8,7 +8,7 @@ from linkt_pipeline.cli.output import echo, file_size
 
 @click.command("compact")
 def compact() -> None:
-    """Write the warehouse anew without the space of deleted rows, and show its size before and after.
+    """Write the warehouse into a new file without the space of deleted rows, and show its size before and after.
 
     Readers go on meanwhile, writers wait. Nothing is lost by an interrupt, a kill or a full disk: until the new file is
     complete, the old one is in place. It needs room for both.

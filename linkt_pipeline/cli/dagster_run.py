@@ -120,8 +120,8 @@ def run_job(
         settings: the environment.
         tasks: the partitions of this run's paid asset, and no others.
         job_name: ``execute_and_publish`` or ``sync_and_publish``.
-        observer: told what happens to Linkt runs and fetches.
-        on_step: told when a step of the Dagster run starts and ends.
+        observer: receives what happens to Linkt runs and fetches.
+        on_step: called when a step of the Dagster run starts and ends.
         partitions: the job has partitions; all of ``tasks`` are executed.
         run_config: of the job's ops.
         entries: every name in tasks.yaml; default: those of ``tasks``.

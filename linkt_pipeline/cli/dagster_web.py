@@ -188,10 +188,10 @@ class DagsterWeb:
         answer = self._ask(_LAUNCH, params=params)["launchPipelineExecution"]
         if answer["__typename"] == "LaunchRunSuccess":
             return str(answer["run"]["runId"])
-        told = answer.get("message") or "; ".join(error["message"] for error in answer.get("errors", ()))
+        reason = answer.get("message") or "; ".join(error["message"] for error in answer.get("errors", ()))
         raise NoDeploymentError(
             f"Dagster at {self.url} did not launch job {job.name} of code location {job.location}: "
-            f"{told or answer['__typename']}"
+            f"{reason or answer['__typename']}"
         )
 
     def read_log(self, run_id: str, cursor: str | None) -> LogPage:

@@ -156,7 +156,7 @@ class Deployment:
         """Read what the warehouse knows again, without a Dagster run; see :mod:`linkt_pipeline.collection.refresh`.
 
         Args:
-            log: told what there is to say, line by line.
+            log: called with each line of text.
         """
         from linkt_pipeline.api import DEFAULT_RETRY_FOR
         from linkt_pipeline.collection.refresh import refresh_entities

@@ -70,7 +70,7 @@ def execute_elsewhere(deployment: Deployment, tasks: Mapping[str, TaskSpec], *, 
 
     Raises:
         NoDeploymentError: it can't take a run; nothing was launched.
-        HandOverError: it can't be followed any more; what was launched goes on.
+        HandOverError: the run can no longer be followed; it goes on.
         StoppedFollowing: Ctrl-C; what was launched goes on.
         PaidButUnfinishedError: runs ended that are paid, and a free step after them failed.
     """

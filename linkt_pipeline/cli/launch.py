@@ -26,7 +26,7 @@ from linkt_pipeline.cli.dagster_web import DagsterWeb, Found, RemoteJob, SilentS
 from linkt_pipeline.cli.errors import HandOverError, NoDeploymentError, StoppedFollowing
 from linkt_pipeline.cli.output import echo
 from linkt_pipeline.cli.progress import Progress
-from linkt_pipeline.cli.told_progress import tell
+from linkt_pipeline.cli.logged_progress import tell
 from linkt_pipeline.settings import Settings
 
 _ENDED = frozenset({"SUCCESS", "FAILURE", "CANCELED"})
@@ -44,7 +44,7 @@ class _Followed:
     cursor: str | None = None
     status: str = ""
     since: float = field(default_factory=time.monotonic)
-    told_queued: bool = False
+    reported_queued: bool = False
     failures: list[StepFailure] = field(default_factory=list)
     failed_checks: list[FailedCheck] = field(default_factory=list)
 
@@ -143,7 +143,7 @@ class RemoteDeployment:
 
         Raises:
             StoppedFollowing: Ctrl-C; the run goes on.
-            HandOverError: the web server does not answer any more, or the queue's daemon is gone; the run goes on.
+            HandOverError: the web server no longer answers, or the queue's daemon is gone; the run goes on.
         """
         run = _Followed(run_id)
         goes_on = f"Dagster run {run_id} goes on in the deployment"
@@ -172,8 +172,8 @@ class RemoteDeployment:
             # The end is believed when nothing is left to read: status and log come from two tables.
             if not page.has_more and not (page.events and page.status in _ENDED):
                 break
-        if run.status == "QUEUED" and not run.told_queued and time.monotonic() - run.since > _QUEUED_SECONDS:
-            run.told_queued = True
+        if run.status == "QUEUED" and not run.reported_queued and time.monotonic() - run.since > _QUEUED_SECONDS:
+            run.reported_queued = True
             if self._web.look_around().takes_no_run:
                 raise HandOverError(
                     f"run {run.run_id} waits in the queue of Dagster at {self._web.url}, and the daemon that would "
@@ -211,8 +211,8 @@ class RemoteDeployment:
 
 
 def _failure(step: str, event: Mapping[str, Any]) -> StepFailure:
-    if told := (event.get("failureMetadata") or {}).get("description"):
-        return StepFailure(step, told, "Failure")
+    if text := (event.get("failureMetadata") or {}).get("description"):
+        return StepFailure(step, text, "Failure")
     error = event.get("error") or {"message": event["message"], "className": None}
     chain = [error, *error.get("causes", ())]
     # Ours says what to do; what it was raised from does not.

@@ -141,8 +141,8 @@ def _end_interrupted(error: BaseException | None = None) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is heard; a further one would only break the way out
     from linkt_pipeline.cli.errors import StoppedFollowing
 
-    told = next((str(found) for found in (error, error and error.__cause__) if isinstance(found, StoppedFollowing)), "")
-    echo(told or _INTERRUPTED_TEXT, err=True)
+    text = next((str(found) for found in (error, error and error.__cause__) if isinstance(found, StoppedFollowing)), "")
+    echo(text or _INTERRUPTED_TEXT, err=True)
     return INTERRUPTED
 
 

@@ -37,7 +37,7 @@ STEPS = {
 
 
 class Progress(Observer, Protocol):
-    """An observer that is told of the Dagster run's steps as well."""
+    """An observer that receives the steps of the Dagster run too."""
 
     def on_step(self, step: str, started: bool) -> None:
         """A step of the Dagster run started or ended."""

@@ -40,7 +40,7 @@ def queue(run_id: str, state: str | None, limit: int, offset: int) -> None:
     run, found = deployment.ask_api(ask)
     echo(f"run {run.id}: {run.raw_status}")
     if not found.queue_data_available:
-        echo(found.queue_data_message or "Linkt keeps no queue for this run (any more)")
+        echo(found.queue_data_message or "Linkt has no queue of this run; it deletes old queues")
         return
     echo(", ".join(f"{count} {name}" for name, count in found.state_counts.items()) or "nothing queued yet")
     if found.entities:

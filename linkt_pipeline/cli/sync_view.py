@@ -21,8 +21,8 @@ def print_sync(result: JobResult, resources: Mapping[str, Settlement]) -> None:
         resources: named ids by resource type and state, as they are now.
     """
     echo()
-    for name, told in _lines(result.materialized, resources):
-        echo(f"{name:<15}{told}")
+    for name, text in _lines(result.materialized, resources):
+        echo(f"{name:<15}{text}")
 
 
 def _lines(

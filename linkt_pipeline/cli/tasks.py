@@ -49,7 +49,7 @@ def tasks(ctx: click.Context) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="File to write; default LINKT_TASKS_FILE (tasks.yaml). '-' shows what would be added.",
 )
-@click.option("--force", is_flag=True, help="Write the file anew instead of adding to it: drops what it holds.")
+@click.option("--force", is_flag=True, help="Replace the file instead of adding to it: drops its entries.")
 def pull(output: Path | None, force: bool) -> None:
     """Write tasks.yaml from the API: one entry per Linkt task, named after it.
 
@@ -86,7 +86,7 @@ def pull(output: Path | None, force: bool) -> None:
     for key, task in added.items():
         echo(f"added {key}: {task.name or '(no name)'} ({task.id}, {task.flow_name or 'unknown type'})")
     for key in gone:
-        echo(f"warning: {key} is in {output}, but Linkt has no such task (any more); it was left as it is", err=True)
+        echo(f"warning: {key} is in {output}, but Linkt has no such task; the entry was left as it is", err=True)
     echo(f"{output}: {len(added)} added, {len(found) - len(added)} were there already")
     if added:
         echo(f"next: linkt-pipeline run {next(iter(added))}   (costs credits)")

@@ -42,7 +42,7 @@ def ui(port: int | None) -> int:
       linkt-pipeline ui --port 8080
     """  # noqa: D301
     deployment = Deployment.from_environment()
-    _ = deployment.tasks  # a mistake in tasks.yaml is told here, rather than by a code location that won't load
+    _ = deployment.tasks  # reports a mistake in tasks.yaml here, before a code location that fails to load would
 
     from linkt_pipeline.cli.instance import prepare_instance
 

@@ -1,7 +1,7 @@
 """Is there anything to do? What the command and the sensor ask before they start a Dagster run.
 
 Cheap: without Dagster, polars or a SQL parser, and with one request where nothing goes on in Linkt. Nothing is done
-here. The answer is "nothing" only where everything says so; whatever can't be told is left to the sync itself, which
+here. The answer is "nothing" only where every source says so; an unclear case is left to the sync itself, which
 knows how to wait and what to say.
 """
 
@@ -34,10 +34,10 @@ def find_work(
         warehouse: the deployment's.
         published_dir: folder of its published files.
         mark_of_code: gives the mark of the code as it is now.
-        connect: gives a client; called only when the warehouse's own books leave nothing to do.
+        connect: gives a client; called only when the warehouse itself shows nothing to do.
 
     Raises:
-        WarehouseError: its books can't be read.
+        WarehouseError: the warehouse can't be read.
     """
     now = datetime.now(UTC)
     if left := find_unfinished(warehouse, published_dir, code=mark_of_code(), now=now):
@@ -45,7 +45,7 @@ def find_work(
     try:
         news = asyncio.run(_look(warehouse, connect))
     except (LinktPipelineError, TimeoutError) as error:
-        return f"it can't be told whether Linkt has any news: {error or 'no answer in time'}"
+        return f"whether Linkt has news is unknown: {error or 'no answer in time'}"
     if news is None:
         Aside(warehouse).note_look(now)
     return news

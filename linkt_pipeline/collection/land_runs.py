@@ -1,4 +1,4 @@
-"""Land terminal runs, whoever started them: their row, their credits and the ids they name."""
+"""Land terminal runs, our own and others: their row, their credits and the ids they name."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -24,8 +24,8 @@ from linkt_pipeline.warehouse.queries import landed_run_payload
 def land_runs(warehouse: Warehouse, seen: Sequence[SeenRun]) -> frozenset[str]:
     """Land terminal runs, however they were started, in one transaction.
 
-    An execution of ours that no living process waits for any more is closed with its run. The next start of its task
-    is handed the outcome; unless somebody cancelled the run, who knows it and wants a new one then.
+    If no living process waits for the run of one of our executions, the execution is closed with the run. The next start
+    of its task gets the outcome. A cancelled run is excepted: the person who cancelled it wants a new run then.
 
     Returns:
         The runs that DuckDB can't store: they are kept as rejects, and an execution of theirs stays open.

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from linkt_pipeline.collection.organization import Organization
 from linkt_pipeline.collection.resources import Resource
-from linkt_pipeline.collection.switch_interval import quick_turns
+from linkt_pipeline.collection.switch_interval import short_switch_interval
 from linkt_pipeline.collection.verdicts import Batch, Verdict
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.warehouse.file import Warehouse
@@ -212,7 +212,7 @@ async def landing(
     lander = Lander(warehouse, resource, organization, limits=limits, progress=progress)
     failure: LinktPipelineError | None = None
     try:
-        with lander._thread, quick_turns():
+        with lander._thread, short_switch_interval():
             async with asyncio.TaskGroup() as side_by_side:
                 lander._at_work = side_by_side.create_task(lander._land_batches())
                 try:

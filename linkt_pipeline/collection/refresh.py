@@ -91,9 +91,9 @@ class Refreshed:
     @property
     def warnings(self) -> list[str]:
         """What a person should know, one line each."""
-        told = [f"not refreshed: {failure}" for failure in self.failures]
-        told += [f"can't be read for now: {failure}" for failure in self.fetched.failures]
-        return [*told, f"the refresh goes on next time: {self.stopped}"] if self.stopped else told
+        lines = [f"not refreshed: {failure}" for failure in self.failures]
+        lines += [f"can't be read for now: {failure}" for failure in self.fetched.failures]
+        return [*lines, f"the refresh goes on next time: {self.stopped}"] if self.stopped else lines
 
 
 async def refresh_entities(
@@ -114,7 +114,7 @@ async def refresh_entities(
     Args:
         client: the API.
         warehouse: what is known; receives the rows.
-        log: told one line for each ICP about which there is something to say.
+        log: called with one line for each ICP that has something to report.
         progress: called after every landed batch.
         concurrency: single reads in flight.
 
@@ -281,7 +281,7 @@ class _Refresh:
                     continue
                 await self.lander.take([self.lander.resource.row(entity, icp.asked_at)])
         except NotFoundError:  # the ICP was deleted; by id, each of its entities gets a verdict of its own
-            self.log(f"Linkt has no list of ICP {icp.icp_id} any more")
+            self.log(f"Linkt no longer has a list of ICP {icp.icp_id}")
         except AuthenticationError:
             raise
         except (MalformedBodyError, ServerError, ReplyLostError, RefusedError, UnexpectedRedirectError) as error:

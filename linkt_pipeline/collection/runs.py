@@ -40,7 +40,7 @@ class Collected:
     """What one collection did.
 
     Attributes:
-        landed: runs landed or landed anew because they changed.
+        landed: runs that were landed, or landed again because they changed.
         unfinished: runs that are not terminal yet, or can't be read for now; the next collection looks at them again.
         gone: remembered runs that Linkt no longer knows.
         rejected: runs that can't be used, kept as rejects with what arrived and the reason.
@@ -89,7 +89,7 @@ async def collect_runs(
         since: go back to runs updated since this moment, or to where the last collection stopped if that is longer
             ago; default: where the last collection stopped, or 30 days on the first one.
         retry_rejected: ask again for runs that were rejected before.
-        log: told one line per batch.
+        log: called with one line per batch.
 
     Raises:
         OtherOrganizationError: the key shows nothing of what the warehouse knows; nothing is forgotten or landed.

@@ -18,8 +18,8 @@ _usual = 0.0
 
 
 @contextmanager
-def quick_turns() -> Iterator[None]:
-    """A short switch interval for the whole process; the usual one is back when nobody needs it any more."""
+def short_switch_interval() -> Iterator[None]:
+    """A short switch interval for the whole process; the last block that ends restores the usual one."""
     global _in_use, _usual
     with _guard:
         if not _in_use:

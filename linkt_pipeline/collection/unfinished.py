@@ -1,4 +1,4 @@
-"""What is left to be done, by the books of the warehouse alone.
+"""What is left to do, as the warehouse alone shows it.
 
 The first half of the question whether a sync has anything to do; the other half is Linkt's to answer
 (:mod:`linkt_pipeline.collection.news`). When in doubt there is something: a sync that finds nothing costs seconds, a
@@ -28,7 +28,7 @@ def find_unfinished(warehouse: Warehouse, published_dir: Path, *, code: str, now
     A warehouse of an older version is brought up to date, as by any other reader.
 
     Args:
-        warehouse: whose books are read; it is not made if there is none.
+        warehouse: is read; it is not made if there is none.
         published_dir: folder of the published files.
         code: the mark of the code now.
         now: the present.
@@ -113,7 +113,7 @@ def _taken_away(con: duckdb.DuckDBPyConnection) -> str | None:
         where built_at is not null order by model limit 1
         """
     ).fetchone()
-    return f"{found[0]} is not there any more" if found else None
+    return f"{found[0]} no longer exists" if found else None
 
 
 _BOOKS: tuple[Callable[[duckdb.DuckDBPyConnection], str | None], ...] = (

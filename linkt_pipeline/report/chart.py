@@ -31,7 +31,7 @@ class BarChart:
         unit: of the values, in the plural ("credits", "minutes").
         heading: what a category is ("Week of", "Run").
         categories: labels, in reading order.
-        series: at most eight, so that colours can be told apart.
+        series: at most eight, so that a reader can distinguish their colours.
         horizontal: bars from left to right, for long labels.
         stacked: series on top of each other; else side by side.
     """

@@ -74,7 +74,7 @@ class RequestLog:
         return dict(totals)
 
     def clear(self) -> None:
-        """Start counting anew."""
+        """Reset the counts."""
         with self._lock:
             self._entries.clear()
             self._counts.clear()

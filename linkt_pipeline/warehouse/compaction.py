@@ -41,7 +41,7 @@ class Compaction:
 
 
 def compact(warehouse: Warehouse) -> Compaction:
-    """Write the warehouse anew without the space of deleted rows. Every table, view, description and row stays.
+    """Write the warehouse into a new, smaller file. Every table, view, description and row stays.
 
     Raises:
         WarehouseMissingError: there is no warehouse yet.

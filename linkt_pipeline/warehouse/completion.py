@@ -1,7 +1,7 @@
 """The record of the last sync: how far it came, and what it was about.
 
 A sync that begins replaces the record; the step that builds all models and the one that publishes add to it what they
-have done, each as its last deed. So only a sync that came to its end leaves a whole record, and whatever kills one
+have done, each as its last act. So only a sync that reached its end leaves a whole record, and whatever kills one
 leaves a part. Of two syncs at once, the one that began last has the record.
 """
 

@@ -1,4 +1,4 @@
-"""What runs spent in a month: read by the credit limit, by ``status`` and by whoever warns of either.
+"""What runs spent in a month, for the credit limit, ``status`` and the warnings about both.
 
 What a run cost, when, and for which task is decided in one place, the view ``linkt.run_costs``.
 

@@ -54,7 +54,7 @@ def opening_error(error: Exception, path: Path, waited_seconds: float) -> Wareho
         return NotAWarehouseError(
             f"{path} is not a DuckDB database, or a damaged one ({_first_line(text)}); nothing was changed. Put a "
             "backup in its place (published/warehouse.duckdb beside it is a whole copy), or set LINKT_DATA_DIR to "
-            "another folder for a new warehouse, which knows nothing of the runs bought so far"
+            "another folder for a new warehouse, which does not know the runs bought so far"
         )
     return unwritable_error(error, path)
 

@@ -129,7 +129,7 @@ class Engine:
             self.stop()  # which removes it
 
     def stop(self) -> None:
-        """Close everything, whatever state it is in; the next :meth:`attach` starts a DuckDB anew."""
+        """Close everything, whatever state it is in; the next :meth:`attach` starts a new DuckDB."""
         running, self._duckdb, self._settings = self._duckdb, None, ""
         if running is not None:
             running.close()

@@ -56,7 +56,7 @@ class SnapshotMissingError(WarehouseError):
     def __init__(self, snapshot: Path) -> None:
         super().__init__(
             f"nothing is published yet: {snapshot} does not exist. `linkt-pipeline run TASK` or `linkt-pipeline sync` "
-            "makes it, `linkt-pipeline demo` one of made-up data"
+            "publishes one, `linkt-pipeline demo` one of made-up data"
         )
 
 

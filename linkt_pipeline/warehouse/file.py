@@ -46,7 +46,7 @@ class _Turn:
     """Whose turn it is to open one file in this process; remembers the thread to tell a deadlock from a queue.
 
     Attributes:
-        engine: what the file was opened with last, for whoever has the turn.
+        engine: the engine that opened the file last; only the thread that has the turn may use it.
     """
 
     def __init__(self) -> None:
@@ -139,7 +139,7 @@ class Warehouse:
 
         Args:
             threads: of DuckDB; one is the cheapest for thousands of rows (half the CPU time of two), and leaves the
-                other cores to whoever fetches the next ones. Default: as many as there are, four at most.
+                other cores to the readers of the next rows. Default: as many as there are, four at most.
             news: what is written is to be built into the models and published. Only bookkeeping that no model reads
                 is none; by default it is, because news that nobody marks as such might never be published.
 
@@ -192,7 +192,7 @@ class Warehouse:
         return self.path.exists() or has_old_name(self.path)
 
     def _take_new_name(self) -> None:
-        """Rename the file of an older version; only for whoever has the turn."""
+        """Rename the file of an older version. The caller must have the turn."""
         if has_old_name(self.path):
             started = time.monotonic()
             try:
@@ -295,7 +295,7 @@ class Warehouse:
     def _attached(
         self, *, read_only: bool, threads: int | None = None, settings: str = _FOR_ONE_TRANSACTION
     ) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The file as it is; only for whoever has the turn."""
+        """The file as it is. The caller must have the turn."""
         engine = _turn_for(self.path).engine_for(self.path, self._memory_limit)
         con = self._attach(engine, read_only, threads, settings)
         try:

@@ -84,7 +84,7 @@ class Replacement:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what a killed process had prepared for this place; only for whoever keeps all others out."""
+    """Remove what a killed process had prepared for this place. The caller must hold the lock that keeps others out."""
     workspace = _workspace(path)
     if workspace.exists():
         shutil.rmtree(workspace, ignore_errors=True)  # else the next one does

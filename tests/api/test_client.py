@@ -334,7 +334,7 @@ async def _remember(sent, request):
         (b'{"detail": {"message": "nested"}}', "nested"),
         (b"Internal Server Error", "Internal Server Error"),
         (b"<html><head><title>502</title></head><body><h1>Bad &amp; gone</h1></body></html>", "Bad & gone"),
-        (b"", "no explanation was sent"),
+        (b"", "the answer gives no reason"),
         (b'{"unknown": 1}', '{"unknown": 1}'),
         (b"\xff\xfe", "\ufffd"),
     ],

@@ -130,7 +130,7 @@ def test_snapshot_that_is_damaged(live, arguments, damage):
     )
     message = refused(live, *arguments)
     assert str(snapshot) in message
-    assert "`linkt-pipeline sync` builds all models and publishes it anew" in message
+    assert "`linkt-pipeline sync` builds all models and publishes a new one" in message
     assert "LINKT_DATA_DIR" not in message
 
 

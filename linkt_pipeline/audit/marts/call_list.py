@@ -40,12 +40,12 @@ def _rows(world: World, ids: Collection[str]) -> Iterator[dict[str, Any]]:
     first = sorted(_place(row, ends[1], latest=True) for row, ends in listed)
     last = sorted(_place(row, ends[0], latest=False) for row, ends in listed if ends[0] >= least)
     for row, ends in listed:
-        # Surely before it: their last possible place is. Possibly before it: their first one is.
-        surely = bisect_left(last, _place(row, ends[1], latest=True))
+        # Certainly before the row: rows whose last possible place is. Possibly before it: rows whose first one is.
+        certainly = bisect_left(last, _place(row, ends[1], latest=True))
         possibly = bisect_left(first, _place(row, ends[0], latest=False)) - (ends[0] != ends[1])
-        if surely >= most:
+        if certainly >= most:
             continue
-        row["rank"] = surely + 1 if surely == possibly else UNSURE
+        row["rank"] = certainly + 1 if certainly == possibly else UNSURE
         yield row if ends[0] >= least and possibly < most else {**row, "is_row": UNSURE}
 
 

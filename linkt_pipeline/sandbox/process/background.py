@@ -1,4 +1,4 @@
-"""One sandbox per folder in the background, for whoever needs it first: ``dagster dev``, the UI, the command."""
+"""One sandbox per folder in the background; its first user starts it: ``dagster dev``, the UI, the command."""
 
 import fcntl
 import http.client

@@ -39,7 +39,7 @@ def serve(
         port: 0 picks a free one.
         state_dir: where the world is kept and the address is written; None keeps the world in memory.
         idle_minutes: stop after so long without a request.
-        announce: told once, in a few lines, how to use the sandbox.
+        announce: called once, with a few lines on how to use the sandbox.
         **options: as :func:`linkt_pipeline.sandbox.http.app.create_app` takes them.
 
     Raises:
@@ -120,7 +120,7 @@ def _locked(lock: IO[str]) -> bool:
 
 
 def _stop_when_of_no_use(server: uvicorn.Server, world: World, state_dir: Path | None, idle_seconds: float) -> None:
-    """Stop a server that nobody asked anything for long, or whose folder was deleted and so can't be found any more."""
+    """Stop a server that had no request for long, or whose folder was deleted, so that nobody can find it."""
     while time.time() < world.requests.last_at + idle_seconds:
         if state_dir is not None and not (state_dir / ADDRESS_FILE).exists():
             break

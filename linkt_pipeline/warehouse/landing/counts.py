@@ -13,9 +13,9 @@ class LandingCounts:
         unchanged: ids of which nothing had to be written.
         versions: rows appended to the history; entities only.
         rejected: ids that DuckDB can't store (their payload is no JSON it accepts), or malformed ids a run names.
-        deleted: entities that Linkt does not know any more, marked as such.
+        deleted: entities that Linkt no longer knows, marked as such.
         restored: entities that were deleted in Linkt and are there again.
-        settled: rows of the books about ids that are others now.
+        settled: rows of ``linkt.run_resources`` whose state has changed.
         unstorable: of runs and reference data, the ids that DuckDB can't store; the others of the batch landed.
     """
 

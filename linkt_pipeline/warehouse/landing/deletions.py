@@ -12,8 +12,8 @@ from linkt_pipeline.warehouse.schemas import ENTITIES_FRAME, UTC
 
 ENTITY_COLUMNS = (*ENTITIES_FRAME, "content_hash", "data", "duplicate_info", "deleted_at")
 
-# A read that found the row as it was leaves no trace in it, but its run's books say when it was landed. Where the two
-# contradict each other, the row stays: the next refresh asks again.
+# A read that found the row unchanged leaves no trace in it, but ``linkt.run_resources`` says when it was landed.
+# Where the two contradict each other, the row stays: the next refresh asks again.
 _DELETED = f"""
 create or replace temp table remarked as
 select entity.* replace (deleted."at" as deleted_at), entity.rowid as stored_row

@@ -1,4 +1,4 @@
-"""The books about ids: which a run named, and what became of each.
+"""The records about ids: which ids a run named, and the state of each.
 
 A row of ``linkt.run_resources`` is *pending* until a request sent after the run was read settles it: *landed*,
 *missing* (404) or *rejected* (kept in ``linkt.rejects`` with its payload, as are runs and reference data that can't
@@ -17,7 +17,7 @@ from linkt_pipeline.warehouse.ids import WELL_FORMED_ID
 from linkt_pipeline.warehouse.landing.staging import count, stage
 from linkt_pipeline.warehouse.schemas import REJECTS_FRAME, UTC
 
-MISSING = "404: Linkt does not know this id (any more)"
+MISSING = "404: Linkt does not know this id; it may have been deleted"
 UNSETTLED = "state in ('pending', 'missing', 'rejected')"  # not landed, so that a read may still land it
 
 
@@ -31,7 +31,7 @@ def settle_landed(con: duckdb.DuckDBPyConnection, resource_type: str, delivered:
         key: name of that id column.
 
     Returns:
-        Rows of the books that are others now.
+        Rows of ``linkt.run_resources`` that have changed.
     """
     landed = count(
         con,
@@ -142,7 +142,7 @@ def mark_missing(con: duckdb.DuckDBPyConnection, resource_type: str, ids: Sequen
         at: when the requests were sent (the earliest of them).
 
     Returns:
-        Rows of the books that are others now. A row landed for an earlier run stays landed.
+        Rows of ``linkt.run_resources`` that have changed. A row landed for an earlier run stays landed.
     """
     if not ids:
         return 0
@@ -177,7 +177,7 @@ def note_pending(con: duckdb.DuckDBPyConnection, resource_type: str, reasons: Ma
         reasons: by id.
 
     Returns:
-        Rows of the books that are others now.
+        Rows of ``linkt.run_resources`` that have changed.
     """
     return count(
         con,

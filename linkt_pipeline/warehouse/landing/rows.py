@@ -27,7 +27,7 @@ def replace_rows(
     """Take the rows of ``changed`` into ``table``, in place of those they replace.
 
     The old row is deleted and the new one appended. An update in place looks simpler, but makes the next checkpoint
-    write every row group it touched anew, all payloads of 120,000 neighbours included.
+    rewrite every row group that it touched, with the payloads of 120,000 neighbours.
 
     Args:
         con: a connection inside a transaction.

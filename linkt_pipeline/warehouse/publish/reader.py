@@ -45,7 +45,7 @@ def open_snapshot(snapshot: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def mark_of_publication(folder: Path) -> str:
     """A mark of the published files as they lie there: of their names, sizes and times.
 
-    It is another one when any is published anew, changed or gone. What a publication under way keeps in hidden folders
+    It changes when any file is published again, changed or gone. What a publication under way keeps in hidden folders
     does not count, nor do other files that somebody has put there.
     """
     digest = hashlib.sha256()

@@ -1,7 +1,7 @@
 """The published copy: always readable, never half, and of one moment.
 
 The warehouse file is copied as it is under a lock that lets readers in, which takes as long as the disk does; DuckDB's
-own ``copy from database`` writes every row anew and was twelve times slower at 1.2 GB. All further work is done on the
+own ``copy from database`` writes every row again and was twelve times slower at 1.2 GB. All further work is done on the
 copy, which is then moved over the old one: who has the old file open keeps it.
 
 Views become tables in the copy, so that a reader computes nothing. Only those that the caller names stay views, because
@@ -228,15 +228,15 @@ def _mark_stale(con: duckdb.DuckDBPyConnection, tables: list[CatalogTable], stal
     for table in tables:
         if known := stale.get(table.key):
             problem, since = known
-            told = f"STALE since {since:%Y-%m-%d %H:%M} UTC, as last built before: {problem}. {table.description or ''}"
+            text = f"STALE since {since:%Y-%m-%d %H:%M} UTC, as last built before: {problem}. {table.description or ''}"
             kind = "view" if table.is_view else "table"
-            con.execute(f"comment on {kind} {table.relation} is {literal(told.strip())}")
+            con.execute(f"comment on {kind} {table.relation} is {literal(text.strip())}")
 
 
 def _materialize_views(con: duckdb.DuckDBPyConnection, views: list[CatalogTable], stale: Stale) -> None:
     """Compute all of them before any is replaced, because views read views.
 
-    One that can't be built from its present file may not fit to what it reads any more: it is left out.
+    A view that can't be built from its present file may no longer fit the tables it reads: it is left out.
     """
     computed: list[CatalogTable] = []
     for view in views:
@@ -270,7 +270,7 @@ def _export(con: duckdb.DuckDBPyConnection, table: CatalogTable, files: ParquetF
 
 
 def _leave_out(con: duckdb.DuckDBPyConnection, view: CatalogTable, error: duckdb.Error, stale: Stale) -> None:
-    """A view that can't be built from its present file may not fit to what it reads any more."""
+    """A view that can't be built from its present file may no longer fit the tables it reads."""
     if view.key not in stale or is_unwritable(error):
         raise _incomputable(view, error) from error
     con.execute(f"drop view {view.relation}")
@@ -279,9 +279,9 @@ def _leave_out(con: duckdb.DuckDBPyConnection, view: CatalogTable, error: duckdb
 def _incomputable(view: CatalogTable, error: duckdb.Error) -> Exception:
     if is_unwritable(error):
         return error
-    told, advice = sql_failure(error)
+    text, advice = sql_failure(error)
     return SnapshotError(
-        f"view {view.key} can't be computed, so nothing was published: {told}\n"
+        f"view {view.key} can't be computed, so nothing was published: {text}\n"
         f"{advice} and publish again; the last snapshot is still in place"
     )
 
