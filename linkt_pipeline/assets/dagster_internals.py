@@ -68,8 +68,8 @@ class SqliteFiles:
 def instance_without_capture(folder: Path) -> dg.DagsterInstance:
     """The instance in a folder, which does not capture what steps print.
 
-    If a release of Dagster offers no such option, the instance captures it, which only delays the display. ``DAGSTER_HOME`` must
-    name the folder.
+    If a release of Dagster offers no such option, the instance captures it, which only delays the display.
+    ``DAGSTER_HOME`` must name the folder.
     """
     try:
         from dagster._core.instance.ref import InstanceRef
@@ -82,8 +82,8 @@ def instance_without_capture(folder: Path) -> dg.DagsterInstance:
 def create_runs_as_of(instance: dg.DagsterInstance, *, location: str, module: str, attribute: str, job: str) -> None:
     """Let runs that this process creates have the origin of a code location, so that the UI can execute them again.
 
-    Dagster gives no origin to runs in process. If a release offers no way to set it, runs stay without one: the UI shows
-    them, and *Re-execute* does not find their job.
+    Dagster gives no origin to runs in process. If a release offers no way to set it, runs stay without one: the UI
+    shows them, and *Re-execute* does not find their job.
 
     Args:
         instance: where runs are created; this object alone is changed.

@@ -24,9 +24,9 @@ from linkt_pipeline.cli.dagster_run import (
 )
 from linkt_pipeline.cli.dagster_web import DagsterWeb, Found, RemoteJob, SilentServerError
 from linkt_pipeline.cli.errors import HandOverError, NoDeploymentError, StoppedFollowing
+from linkt_pipeline.cli.logged_progress import tell
 from linkt_pipeline.cli.output import echo
 from linkt_pipeline.cli.progress import Progress
-from linkt_pipeline.cli.logged_progress import tell
 from linkt_pipeline.settings import Settings
 
 _ENDED = frozenset({"SUCCESS", "FAILURE", "CANCELED"})

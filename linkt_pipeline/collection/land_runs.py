@@ -24,8 +24,8 @@ from linkt_pipeline.warehouse.queries import landed_run_payload
 def land_runs(warehouse: Warehouse, seen: Sequence[SeenRun]) -> frozenset[str]:
     """Land terminal runs, however they were started, in one transaction.
 
-    If no living process waits for the run of one of our executions, the execution is closed with the run. The next start
-    of its task gets the outcome. A cancelled run is excepted: the person who cancelled it wants a new run then.
+    If no living process waits for the run of one of our executions, the execution is closed with the run. The next
+    start of its task gets the outcome. A cancelled run is excepted: the person who cancelled it wants a new run then.
 
     Returns:
         The runs that DuckDB can't store: they are kept as rejects, and an execution of theirs stays open.

@@ -68,5 +68,5 @@ class SnapshotUnusableError(WarehouseError):
     def __init__(self, snapshot: Path, reason: str) -> None:
         super().__init__(
             f"{snapshot} can't be read: {reason}. It is only a copy: `linkt-pipeline sync` builds all models and "
-            "publishes it anew"
+            "publishes a new one"
         )

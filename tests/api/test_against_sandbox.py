@@ -192,7 +192,7 @@ def test_a_first_page_that_never_ends_is_read_once_and_reported_as_short(sandbox
     sandbox.inject("endless_page@list_tasks")
 
     assert task_ids(sandbox) == expected[:2]
-    assert f"ended after 2 rows, though the API speaks of {len(expected)}" in caplog.text
+    assert f"ended after 2 rows, but the API gives a total of {len(expected)}" in caplog.text
 
 
 def test_refusals_have_their_errors(sandbox):

@@ -179,7 +179,7 @@ def test_an_execute_sends_icp_and_parameters_as_json(icp_id, parameters, sent):
 def test_a_malformed_id_never_reaches_the_wire(call, bad):
     async def scenario():
         async with client_for("http://127.0.0.1:1") as client:
-            with pytest.raises(InvalidIdError, match="nothing was asked"):
+            with pytest.raises(InvalidIdError, match="no request was sent"):
                 await call(client, bad)
 
     asyncio.run(scenario())

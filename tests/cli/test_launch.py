@@ -13,8 +13,8 @@ from linkt_pipeline.cli.dagster_run import FailedCheck, StepFailure
 from linkt_pipeline.cli.dagster_web import DagsterWeb, Found, LogPage, RemoteAsset, RemoteJob, SilentServerError
 from linkt_pipeline.cli.errors import HandOverError, NoDeploymentError
 from linkt_pipeline.cli.launch import RemoteDeployment
-from linkt_pipeline.cli.progress import PlainProgress
 from linkt_pipeline.cli.logged_progress import read_event, tell
+from linkt_pipeline.cli.progress import PlainProgress
 from linkt_pipeline.collection.lander import Fetched
 from linkt_pipeline.executions.events import Event, Note, RunAdopted, RunEnded, RunProgress, RunStarted
 from linkt_pipeline.settings import Settings

@@ -112,7 +112,7 @@ LEFT: dict[str, tuple[Callable[[Books], object], str]] = {
     ),
     "a mart was dropped by hand": (
         lambda books: books.write("drop table marts.one"),
-        "marts.one is not there any more",
+        "marts.one no longer exists",
     ),
     "a model depends on the clock": (
         lambda books: books.write("update linkt.model_builds set cursor = null"),

@@ -95,7 +95,7 @@ def test_an_answer_about_another_run_is_no_answer(scene: Scene) -> None:
         async with answering("200 OK", other) as url, scene.worker(url=url) as worker:
             await worker.client.get_run("d" * 24)
 
-    with pytest.raises(MalformedBodyError, match=r"speaks of run 'e{24}' instead"):
+    with pytest.raises(MalformedBodyError, match=r"is about run 'e{24}' instead"):
         run(ask())
 
 
