@@ -68,7 +68,7 @@ def test_a_404_that_is_not_linkts_says_so(scene: Scene) -> None:
         async with answering("404 Not Found", GATEWAY_PAGE) as url, scene.worker(url=url) as worker:
             await worker.client.get_entity(SEARCH_TASK)
 
-    with pytest.raises(ForeignNotFoundError, match="no answer of Linkt's"):
+    with pytest.raises(ForeignNotFoundError, match="answered instead of Linkt"):
         run(ask())
 
 
