@@ -3,6 +3,8 @@
 A Dagster run that is executed again inherits the tags of the first one. It repeats that one's question, by itself.
 """
 
+import getpass
+import os
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -31,6 +33,16 @@ def is_of_command(run: dg.DagsterRun) -> bool:
 def is_started_by_command(run: dg.DagsterRun) -> bool:
     """Whether this Dagster run is the command's own, which lands after its own failures by itself."""
     return run.tags.get(STARTED_BY_TAG) == "command" and not is_repetition(run)
+
+
+def person_of(run: dg.DagsterRun) -> str:
+    """Who wants what a run config says: the user of the command, else the Dagster run that somebody launched."""
+    if not is_started_by_command(run):
+        return f"Dagster run {run.run_id}"
+    try:
+        return f"user {getpass.getuser()}"
+    except (KeyError, OSError):  # a container's user id without a name
+        return f"user {os.getuid()}"
 
 
 def tick_of(run: dg.DagsterRun) -> datetime | None:

@@ -14,7 +14,7 @@ import dagster as dg
 from pydantic import Field, ValidationError
 
 from linkt_pipeline.api import Run
-from linkt_pipeline.assets.askers import asker_of, is_of_command, named_tasks, repeated_since, tick_of
+from linkt_pipeline.assets.askers import asker_of, is_of_command, named_tasks, person_of, repeated_since, tick_of
 from linkt_pipeline.assets.checks import check_spec, checked
 from linkt_pipeline.assets.metadata import KINDS, bounded, bounded_text, landed_metadata
 from linkt_pipeline.assets.placement import Placement
@@ -75,6 +75,11 @@ class ExecutionConfig(dg.Config):
         default=False,
         description="Costs credits: start a new run even if the rows of the last one are not published yet. A run that "
         "is still going is adopted all the same.",
+    )
+    over_budget: bool = Field(
+        default=False,
+        description="Costs credits: start a new run even if monthly_credit_limit leaves less than it is expected to "
+        "cost. The row in linkt.executions says who did.",
     )
 
     def applied_to(self, task: TaskSpec) -> TaskSpec:
@@ -141,7 +146,10 @@ def build_executions(
         selected = [config.applied_to(tasks[key]) for key in _selected_partitions(context)]
         repeats_since = repeated_since(context.instance, context.run)
         not_before = (repeats_since or datetime.now(UTC)) if config.again else tick_of(context.run)
-        step = _Step(context, placement, backend, selected, common, observer, names, not_before, repeats_since)
+        over_budget_by = person_of(context.run) if config.over_budget else None
+        step = _Step(
+            context, placement, backend, selected, common, observer, names, not_before, repeats_since, over_budget_by
+        )
         outcomes = step.run()
         try:
             _record(context, placement.executions, outcomes)
@@ -184,6 +192,7 @@ class _Step:
     entries: frozenset[str]
     not_before: datetime | None
     repeats_since: datetime | None
+    over_budget_by: str | None
 
     def run(self) -> list[Outcome]:
         self.worker: Worker | None = None
@@ -234,6 +243,7 @@ class _Step:
                     repeats_since=self.repeats_since,
                     entries=self.entries,
                     common=self.common,
+                    over_budget_by=self.over_budget_by,
                 )
                 return await execute_tasks(self.worker, self.tasks, delivers=False)
 
@@ -328,6 +338,10 @@ def _metadata(outcome: Outcome) -> dict[str, Any]:
             "execution_id": execution.execution_id,
             "attempt": execution.attempt,
         }
+        if execution.expected_credits is not None:
+            metadata["expected_credits"] = execution.expected_credits
+        if execution.over_budget_by is not None:
+            metadata["over_budget_by"] = execution.over_budget_by
         if different := differences(execution, outcome.task):
             metadata["started_with_other_settings"] = "; ".join(different)
     if outcome.queue:

@@ -38,13 +38,16 @@ _LAST_EXECUTIONS = """
 """
 
 
-def execute(deployment: Deployment, tasks: Mapping[str, TaskSpec], *, again: bool = False) -> int:
+def execute(
+    deployment: Deployment, tasks: Mapping[str, TaskSpec], *, again: bool = False, over_budget: bool = False
+) -> int:
     """Execute the tasks of a prepared deployment, land and publish; print what failed, then a line a task.
 
     Args:
         deployment: whose tasks they are.
         tasks: what to execute.
         again: start new runs even where the outcome of the last one is owed.
+        over_budget: start runs that are expected to cost more than the limits leave.
 
     Returns:
         The exit code: 0, or 1 if a task or a load failed.
@@ -56,7 +59,7 @@ def execute(deployment: Deployment, tasks: Mapping[str, TaskSpec], *, again: boo
     command = Owner.this_process().name
     owed = [] if again else _owed(deployment, tasks)
     try:
-        succeeded = _execute_and_publish(deployment, tasks, command, again)
+        succeeded = _execute_and_publish(deployment, tasks, command, {"again": again, "over_budget": over_budget})
     except Exception as error:
         why = error if isinstance(error, LinktPipelineError) else disk_error(error, deployment.settings.root)
         if why is not None and (unfinished := _owed_to(deployment, tasks, {command})):
@@ -65,7 +68,9 @@ def execute(deployment: Deployment, tasks: Mapping[str, TaskSpec], *, again: boo
     return _conclude(deployment, tasks, began, owed, {command}, succeeded)
 
 
-def execute_elsewhere(deployment: Deployment, tasks: Mapping[str, TaskSpec], *, again: bool = False) -> int:
+def execute_elsewhere(
+    deployment: Deployment, tasks: Mapping[str, TaskSpec], *, again: bool = False, over_budget: bool = False
+) -> int:
     """As :func:`execute`, by the Dagster that runs the deployment; this process follows it.
 
     Raises:
@@ -80,7 +85,7 @@ def execute_elsewhere(deployment: Deployment, tasks: Mapping[str, TaskSpec], *, 
     began = datetime.now(UTC)
     is_here = deployment.warehouse.exists
     owed = _owed(deployment, tasks) if is_here and not again else []
-    run_id = dagster.execute(tasks, again=again)
+    run_id = dagster.execute(tasks, again=again, over_budget=over_budget)
     with showing_progress(list(tasks)) as progress:
         result = dagster.follow(run_id, progress)
         # A sensor of the deployment does so too, if it runs; then the second one finds nothing to do.
@@ -113,7 +118,9 @@ def _conclude(
     return 0 if succeeded else 1
 
 
-def _execute_and_publish(deployment: Deployment, tasks: Mapping[str, TaskSpec], command: str, again: bool) -> bool:
+def _execute_and_publish(
+    deployment: Deployment, tasks: Mapping[str, TaskSpec], command: str, config: Mapping[str, bool]
+) -> bool:
     with showing_progress(list(tasks)) as progress:
         job = partial(
             run_job,
@@ -127,7 +134,7 @@ def _execute_and_publish(deployment: Deployment, tasks: Mapping[str, TaskSpec], 
         result = job(
             job_name="execute_and_publish",
             partitions=True,
-            run_config={"ops": {"linkt__executions": {"config": {"again": again}}}},
+            run_config={"ops": {"linkt__executions": {"config": dict(config)}}},
         )
         # The free steps were skipped, although there may be something for them to settle.
         rest = job(job_name="sync_and_publish") if _paid_step_failed(result) else None

@@ -107,7 +107,7 @@ class RemoteDeployment:
             f"{broken or 'Does its workspace.yaml name linkt_pipeline.definitions?'}"
         )
 
-    def execute(self, tasks: Iterable[str], *, again: bool) -> str:
+    def execute(self, tasks: Iterable[str], *, again: bool, over_budget: bool = False) -> str:
         """Launch the paid job for some tasks, which wait side by side in one Dagster run; gives the run's id.
 
         Raises:
@@ -120,7 +120,8 @@ class RemoteDeployment:
                 f"Dagster at {self._web.url} knows no task {', '.join(unknown)}; nothing was launched. It knows "
                 f"{', '.join(self.tasks)}: reload its code location if tasks.yaml has changed since it was loaded"
             )
-        config = {"ops": {self._op: {"config": {"again": True}}}} if again else {}
+        wishes = {name: True for name, wished in (("again", again), ("over_budget", over_budget)) if wished}
+        config = {"ops": {self._op: {"config": wishes}}} if wishes else {}
         return self._launch(self._job, partition_tags(names, self.tasks), config)
 
     def land(self, run_id: str) -> str:

@@ -9,13 +9,18 @@ from linkt_pipeline.cli.deployment import Deployment
 @click.argument("names", nargs=-1, metavar="TASK...")
 @click.option("--all", "every", is_flag=True, help="Execute every task of tasks.yaml.")
 @click.option("--again", is_flag=True, help="Buy a new run even if the last one's rows are not published yet.")
+@click.option("--over-budget", is_flag=True, help="Start runs that are expected to cost more than the limits leave.")
 @click.option("--launch", is_flag=True, help="Let the deployment's Dagster execute it, and follow it from here.")
-def run(names: tuple[str, ...], every: bool, again: bool, launch: bool) -> int:
+def run(names: tuple[str, ...], every: bool, again: bool, over_budget: bool, launch: bool) -> int:
     """Execute tasks of tasks.yaml, wait for them, land and publish what they find.
 
     Costs credits. A run that is still going from an earlier attempt is adopted instead of buying another. Ctrl-C
     leaves the Linkt runs going; the next `run` waits for them again. A run that ended is used up when its rows are
     landed and published: until then the same command finishes that and buys nothing.
+
+    Before a start the expected cost is shown: the median of the task's last runs. A start that `monthly_credit_limit`
+    (of the task, or of all together) does not leave enough for is refused; --over-budget starts it all the same, and
+    the ledger says who did.
 
     With --launch the Dagster that runs this deployment executes it: the one of LINKT_DAGSTER_URL, else that of
     `linkt-pipeline ui`. Ctrl-C then only stops following.
@@ -38,9 +43,9 @@ def run(names: tuple[str, ...], every: bool, again: bool, launch: bool) -> int:
     if launch:
         from linkt_pipeline.cli.execution import execute_elsewhere
 
-        return execute_elsewhere(deployment, tasks, again=again)
+        return execute_elsewhere(deployment, tasks, again=again, over_budget=over_budget)
     deployment.prepare()
 
     from linkt_pipeline.cli.execution import execute
 
-    return execute(deployment, tasks, again=again)
+    return execute(deployment, tasks, again=again, over_budget=over_budget)

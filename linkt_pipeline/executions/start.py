@@ -51,6 +51,7 @@ async def start_or_adopt(
         monthly_credit_limit=task.monthly_credit_limit,
         timezone=task.timezone,
         common=worker.common,
+        over_budget_by=worker.over_budget_by,
         after=after,
         not_before=worker.not_before,
         repeats_since=worker.repeats_since,
@@ -86,6 +87,7 @@ async def _act_on(worker: Worker, task: TaskSpec, claim: Claim) -> Execution | N
     if not claim.owned:
         return await _follow(worker, task, execution)
     if claim.created:
+        _tell_expected_cost(worker, task, execution)
         return await send_start(worker, task, await note_clock(worker, execution))
     if execution.state in (ExecutionState.STARTED, ExecutionState.FINISHED):
         worker.report(RunAdopted(task.key, str(execution.run_id), _why_adopted(worker, execution)))
@@ -93,6 +95,20 @@ async def _act_on(worker: Worker, task: TaskSpec, claim: Claim) -> Execution | N
     worker.warn(task.key, "an earlier start was interrupted before its reply; looking for its run")
     sent_by = execution.lease_until or execution.intended_at
     return await settle(worker, task, execution, sent_by, execution.last_error or "interrupted before its reply")
+
+
+def _tell_expected_cost(worker: Worker, task: TaskSpec, execution: Execution) -> None:
+    expected, rest = execution.expected_credits, execution.budget_rest
+    cost = (
+        "what the run will cost is unknown: no run of the task has stated its cost yet"
+        if expected is None
+        else f"the run is expected to cost {expected:g} credits (median of the task's last runs)"
+    )
+    left = "" if rest is None else f"; {max(rest, 0):g} credits are left of the month's limit"
+    if execution.over_budget_by is None:
+        worker.note(task.key, cost + left)
+    else:
+        worker.warn(task.key, f"{cost}{left}; started over budget by {execution.over_budget_by}")
 
 
 def _why_adopted(worker: Worker, execution: Execution) -> str:

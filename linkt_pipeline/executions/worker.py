@@ -59,6 +59,7 @@ class Worker:
         repeats_since: see there.
         entries: the names in tasks.yaml; see there.
         common: what tasks.yaml says of all tasks together.
+        over_budget_by: see :class:`~linkt_pipeline.ledger.ledger.Intention`.
     """
 
     client: LinktClient
@@ -73,6 +74,7 @@ class Worker:
     repeats_since: datetime | None = None
     entries: frozenset[str] | None = None
     common: CommonSettings = field(default_factory=CommonSettings)
+    over_budget_by: str | None = None
     _renewed_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     _renewed: frozenset[str] = frozenset()
 

@@ -34,7 +34,7 @@ from linkt_pipeline.ledger.lease_owner import Owner, describe_owner, owner_is_go
 from linkt_pipeline.ledger.owed_outcomes import ask_for, is_owed, owe, supersede
 from linkt_pipeline.tasks import CommonSettings
 from linkt_pipeline.warehouse.checks import CheckSeverity, landing_checks
-from linkt_pipeline.warehouse.credits import Spending, spending_by_task, total_spending
+from linkt_pipeline.warehouse.credits import Spending, expected_credits, spending_by_task, total_spending
 from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.ids import WELL_FORMED_ID
 
@@ -71,7 +71,7 @@ class BooksDisagreeError(LinktPipelineError):
 
 
 class CreditLimitReachedError(LinktPipelineError):
-    """``monthly_credit_limit`` of a task, or of all tasks together, is used up, so no new run is started."""
+    """``monthly_credit_limit`` of a task, or of all, is used up or leaves too little, so no new run is started."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,7 @@ class Intention:
 
     Attributes:
         common: what tasks.yaml says of all tasks together.
+        over_budget_by: who wants the run even if the limits do not leave what it is expected to cost; None: nobody.
         after: an execution intended at this moment was seen to end without giving what is wanted. Whoever else saw
             that may have bought the next run already; one that has even finished since then is used, not bought again.
         not_before: outcomes of executions that were intended before this moment answer an earlier question; one that is
@@ -100,6 +101,7 @@ class Intention:
     monthly_credit_limit: float | None = None
     timezone: str = "UTC"
     common: CommonSettings = field(default_factory=CommonSettings)
+    over_budget_by: str | None = None
     after: datetime | None = None
     not_before: datetime | None = None
     repeats_since: datetime | None = None
@@ -130,6 +132,9 @@ class Execution:
     lease_until: datetime | None
     clock_offset_seconds: float | None
     start_confirmed: bool | None
+    expected_credits: float | None
+    budget_rest: float | None
+    over_budget_by: str | None
 
     @property
     def clock_offset(self) -> timedelta | None:
@@ -161,7 +166,7 @@ class Ledger(Protocol):
         """Take over the open execution of this task, or write down a new one; see :class:`Claim`.
 
         Raises:
-            CreditLimitReachedError: nothing is open and the Linkt task's credits of this month reached the limit.
+            CreditLimitReachedError: nothing is open and a limit leaves less for this month than the run will cost.
             BooksDisagreeError: nothing is open and an error-level check of the ledger fails.
         """
 
@@ -229,9 +234,10 @@ class DuckDbLedger:
                 return Claim(finished[0], created=False, owned=True)
             if intention.repeats_since is not None and (answer := _answer_since(con, intention)):
                 return Claim(answer, created=False, owned=True)
-            _refuse_beyond_limit(con, intention, now)
+            budget = _refuse_beyond_limit(con, intention, now)
             _refuse_on_failing_checks(con, intention)
-            execution_id = _insert(con, intention, now, {"lease_owner": owner.name, "lease_until": now + self.lease})
+            held = {"lease_owner": owner.name, "lease_until": now + self.lease}
+            execution_id = _insert(con, intention, now, held | budget)
             return Claim(_select(con, "execution_id = ?", [execution_id])[0], created=True, owned=True)
 
     def _is_owed(self, con: duckdb.DuckDBPyConnection, row: Execution, intention: Intention, now: datetime) -> bool:
@@ -532,31 +538,51 @@ def _is_free(row: Execution) -> bool:
     return row.lease_owner is None or expired or owner_is_gone(row.lease_owner)
 
 
-def _refuse_beyond_limit(con: duckdb.DuckDBPyConnection, intention: Intention, now: datetime) -> None:
+def _refuse_beyond_limit(con: duckdb.DuckDBPyConnection, intention: Intention, now: datetime) -> dict[str, Any]:
+    """Columns of the new row: what it is expected to cost, what the tightest limit leaves, and who overrode that.
+
+    Runs that are open count as spent, so two starts at one moment do not both get a rest that does for one.
+    """
+    expected = expected_credits(con, intention.task_id)
     common = intention.common
+    limits: list[tuple[str, Spending, float, str]] = []
     if (limit := intention.monthly_credit_limit) is not None:
         spent = spending_by_task(con, now, intention.timezone).get(intention.task_id.lower(), Spending())
-        if spent.reaches(limit):
-            raise CreditLimitReachedError(_limit_reached(intention, "", spent, limit, now, intention.timezone))
+        limits.append(("", spent, limit, intention.timezone))
     if (limit := common.monthly_credit_limit) is not None:
         spent = total_spending(spending_by_task(con, now, common.timezone).values())
-        if spent.reaches(limit):
-            raise CreditLimitReachedError(
-                _limit_reached(intention, "of all tasks together ", spent, limit, now, common.timezone)
-            )
+        limits.append(("of all tasks together ", spent, limit, common.timezone))
+    beyond = [each for each in limits if not each[1].leaves_room(each[2], expected)]
+    if beyond and intention.over_budget_by is None:
+        whose, spent, limit, zone = beyond[0]
+        raise CreditLimitReachedError(_limit_reached(intention, whose, spent, limit, now, zone, expected))
+    return {
+        "expected_credits": expected,
+        "budget_rest": min((limit - spent.counted for _, spent, limit, _ in limits), default=None),
+        "over_budget_by": intention.over_budget_by if beyond else None,
+    }
 
 
-def _limit_reached(intention: Intention, whose: str, spent: Spending, limit: float, now: datetime, zone: str) -> str:
+def _limit_reached(
+    intention: Intention, whose: str, spent: Spending, limit: float, now: datetime, zone: str, expected: float | None
+) -> str:
     estimated = (
         f" ({spent.estimated_credits:g} of them estimated: a run that is open or states no cost counts as the "
         "median of the task's runs)"
         if spent.estimated_runs
         else ""
     )
+    too_much = (
+        ""
+        if spent.reaches(limit)
+        else f"; {limit - spent.counted:g} are left, and the run is expected to cost {expected or 0:g} (median of the "
+        "task's last runs)"
+    )
     return (
         f"task {intention.task_key}: {spent.counted:g} of {limit:g} credits (monthly_credit_limit) {whose}are spent in "
-        f"{now.astimezone(ZoneInfo(zone)):%B %Y}{estimated}, so no new run is started; raise the limit in tasks.yaml "
-        "or wait for the next month"
+        f"{now.astimezone(ZoneInfo(zone)):%B %Y}{estimated}{too_much}, so no new run is started; raise the limit in "
+        f"tasks.yaml, wait for the next month, or start it all the same: linkt-pipeline run --over-budget "
+        f"{intention.task_key}"
     )
 
 

@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
+_ROUNDING = 1e-9  # a sum of fractions must not refuse the run that fits exactly
+
 
 @dataclass(frozen=True)
 class Spending:
@@ -39,6 +41,10 @@ class Spending:
     def reaches(self, limit: float) -> bool:
         """Whether a limit leaves nothing for another run."""
         return self.counted >= limit
+
+    def leaves_room(self, limit: float, expected: float | None) -> bool:
+        """Whether a limit leaves enough for a run that is expected to cost so much; None if that is unknown."""
+        return not self.reaches(limit) and self.counted + (expected or 0.0) <= limit + _ROUNDING
 
 
 def month_of(moment: datetime, timezone: str = "UTC") -> tuple[datetime, datetime]:
@@ -68,6 +74,14 @@ def spending_by_task(
         list(month_of(moment, timezone)),
     ).fetchall()
     return {task_id: Spending(*figures) for task_id, *figures in rows}
+
+
+def expected_credits(con: duckdb.DuckDBPyConnection, task_id: str) -> float | None:
+    """What the next run of a Linkt task will probably cost, by ``linkt.run_costs``; None if none of its runs tells."""
+    row = con.execute(
+        "select any_value(expected_credits) from linkt.run_costs where lower(task_id) = lower(?)", [task_id]
+    ).fetchone()
+    return row[0] if row else None
 
 
 def total_spending(spent: Iterable[Spending]) -> Spending:

@@ -69,6 +69,17 @@ EXECUTIONS = Table(
         "True if Linkt confirmed the start without naming a usable run: the request is never sent again unless a "
         "person says that it made no run.",
     ),
+    Column(
+        "expected_credits",
+        DOUBLE,
+        "What the run was expected to cost at its start: the median of the task's last 20 runs; null if unknown.",
+    ),
+    Column(
+        "budget_rest",
+        DOUBLE,
+        "Credits that the tightest monthly_credit_limit left before this start; null without a limit.",
+    ),
+    Column("over_budget_by", TEXT, "Who started it although the rest would not do (--over-budget); else null."),
 )
 
 UNDELIVERED = Table(

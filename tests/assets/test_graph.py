@@ -126,7 +126,7 @@ def test_every_config_field_is_described(definitions: dg.Definitions) -> None:
         for name, field in fields.items():
             assert field.description, f"{node.name}: {name}"
             described.append(name)
-    paid = {"parameters", "poll_interval", "max_wait", "on_terminate", "again"}
+    paid = {"parameters", "poll_interval", "max_wait", "on_terminate", "again", "over_budget"}
     assert paid | {"since", "full_refresh", "refresh", "retry_missing", "retry_rejected"} == set(described)
 
 

@@ -121,13 +121,13 @@ def test_a_deployment_that_takes_no_run(web, monkeypatch, found, told):
 
 
 def test_tasks_that_are_no_stretch_are_one_run_that_names_them(web):
-    remote().execute(["news", "search"], again=True)
+    remote().execute(["news", "search"], again=True, over_budget=True)
     (name, tags, config) = web.launched[0]
     assert name == "execute_and_publish"
     assert tags["dagster/asset_partition_range_start"] == "search"
     assert tags["dagster/asset_partition_range_end"] == "news"
     assert tags["linkt/tasks"] == "search,news"
-    assert config == {"ops": {"linkt__executions": {"config": {"again": True}}}}
+    assert config == {"ops": {"linkt__executions": {"config": {"again": True, "over_budget": True}}}}
 
 
 def test_what_a_failed_run_left_is_landed_on_its_behalf(web):

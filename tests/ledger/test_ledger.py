@@ -506,7 +506,7 @@ def landed_run(warehouse: Warehouse, run_id: str, credits: float | None, created
         )
 
 
-@pytest.mark.parametrize(("limit", "refused"), [(58.2, True), (57.8, True), (58.0, True), (58.3, False), (None, False)])
+@pytest.mark.parametrize(("limit", "refused"), [(58.2, True), (57.8, True), (58.0, True), (104, False), (None, False)])
 def test_no_new_run_once_the_months_credits_reach_the_limit(
     ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, limit: float | None, refused: bool
 ) -> None:
@@ -532,7 +532,7 @@ def test_the_limit_does_not_keep_from_adopting_what_is_paid_already(
     assert ledger.claim(intention(monthly_credit_limit=1), owner).execution.execution_id == row.execution_id
 
 
-@pytest.mark.parametrize("limit", [45, 46])
+@pytest.mark.parametrize("limit", [45, 91])
 def test_a_limit_counts_all_runs_of_its_linkt_task_whatever_entry_started_them(
     ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, limit: float
 ) -> None:
@@ -549,7 +549,7 @@ def test_a_limit_counts_all_runs_of_its_linkt_task_whatever_entry_started_them(
         ledger.claim(intention("saas", monthly_credit_limit=limit), owner)
 
 
-@pytest.mark.parametrize(("limit", "refused"), [(None, False), (58.3, False), (58.2, True), (0, True)])
+@pytest.mark.parametrize(("limit", "refused"), [(None, False), (581, False), (58.2, True), (0, True)])
 def test_all_tasks_together_have_a_limit_of_their_own_whoever_started_the_runs(
     ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, limit: float | None, refused: bool
 ) -> None:
@@ -592,11 +592,68 @@ def test_a_run_without_a_stated_cost_counts_as_the_median_and_the_refusal_says_s
     landed_run(warehouse, "r2", None, now)
     landed_run(warehouse, "long ago", 14.0, now - timedelta(days=100))
 
-    assert ledger.claim(intention(monthly_credit_limit=22.1), owner).created
+    assert ledger.claim(intention(monthly_credit_limit=34), owner).created
     with warehouse.write() as con:
         con.execute("update linkt.executions set state = 'refused'")
     with pytest.raises(CreditLimitReachedError, match=r"22 of 22 credits .*\(12 of them estimated: a run that"):
         ledger.claim(intention(monthly_credit_limit=22), owner)
+
+
+@pytest.mark.parametrize("common", [False, True])
+def test_a_rest_that_would_not_do_for_the_expected_cost_refuses_and_can_be_overridden(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, common: bool
+) -> None:
+    for number, credits in enumerate((10.0, 12.0, 40.0)):
+        landed_run(warehouse, f"r{number}", credits, datetime.now(UTC))
+
+    def limited(limit: float, **changes: Any) -> Intention:
+        limits = {"common": CommonSettings(monthly_credit_limit=limit)} if common else {"monthly_credit_limit": limit}
+        return intention(**limits, **changes)
+
+    with pytest.raises(CreditLimitReachedError, match=r"62 of 73\.9 .*11\.9 are left.*cost 12 .*--over-budget saas"):
+        ledger.claim(limited(73.9), owner)
+    assert ledger.open_executions() == []
+
+    row = ledger.claim(limited(73.9, over_budget_by="user ada"), owner).execution
+    assert (row.expected_credits, row.over_budget_by) == (12, "user ada")
+    assert row.budget_rest == pytest.approx(11.9)
+    again = ledger.claim(limited(1), owner)
+    assert (again.created, again.execution) == (False, row), "what is open is adopted, whatever the limits leave"
+    ledger.mark_closed(row.execution_id, owner, ExecutionState.REFUSED, error="no")
+
+    fits = ledger.claim(limited(74, over_budget_by="user ada"), owner).execution
+    assert (fits.expected_credits, fits.budget_rest, fits.over_budget_by) == (12, 12, None)
+
+
+def test_two_starts_side_by_side_do_not_share_a_rest_that_does_for_one(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    landed_run(warehouse, "r1", 10.0, datetime.now(UTC))
+    limit = CommonSettings(monthly_credit_limit=29)
+    barrier = threading.Barrier(2)
+
+    def start(name: str) -> bool:
+        barrier.wait(10)
+        try:
+            return ledger.claim(intention(name, parameters={"name": name}, common=limit), owner).created
+        except CreditLimitReachedError:
+            return False
+
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(threads.map(start, ("one", "two"))) == [False, True]
+
+
+def test_the_expected_cost_is_the_median_of_the_last_twenty_runs_and_unknown_without_any(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    unknown = ledger.claim(intention(monthly_credit_limit=1), owner).execution
+    assert unknown.expected_credits is None
+    ledger.mark_closed(unknown.execution_id, owner, ExecutionState.REFUSED, error="no")
+    now = datetime.now(UTC)
+    for age in range(30):
+        landed_run(warehouse, f"r{age:02}", 5.0 if age < 11 else 1000.0, now - timedelta(days=age))
+
+    assert ledger.claim(intention(), owner).execution.expected_credits == 5
 
 
 # --- adopting by hand

@@ -173,10 +173,10 @@ def test_a_limit_counts_the_month_of_the_entrys_zone(warehouse: Warehouse) -> No
     land(warehouse, body(id=run_id(edge), created_at=edge.isoformat()), seen_at=now)
     ledger, owner = DuckDbLedger(warehouse), Owner("test")
 
-    counted = Intention("a", TASK, None, {}, monthly_credit_limit=10, timezone=begins[min(begins)])
+    counted = Intention("a", TASK, None, {}, monthly_credit_limit=15, timezone=begins[min(begins)])
     with pytest.raises(CreditLimitReachedError):
         ledger.claim(counted, owner)
-    uncounted = Intention("b", TASK, None, {}, monthly_credit_limit=10, timezone=begins[max(begins)])
+    uncounted = Intention("b", TASK, None, {}, monthly_credit_limit=15, timezone=begins[max(begins)])
     assert ledger.claim(uncounted, owner).created
 
 

@@ -14,6 +14,7 @@ from linkt_pipeline.audit.world import World
 _OPEN = frozenset({"intended", "unknown", "started"})
 _A_DAY = 86_400.0  # seconds
 _DIGITS = 9
+_LAST_RUNS = 20  # of a task; their median is what a run without a cost counts as
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,13 @@ def _rows(world: World, ids: Collection[str]) -> Iterator[dict[str, Any]]:
 def _costs(world: World) -> Iterator[_Cost]:
     """Landed runs, and attempts that may still cost something; what states no cost at the median of its task."""
     by_task: dict[str, list[float]] = defaultdict(list)
-    for run in world.runs:
+    for run in sorted(world.runs, key=lambda run: (run.spent_at, run.run_id)):
         if run.credits is not None:
             by_task[(run.task_id or "").lower()].append(run.credits)
     every = [credits for found in by_task.values() for credits in found]
 
     def usual(task_id: str | None) -> float:
-        known = by_task.get((task_id or "").lower()) or every
+        known = by_task[(task_id or "").lower()][-_LAST_RUNS:] or every
         return median(known) if known else 0.0
 
     for run in world.runs:

@@ -78,11 +78,29 @@ costs as (
     select * from underway
 ),
 
-usual_of_task as (
-    select lower(task_id) as task_id, median(credits) as credits
+dated as (
+    select
+        *,
+        case
+            when made_at is not null then made_at
+            when intended_at is not null then intended_at
+            when id_made_at between timestamptz '2020-01-01 00:00:00+00' and fetched_at + interval 1 day
+                then id_made_at
+            else fetched_at
+        end as spent_at
     from costs
+),
+
+-- A task that was changed costs what it costs now, so only its last runs say what the next one will.
+last_of_task as (
+    select lower(task_id) as task_id, credits
+    from dated
     where credits is not null
-    group by lower(task_id)
+    qualify row_number() over (partition by lower(task_id) order by spent_at desc, run_id desc) <= 20
+),
+
+usual_of_task as (
+    select task_id, median(credits) as credits from last_of_task group by task_id
 ),
 
 usual as (
@@ -97,14 +115,9 @@ select
     cost.is_open,
     cost.credits,
     case when cost.credits is null then coalesce(usual_of_task.credits, usual.credits, 0) end as estimated_credits,
-    case
-        when cost.made_at is not null then cost.made_at
-        when cost.intended_at is not null then cost.intended_at
-        when cost.id_made_at between timestamptz '2020-01-01 00:00:00+00' and cost.fetched_at + interval 1 day
-            then cost.id_made_at
-        else cost.fetched_at
-    end as spent_at
-from costs as cost
+    cost.spent_at,
+    usual_of_task.credits as expected_credits
+from dated as cost
 cross join usual
 left join usual_of_task on lower(cost.task_id) is not distinct from usual_of_task.task_id;
 
@@ -115,5 +128,6 @@ comment on column linkt.run_costs."task_id" is 'Linkt''s id of the task, as the 
 comment on column linkt.run_costs."task_key" is 'Entry of tasks.yaml that started it; null for runs started elsewhere.';
 comment on column linkt.run_costs."is_open" is 'True while the run is not landed.';
 comment on column linkt.run_costs."credits" is 'The total that the run states, else the sum of its breakdown; never below zero; null if it states neither.';
-comment on column linkt.run_costs."estimated_credits" is 'Where credits is null: the median of the task''s runs, else of all runs, else 0. Counts towards monthly_credit_limit.';
+comment on column linkt.run_costs."estimated_credits" is 'Where credits is null: the median of the task''s last 20 runs that state a cost, else of all runs, else 0. Counts towards monthly_credit_limit.';
 comment on column linkt.run_costs."spent_at" is 'When the run was made, as it says; where that is missing, can''t be or stands alone: when it was started here, else the time in its id, else when it was read.';
+comment on column linkt.run_costs."expected_credits" is 'What the next run of this task will probably cost: the median of its last 20 runs that state a cost; null if none does.';
