@@ -29,6 +29,7 @@ from linkt_pipeline.api.models import (
     Page,
     Run,
     RunQueue,
+    Schedule,
     Sheet,
     Signal,
     Task,
@@ -259,6 +260,14 @@ class LinktClient:
         """Every task of the organization."""
         return walk_pages(
             lambda page: self._get_page(Task, "/v1/task", "tasks", page, filters), on_malformed=on_malformed
+        )
+
+    def list_schedules(
+        self, *, on_malformed: OnMalformed | None = None, **filters: Unpack[PageFilters]
+    ) -> AsyncIterator[Schedule]:
+        """Every schedule by which Linkt starts tasks itself."""
+        return walk_pages(
+            lambda page: self._get_page(Schedule, "/v1/schedule", "schedules", page, filters), on_malformed=on_malformed
         )
 
     async def get_icp(self, icp_id: str) -> Icp:

@@ -236,6 +236,17 @@ class Task(WireModel):
     updated_at: Timestamp = None
 
 
+class Schedule(WireModel):
+    """Linkt's own schedule of a task. Its cron expression is in UTC."""
+
+    id: Id
+    name: str | None = None
+    task_id: str | None = None
+    icp_id: str | None = None
+    cron_expression: str | None = None
+    status: str | None = None
+
+
 class Icp(WireModel):
     """An ideal customer profile: what kind of entities to look for."""
 

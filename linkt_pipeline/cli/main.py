@@ -44,6 +44,7 @@ COMMANDS = {
     "report": Subcommand("report", "report", "Write one HTML page with charts of the published snapshot."),
     "ui": Subcommand("ui", "ui", "Start Dagster's web UI and daemon with this deployment's instance."),
     "runs": Subcommand("runs", "runs", "List runs of the warehouse, or those that Linkt lists now."),
+    "schedules": Subcommand("schedules", "schedules", "List Linkt's own schedules and what they will cost."),
     "queue": Subcommand("queue", "queue", "Show how far a Linkt run has come."),
     "cancel": Subcommand("cancel", "cancel", "Cancel a Linkt run."),
     "adopt": Subcommand("adopt", "adopt", "Say by hand which Linkt run a task is waiting for."),
