@@ -108,7 +108,7 @@ def build_deployment(
     executions = landed[ModelKey("linkt", "executions")]
 
     def record(warehouse: Warehouse) -> None:
-        record_settings(warehouse, common.timezone, tasks.values(), entries)
+        record_settings(warehouse, common, tasks.values(), entries)
 
     with warnings.catch_warnings():
         # Single-run backfills and pools are marked beta; their use here is deliberate.

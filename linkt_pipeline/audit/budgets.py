@@ -27,6 +27,14 @@ def read_timezone(landed: Landed) -> str:
     return str(rows[0][0]) if rows else "UTC"
 
 
+def read_common_limit(landed: Landed) -> float | None:
+    """Credits a month of all tasks together; None without a limit."""
+    if not landed.columns("linkt", "settings"):
+        return None
+    rows = landed.rows("select value from linkt.settings where name = 'monthly_credit_limit' and value is not null")
+    return float(rows[0][0]) if rows else None
+
+
 def read_budgets(landed: Landed, timezone: str) -> dict[str, Budget]:
     """By Linkt task, in lower case. Entries that disagree about the zone leave it to the deployment's."""
     if not landed.columns("linkt", "task_entries"):

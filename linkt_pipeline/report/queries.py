@@ -82,7 +82,7 @@ limit $rows
 BUDGET = """
 select
     task, credits, estimated_credits, counted_credits, monthly_credit_limit, projected_credits, limit_reached,
-    limit_reached_on
+    limit_reached_on, all_tasks_credit_limit, sum(counted_credits) over () as all_tasks_credits
 from marts.credits_monthly
 where is_current
 order by projected_credits desc, task

@@ -309,7 +309,7 @@ TASK_ENTRIES = Table(
 SETTINGS = Table(
     "settings",
     "Settings of the whole deployment, as they were at the last sync.",
-    _required("name", TEXT, "Name of the setting: timezone."),
+    _required("name", TEXT, "Name of the setting: timezone, monthly_credit_limit (of all tasks together)."),
     Column("value", TEXT, "Its value."),
 )
 

@@ -7,22 +7,26 @@ from collections.abc import Collection, Iterable
 
 import duckdb
 
-from linkt_pipeline.tasks import TaskSpec
+from linkt_pipeline.tasks import CommonSettings, TaskSpec
 from linkt_pipeline.warehouse.file import Warehouse
 
 _TIMEZONE = "timezone"
+_LIMIT = "monthly_credit_limit"
 
 _Entry = tuple[str, str, str, float | None]
 
 
 def record_settings(
-    warehouse: Warehouse, timezone: str, tasks: Iterable[TaskSpec], entries: Collection[str] | None = None
+    warehouse: Warehouse,
+    common: CommonSettings,
+    tasks: Iterable[TaskSpec],
+    entries: Collection[str] | None = None,
 ) -> bool:
     """Bring both tables up to date; nothing is written where they are.
 
     Args:
         warehouse: of the deployment.
-        timezone: of the file, for whatever belongs to no task.
+        common: what the file says of all tasks together.
         tasks: entries of tasks.yaml.
         entries: every name in the file, where ``tasks`` are only some of them; what is known of the others stays.
 
@@ -30,18 +34,22 @@ def record_settings(
         Whether anything was written.
     """
     given = {task.key: (task.key, task.task_id, task.timezone, task.monthly_credit_limit) for task in tasks}
+    settings = [(_TIMEZONE, common.timezone)]
+    if common.monthly_credit_limit is not None:
+        settings.append((_LIMIT, repr(common.monthly_credit_limit)))
     names = given.keys() if entries is None else set(entries)
     with warehouse.read() as con:
         stored = _entries(con)
         wanted = {key: entry for key, entry in {**stored, **given}.items() if key in names}
-        if wanted == stored and _settings(con) == [(_TIMEZONE, timezone)]:
+        if wanted == stored and sorted(_settings(con)) == sorted(settings):
             return False
     with warehouse.write() as con:
         con.execute("delete from linkt.task_entries")
         for entry in wanted.values():
             con.execute("insert into linkt.task_entries values (?, ?, ?, ?)", entry)
         con.execute("delete from linkt.settings")
-        con.execute("insert into linkt.settings values (?, ?)", [_TIMEZONE, timezone])
+        for setting in settings:
+            con.execute("insert into linkt.settings values (?, ?)", setting)
     return True
 
 

@@ -16,6 +16,8 @@
 -- column counted_credits: Both together, which is what the limit is compared with.
 -- column monthly_credit_limit: Credits a month beyond which no run is started, as tasks.yaml says now; the smallest, where
 --   several entries execute the task. Empty without a limit.
+-- column all_tasks_credit_limit: Credits a month of all tasks together (monthly_credit_limit on the top level of tasks.yaml);
+--   the same in every row. Empty without such a limit.
 -- column share_of_limit: Counted credits by the limit; empty without one, and for a limit of 0.
 -- column is_current: True for the month in which signals or runs were last landed.
 -- column projected_credits: What the month comes to if it goes on as it began (at least a day is taken as gone); of other
@@ -138,6 +140,9 @@ select
     estimated_credits,
     counted_credits,
     monthly_credit_limit,
+    (
+        select max(try_cast(value as double)) from linkt.settings where name = 'monthly_credit_limit'
+    ) as all_tasks_credit_limit,
     counted_credits / nullif(monthly_credit_limit, 0) as share_of_limit,
     is_current,
     case when is_current then counted_credits * greatest(whole / gone, 1) else counted_credits end as projected_credits,

@@ -90,7 +90,9 @@ class World:
 
     def _write_settings(self) -> None:
         self.con.execute("delete from linkt.settings")
-        self.con.execute("insert into linkt.settings values ('timezone', $1)", [self.zone])
+        self.con.execute(
+            "insert into linkt.settings values ('timezone', $1), ('monthly_credit_limit', '250.5')", [self.zone]
+        )
         self.con.execute("delete from linkt.task_entries")
         for number, task in enumerate(self.tasks[:3]):
             row = [f"entry_{number}", task["id"], (self.zone, "Asia/Kolkata", "UTC")[number], (20.0, None, 0.0)[number]]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from linkt_pipeline.tasks import TaskSpec
+from linkt_pipeline.tasks import CommonSettings, TaskSpec
 from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.state import last_change
 from linkt_pipeline.warehouse.task_settings import record_settings
@@ -23,23 +23,24 @@ def stored(warehouse: Warehouse) -> tuple[list[Any], str | None]:
 
 def test_entries_are_kept_replaced_and_dropped(warehouse: Warehouse) -> None:
     a, b = task("a", monthly_credit_limit=5), task("b", timezone="Asia/Tokyo")
-    assert record_settings(warehouse, "Europe/Berlin", [a, b])
+    assert record_settings(warehouse, CommonSettings(timezone="Europe/Berlin", monthly_credit_limit=7.5), [a, b])
     assert stored(warehouse)[0] == [
         ("Europe/Berlin",),
+        ("7.5",),
         ("a", IDS["a"], "UTC", 5.0),
         ("b", IDS["b"], "Asia/Tokyo", None),
     ]
 
-    assert record_settings(warehouse, "UTC", [task("a")], entries=["a", "b"])
+    assert record_settings(warehouse, CommonSettings(), [task("a")], entries=["a", "b"])
     assert stored(warehouse)[0] == [("UTC",), ("a", IDS["a"], "UTC", None), ("b", IDS["b"], "Asia/Tokyo", None)]
 
-    assert record_settings(warehouse, "UTC", [task("a")])
+    assert record_settings(warehouse, CommonSettings(), [task("a")])
     assert stored(warehouse)[0] == [("UTC",), ("a", IDS["a"], "UTC", None)]
 
 
 def test_nothing_is_written_while_nothing_has_changed(warehouse: Warehouse) -> None:
-    record_settings(warehouse, "UTC", [task("a"), task("b")])
+    record_settings(warehouse, CommonSettings(), [task("a"), task("b")])
     before = stored(warehouse)
-    assert not record_settings(warehouse, "UTC", [task("a"), task("b")])
-    assert not record_settings(warehouse, "UTC", [task("b")], entries=["a", "b"])
+    assert not record_settings(warehouse, CommonSettings(), [task("a"), task("b")])
+    assert not record_settings(warehouse, CommonSettings(), [task("b")], entries=["a", "b"])
     assert stored(warehouse) == before

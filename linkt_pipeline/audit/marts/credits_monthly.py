@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from statistics import median
 from typing import Any
 
+from linkt_pipeline.audit.budgets import read_common_limit
 from linkt_pipeline.audit.marts.mart import Mart
 from linkt_pipeline.audit.moments import local, local_date
 from linkt_pipeline.audit.world import World
@@ -44,6 +45,7 @@ def _rows(world: World, ids: Collection[str]) -> Iterator[dict[str, Any]]:
             spelt = {(month, task) for month, _, task in months}
             if (this_month, world.task_names[known[0]]) not in spelt:
                 months[this_month, known[0], world.task_names[known[0]]] = []
+    common_limit = read_common_limit(world.landed)
     for (month, of_task, task), costs in months.items():
         yield {
             "month": month.isoformat(),
@@ -54,6 +56,7 @@ def _rows(world: World, ids: Collection[str]) -> Iterator[dict[str, Any]]:
             "credits": sum(cost.credits or 0.0 for cost in costs),
             "estimated_runs": sum(cost.estimate is not None for cost in costs),
             "estimated_credits": sum(cost.estimate or 0.0 for cost in costs),
+            "all_tasks_credit_limit": common_limit,
             **_against_limit(world, month, of_task, costs),
         }
 
