@@ -197,7 +197,7 @@ def test_entries_of_one_linkt_task_share_what_it_spent_and_the_start_sees_the_sa
     (folder / "tasks.yaml").write_text(
         "tasks:\n"
         f"  narrow: {{task_id: {shared}, monthly_credit_limit: 10}}\n"
-        f"  wide: {{task_id: {shared}, parameters: {{num_results: 50}}, monthly_credit_limit: 40}}\n"
+        f"  wide: {{task_id: {shared}, parameters: {{num_results: 50}}, monthly_credit_limit: 60}}\n"
     )
     with warehouse.write() as con:
         con.execute(
@@ -215,7 +215,7 @@ def test_entries_of_one_linkt_task_share_what_it_spent_and_the_start_sees_the_sa
     ledger, owner = DuckDbLedger(warehouse), Owner("test")
     with pytest.raises(CreditLimitReachedError, match="30 of 10 credits"):
         ledger.claim(Intention("narrow", shared, None, {}, monthly_credit_limit=10), owner)
-    assert ledger.claim(Intention("wide", shared, None, {}, monthly_credit_limit=40), owner).created
+    assert ledger.claim(Intention("wide", shared, None, {}, monthly_credit_limit=60), owner).created
 
 
 def test_all_tasks_together_are_the_first_line_where_they_have_a_limit(folder, warehouse, capsys):
