@@ -165,7 +165,7 @@ def _refresh(warehouse: Any) -> dict[str, Any]:
         with warehouse.read() as con:
             for check in checks:
                 run_check(con, check)
-        _, verdicts = check_models(Placement(), warehouse, project, project.checks, built, change, in_full=False)
+        _, verdicts, _ = check_models(Placement(), warehouse, project, project.checks, built, change, in_full=False)
         with warehouse.write(news=False) as con:
             write_verdicts(con, verdicts)
         all_models_are_built(warehouse, "bench", change=change, code="bench")
