@@ -169,7 +169,7 @@ def _selected_partitions(context: dg.AssetExecutionContext) -> Sequence[str]:
     """The names of the tasks to execute.
 
     Raises:
-        dagster.Failure: the materialization names none.
+        dagster.Failure: the materialization names none, or one that is not there (any more).
     """
     if not context.has_partition_key and not context.has_partition_key_range:
         raise dg.Failure(
@@ -177,8 +177,16 @@ def _selected_partitions(context: dg.AssetExecutionContext) -> Sequence[str]:
             "again and select a task; the entries of tasks.yaml are the partitions",
             allow_retries=False,
         )
-    named = named_tasks(context.run)
-    return [key for key in context.partition_keys if named is None or key in named]
+    keys, named = list(context.partition_keys), named_tasks(context.run)
+    if named is None:
+        return keys
+    if gone := sorted(named - set(keys)):
+        raise dg.Failure(
+            f"this Dagster run names {', '.join(gone)}, which tasks.yaml has no longer, or in another order. Nothing was "
+            "executed; launch the tasks that you want anew",
+            allow_retries=False,
+        )
+    return [key for key in keys if key in named]
 
 
 @dataclass

@@ -221,13 +221,16 @@ def _tags(
 
 
 def partition_tags(names: Iterable[str], entries: Sequence[str]) -> dict[str, str]:
-    """Tags by which a Dagster run names its tasks: a range of the entries, and the names where it holds others too."""
+    """Tags by which a Dagster run names its tasks: a range, which Dagster asks for, and the names.
+
+    Without the names, a run that is executed again would buy whatever tasks.yaml has in that range by then.
+    """
     ordered = sorted(names, key=entries.index)
-    first, last = ordered[0], ordered[-1]
-    tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
-    if list(entries[entries.index(first) : entries.index(last) + 1]) != ordered:
-        tags[TASKS_TAG] = ",".join(ordered)
-    return tags
+    return {
+        "dagster/asset_partition_range_start": ordered[0],
+        "dagster/asset_partition_range_end": ordered[-1],
+        TASKS_TAG: ",".join(ordered),
+    }
 
 
 def _step_listener(on_step: Callable[[str, bool], None]) -> Callable[[dg.EventLogEntry], None]:
