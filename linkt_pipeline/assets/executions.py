@@ -182,8 +182,8 @@ def _selected_partitions(context: dg.AssetExecutionContext) -> Sequence[str]:
         return keys
     if gone := sorted(named - set(keys)):
         raise dg.Failure(
-            f"this Dagster run names {', '.join(gone)}, which tasks.yaml has no longer, or in another order. Nothing was "
-            "executed; launch the tasks that you want anew",
+            f"this Dagster run names {', '.join(gone)}, which tasks.yaml has no longer, or in another order. Nothing "
+            "was executed; launch the tasks that you want anew",
             allow_retries=False,
         )
     return [key for key in keys if key in named]
