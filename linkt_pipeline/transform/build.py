@@ -22,7 +22,7 @@ from linkt_pipeline.transform.macro import create_macros
 from linkt_pipeline.transform.model import Columns, Materialization, ModelKey, SqlModel
 from linkt_pipeline.transform.moments import columns_in_utc
 from linkt_pipeline.transform.seed import SEEDS_FOLDER
-from linkt_pipeline.warehouse.catalog import literal, quoted
+from linkt_pipeline.warehouse.catalog import CatalogColumn, CatalogTable, describe, quoted
 
 
 class BuildMode(StrEnum):
@@ -213,13 +213,10 @@ def _describe(con: duckdb.DuckDBPyConnection, model: SqlModel, comment: str | No
         "where database_name = current_database() and schema_name = $1 and table_name = $2 order by column_index",
         list(model.key),
     ).fetchall()
-    for column, _, shown in present:
-        wanted = model.column_descriptions.get(column)
-        if wanted != shown:
-            con.execute(f"comment on column {relation(model.key)}.{quoted(column)} is {literal(wanted)}")
-    told = f"{model.description} Grain: {model.grain}"
-    if comment != told:
-        con.execute(f"comment on {_kind(model)} {relation(model.key)} is {literal(told)}")
+    found = CatalogTable(
+        *model.key, _kind(model) == "view", comment, tuple(CatalogColumn(*column) for column in present)
+    )
+    describe(con, found, f"{model.description} Grain: {model.grain}", model.column_descriptions)
     return {column: data_type for column, data_type, _ in present}
 
 

@@ -1,5 +1,6 @@
 """What a database holds: every table and view with its columns and their descriptions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import duckdb
@@ -60,6 +61,25 @@ def read_catalog(con: duckdb.DuckDBPyConnection) -> list[CatalogTable]:
         CatalogTable(schema, name, is_view, comment, tuple(columns.get((schema, name), ())))
         for schema, name, is_view, comment in tables
     ]
+
+
+def describe(
+    con: duckdb.DuckDBPyConnection, table: CatalogTable, description: str | None, columns: Mapping[str, str | None]
+) -> None:
+    """Attach the descriptions of a table or view and of its columns, where others are attached to them now.
+
+    Args:
+        con: the database.
+        table: as it is now.
+        description: the one that is wanted.
+        columns: the wanted ones of columns, by name; a column that is not among them is to have none.
+    """
+    if table.description != description:
+        con.execute(f"comment on {'view' if table.is_view else 'table'} {table.relation} is {literal(description)}")
+    for column in table.columns:
+        wanted = columns.get(column.name)
+        if column.description != wanted:
+            con.execute(f"comment on column {table.relation}.{quoted(column.name)} is {literal(wanted)}")
 
 
 def quoted(name: str) -> str:

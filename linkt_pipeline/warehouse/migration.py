@@ -18,6 +18,7 @@ from pathlib import Path
 
 import duckdb
 
+from linkt_pipeline.warehouse.catalog import describe, read_catalog
 from linkt_pipeline.warehouse.errors import NewerWarehouseError
 from linkt_pipeline.warehouse.state import note_change
 from linkt_pipeline.warehouse.table import SCHEMA
@@ -109,21 +110,10 @@ def _finish(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _describe(con: duckdb.DuckDBPyConnection) -> None:
-    """Attach the descriptions of the definition; only those that differ."""
-    shown = {
-        (table, column): comment
-        for table, column, comment in con.execute(
-            "select table_name, null, comment from duckdb_tables() "
-            "where database_name = current_database() and schema_name = $1 "
-            "union all select table_name, column_name, comment from duckdb_columns() "
-            "where database_name = current_database() and schema_name = $1",
-            [SCHEMA],
-        ).fetchall()
-    }
-    for table in TABLES:
-        for column, description, statement in table.comments():
-            if shown.get((table.name, column)) != description:
-                con.execute(statement)
+    defined = {table.relation: table for table in TABLES}
+    for found in read_catalog(con):
+        if table := defined.get(found.key):
+            describe(con, found, table.description, {column.name: column.description for column in table.columns})
 
 
 def _make_views(con: duckdb.DuckDBPyConnection) -> None:

@@ -1,9 +1,8 @@
 """What the definition of a table says, and the statements that follow from it."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from linkt_pipeline.warehouse.catalog import literal, quoted
+from linkt_pipeline.warehouse.catalog import quoted
 
 SCHEMA = "linkt"
 
@@ -61,13 +60,6 @@ class Table:
         """The statement that creates it without a row."""
         lines = ", ".join(_definition(column) for column in self.columns)
         return f"create table {self.relation} ({lines})"
-
-    def comments(self) -> Iterator[tuple[str | None, str, str]]:
-        """For the table (None) and each column: its name, its description, and the statement that attaches it."""
-        yield None, self.description, f"comment on table {self.relation} is {literal(self.description)}"
-        for column in self.columns:
-            of = f"{self.relation}.{quoted(column.name)}"
-            yield column.name, column.description, f"comment on column {of} is {literal(column.description)}"
 
 
 def _definition(column: Column) -> str:
