@@ -66,6 +66,6 @@ def repeated_since(instance: dg.DagsterInstance, run: dg.DagsterRun) -> datetime
 
 
 def named_tasks(run: dg.DagsterRun) -> frozenset[str] | None:
-    """The partitions to execute where they are no stretch of tasks.yaml, which is all that Dagster can name."""
+    """The tasks that the command named, because Dagster names only a range, which may hold others by now; else None."""
     names = run.tags.get(TASKS_TAG)
     return frozenset(names.split(",")) if names else None

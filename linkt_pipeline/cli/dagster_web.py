@@ -8,13 +8,14 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from linkt_pipeline.cli.errors import HandOverError, NoDeploymentError
 
 _ANSWER_SECONDS = 60.0  # a code location that is far away plans a run in seconds
 _QUEUE_DAEMON = "QUEUED_RUN_COORDINATOR"
+_JSON = {"content-type": "application/json"}  # the guard of `ui` takes nothing else
 
 _DEPLOYMENT = """
     query {
@@ -134,7 +135,6 @@ class DagsterWeb:
     """
 
     url: str
-    _headers: Mapping[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
 
     def look_around(self) -> Found:
         """Jobs, code locations and the queue's daemon.
@@ -181,7 +181,7 @@ class DagsterWeb:
             SilentServerError: no answer came, so it may have been launched.
         """
         params = {
-            "selector": {"jobName": job.name, **{name: job.selector[name] for name in _PLACE}},
+            "selector": job.selector,
             "runConfigData": run_config,
             "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
         }
@@ -219,7 +219,7 @@ class DagsterWeb:
             SilentServerError: no answer, or none of Dagster's.
         """
         body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(f"{self.url}/graphql", body, dict(self._headers))  # noqa: S310 checked address
+        request = urllib.request.Request(f"{self.url}/graphql", body, _JSON)  # noqa: S310 checked address
         try:
             with urllib.request.urlopen(request, timeout=_ANSWER_SECONDS) as reply:  # noqa: S310
                 answer = json.load(reply)
@@ -232,6 +232,3 @@ class DagsterWeb:
             errors = answer.get("errors") if isinstance(answer, dict) else None
             raise SilentServerError(f"{self.url} does not answer as Dagster's web server: {errors or answer}")
         return answer["data"]
-
-
-_PLACE = ("repositoryLocationName", "repositoryName")

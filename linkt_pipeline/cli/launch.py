@@ -2,7 +2,7 @@
 
 Over the web server rather than the instance: the instance alone can put a run into the queue, but only the web server
 knows the code location as it is loaded there (its image, its launcher), and whether somebody is there to take the run.
-The ledger keeps the promise as ever: what is launched twice is bought once.
+The ledger keeps its promise: a run that is going is adopted by whatever is launched beside it.
 """
 
 import time
@@ -101,7 +101,7 @@ class RemoteDeployment:
         if jobs:
             where = ", ".join(job.location for job in jobs)
             raise NoDeploymentError(f"several code locations at {self._web.url} have a job {name}: {where}")
-        broken = "; ".join(f"{place} can't be loaded: {_first_line(error)}" for place, error in found.broken.items())
+        broken = "; ".join(f"{place} can't be loaded: {_last_line(error)}" for place, error in found.broken.items())
         raise NoDeploymentError(
             f"no code location of Dagster at {self._web.url} has a job {name}; nothing was launched. "
             f"{broken or 'Does its workspace.yaml name linkt_pipeline.definitions?'}"
@@ -133,8 +133,8 @@ class RemoteDeployment:
             run_id = self._web.launch(job, {**tags, STARTED_BY_TAG: "run --launch"}, config)
         except SilentServerError as error:
             raise HandOverError(
-                f"{error}. Whether it was launched is not known: see {self._web.url}/runs. Repeating the command is "
-                "safe, it buys nothing twice"
+                f"{error}. Whether it was launched is not known: look at {self._web.url}/runs before you repeat the "
+                "command. A run that is going is adopted; one that has ended and is published would be bought again"
             ) from None
         echo(f"handed to Dagster: {self._web.url}/runs/{run_id}")
         return run_id
@@ -221,5 +221,6 @@ def _failure(step: str, event: Mapping[str, Any]) -> StepFailure:
     return StepFailure(step, without_class(chosen["message"]), chosen["className"] or "Error")
 
 
-def _first_line(text: str) -> str:
+def _last_line(text: str) -> str:
+    """Where Dagster's errors say what went wrong; their stack stands before it."""
     return text.strip().splitlines()[-1] if text.strip() else "no reason given"
