@@ -166,7 +166,11 @@ class Composed:
         password = self.folder / "postgres.password"
         password.write_text(wanted["POSTGRES_PASSWORD"], encoding="utf-8")
         with (self.folder / "postgres.log").open("wb") as log:
-            told = {"env": {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}, "stdout": log, "stderr": log}
+            told = {
+                "env": {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "Asia/Tokyo"},
+                "stdout": log,
+                "stderr": log,
+            }
             cwd = {"cwd": self.folder / "postgres"}
             make = [str(programs / "initdb"), "-D", str(cluster), "-U", wanted["POSTGRES_USER"], "--no-sync"]
             make += ["-A", "scram-sha-256", f"--pwfile={password}"]

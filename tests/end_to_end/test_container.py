@@ -95,6 +95,14 @@ def test_terminate_cancels_an_upgrade_leaves_and_one_run_is_paid(
     assert rows == [("search", "finished", "COMPLETED"), ("signals", "finished", "CANCELED")]
 
 
+def test_the_moment_of_a_question_is_right_in_whatever_zone_the_database_is(
+    composed: Composed, dagster: DagsterDev
+) -> None:
+    query = "{runsOrError { ... on Runs {results {creationTime}}}}"
+    times = [run["creationTime"] for run in dagster.graphql(query)["runsOrError"]["results"]]
+    assert all(0 <= time.time() - moment < 600 for moment in times), times
+
+
 def test_nothing_is_written_but_into_the_data_volume(composed: Composed) -> None:
     assert [path.name for path in composed.project.iterdir()] == ["tasks.yaml"]
     settings = composed.folder / "dagster"
