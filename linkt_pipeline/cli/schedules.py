@@ -72,7 +72,8 @@ def _print(
     figures = ("starts left", "credits a start", "credits left")
     title = f"Linkt's schedules in the rest of {now:%B %Y} (UTC)"
     print_table(make_console(), title, ("schedule", "task", "cron", "status", *figures), rows, right=figures)
-    rest = f", and those of {unknown} more schedules, which are unknown" if unknown else ""
+    schedules_left = "1 more schedule" if unknown == 1 else f"{unknown} more schedules"
+    rest = f"; the cost of {schedules_left} is unknown" if unknown else ""
     echo(f"expected in the rest of the month: {sum_known:g} credits{rest}")
 
 

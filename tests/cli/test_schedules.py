@@ -45,7 +45,13 @@ def test_credits_are_starts_times_the_expected_cost_and_unknown_is_said(capsys):
         ["2", "unknown", "unknown"],
     ]
     assert "mine" in out
-    assert "25 credits, and those of 1 more schedules, which are unknown" in out
+    assert out.splitlines()[-1].endswith(": 25 credits; the cost of 1 more schedule is unknown")
+
+
+def test_the_count_of_schedules_of_unknown_cost_is_in_the_plural_where_there_are_several(capsys):
+    daily = {"cron_expression": "0 9 * * *", "status": "active"}
+    _print([Schedule.model_validate({"id": name, "task_id": name, **daily}) for name in ("t1", "t2")], {}, {}, NOW)
+    assert capsys.readouterr().out.splitlines()[-1].endswith(": 0 credits; the cost of 2 more schedules is unknown")
 
 
 def test_the_list_comes_from_linkt_by_reads_alone(
