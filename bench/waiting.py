@@ -26,7 +26,8 @@ from bench.outcome import Goal, Section
 from linkt_pipeline.api import LinktClient, RequestRecord
 from linkt_pipeline.executions.wait import wait_for_run
 from linkt_pipeline.executions.worker import Worker
-from linkt_pipeline.ledger.ledger import DuckDbLedger, Execution, ExecutionState, Intention
+from linkt_pipeline.ledger.ledger import DuckDbLedger
+from linkt_pipeline.ledger.values import Execution, ExecutionState, Intention
 from linkt_pipeline.sandbox import SANDBOX_KEY
 from linkt_pipeline.sandbox.world.reference_data import PROFILE_TASK, SAAS
 from linkt_pipeline.tasks import TaskSpec

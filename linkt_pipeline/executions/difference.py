@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from linkt_pipeline.ledger.ledger import Execution
+from linkt_pipeline.ledger.values import Execution
 from linkt_pipeline.tasks import TaskSpec
 
 

@@ -15,7 +15,7 @@ from linkt_pipeline.executions.land import land_finished_run
 from linkt_pipeline.executions.start import start_or_adopt
 from linkt_pipeline.executions.wait import Waited, wait_for_run
 from linkt_pipeline.executions.worker import Worker
-from linkt_pipeline.ledger.ledger import Execution, ExecutionState
+from linkt_pipeline.ledger.values import Execution, ExecutionState
 from linkt_pipeline.tasks import TaskSpec
 
 

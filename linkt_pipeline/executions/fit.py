@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import Enum
 
 from linkt_pipeline.api import Run, same_id
-from linkt_pipeline.ledger.ledger import Execution
+from linkt_pipeline.ledger.values import Execution
 
 
 class Fit(Enum):

@@ -12,7 +12,7 @@ from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.executions.land import land_finished_run
 from linkt_pipeline.executions.reconcile import find_started_run
 from linkt_pipeline.executions.worker import Worker
-from linkt_pipeline.ledger.ledger import Execution
+from linkt_pipeline.ledger.values import Execution
 from linkt_pipeline.tasks import OnTerminate, TaskSpec
 
 # Dagster marks a run CANCELED after 30 s whether or not its process is done.

@@ -5,7 +5,8 @@ from linkt_pipeline.collection.land_runs import write_runs
 from linkt_pipeline.collection.seen_run import SeenRun
 from linkt_pipeline.executions.errors import RunNotLandedError
 from linkt_pipeline.executions.worker import Worker
-from linkt_pipeline.ledger.ledger import Execution, finish
+from linkt_pipeline.ledger.ledger import finish
+from linkt_pipeline.ledger.values import Execution
 
 
 async def land_finished_run(worker: Worker, execution: Execution, seen: SeenRun) -> None:

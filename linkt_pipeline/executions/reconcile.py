@@ -23,7 +23,7 @@ from linkt_pipeline.api import (
 from linkt_pipeline.executions.errors import AmbiguousRunsError
 from linkt_pipeline.executions.fit import Fit, fit_of, given_parameters
 from linkt_pipeline.executions.worker import Worker
-from linkt_pipeline.ledger.ledger import Execution
+from linkt_pipeline.ledger.values import Execution
 
 _UNKNOWN_CLOCK = timedelta(days=1)  # so far may the clock have been off that nobody compared with Linkt's
 _FIRST_PAUSE = 1 / 30  # of the settle window; doubles with every look

@@ -19,7 +19,7 @@ from linkt_pipeline.executions.errors import NotStartedError, StartNotFoundError
 from linkt_pipeline.executions.events import RunStarted
 from linkt_pipeline.executions.settle import NOT_LISTED, adopt_if_found, close, close_lost, remember, settle
 from linkt_pipeline.executions.worker import LONGEST_PAUSE, Worker
-from linkt_pipeline.ledger.ledger import Execution, ExecutionState, LeaseLostError, RunTakenError
+from linkt_pipeline.ledger.values import Execution, ExecutionState, LeaseLostError, RunTakenError
 from linkt_pipeline.tasks import TaskSpec
 
 _NONE_SEEN = "no run was seen to start, and the next start looks for one before it sends anything"

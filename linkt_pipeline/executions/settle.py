@@ -8,7 +8,7 @@ from linkt_pipeline.executions.errors import StartNotFoundError
 from linkt_pipeline.executions.events import RunAdopted
 from linkt_pipeline.executions.reconcile import find_started_run
 from linkt_pipeline.executions.worker import LONGEST_PAUSE, Worker
-from linkt_pipeline.ledger.ledger import Execution, ExecutionState, LeaseLostError, RunTakenError
+from linkt_pipeline.ledger.values import Execution, ExecutionState, LeaseLostError, RunTakenError
 from linkt_pipeline.tasks import TaskSpec
 
 NOT_LISTED = "no run of this request is in Linkt's list"

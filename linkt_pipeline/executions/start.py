@@ -16,7 +16,7 @@ from linkt_pipeline.executions.send import note_clock, send_start
 from linkt_pipeline.executions.settle import settle
 from linkt_pipeline.executions.worker import Worker
 from linkt_pipeline.ledger.lease_owner import describe_owner
-from linkt_pipeline.ledger.ledger import Claim, Execution, ExecutionState, Intention
+from linkt_pipeline.ledger.values import Claim, Execution, ExecutionState, Intention
 from linkt_pipeline.tasks import TaskSpec
 
 _LOST_STARTS = 3  # so many requests in a row that left no run are an outage

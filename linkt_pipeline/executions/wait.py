@@ -27,7 +27,7 @@ from linkt_pipeline.executions.polling import PollSchedule
 from linkt_pipeline.executions.reconcile import find_started_run
 from linkt_pipeline.executions.settle import settle_confirmed
 from linkt_pipeline.executions.worker import Worker
-from linkt_pipeline.ledger.ledger import Execution, ExecutionState, LeaseLostError, RunTakenError
+from linkt_pipeline.ledger.values import Execution, ExecutionState, LeaseLostError, RunTakenError
 from linkt_pipeline.tasks import TaskSpec
 
 _UNTIL_TOMORROW_BY = timedelta(minutes=10)  # the day's own request limit is used up: look again every ten minutes

@@ -11,8 +11,9 @@ from linkt_pipeline.api import LinktClient
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.executions.events import Event, Note, Report
 from linkt_pipeline.ledger.lease_owner import Owner
-from linkt_pipeline.ledger.ledger import DuckDbLedger, Execution, LeaseLostError
+from linkt_pipeline.ledger.ledger import DuckDbLedger
 from linkt_pipeline.ledger.owed_outcomes import deliver
+from linkt_pipeline.ledger.values import Execution, LeaseLostError
 from linkt_pipeline.tasks import CommonSettings
 from linkt_pipeline.warehouse.errors import WarehouseBusyError
 from linkt_pipeline.warehouse.file import Warehouse
@@ -55,11 +56,11 @@ class Worker:
 
     Attributes:
         asker: the command or Dagster run that is to have the outcomes; default: this worker.
-        not_before: see :class:`~linkt_pipeline.ledger.ledger.Intention`.
+        not_before: see :class:`~linkt_pipeline.ledger.values.Intention`.
         repeats_since: see there.
         entries: the names in tasks.yaml; see there.
         common: what tasks.yaml says of all tasks together.
-        over_budget_by: see :class:`~linkt_pipeline.ledger.ledger.Intention`.
+        over_budget_by: see :class:`~linkt_pipeline.ledger.values.Intention`.
     """
 
     client: LinktClient

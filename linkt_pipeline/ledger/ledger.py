@@ -13,17 +13,17 @@ all of it (see owed_outcomes.py): the next claim of its task gets it and buys no
 A row belongs to its entry of tasks.yaml by name, and to an entry that has been renamed by its request: the Linkt task,
 the ICP and the parameters. Two entries with one request stay two, and each buys its own run.
 
-:class:`Ledger` is the interface; :class:`DuckDbLedger` keeps it in the warehouse. The whole of ``claim`` is
-one transaction under the file's exclusive lock: two processes that start a task at one moment get one row.
+:class:`~linkt_pipeline.ledger.interface.Ledger` is the interface; :class:`DuckDbLedger` keeps it in the warehouse. The
+whole of ``claim`` is one transaction under the file's exclusive lock: two processes that start a task at one moment get
+one row.
 """
 
 import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -32,185 +32,20 @@ import orjson
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.ledger.lease_owner import Owner, describe_owner, owner_is_gone
 from linkt_pipeline.ledger.owed_outcomes import ask_for, is_owed, owe, supersede
-from linkt_pipeline.tasks import CommonSettings
+from linkt_pipeline.ledger.values import (
+    BooksDisagreeError,
+    Claim,
+    CreditLimitReachedError,
+    Execution,
+    ExecutionState,
+    Intention,
+    LeaseLostError,
+    RunTakenError,
+)
 from linkt_pipeline.warehouse.checks import CheckSeverity, landing_checks
 from linkt_pipeline.warehouse.credits import Spending, expected_credits, spending_by_task, total_spending
 from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.ids import WELL_FORMED_ID
-
-
-class ExecutionState(StrEnum):
-    """Where an attempt to start a run stands."""
-
-    INTENDED = "intended"  # written down, the request may or may not have been sent
-    UNKNOWN = "unknown"  # sent, and the reply was lost: a run may exist
-    STARTED = "started"  # a run exists and is being waited for
-    FINISHED = "finished"  # its run is terminal
-    REFUSED = "refused"  # the API said no, or was never reached: no run exists
-    LOST = "lost"  # looked for and not found: no run exists (any more)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether this row still stands for a run that exists or may exist."""
-        return self in OPEN_STATES
-
-
-OPEN_STATES = frozenset({ExecutionState.INTENDED, ExecutionState.UNKNOWN, ExecutionState.STARTED})
-
-
-class LeaseLostError(LinktPipelineError):
-    """Another process took this execution over; this one must not act on it any more."""
-
-
-class RunTakenError(LinktPipelineError):
-    """A run was to be written down that another execution stands for already: one run is one row."""
-
-
-class BooksDisagreeError(LinktPipelineError):
-    """An error-level check of the ledger fails, so nothing that a new run finds could be published."""
-
-
-class CreditLimitReachedError(LinktPipelineError):
-    """``monthly_credit_limit`` of a task, or of all, is used up or leaves too little, so no new run is started."""
-
-
-@dataclass(frozen=True)
-class Intention:
-    """What a task wants to buy: the exact request, before it is sent.
-
-    Attributes:
-        common: what tasks.yaml says of all tasks together.
-        over_budget_by: who wants the run even if the limits do not leave what it is expected to cost; None: nobody.
-        after: an execution intended at this moment was seen to end without giving what is wanted. Whoever else saw
-            that may have bought the next run already; one that has even finished since then is used, not bought again.
-        not_before: outcomes of executions that were intended before this moment answer an earlier question; one that is
-            still open is adopted all the same.
-        repeats_since: the same was asked at this moment already: a run that has completed since then is the answer,
-            even though it was delivered.
-        asked_by: the command or Dagster run that is to have the outcome; default: the owner of the claim.
-        entries: the names in tasks.yaml. An open row under any other name and with the very request of this entry is
-            its own: it was renamed. ``None``: nobody knows, so only the name counts.
-    """
-
-    task_key: str
-    task_id: str
-    icp_id: str | None
-    parameters: Mapping[str, Any]
-    attempt: int = 1
-    dagster_run_id: str | None = None
-    monthly_credit_limit: float | None = None
-    timezone: str = "UTC"
-    common: CommonSettings = field(default_factory=CommonSettings)
-    over_budget_by: str | None = None
-    after: datetime | None = None
-    not_before: datetime | None = None
-    repeats_since: datetime | None = None
-    asked_by: str | None = None
-    entries: frozenset[str] | None = None
-
-
-@dataclass(frozen=True)
-class Execution:
-    """One row of the ledger. Times are aware, in UTC."""
-
-    execution_id: str
-    task_key: str
-    task_id: str
-    icp_id: str | None
-    parameters: Mapping[str, Any]
-    attempt: int
-    state: ExecutionState
-    run_id: str | None
-    run_status: str | None
-    error_kind: str | None
-    dagster_run_id: str | None
-    intended_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    last_error: str | None
-    lease_owner: str | None
-    lease_until: datetime | None
-    clock_offset_seconds: float | None
-    start_confirmed: bool | None
-    expected_credits: float | None
-    budget_rest: float | None
-    over_budget_by: str | None
-
-    @property
-    def clock_offset(self) -> timedelta | None:
-        """How far Linkt's clock was ahead of this machine's when the start was sent; None if unknown."""
-        return None if self.clock_offset_seconds is None else timedelta(seconds=self.clock_offset_seconds)
-
-
-@dataclass(frozen=True)
-class Claim:
-    """The answer to :meth:`Ledger.claim`.
-
-    Attributes:
-        execution: the row in question.
-        execution.state: an open state, or ``finished``: its run has ended, and its outcome is owed.
-        created: this call wrote it; nothing has been sent for it yet.
-        owned: the caller holds the lease and may act; otherwise another live process does, or (a row that is not
-            open any more) somebody has bought and finished this already.
-    """
-
-    execution: Execution
-    created: bool
-    owned: bool
-
-
-class Ledger(Protocol):
-    """What the paid protocol needs of a store. Every call is durable when it returns."""
-
-    def claim(self, intention: Intention, owner: Owner) -> Claim:
-        """Take over the open execution of this task, or write down a new one; see :class:`Claim`.
-
-        Raises:
-            CreditLimitReachedError: nothing is open and a limit leaves less for this month than the run will cost.
-            BooksDisagreeError: nothing is open and an error-level check of the ledger fails.
-        """
-
-    def get(self, execution_id: str) -> Execution:
-        """One row as it is now."""
-
-    def mark_started(self, execution_id: str, owner: Owner, *, run_id: str, run_status: str | None) -> Execution:
-        """A run exists: remember its id before anything else happens.
-
-        Raises:
-            RunTakenError: another row has this run. Decided in the transaction that would write the id.
-        """
-
-    def note_clock(self, execution_id: str, owner: Owner, offset: timedelta) -> Execution:
-        """Remember how far Linkt's clock is ahead of this machine's, for whoever looks for the run."""
-
-    def mark_unknown(
-        self, execution_id: str, owner: Owner, *, error: str, confirmed: bool = False, forget_run: bool = False
-    ) -> Execution:
-        """The reply was lost, or a success that names no usable run (``confirmed``): reconciliation decides.
-
-        The row forgets the run that it names if that turned out to be another's.
-        """
-
-    def mark_closed(self, execution_id: str, owner: Owner, state: ExecutionState, *, error: str) -> Execution:
-        """``refused`` or ``lost``: no run exists for this row."""
-
-    def note(self, execution_id: str, owner: Owner, *, run_status: str | None = None, error: str | None = None) -> None:
-        """Show what was seen last on the row of a run that is being waited for."""
-
-    def renew(self, owner: Owner) -> frozenset[str]:
-        """Extend every lease of this owner; returns the open executions it still owns."""
-
-    def release(self, owner: Owner) -> None:
-        """Give up every lease of this owner, so that the next process need not wait for them to expire."""
-
-    def is_free(self, row: Execution) -> bool:
-        """Whether nobody holds a live lease on a row."""
-
-    def owned_run_ids(self, task_id: str) -> frozenset[str]:
-        """Runs of a Linkt task that some row of the ledger already stands for."""
-
-    def open_executions(self, task_keys: Iterable[str] | None = None) -> Sequence[Execution]:
-        """Every open row, oldest first."""
 
 
 class DuckDbLedger:

@@ -11,7 +11,8 @@ from linkt_pipeline.access.aside import Aside
 from linkt_pipeline.access.request_usage import UsageCount
 from linkt_pipeline.cli.main import run_command
 from linkt_pipeline.ledger.lease_owner import Owner
-from linkt_pipeline.ledger.ledger import CreditLimitReachedError, DuckDbLedger, Intention
+from linkt_pipeline.ledger.ledger import DuckDbLedger
+from linkt_pipeline.ledger.values import CreditLimitReachedError, Intention
 from linkt_pipeline.warehouse.file import Warehouse
 
 NOW = datetime.now(UTC)

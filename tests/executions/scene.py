@@ -15,7 +15,8 @@ from linkt_pipeline.executions.events import Event
 from linkt_pipeline.executions.execute import Outcome, execute_tasks
 from linkt_pipeline.executions.worker import Timing, Worker
 from linkt_pipeline.ledger.lease_owner import Owner
-from linkt_pipeline.ledger.ledger import DuckDbLedger, Execution
+from linkt_pipeline.ledger.ledger import DuckDbLedger
+from linkt_pipeline.ledger.values import Execution
 from linkt_pipeline.sandbox import Sandbox
 from linkt_pipeline.sandbox.world.reference_data import SAAS, SEARCH_TASK
 from linkt_pipeline.tasks import TaskSpec

@@ -20,7 +20,7 @@ from linkt_pipeline.executions.errors import RunFailedError
 from linkt_pipeline.executions.events import RunEnded, RunStarted
 from linkt_pipeline.executions.execute import Outcome, backoff, execute_tasks
 from linkt_pipeline.executions.worker import Worker
-from linkt_pipeline.ledger.ledger import CreditLimitReachedError, ExecutionState
+from linkt_pipeline.ledger.values import CreditLimitReachedError, ExecutionState
 from linkt_pipeline.sandbox.world.reference_data import FAIR, INGEST_TASK, SHEET_SIGNALS_TASK
 from linkt_pipeline.tasks import ErrorKind, TaskSpec
 

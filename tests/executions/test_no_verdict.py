@@ -11,8 +11,9 @@ from linkt_pipeline.api import ForeignNotFoundError, MalformedBodyError
 from linkt_pipeline.executions.errors import RunNotVisibleError, StartRefusedError, StillRunningError
 from linkt_pipeline.executions.execute import execute_tasks
 from linkt_pipeline.executions.start import start_or_adopt
-from linkt_pipeline.ledger.ledger import DuckDbLedger, Execution, LeaseLostError
+from linkt_pipeline.ledger.ledger import DuckDbLedger
 from linkt_pipeline.ledger.owed_outcomes import owe
+from linkt_pipeline.ledger.values import Execution, LeaseLostError
 from linkt_pipeline.sandbox.world.reference_data import SEARCH_TASK
 
 from .scene import Scene, run, search

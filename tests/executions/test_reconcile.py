@@ -17,7 +17,7 @@ from linkt_pipeline.executions.fit import Fit, fit_of
 from linkt_pipeline.executions.reconcile import find_started_run
 from linkt_pipeline.executions.start import start_or_adopt
 from linkt_pipeline.ledger.lease_owner import Owner
-from linkt_pipeline.ledger.ledger import Execution, ExecutionState, Intention
+from linkt_pipeline.ledger.values import Execution, ExecutionState, Intention
 from linkt_pipeline.sandbox.world.records import RunRecord
 from linkt_pipeline.sandbox.world.reference_data import FAIR, INGEST_TASK
 from tests.api.raw_server import Request, answer

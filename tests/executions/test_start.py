@@ -19,7 +19,7 @@ from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.executions.errors import NotStartedError, StartNotFoundError, StartRefusedError, UnreachableError
 from linkt_pipeline.executions.start import start_or_adopt
 from linkt_pipeline.ledger.lease_owner import Owner
-from linkt_pipeline.ledger.ledger import Execution, ExecutionState, Intention, LeaseLostError
+from linkt_pipeline.ledger.values import Execution, ExecutionState, Intention, LeaseLostError
 from linkt_pipeline.warehouse.errors import WarehouseBusyError
 from tests.api.raw_server import never_accepting
 

@@ -21,7 +21,7 @@ from linkt_pipeline.executions.execute import Outcome, execute_tasks
 from linkt_pipeline.executions.start import start_or_adopt
 from linkt_pipeline.executions.worker import Timing
 from linkt_pipeline.ledger.lease_owner import Owner
-from linkt_pipeline.ledger.ledger import Execution, ExecutionState, Intention
+from linkt_pipeline.ledger.values import Execution, ExecutionState, Intention
 from tests.api.raw_server import Request, answer
 from tests.paths import PROJECT_ROOT
 

@@ -20,7 +20,7 @@ from linkt_pipeline.executions.polling import PollSchedule
 from linkt_pipeline.executions.start import start_or_adopt
 from linkt_pipeline.executions.wait import Waited, wait_for_run
 from linkt_pipeline.executions.worker import Worker
-from linkt_pipeline.ledger.ledger import Execution, ExecutionState, LeaseLostError
+from linkt_pipeline.ledger.values import Execution, ExecutionState, LeaseLostError
 from linkt_pipeline.sandbox.world.reference_data import SEARCH_TASK, SHEET_SIGNALS_TASK
 from linkt_pipeline.warehouse.file import Warehouse
 from tests.api.raw_server import Request

@@ -14,17 +14,16 @@ import pytest
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.ledger import lease_owner
 from linkt_pipeline.ledger.lease_owner import Owner, describe_owner, owner_is_gone
-from linkt_pipeline.ledger.ledger import (
+from linkt_pipeline.ledger.ledger import DuckDbLedger, finish
+from linkt_pipeline.ledger.owed_outcomes import complete_outcomes, deliver, deliver_published
+from linkt_pipeline.ledger.values import (
     Claim,
     CreditLimitReachedError,
-    DuckDbLedger,
     ExecutionState,
     Intention,
     LeaseLostError,
     RunTakenError,
-    finish,
 )
-from linkt_pipeline.ledger.owed_outcomes import complete_outcomes, deliver, deliver_published
 from linkt_pipeline.tasks import CommonSettings
 from linkt_pipeline.warehouse.credits import month_of
 from linkt_pipeline.warehouse.file import Warehouse
@@ -702,7 +701,8 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 from linkt_pipeline.warehouse.file import Warehouse
-from linkt_pipeline.ledger.ledger import DuckDbLedger, Intention
+from linkt_pipeline.ledger.ledger import DuckDbLedger
+from linkt_pipeline.ledger.values import Intention
 from linkt_pipeline.ledger.lease_owner import Owner
 ledger = DuckDbLedger(Warehouse(Path(sys.argv[1])), lease=timedelta(minutes=5))
 wanted = Intention(sys.argv[2], "6964b9b45a4d0beef1000031", None, {})

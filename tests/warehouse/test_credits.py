@@ -12,7 +12,8 @@ from linkt_pipeline.api import parse_run
 from linkt_pipeline.collection.land_runs import land_runs
 from linkt_pipeline.collection.seen_run import SeenRun
 from linkt_pipeline.ledger.lease_owner import Owner
-from linkt_pipeline.ledger.ledger import CreditLimitReachedError, DuckDbLedger, Intention
+from linkt_pipeline.ledger.ledger import DuckDbLedger
+from linkt_pipeline.ledger.values import CreditLimitReachedError, Intention
 from linkt_pipeline.warehouse.credits import Spending, month_of, spending_by_task
 from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot

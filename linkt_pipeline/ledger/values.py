@@ -1,0 +1,130 @@
+"""What is written into the ledger and what it answers: intentions, executions, claims and refusals. Pure data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.tasks import CommonSettings
+
+
+class ExecutionState(StrEnum):
+    """Where an attempt to start a run stands."""
+
+    INTENDED = "intended"  # written down, the request may or may not have been sent
+    UNKNOWN = "unknown"  # sent, and the reply was lost: a run may exist
+    STARTED = "started"  # a run exists and is being waited for
+    FINISHED = "finished"  # its run is terminal
+    REFUSED = "refused"  # the API said no, or was never reached: no run exists
+    LOST = "lost"  # looked for and not found: no run exists (any more)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this row still stands for a run that exists or may exist."""
+        return self in OPEN_STATES
+
+
+OPEN_STATES = frozenset({ExecutionState.INTENDED, ExecutionState.UNKNOWN, ExecutionState.STARTED})
+
+
+class LeaseLostError(LinktPipelineError):
+    """Another process took this execution over; this one must not act on it any more."""
+
+
+class RunTakenError(LinktPipelineError):
+    """A run was to be written down that another execution stands for already: one run is one row."""
+
+
+class BooksDisagreeError(LinktPipelineError):
+    """An error-level check of the ledger fails, so nothing that a new run finds could be published."""
+
+
+class CreditLimitReachedError(LinktPipelineError):
+    """``monthly_credit_limit`` of a task, or of all, is used up or leaves too little, so no new run is started."""
+
+
+@dataclass(frozen=True)
+class Intention:
+    """What a task wants to buy: the exact request, before it is sent.
+
+    Attributes:
+        common: what tasks.yaml says of all tasks together.
+        over_budget_by: who wants the run even if the limits do not leave what it is expected to cost; None: nobody.
+        after: an execution intended at this moment was seen to end without giving what is wanted. Whoever else saw
+            that may have bought the next run already; one that has even finished since then is used, not bought again.
+        not_before: outcomes of executions that were intended before this moment answer an earlier question; one that is
+            still open is adopted all the same.
+        repeats_since: the same was asked at this moment already: a run that has completed since then is the answer,
+            even though it was delivered.
+        asked_by: the command or Dagster run that is to have the outcome; default: the owner of the claim.
+        entries: the names in tasks.yaml. An open row under any other name and with the very request of this entry is
+            its own: it was renamed. ``None``: nobody knows, so only the name counts.
+    """
+
+    task_key: str
+    task_id: str
+    icp_id: str | None
+    parameters: Mapping[str, Any]
+    attempt: int = 1
+    dagster_run_id: str | None = None
+    monthly_credit_limit: float | None = None
+    timezone: str = "UTC"
+    common: CommonSettings = field(default_factory=CommonSettings)
+    over_budget_by: str | None = None
+    after: datetime | None = None
+    not_before: datetime | None = None
+    repeats_since: datetime | None = None
+    asked_by: str | None = None
+    entries: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One row of the ledger. Times are aware, in UTC."""
+
+    execution_id: str
+    task_key: str
+    task_id: str
+    icp_id: str | None
+    parameters: Mapping[str, Any]
+    attempt: int
+    state: ExecutionState
+    run_id: str | None
+    run_status: str | None
+    error_kind: str | None
+    dagster_run_id: str | None
+    intended_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    last_error: str | None
+    lease_owner: str | None
+    lease_until: datetime | None
+    clock_offset_seconds: float | None
+    start_confirmed: bool | None
+    expected_credits: float | None
+    budget_rest: float | None
+    over_budget_by: str | None
+
+    @property
+    def clock_offset(self) -> timedelta | None:
+        """How far Linkt's clock was ahead of this machine's when the start was sent; None if unknown."""
+        return None if self.clock_offset_seconds is None else timedelta(seconds=self.clock_offset_seconds)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The answer to :meth:`~linkt_pipeline.ledger.interface.Ledger.claim`.
+
+    Attributes:
+        execution: the row in question.
+        execution.state: an open state, or ``finished``: its run has ended, and its outcome is owed.
+        created: this call wrote it; nothing has been sent for it yet.
+        owned: the caller holds the lease and may act; otherwise another live process does, or (a row that is not
+            open any more) somebody has bought and finished this already.
+    """
+
+    execution: Execution
+    created: bool
+    owned: bool
