@@ -1,11 +1,30 @@
-"""What holds for every test: signals as a terminal has them."""
+"""What holds for every test: signals as a terminal has them; and a real PostgreSQL for those that ask for it."""
 
 import signal
+from collections.abc import Iterator
 
 import pytest
+
+from tests import postgres
+from tests.postgres import PostgresServer
 
 
 @pytest.fixture(autouse=True)
 def _sigint_is_heard() -> None:
     """Processes of a test inherit an ignored SIGINT that a CI or a test before left."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A server for all tests of this process; a test that stops it starts it again."""
+    if missing := postgres.what_is_missing():
+        pytest.skip(missing)
+    with postgres.postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres_server: PostgresServer) -> str:
+    """The URL of an empty database, with the password."""
+    return postgres_server.new_database()

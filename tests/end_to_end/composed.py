@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,12 +19,12 @@ from typing import Any
 import psutil
 import yaml
 
+from tests import postgres
 from tests.dockerfile import copied_from_here, image_environment, of_image, read_dockerfile
 from tests.paths import PROJECT_ROOT
+from tests.postgres import HOST, NOBODY, PostgresServer, free_port
 
 GRACE_SECONDS = 30  # what Kubernetes and compose.yaml give
-_NOBODY = 65534
-_HOST = "127.0.0.1"
 _START_SECONDS = 90
 _SHOWN = 5_000  # characters of a log
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
@@ -34,18 +33,11 @@ _PORT = re.compile(r"\b(3000|4000|5432)\b")
 
 def what_is_missing() -> str | None:
     """Why the services can't be started on this machine, if they can't."""
-    if _postgres() is None:
-        return "PostgreSQL's server is not installed (Debian: postgresql)"
+    if missing := postgres.what_is_missing():
+        return missing
     if shutil.which("tini") is None:
         return "tini is not installed, which the image starts everything with"
     return None
-
-
-def _postgres() -> Path | None:
-    """The folder of PostgreSQL's programs; Debian has a folder for each version, and none of them on the path."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    on_path = shutil.which("initdb")
-    return found[-1].parent if found else Path(on_path).parent if on_path else None
 
 
 class Composed:
@@ -66,11 +58,11 @@ class Composed:
         self.folder, self._dotenv = folder, dotenv
         self._services = yaml.safe_load((PROJECT_ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]
         self._image = read_dockerfile()
-        self._ports = {port: str(_free_port()) for port in ("3000", "4000", "5432")}
+        self._ports = {port: str(free_port()) for port in ("3000", "4000", "5432")}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._become = _as_nobody()
         self.data, self.project = folder / "data", folder / "project"
-        self.url = f"http://{_HOST}:{self._ports['3000']}"
+        self.url = f"http://{HOST}:{self._ports['3000']}"
         self._places = {"/data": self.data, "/project": self.project, "/opt/dagster": folder / "dagster"}
         self._places["/opt/linkt/bin"] = Path(sys.executable).parent
         for new in (self.data, self.project, folder / "dagster", folder / "postgres"):
@@ -78,7 +70,7 @@ class Composed:
         for owned in (self.data, folder / "postgres"):
             owned.chmod(0o700)
             if os.geteuid() == 0:
-                os.chown(owned, _NOBODY, _NOBODY)
+                os.chown(owned, NOBODY, NOBODY)
         for _, sources, target in copied_from_here(self._image):
             if target.startswith("/opt/dagster"):
                 for source in sources:
@@ -160,37 +152,20 @@ class Composed:
     @contextmanager
     def postgres(self) -> Iterator[None]:
         """The database of the service ``postgres``, as a PostgreSQL of this machine."""
-        programs, cluster = _postgres(), self.folder / "postgres" / "cluster"
-        assert programs is not None
         wanted = self._environment("postgres")
-        password = self.folder / "postgres.password"
-        password.write_text(wanted["POSTGRES_PASSWORD"], encoding="utf-8")
-        with (self.folder / "postgres.log").open("wb") as log:
-            told = {
-                "env": {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "Asia/Tokyo"},
-                "stdout": log,
-                "stderr": log,
-            }
-            cwd = {"cwd": self.folder / "postgres"}
-            make = [str(programs / "initdb"), "-D", str(cluster), "-U", wanted["POSTGRES_USER"], "--no-sync"]
-            make += ["-A", "scram-sha-256", f"--pwfile={password}"]
-            subprocess.run([*self._become, *make], check=True, **told, **cwd)
-            serve = [str(programs / "postgres"), "-D", str(cluster), "-p", self._ports["5432"], "-c", "fsync=off"]
-            serve += ["-c", "unix_socket_directories=", "-c", f"listen_addresses={_HOST}"]
-            server = subprocess.Popen([*self._become, *serve], start_new_session=True, **told, **cwd)
-            try:
-                create = [str(programs / "createdb"), "-h", _HOST, "-p", self._ports["5432"], "-w"]
-                create += ["-U", wanted["POSTGRES_USER"], wanted["POSTGRES_DB"]]
-                credentials = {"PGPASSWORD": wanted["POSTGRES_PASSWORD"], "PATH": os.environ["PATH"]}
-                deadline = time.monotonic() + _START_SECONDS
-                while subprocess.run(create, env=credentials, stderr=log, check=False).returncode:
-                    assert server.poll() is None, self.log("postgres")
-                    assert time.monotonic() < deadline, self.log("postgres")
-                    time.sleep(0.1)
-                yield
-            finally:
-                server.send_signal(signal.SIGINT)
-                server.wait(GRACE_SECONDS)
+        server = PostgresServer(
+            self.folder / "postgres",
+            port=int(self._ports["5432"]),
+            user=wanted["POSTGRES_USER"],
+            password=wanted["POSTGRES_PASSWORD"],
+            environment={"TZ": "Asia/Tokyo"},
+        )
+        try:
+            server.start()
+            server.create(wanted["POSTGRES_DB"])
+            yield
+        finally:
+            server.stop()
 
     def _popen(self, service: str) -> subprocess.Popen[bytes]:
         [entrypoint] = of_image(self._image, "ENTRYPOINT")
@@ -214,7 +189,7 @@ class Composed:
         read = self._dotenv if [file["path"] for file in said.get("env_file", [])] == [".env"] else {}
         own = {name: self._interpolated(value) for name, value in said["environment"].items()}
         found = {**image_environment(self._image), "HOME": "/data", **read, **own}
-        return {name: self._here(_HOST if value in self._services else value) for name, value in found.items()}
+        return {name: self._here(HOST if value in self._services else value) for name, value in found.items()}
 
     def _interpolated(self, value: str) -> str:
         def given(match: re.Match[str]) -> str:
@@ -228,25 +203,19 @@ class Composed:
         """A text of the container, for this machine."""
         for inside, outside in self._places.items():
             text = re.sub(rf"(?<![\w.-]){inside}(?![\w-])", str(outside), text)
-        return _PORT.sub(lambda found: self._ports[found[1]], text.replace("0.0.0.0", _HOST))
+        return _PORT.sub(lambda found: self._ports[found[1]], text.replace("0.0.0.0", HOST))
 
 
 def _as_nobody() -> Sequence[str]:
     """How root becomes an ordinary user; another user is one already."""
     if os.geteuid() != 0:
         return ()
-    become = ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups"]
+    become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
     tried = [*become, "env", sys.executable, "-c", "import duckdb"]  # setpriv itself still may what root may
     if subprocess.run(tried, capture_output=True, cwd="/", check=False).returncode == 0:
         return become
     # The interpreter lies in a home that is closed to others: leave to read it, and to write nothing.
     return [*become, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
