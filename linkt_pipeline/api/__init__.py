@@ -39,11 +39,12 @@ from linkt_pipeline.api.models import (
     Sheet,
     Signal,
     Task,
+    UploadedFile,
 )
 from linkt_pipeline.api.start_reply import StartReply, is_success, is_worth_repeating, read_start_reply
-from linkt_pipeline.api.status import RunStatus
+from linkt_pipeline.api.status import FileStatus, RunStatus
 from linkt_pipeline.api.throttle import Throttle
-from linkt_pipeline.api.transport import DEFAULT_TIMEOUTS, RequestRecord
+from linkt_pipeline.api.transport import DEFAULT_TIMEOUTS, FilePart, RequestRecord
 from linkt_pipeline.api.wire import parse_entity, parse_run, parse_signal
 
 __all__ = [
@@ -56,6 +57,8 @@ __all__ = [
     "Entity",
     "EntityCounts",
     "Execution",
+    "FilePart",
+    "FileStatus",
     "ForeignNotFoundError",
     "Icp",
     "IncompleteListError",
@@ -86,6 +89,7 @@ __all__ = [
     "Task",
     "Throttle",
     "UnexpectedRedirectError",
+    "UploadedFile",
     "check_id",
     "is_id",
     "is_success",

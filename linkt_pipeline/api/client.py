@@ -33,12 +33,13 @@ from linkt_pipeline.api.models import (
     Sheet,
     Signal,
     Task,
+    UploadedFile,
     WireModel,
 )
 from linkt_pipeline.api.pagination import OnMalformed, read_in_parts, walk_pages
 from linkt_pipeline.api.retries import cancel_may_be_retried, read_may_be_retried, with_retries
 from linkt_pipeline.api.throttle import Throttle
-from linkt_pipeline.api.transport import DEFAULT_TIMEOUTS, Reply, RequestRecord, Transport
+from linkt_pipeline.api.transport import DEFAULT_TIMEOUTS, FilePart, Reply, RequestRecord, Transport
 from linkt_pipeline.api.wire import parse_one, parse_page
 from linkt_pipeline.errors import LinktPipelineError
 
@@ -262,6 +263,63 @@ class LinktClient:
             lambda page: self._get_page(Task, "/v1/task", "tasks", page, filters), on_malformed=on_malformed
         )
 
+    async def set_task_config(
+        self, task_id: str, task_config: Mapping[str, Any], *, before_send: Callable[[], None] | None = None
+    ) -> Task:
+        """Replace a task's ``task_config`` and nothing else of it: exactly one PUT, never repeated here.
+
+        Args:
+            task_id: the task.
+            task_config: all of the new configuration.
+            before_send: called right before the request leaves; may raise to stop it.
+
+        Raises:
+            LinktApiError: the task was not given back; whether it was changed is what :meth:`get_task` says.
+        """
+        reply = await self._transport.send(
+            "PUT",
+            "/v1/task/{task_id}",
+            body={"task_config": dict(task_config)},
+            patience=self._patience,
+            ids={"task_id": check_id(task_id, kind="task")},
+            before_send=before_send,
+        )
+        return self._parsed(Task, reply)
+
+    async def upload_file(self, file: FilePart, *, before_send: Callable[[], None] | None = None) -> UploadedFile:
+        """Upload a file as multipart form data: exactly one POST, never repeated here.
+
+        Args:
+            file: CSV in UTF-8 with a header, or a spreadsheet, which Linkt converts (its first sheet).
+            before_send: called right before the request leaves; may raise to stop it.
+
+        Returns:
+            The file; it may be used once its status is ``completed``.
+
+        Raises:
+            LinktApiError: no file id came back; :meth:`list_files` shows whether the file arrived.
+        """
+        reply = await self._transport.send(
+            "POST", "/v1/files/upload", file=file, patience=self._patience, before_send=before_send
+        )
+        uploaded = self._parsed(UploadedFile, reply)
+        return self._placed(reply, lambda: _with_usable_file_id(uploaded, reply.body))
+
+    async def get_file(self, file_id: str, *, attempts: int | None = None) -> UploadedFile:
+        """One uploaded file, and how far its processing has come."""
+        return await self._get_one(
+            UploadedFile, "/v1/files/{file_id}", attempts, file_id=check_id(file_id, kind="file")
+        )
+
+    def list_files(self, *, whole: bool = False, **filters: Unpack[PageFilters]) -> AsyncIterator[UploadedFile]:
+        """Every uploaded file: id, name and size alone.
+
+        Args:
+            whole: a file that is not given must not exist; IncompleteListError when that can't be said.
+            **filters: see :class:`~linkt_pipeline.api.filters.PageFilters`.
+        """
+        return walk_pages(lambda page: self._get_page(UploadedFile, "/v1/files", "files", page, filters), whole=whole)
+
     def list_schedules(
         self, *, on_malformed: OnMalformed | None = None, **filters: Unpack[PageFilters]
     ) -> AsyncIterator[Schedule]:
@@ -347,17 +405,24 @@ class LinktClient:
 
 
 def _with_usable_id(execution: Execution, body: bytes) -> Execution:
+    _require_usable_id(execution.run_id, "run", "the API started a run and gave it an unusable id", body)
+    return execution
+
+
+def _with_usable_file_id(file: UploadedFile, body: bytes) -> UploadedFile:
+    _require_usable_id(file.file_id, "file", "the API took a file and gave it an unusable id", body)
+    return file
+
+
+def _require_usable_id(value: str, kind: str, what: str, body: bytes) -> None:
     try:
-        check_id(execution.run_id, kind="run")
+        check_id(value, kind=kind)
     except InvalidIdError as error:
-        reason = f"its run_id {error}"
+        reason = f"its {kind}_id {error}"
     else:
-        return execution
+        return
     raise MalformedBodyError(
-        f"the API started a run and gave it an unusable id: {reason}",
-        payload=body.decode("utf-8", "replace"),
-        reason=reason,
-        field="run_id",
+        f"{what}: {reason}", payload=body.decode("utf-8", "replace"), reason=reason, field=f"{kind}_id"
     )
 
 

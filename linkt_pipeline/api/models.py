@@ -24,7 +24,7 @@ from linkt_pipeline.api.fields import (
     part,
     whole_number,
 )
-from linkt_pipeline.api.status import RunStatus
+from linkt_pipeline.api.status import FileStatus, RunStatus
 from linkt_pipeline.redaction import redact
 
 T = TypeVar("T")
@@ -269,6 +269,47 @@ class Sheet(WireModel):
     entity_schema: dict[str, Any] | None = None
     created_at: Timestamp = None
     updated_at: Timestamp = None
+
+
+class UploadedFile(WireModel):
+    """A file of the organization. The list of files shows id, name and size only.
+
+    Attributes:
+        raw_status: how far Linkt's processing has come, as sent.
+        csv_metadata: ``row_count``, ``columns``, ``preview_rows`` and ``encoding`` as Linkt read them; null until then.
+        original_file_type: such as ``xlsx`` for a spreadsheet that Linkt converted.
+    """
+
+    essential = frozenset({"file_id"})
+
+    file_id: Id
+    name: str | None = None
+    content_type: str | None = None
+    size_bytes: int | None = None
+    raw_status: str = Field(default="", validation_alias="processing_status")
+    csv_metadata: dict[str, Any] | None = None
+    original_file_type: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The same as ``file_id``: lists tell their rows apart by it."""
+        return self.file_id
+
+    @property
+    def status(self) -> FileStatus:
+        """The state the wire's word means."""
+        return FileStatus.parse(self.raw_status)
+
+    @property
+    def columns(self) -> list[str] | None:
+        """The header as Linkt read it; None while it does not say."""
+        columns = part(self.csv_metadata, "columns")
+        return [as_text(column) for column in columns] if isinstance(columns, list) else None
+
+    @property
+    def row_count(self) -> int | None:
+        """Rows below the header as Linkt counted them; None while it does not say."""
+        return whole_number(part(self.csv_metadata, "row_count"))
 
 
 class RunQueue(WireModel):

@@ -1,4 +1,4 @@
-"""The state of a Linkt run, and which states are the last ones."""
+"""The states of a Linkt run and of an uploaded file, and which of them are the last ones."""
 
 from enum import StrEnum
 from functools import lru_cache
@@ -37,3 +37,24 @@ def _parse(raw: str) -> RunStatus:
     word = raw.strip().upper()
     word = _ALIASES.get(word, word)
     return RunStatus(word) if word in RunStatus.__members__ else RunStatus.UNKNOWN
+
+
+class FileStatus(StrEnum):
+    """How far Linkt has processed an uploaded file, and UNKNOWN for a word that is not documented."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether it will never change again. UNKNOWN is not terminal: a new word may mean "still working"."""
+        return self in (FileStatus.COMPLETED, FileStatus.FAILED)
+
+    @classmethod
+    def parse(cls, raw: object) -> "FileStatus":
+        """The state a wire value means, in any case."""
+        word = raw.strip().upper() if isinstance(raw, str) else ""
+        return cls[word] if word in cls.__members__ else cls.UNKNOWN

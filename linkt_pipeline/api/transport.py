@@ -89,6 +89,30 @@ class Reply:
     body: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """A file to send.
+
+    Attributes:
+        name: under which Linkt keeps it.
+        content: its bytes.
+        content_type: such as ``text/csv``.
+    """
+
+    name: str
+    content: bytes = field(repr=False)
+    content_type: str
+
+
+def _encode(body: Any, file: FilePart | None) -> tuple[bytes | None, str]:
+    """The bytes of a request and their content type."""
+    if file is None:
+        return None if body is None else to_json(body), "application/json"
+    # By httpx's own encoder; the address is none that is ever asked.
+    form = httpx.Request("POST", "http://encoder", files={"file": (file.name, file.content, file.content_type)})
+    return form.read(), form.headers["content-type"]
+
+
 class Transport:
     """Sends requests for one API key; an async context manager."""
 
@@ -173,6 +197,7 @@ class Transport:
         *,
         query: Query | None = None,
         body: Any = None,
+        file: FilePart | None = None,
         patience: timedelta | None = None,
         bulk: bool = False,
         ids: Mapping[str, str] | None = None,
@@ -185,6 +210,7 @@ class Transport:
             route: path template, such as ``/v1/run/{run_id}``.
             query: parameters; None values are left out, lists become repeated keys.
             body: sent as JSON unless None.
+            file: sent as the multipart field ``file``, instead of JSON.
             patience: longest ordered pause to sit out before the request.
             bulk: a read by the thousand: same session, but without httpx's request and response objects.
             ids: checked ids for the template.
@@ -196,7 +222,7 @@ class Transport:
         path = route.format(**ids) if ids else route
         if query and (encoded := encode_query(query)):
             path = f"{path}?{encoded}"
-        content = None if body is None else to_json(body)
+        content, content_type = _encode(body, file)
         exchange = self._exchange_bulk if bulk else self._exchange
         async with self._slots:
             started = await self._throttle.acquire(patience=patience)
@@ -213,7 +239,7 @@ class Transport:
             failure: LinktApiError | None = None
             try:
                 async with asyncio.timeout(self._deadline):
-                    status, headers, answer = await exchange(method, path, content)
+                    status, headers, answer = await exchange(method, path, content, content_type)
             except Exception as error:  # whatever it is: it must not pass for "not sent"
                 failure = self._failure(method, path, error)
             finally:
@@ -252,16 +278,19 @@ class Transport:
             # The answer in hand may be the id of a run that has been paid for; bookkeeping must not lose it.
             _log.exception("%s could not be counted", record.endpoint)
 
-    async def _exchange(self, method: str, path: str, content: bytes | None) -> tuple[int, Mapping[str, str], Body]:
+    async def _exchange(
+        self, method: str, path: str, content: bytes | None, content_type: str
+    ) -> tuple[int, Mapping[str, str], Body]:
         client = self._reads if method == "GET" else self._writes
-        headers = {} if content is None else {"content-type": "application/json"}
+        headers = {} if content is None else {"content-type": content_type}
         async with client.stream(method, self._base_url + path, content=content, headers=headers) as reply:
             body = await self._read(reply.aiter_raw(), reply.headers)
             return reply.status_code, reply.headers, body
 
     async def _exchange_bulk(
-        self, method: str, path: str, content: bytes | None
+        self, method: str, path: str, content: bytes | None, content_type: str
     ) -> tuple[int, Mapping[str, str], Body]:
+        del content_type  # of reads, which have no content
         async with self._kept.request(
             method,
             URL(self._base_url + path, encoded=True),

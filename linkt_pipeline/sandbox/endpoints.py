@@ -49,6 +49,7 @@ _TABLE = (
     ("get_sheet", "GET", "/v1/sheet/{sheet_id}"),
     ("list_schedules", "GET", "/v1/schedule"),
     ("get_schedule", "GET", "/v1/schedule/{schedule_id}"),
+    ("upload_file", "POST", "/v1/files/upload"),
     ("list_files", "GET", "/v1/files"),
     ("get_file", "GET", "/v1/files/{file_id}"),
 )

@@ -22,6 +22,7 @@ class Stage(Enum):
     BEFORE = auto()  # instead of any work
     AFTER = auto()  # the work is done, the reply suffers
     RUN = auto()  # a run that is being executed will end oddly
+    FILE = auto()  # a file that is uploaded will be processed oddly
     VIEW = auto()  # what a read shows
 
 
@@ -70,6 +71,9 @@ KINDS: dict[str, FaultKind] = {
     "missing_ids": FaultKind(Stage.RUN, "execute", 1, "the output names ARG (default 1) ids that give 404"),
     "malformed_ids": FaultKind(Stage.RUN, "execute", 1, "the output names ARG (default 1) things that are no ids"),
     "run_life": FaultKind(Stage.RUN, "execute", 1, "the run takes ARG seconds"),
+    "failed_file": FaultKind(Stage.FILE, "upload_file", 1, "the uploaded file can't be processed"),
+    "slow_file": FaultKind(Stage.FILE, "upload_file", 1, "the uploaded file is processed for ARG (default 60) seconds"),
+    "lagging_files": FaultKind(Stage.VIEW, "list_files", None, "files show in the list ARG seconds (default 5) late"),
     "lagging_list": FaultKind(Stage.VIEW, "list_runs", None, "runs show in lists ARG seconds (default 5) late"),
     "stale_list": FaultKind(Stage.VIEW, "list_runs", None, "lists show RUNNING for ARG seconds (default 5) too long"),
     "clock_skew": FaultKind(Stage.VIEW, None, None, "the server's clock is ARG seconds ahead (negative: behind)"),

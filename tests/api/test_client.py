@@ -8,6 +8,8 @@ import subprocess
 import sys
 import traceback
 from datetime import UTC, datetime, timedelta, timezone
+from email import policy
+from email.parser import BytesParser
 from pathlib import Path
 
 import pytest
@@ -15,9 +17,12 @@ from pydantic import SecretStr
 
 from linkt_pipeline import __version__
 from linkt_pipeline.api import (
+    FilePart,
+    FileStatus,
     InvalidIdError,
     LinktApiError,
     LinktClient,
+    MalformedBodyError,
     RequestRecord,
     parse_entity,
 )
@@ -31,8 +36,13 @@ NOON = datetime(2026, 1, 15, 12, 0, tzinfo=timezone(timedelta(hours=2)))
 OBJECT = b'{"id": "69d4d6fc5c41d0beef002a31", "data": {}, "run_id": "r", "total": 0}'
 
 
+FILE = b'{"file_id": "69da35685c41d0beef002a1b", "name": "fair.csv", "processing_status": "processing"}'
+CSV = FilePart("fär.csv", b"name\nLarkspur\n", "text/csv")
+
+
 def page_of(key: str) -> bytes:
-    return b'{"%s": [{"id": "a"}, {"id": "b"}], "total": 2, "page": 1, "page_size": 100}' % key.encode()
+    own = b"file_id" if key == "files" else b"id"
+    return b'{"%s": [{"%s": "a"}, {"%s": "b"}], "total": 2, "page": 1, "page_size": 100}' % (key.encode(), own, own)
 
 
 async def drain(rows):
@@ -48,6 +58,10 @@ ENDPOINTS = [
     (lambda c: c.get_task(ID), OBJECT, "GET", f"/v1/task/{ID}", []),
     (lambda c: c.get_icp(ID), OBJECT, "GET", f"/v1/icp/{ID}", []),
     (lambda c: c.get_sheet(ID), OBJECT, "GET", f"/v1/sheet/{ID}", []),
+    (lambda c: c.get_file(ID), FILE, "GET", f"/v1/files/{ID}", []),
+    (lambda c: drain(c.list_files()), page_of("files"), "GET", "/v1/files", [("page", "1"), ("page_size", "100")]),
+    (lambda c: c.set_task_config(ID, {"type": "ingest"}), OBJECT, "PUT", f"/v1/task/{ID}", []),
+    (lambda c: c.upload_file(CSV), FILE, "POST", "/v1/files/upload", []),
     (lambda c: c.cancel_run(ID), b"", "POST", f"/v1/run/{ID}/cancel", []),
     (
         lambda c: c.get_run_queue(ID, state="queued", include_history=True),
@@ -137,6 +151,45 @@ def test_each_endpoint_asks_for_what_the_api_documents(call, body, method, path,
     assert "authorization" not in request.headers
     if isinstance(result, list):
         assert result == ["a", "b"]
+
+
+def test_an_upload_is_multipart_form_data_with_the_files_name_and_bytes():
+    async def scenario():
+        async with serving(always(answer(FILE))) as server, client_for(server) as client:
+            return await client.upload_file(CSV), server.requests
+
+    file, (request,) = asyncio.run(scenario())
+    form = f"content-type: {request.headers['content-type']}\r\n\r\n".encode() + request.body
+    (part,) = BytesParser(policy=policy.HTTP).parsebytes(form).iter_parts()
+
+    assert part.get_param("name", header="content-disposition") == "file"
+    assert (part.get_filename(), part.get_content_type()) == ("fär.csv", "text/csv")
+    assert part.get_payload(decode=True) == CSV.content
+    assert file.status is FileStatus.PROCESSING
+
+
+def test_a_task_config_is_sent_alone_so_that_all_else_of_the_task_stays():
+    async def scenario():
+        async with serving(always(answer(OBJECT))) as server, client_for(server) as client:
+            await client.set_task_config(ID, {"type": "ingest", "webhook_url": None})
+            return server.requests
+
+    (request,) = asyncio.run(scenario())
+
+    assert request.json == {"task_config": {"type": "ingest", "webhook_url": None}}
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"file_id": "../task"}', b'{"file_id": ""}', b"[]", b""])
+def test_an_upload_without_a_usable_file_id_is_an_error_that_keeps_the_body(body):
+    async def scenario():
+        async with serving(always(answer(body))) as server, client_for(server) as client:
+            await client.upload_file(CSV)
+
+    with pytest.raises(MalformedBodyError) as found:
+        asyncio.run(scenario())
+
+    assert found.value.payload == body.decode()
+    assert found.value.status == 200
 
 
 @pytest.mark.parametrize(

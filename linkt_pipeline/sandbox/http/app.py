@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from linkt_pipeline.sandbox.endpoints import ENDPOINTS
 from linkt_pipeline.sandbox.errors import Refusal
-from linkt_pipeline.sandbox.http import control_api, entity_api, reference_api, run_api, signal_api
+from linkt_pipeline.sandbox.http import control_api, entity_api, file_api, reference_api, run_api, signal_api
 from linkt_pipeline.sandbox.http.handling import Gate, Guarded, Handler
 from linkt_pipeline.sandbox.http.rate_limit import RateLimit
 from linkt_pipeline.sandbox.http.replies import refusal_reply
@@ -51,8 +51,9 @@ _HANDLERS: dict[str, Handler] = {
     "default_schemas": reference_api.get_default_schemas,
     "get_schedule": reference_api.getter("schedule"),
     "list_schedules": reference_api.lister("schedule", "schedules", "task_id", "icp_id", "status"),
-    "get_file": reference_api.getter("file"),
-    "list_files": reference_api.lister("file", "files"),
+    "upload_file": file_api.upload_file,
+    "get_file": file_api.get_file,
+    "list_files": file_api.list_files,
 }
 _CONTROLS: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/_sandbox/health", control_api.health),

@@ -22,6 +22,7 @@ from starlette.types import Receive, Scope, Send
 from linkt_pipeline.sandbox.endpoints import Endpoint
 from linkt_pipeline.sandbox.errors import Refusal, invalid
 from linkt_pipeline.sandbox.faults import Fault, Stage
+from linkt_pipeline.sandbox.http.file_api import read_form
 from linkt_pipeline.sandbox.http.rate_limit import RateLimit
 from linkt_pipeline.sandbox.http.replies import json_reply, refusal_reply
 from linkt_pipeline.sandbox.request_log import RequestEntry
@@ -128,6 +129,9 @@ async def _read_body(request: Request) -> Any:
     text = await request.body()
     if not text:
         return None
+    content_type = request.headers.get("content-type", "")
+    if content_type.startswith("multipart/form-data"):
+        return read_form(content_type, text)
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
@@ -207,7 +211,7 @@ def _malformed(response: Response, how: str) -> Response:
         case "missing_id" | "wrong_type":
             value = orjson.loads(body)
             if how == "missing_id":
-                for key in ("id", "run_id"):
+                for key in ("id", "run_id", "file_id"):
                     value.pop(key, None)
             else:
                 value |= {"data": "not an object", "output": 7, "entity_ids": "none", "flow_run_id": []}

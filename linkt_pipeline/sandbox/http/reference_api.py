@@ -1,4 +1,4 @@
-"""Tasks, ICPs, sheets, schedules and files over HTTP."""
+"""Tasks, ICPs, sheets and schedules over HTTP."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,8 +16,7 @@ from linkt_pipeline.sandbox.world.reference_data import default_schemas
 from linkt_pipeline.sandbox.world.world import World
 
 Handler = Callable[[World, Request, Any], Response]
-_SHOWN = {"icp": "ICP", "file": "File", "sheet": "Sheet", "task": "Task", "schedule": "Schedule"}
-_FILE_LIST_KEYS = ("file_id", "name", "size_bytes")
+_SHOWN = {"icp": "ICP", "sheet": "Sheet", "task": "Task", "schedule": "Schedule"}
 _TASK_FIELDS = ("name", "description", "flow_name", "deployment_name")
 
 
@@ -56,14 +55,10 @@ def lister(kind: str, key: str, *filters: str) -> Handler:
         ]
         sort_by = query.text("sort_by") or "created_at"
         items.sort(key=lambda item: str(item.get(sort_by) or ""), reverse=query.order() == -1)
-        rows = [orjson.dumps(_in_list(kind, item)) for item in cut(items, page, page_size)]
+        rows = [orjson.dumps(item) for item in cut(items, page, page_size)]
         return page_reply(key, rows, len(items), page, page_size)
 
     return list_
-
-
-def _in_list(kind: str, item: dict[str, Any]) -> dict[str, Any]:
-    return {name: item[name] for name in _FILE_LIST_KEYS} if kind == "file" else item
 
 
 def get_schema(world: World, request: Request, body: Any) -> Response:

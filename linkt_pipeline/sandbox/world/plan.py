@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 
 from linkt_pipeline.sandbox.world import vocabulary as words
+from linkt_pipeline.sandbox.world.files import DISCARDED
 
 # One second of a run's life in the sandbox stands for this many seconds of real research work.
 REPORTED_SECONDS_PER_SECOND = 1100.0
@@ -91,7 +92,9 @@ def plan_run(
         life: seconds from execution to the end of an undisturbed run.
         outcome: how it ends.
     """
-    work = [(Action.CREATE_COMPANY, item) for item in wanted] + [(Action.CREATE_SIGNAL, n) for n in range(signals)]
+    dropped = [(item["company_name"], item[DISCARDED]) for item in wanted if _is_discarded(item)]
+    work = [(Action.CREATE_COMPANY, item) for item in wanted if not _is_discarded(item)]
+    work += [(Action.CREATE_SIGNAL, n) for n in range(signals)]
     work += [(Action.UPDATE_COMPANY, n) for n in range(updates)]
     if task_type == "search":
         rng.shuffle(work)
@@ -105,7 +108,12 @@ def plan_run(
     if outcome.paused:
         steps = _paused(steps, life * 0.5, outcome.pause_seconds)
     steps.sort(key=lambda step: step.offset)
-    return Plan(tuple(steps), tuple(_candidates(task_type, rng, work, life)))
+    discarded = [Candidate(name, 0.2 * life, 0.25 * life, reason) for name, reason in dropped]
+    return Plan(tuple(steps), (*_candidates(task_type, rng, work, life), *discarded))
+
+
+def _is_discarded(item: Any) -> bool:
+    return isinstance(item, dict) and DISCARDED in item
 
 
 def _paused(steps: list[Step], at: float, seconds: float | None) -> list[Step]:

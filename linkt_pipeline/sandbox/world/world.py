@@ -16,6 +16,7 @@ from typing import Any
 from linkt_pipeline.sandbox.errors import SandboxError, invalid, not_found
 from linkt_pipeline.sandbox.faults import FaultBox, Stage, parse_fault
 from linkt_pipeline.sandbox.request_log import RequestLog
+from linkt_pipeline.sandbox.world.files import items_of
 from linkt_pipeline.sandbox.world.holdings import Holdings
 from linkt_pipeline.sandbox.world.outcomes import outcome_under
 from linkt_pipeline.sandbox.world.plan import LIFE_SECONDS, Action, Outcome, Plan, Step, plan_run
@@ -240,7 +241,7 @@ class World:
                 count = DEFAULT_RESULTS if results is None else results
                 return [None] * count, max(1, count // 4), 0
             case "ingest":
-                rows = parameters.get("input_entities") or list(range(FAIR_LIST_ROWS))
+                rows = parameters.get("input_entities") or self._rows_of_file(task)
                 if not isinstance(rows, list):
                     loc = ("body", "parameters", "input_entities")
                     raise invalid("list_type", loc, "Input should be a valid list", rows)
@@ -249,6 +250,14 @@ class World:
                 most = 8 if (task["task_config"] or {}).get("type") == "signal-sheet" else 5
                 return [], 0, rng.randrange(3, most) if results is None else results
         return [], 0, 0
+
+    def _rows_of_file(self, task: dict[str, Any]) -> list[Any]:
+        """What an ingest makes of each row of the file that its task names; the fair's list has no file."""
+        config = task["task_config"] or {}
+        document = self.own.reference["file"].get(str(config.get("file_id")))
+        if document is None or "rows" not in document:
+            return list(range(FAIR_LIST_ROWS))
+        return items_of(document, str(config.get("primary_column"))) or []
 
     def _plan(self, run: RunRecord) -> Plan:
         """The run's plan, made again from its seed whenever it is needed after a restart."""
