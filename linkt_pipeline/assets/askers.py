@@ -11,6 +11,7 @@ import dagster as dg
 
 ASKED_BY_TAG = "linkt/asked_by"
 STARTED_BY_TAG = "linkt/started_by"
+COMMAND, HANDED_OVER = "command", "run --launch"  # its values
 TASKS_TAG = "linkt/tasks"
 _TICK_TAG = ".dagster/scheduled_execution_time"
 
@@ -32,7 +33,7 @@ def is_of_command(run: dg.DagsterRun) -> bool:
 
 def is_started_by_command(run: dg.DagsterRun) -> bool:
     """Whether this Dagster run is the command's own, which lands after its own failures by itself."""
-    return run.tags.get(STARTED_BY_TAG) == "command" and not is_repetition(run)
+    return run.tags.get(STARTED_BY_TAG) == COMMAND and not is_repetition(run)
 
 
 def person_of(run: dg.DagsterRun) -> str:

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 from linkt_pipeline.api import Run
 from linkt_pipeline.assets.askers import asker_of, is_of_command, named_tasks, person_of, repeated_since, tick_of
 from linkt_pipeline.assets.checks import check_spec, checked
+from linkt_pipeline.assets.failures import fails_in_plain_words
 from linkt_pipeline.assets.metadata import KINDS, bounded, bounded_text, landed_metadata
 from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.previews import figures_markdown
@@ -34,6 +35,8 @@ from linkt_pipeline.warehouse.catalog import CatalogTable
 
 _TABLE = ModelKey("linkt", "executions")
 _MAX_RETRIES_TAG = "dagster/max_retries"
+SANDBOX_MODE = {"linkt/mode": "sandbox"}
+"""Tag of the asset where its data are made up."""
 
 _DESCRIPTION = """\
 **Costs credits.** Executes the Linkt task of each selected partition and waits until its run has ended.
@@ -137,11 +140,12 @@ def build_executions(
         group_name=placement.group("linkt"),
         kinds={"linkt", *KINDS},
         owners=[*placement.owners],
-        tags={"linkt/paid": "true", **({"linkt/mode": "sandbox"} if sandbox_dir else {})},
+        tags={"linkt/paid": "true", **(SANDBOX_MODE if sandbox_dir else {})},
         description=(_SANDBOX.format(folder=sandbox_dir) if sandbox_dir else "") + _DESCRIPTION,
         metadata=landed_metadata(table),
         check_specs=[check_spec(placement, check) for check in own],
     )
+    @fails_in_plain_words
     def executions(context: dg.AssetExecutionContext, config: ExecutionConfig) -> Iterator[dg.MaterializeResult[None]]:
         selected = [config.applied_to(tasks[key]) for key in _selected_partitions(context)]
         repeats_since = repeated_since(context.instance, context.run)

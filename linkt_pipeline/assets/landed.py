@@ -13,6 +13,7 @@ import duckdb
 from pydantic import Field
 
 from linkt_pipeline.assets.checks import check_spec, checked
+from linkt_pipeline.assets.failures import fails_in_plain_words
 from linkt_pipeline.assets.metadata import KINDS, Landed, bounded, count_rows, landed_metadata
 from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.previews import rows_markdown
@@ -143,6 +144,7 @@ def _runs(placement: Placement, backend: Backend, sources: Landed, checks: list[
         check_specs=[check_spec(placement, check) for check in own],
         pool=placement.pool,
     )
+    @fails_in_plain_words
     def runs(context: dg.AssetExecutionContext, config: CollectConfig) -> Results:
         async def collect() -> Collected:
             async with backend.client() as client:
@@ -203,6 +205,7 @@ def _fetched(
         check_specs=[check_spec(placement, check) for check in own],
         pool=placement.pool,
     )
+    @fails_in_plain_words
     def fetched(context: dg.AssetExecutionContext, config: FetchConfig) -> Results:
         def progress(done: Fetched) -> None:
             context.log.info(f"{table}: {done.text}")
@@ -251,6 +254,7 @@ def _reference(
         check_specs=[check_spec(placement, check) for check in own],
         pool=placement.pool,
     )
+    @fails_in_plain_words
     def reference_data(context: dg.AssetExecutionContext) -> Results:
         async def refresh() -> ReferenceCounts:
             async with backend.client() as client:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from linkt_pipeline.assets.charts import chart_of
 from linkt_pipeline.assets.checks import check_spec, checked, holds_back, kept_check_result
+from linkt_pipeline.assets.failures import fails_in_plain_words
 from linkt_pipeline.assets.metadata import KINDS, WEEKLY, bounded, model_metadata, model_schema
 from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.previews import preview_markdown
@@ -89,6 +90,7 @@ def build_models_asset(placement: Placement, backend: Backend, project: Project,
         pool=placement.pool,
         description="Every selected SQL model in one step, parents first.",
     )
+    @fails_in_plain_words
     def sql_models(
         context: dg.AssetExecutionContext, config: ModelsConfig
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:

@@ -48,6 +48,11 @@ class Placement:
         return self.asset_key(ModelKey("linkt", "executions"))
 
     @property
+    def paid_step(self) -> str:
+        """The name of the paid asset's step."""
+        return self.op("executions")
+
+    @property
     def snapshot(self) -> dg.AssetKey:
         """The published copy."""
         return self.asset_key(ModelKey("published", "snapshot"))

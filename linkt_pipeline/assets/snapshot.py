@@ -8,6 +8,7 @@ import duckdb
 
 from linkt_pipeline.assets.askers import asker_of
 from linkt_pipeline.assets.checks import holds_back
+from linkt_pipeline.assets.failures import fails_in_plain_words
 from linkt_pipeline.assets.metadata import KINDS, WEEKLY, bounded
 from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.previews import figures_markdown
@@ -30,7 +31,7 @@ from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.publish.reader import mark_of_publication
 from linkt_pipeline.warehouse.publish.snapshot import Published, SnapshotError, publish_snapshot
 
-_CURRENT = "models_current"
+MODELS_CURRENT = "models_current"
 _CURRENT_MEANS = "Every file of sql/ can be used and every table was built from it; nothing in the snapshot is stale."
 
 _DESCRIPTION = """\
@@ -76,8 +77,9 @@ def build_snapshot(
         metadata={"dagster/uri": (published_dir / "warehouse.duckdb").as_uri()},
         freshness_policy=WEEKLY,
         automation_condition=placement.condition,
-        check_specs=[dg.AssetCheckSpec(_CURRENT, asset=key, description=_CURRENT_MEANS)],
+        check_specs=[dg.AssetCheckSpec(MODELS_CURRENT, asset=key, description=_CURRENT_MEANS)],
     )
+    @fails_in_plain_words
     def snapshot(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         if note := secure_folder(published_dir.parent, readers):
             context.log.warning(note)
@@ -163,7 +165,7 @@ def _is_failure(event: dg.DagsterEvent) -> bool:
 def _is_current(published: Published) -> dg.AssetCheckResult:
     stale = [f"{name}: {reason}" for name, reason in published.stale.items()]
     return dg.AssetCheckResult(
-        check_name=_CURRENT,
+        check_name=MODELS_CURRENT,
         passed=not stale,
         severity=dg.AssetCheckSeverity.ERROR,
         description="\n".join(["published as they were last built, or not at all:", *stale]) if stale else None,

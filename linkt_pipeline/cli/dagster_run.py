@@ -14,16 +14,16 @@ from uuid import uuid4
 
 import dagster as dg
 
-from linkt_pipeline.assets.askers import ASKED_BY_TAG, STARTED_BY_TAG, TASKS_TAG, is_repetition
+from linkt_pipeline.assets.askers import ASKED_BY_TAG, COMMAND, STARTED_BY_TAG, TASKS_TAG, is_repetition
 from linkt_pipeline.assets.dagster_internals import REPOSITORY, create_runs_as_of, instance_without_capture
 from linkt_pipeline.assets.housekeeping import delete_some_old_runs, retention_of
 from linkt_pipeline.assets.location import build_location
 from linkt_pipeline.assets.old_runs import REPOSITORY_TAG
 from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.resources import Backend
+from linkt_pipeline.assets.snapshot import MODELS_CURRENT
 from linkt_pipeline.cli.errors import DUCKDB_INTERRUPTED
 from linkt_pipeline.cli.output import echo
-from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.executions.events import Observer
 from linkt_pipeline.ledger.lease_owner import Owner, owner_is_gone
 from linkt_pipeline.settings import Settings
@@ -44,28 +44,15 @@ class StepFailure:
     Attributes:
         step: its name.
         message: what happened, for a person.
-        error: name of the exception class that caused it.
+        unforeseen: name of the exception class that caused it, where the cause is a mistake in this product; None
+            where the message tells the user what to do.
+        is_paid: it was the paid step.
     """
 
     step: str
     message: str
-    error: str
-
-    @property
-    def is_unexpected(self) -> bool:
-        """Whether the cause is a mistake in this product rather than something the user can act upon."""
-        return not is_expected(self.error)
-
-
-def is_expected(name: str | None) -> bool:
-    """Whether an error's class, by its name, is one that tells the user what to do."""
-    return name in {"Failure", *_expected(LinktPipelineError)}
-
-
-def _expected(kind: type[Exception]) -> Iterator[str]:
-    yield kind.__name__
-    for child in kind.__subclasses__():
-        yield from _expected(child)
+    unforeseen: str | None = None
+    is_paid: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,14 +60,26 @@ class FailedCheck:
     """An error-level check that found something.
 
     Attributes:
-        name: asset and check.
+        asset: its key, part by part.
+        check: its name.
         message: what it says.
         holds_back: nothing downstream of its asset was built or published.
     """
 
-    name: str
+    asset: tuple[str, ...]
+    check: str
     message: str
     holds_back: bool
+
+    @property
+    def name(self) -> str:
+        """Asset and check, as they are shown."""
+        return f"{'.'.join(self.asset)}: {self.check}"
+
+    @property
+    def is_about_models(self) -> bool:
+        """Whether it says of the snapshot which models are stale."""
+        return self.asset[-2:] == tuple(Placement().snapshot.path) and self.check == MODELS_CURRENT
 
 
 @dataclass(frozen=True)
@@ -215,7 +214,7 @@ def _tags(
     tags = asker | {
         _PROCESS_TAG: Owner.this_process().name,
         REPOSITORY_TAG: _REPOSITORY,  # by it the UI lists the run with its job
-        STARTED_BY_TAG: "command",
+        STARTED_BY_TAG: COMMAND,
     }
     return tags | (partition_tags(tasks, list(entries)) if partitions else {})
 
@@ -270,17 +269,16 @@ def _failures(events: Sequence[dg.DagsterEvent]) -> Iterator[StepFailure]:
         if not event.is_step_failure:
             continue
         data = event.step_failure_data
+        step, is_paid = str(event.step_key), event.step_key == Placement().paid_step
         if data.user_failure_data is not None and data.user_failure_data.description:
-            yield StepFailure(str(event.step_key), data.user_failure_data.description, "Failure")
+            yield StepFailure(step, data.user_failure_data.description, is_paid=is_paid)
             continue
         error = data.error
-        known = {*_expected(LinktPipelineError)}
-        # Ours says what to do; what it was raised from, DuckDB's or the network's, does not.
-        while error is not None and error.cause is not None and error.cls_name not in known:
+        while error is not None and error.cause is not None:
             error = error.cause
         name = (error.cls_name if error else None) or "Error"
         message = error.message if error else "no reason given"
-        yield StepFailure(str(event.step_key), without_class(message), name)
+        yield StepFailure(step, without_class(message), name, is_paid)
 
 
 def without_class(message: str) -> str:
@@ -296,7 +294,8 @@ def _failed_checks(events: Sequence[dg.DagsterEvent]) -> Iterator[FailedCheck]:
         evaluation = event.asset_check_evaluation_data
         if not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR:
             yield FailedCheck(
-                f"{_name(evaluation.asset_key)}: {evaluation.check_name}",
+                tuple(evaluation.asset_key.path),
+                evaluation.check_name,
                 evaluation.description or "",
                 bool(evaluation.blocking),
             )

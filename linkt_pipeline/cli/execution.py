@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 
+from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.cli.dagster_run import JobResult, run_job
 from linkt_pipeline.cli.deployment import Deployment
 from linkt_pipeline.cli.errors import PaidButUnfinishedError, disk_error
@@ -134,7 +135,7 @@ def _execute_and_publish(
         result = job(
             job_name="execute_and_publish",
             partitions=True,
-            run_config={"ops": {"linkt__executions": {"config": dict(config)}}},
+            run_config={"ops": {Placement().paid_step: {"config": dict(config)}}},
         )
         # The free steps were skipped, although there may be something for them to settle.
         rest = job(job_name="sync_and_publish") if _paid_step_failed(result) else None
@@ -145,7 +146,7 @@ def _execute_and_publish(
 
 
 def _paid_step_failed(result: JobResult) -> bool:
-    return any(failure.step.endswith("executions") for failure in result.failures)
+    return any(failure.is_paid for failure in result.failures)
 
 
 def _owed(deployment: Deployment, tasks: Collection[str]) -> list[tuple[str, str, str | None]]:
@@ -180,12 +181,12 @@ def report_failures(result: JobResult) -> None:
     """What failed in a Dagster run, on stderr, with the id the UI knows it by."""
     for failure in result.failures:
         echo(f"error: {failure.message}", err=True)
-        if failure.is_unexpected:
-            echo(f"({failure.error} in step {failure.step})", err=True)
+        if failure.unforeseen is not None:
+            echo(f"({failure.unforeseen} in step {failure.step})", err=True)
     for check in result.failed_checks:
         if check.holds_back:
             echo(f"error: check failed, nothing wrong was published: {check.name}", err=True)
-        elif check.name == "published.snapshot: models_current":  # names what the other checks of models say, too
+        elif check.is_about_models:  # names what the other checks of models say, too
             echo(f"error: {check.message}", err=True)
     if not result.succeeded:
         echo(f"Everything about it: linkt-pipeline ui, run {result.run_id}", err=True)

@@ -11,20 +11,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from linkt_pipeline.assets.askers import ASKED_BY_TAG, STARTED_BY_TAG
+from linkt_pipeline.assets.askers import ASKED_BY_TAG, HANDED_OVER, STARTED_BY_TAG
 from linkt_pipeline.assets.automation import EXECUTE_AND_PUBLISH, SYNC_AND_PUBLISH
+from linkt_pipeline.assets.executions import SANDBOX_MODE
+from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.cli.dagster_address import find_address
-from linkt_pipeline.cli.dagster_run import (
-    FailedCheck,
-    JobResult,
-    StepFailure,
-    is_expected,
-    partition_tags,
-    without_class,
-)
+from linkt_pipeline.cli.dagster_run import FailedCheck, JobResult, StepFailure, partition_tags, without_class
 from linkt_pipeline.cli.dagster_web import DagsterWeb, Found, RemoteJob, SilentServerError
 from linkt_pipeline.cli.errors import HandOverError, NoDeploymentError, StoppedFollowing
-from linkt_pipeline.cli.logged_progress import tell
+from linkt_pipeline.cli.logged_progress import tell_event, tell_fetch
 from linkt_pipeline.cli.output import echo
 from linkt_pipeline.cli.progress import Progress
 from linkt_pipeline.settings import Settings
@@ -74,10 +69,11 @@ class RemoteDeployment:
             raise NoDeploymentError(f"{error}. Nothing was launched; is LINKT_DAGSTER_URL right?") from None
         self._job = self._find(found, EXECUTE_AND_PUBLISH)
         self._sync = RemoteJob(self._job.location, self._job.repository, SYNC_AND_PUBLISH)
-        paid = next(asset for asset in self._web.assets_of(self._job) if asset.key[-2:] == ("linkt", "executions"))
+        path = tuple(Placement().executions.path)
+        paid = next(asset for asset in self._web.assets_of(self._job) if asset.key[-len(path) :] == path)
         self.tasks = paid.partitions
-        self._op = "__".join((*paid.key[:-2], "linkt", "executions"))
-        if (paid.tags.get("linkt/mode") == "sandbox") is not settings.sandbox:
+        self._paid_step = Placement(paid.key[: -len(path)]).paid_step
+        if (SANDBOX_MODE.items() <= paid.tags.items()) is not settings.sandbox:
             here, there = ("made-up", "real") if settings.sandbox else ("real", "made-up")
             raise NoDeploymentError(
                 f"this command works with {here} data, and Dagster at {url} with {there} data; nothing was launched"
@@ -121,7 +117,7 @@ class RemoteDeployment:
                 f"{', '.join(self.tasks)}: reload its code location if tasks.yaml has changed since it was loaded"
             )
         wishes = {name: True for name, wished in (("again", again), ("over_budget", over_budget)) if wished}
-        config = {"ops": {self._op: {"config": wishes}}} if wishes else {}
+        config = {"ops": {self._paid_step: {"config": wishes}}} if wishes else {}
         return self._launch(self._job, partition_tags(names, self.tasks), config)
 
     def land(self, run_id: str) -> str:
@@ -130,7 +126,7 @@ class RemoteDeployment:
 
     def _launch(self, job: RemoteJob, tags: Mapping[str, str], config: Mapping[str, Any]) -> str:
         try:
-            run_id = self._web.launch(job, {**tags, STARTED_BY_TAG: "run --launch"}, config)
+            run_id = self._web.launch(job, {**tags, STARTED_BY_TAG: HANDED_OVER}, config)
         except SilentServerError as error:
             raise HandOverError(
                 f"{error}. Whether it was launched is not known: look at {self._web.url}/runs before you repeat the "
@@ -182,7 +178,7 @@ class RemoteDeployment:
                 )
             echo(f"run {run.run_id} waits for its turn in Dagster's queue ...")
         if run.status == "CANCELED":
-            run.failures.append(StepFailure("run", f"the Dagster run {run.run_id} was terminated", "Failure"))
+            run.failures.append(StepFailure("run", f"the Dagster run {run.run_id} was terminated"))
 
     def _take(self, run: _Followed, event: Mapping[str, Any], progress: Progress) -> None:
         step = event.get("stepKey") or ""
@@ -193,11 +189,13 @@ class RemoteDeployment:
                 progress.on_step(step, False)
             case "ExecutionStepFailureEvent":
                 progress.on_step(step, False)
-                run.failures.append(_failure(step, event))
+                run.failures.append(self._failure(step, event))
             case "RunFailureEvent" if not run.failures and event.get("error"):
-                run.failures.append(StepFailure("run", without_class(event["error"]["message"]), "Failure"))
+                run.failures.append(StepFailure("run", without_class(event["error"]["message"])))
+            case "LogMessageEvent" if step == self._paid_step:
+                tell_event(progress, event["message"], is_warning=event["level"] == "WARNING")
             case "LogMessageEvent":
-                tell(progress, step, event["message"], is_warning=event["level"] == "WARNING")
+                tell_fetch(progress, event["message"])
             case "AssetCheckEvaluationEvent":
                 run.failed_checks.extend(self._failed(event["evaluation"]))
 
@@ -208,17 +206,15 @@ class RemoteDeployment:
         blocking = True  # what can't be asked is the more careful answer
         with suppress(SilentServerError):
             blocking = self._web.is_blocking(path, check["checkName"])
-        yield FailedCheck(f"{'.'.join(path)}: {check['checkName']}", check["description"] or "", blocking)
+        yield FailedCheck(tuple(path), check["checkName"], check["description"] or "", blocking)
 
-
-def _failure(step: str, event: Mapping[str, Any]) -> StepFailure:
-    if text := (event.get("failureMetadata") or {}).get("description"):
-        return StepFailure(step, text, "Failure")
-    error = event.get("error") or {"message": event["message"], "className": None}
-    chain = [error, *error.get("causes", ())]
-    # Ours says what to do; what it was raised from does not.
-    chosen = next((one for one in chain if is_expected(one["className"])), chain[-1])
-    return StepFailure(step, without_class(chosen["message"]), chosen["className"] or "Error")
+    def _failure(self, step: str, event: Mapping[str, Any]) -> StepFailure:
+        is_paid = step == self._paid_step
+        if text := (event.get("failureMetadata") or {}).get("description"):
+            return StepFailure(step, text, is_paid=is_paid)
+        error = event.get("error") or {"message": event["message"], "className": None}
+        cause = [error, *error.get("causes", ())][-1]
+        return StepFailure(step, without_class(cause["message"]), cause["className"] or "Error", is_paid)
 
 
 def _last_line(text: str) -> str:

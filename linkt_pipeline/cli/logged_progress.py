@@ -28,19 +28,15 @@ _FETCHED = re.compile(
 _UNIT_SECONDS = {"h": 3600, "m": 60, "s": 1}
 
 
-def tell(progress: Progress, step: str, line: str, *, is_warning: bool) -> None:
-    """Hand what a line of a Dagster run's log says to the display; most lines are for Dagster's UI alone.
+def tell_event(progress: Progress, line: str, *, is_warning: bool) -> None:
+    """Hand what a line of the paid step's log says to the display, if it is the text of an event."""
+    if event := read_event(line, is_warning=is_warning):
+        progress.on_event(event)
 
-    Args:
-        progress: the display.
-        step: that logged it.
-        line: the message.
-        is_warning: it was logged as a warning.
-    """
-    if step.endswith("linkt__executions"):
-        if event := read_event(line, is_warning=is_warning):
-            progress.on_event(event)
-    elif found := _FETCHED.fullmatch(line):
+
+def tell_fetch(progress: Progress, line: str) -> None:
+    """Hand what a line of a free step's log says to the display; most are for Dagster's UI alone."""
+    if found := _FETCHED.fullmatch(line):
         resource = next((key for key, name in RESOURCES.items() if name == found["name"]), found["name"])
         progress.on_fetch(resource, _fetched(found))
 

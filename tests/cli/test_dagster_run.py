@@ -1,6 +1,6 @@
 """What a killed command leaves in Dagster, and that the next one puts it right."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,8 +8,9 @@ import dagster as dg
 import pytest
 
 from linkt_pipeline.assets import executions
+from linkt_pipeline.assets.failures import fails_in_plain_words
 from linkt_pipeline.cli import dagster_run
-from linkt_pipeline.cli.dagster_run import _failures, open_instance, release_dead_runs
+from linkt_pipeline.cli.dagster_run import StepFailure, _failures, open_instance, release_dead_runs
 from linkt_pipeline.cli.instance import prepare_instance
 from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.settings import Settings
@@ -112,17 +113,29 @@ def test_what_goes_wrong_while_old_runs_are_deleted_is_a_note(instance, monkeypa
 
 
 def test_a_failure_is_told_in_the_products_words_and_not_in_those_of_its_cause():
-    @dg.op
-    def open_it() -> None:
-        try:
-            raise OSError("Could not set lock on file")
-        except OSError as error:
-            raise WarehouseUnwritableError("held by a BI tool; close it") from error
+    def locked() -> None:
+        raise WarehouseUnwritableError("held by a BI tool; close it") from OSError("Could not set lock on file")
 
-    @dg.job
-    def something() -> None:
-        open_it()
+    (failure,) = failures_of(locked, step="executions")
+    assert failure == StepFailure("executions", "held by a BI tool; close it")
 
-    (failure,) = _failures(something.execute_in_process(raise_on_error=False).all_events)
-    assert failure.message.strip() == "held by a BI tool; close it"
-    assert not failure.is_unexpected
+
+def test_a_mistake_of_the_product_is_told_by_its_innermost_cause():
+    def mistaken() -> None:
+        raise ValueError("wrapped") from KeyError("a")
+
+    (failure,) = failures_of(mistaken, step="linkt__executions")
+    assert failure == StepFailure("linkt__executions", "'a'", "KeyError", is_paid=True)
+
+
+def failures_of(work: Callable[[], None], step: str) -> list[StepFailure]:
+    """What is told of a step that does some work and fails."""
+
+    @dg.multi_asset(name=step, specs=[dg.AssetSpec("made")])
+    @fails_in_plain_words
+    def made() -> Iterator[dg.MaterializeResult[None]]:
+        work()
+        yield dg.MaterializeResult()
+
+    job = dg.Definitions([made], jobs=[dg.define_asset_job("something")]).resolve_job_def("something")
+    return list(_failures(job.execute_in_process(raise_on_error=False).all_events))

@@ -20,7 +20,7 @@ con = duckdb.connect(sys.argv[1])
 print("held", flush=True)
 time.sleep(60)
 """
-FAILED = JobResult("d1", False, (StepFailure("linkt__runs", "the disk said no", "Failure"),), (), {})
+FAILED = JobResult("d1", False, (StepFailure("linkt__runs", "the disk said no"),), (), {})
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, ClassVar
 
+import dagster as dg
 import pytest
 
 from linkt_pipeline.cli import launch
@@ -13,7 +14,7 @@ from linkt_pipeline.cli.dagster_run import FailedCheck, StepFailure
 from linkt_pipeline.cli.dagster_web import DagsterWeb, Found, LogPage, RemoteAsset, RemoteJob, SilentServerError
 from linkt_pipeline.cli.errors import HandOverError, NoDeploymentError
 from linkt_pipeline.cli.launch import RemoteDeployment
-from linkt_pipeline.cli.logged_progress import read_event, tell
+from linkt_pipeline.cli.logged_progress import read_event, tell_fetch
 from linkt_pipeline.cli.progress import PlainProgress
 from linkt_pipeline.collection.lander import Fetched
 from linkt_pipeline.executions.events import Event, Note, RunAdopted, RunEnded, RunProgress, RunStarted
@@ -130,6 +131,17 @@ def test_tasks_that_are_no_stretch_are_one_run_that_names_them(web):
     assert config == {"ops": {"linkt__executions": {"config": {"again": True, "over_budget": True}}}}
 
 
+def test_a_deployment_with_a_prefix_has_a_paid_step_of_its_own(web, monkeypatch):
+    prefixed = RemoteAsset(("eu-west", *PAID.key), PAID.partitions, PAID.tags)
+    monkeypatch.setattr(web, "assets_of", lambda self, job: [prefixed])
+    step = dg.AssetKey(prefixed.key).to_python_identifier()
+    deployment = remote()
+    deployment.execute(["news"], again=True)
+    assert web.launched[0][2] == {"ops": {step: {"config": {"again": True}}}}
+    web.pages += [page("FAILURE", {**failure("x", "KeyError"), "stepKey": step}), page("FAILURE")]
+    assert deployment.follow("r1", PlainProgress()).failures == (StepFailure(step, "x", "KeyError", is_paid=True),)
+
+
 def test_what_a_failed_run_left_is_landed_on_its_behalf(web):
     remote().land("r1")
     (name, tags, _) = web.launched[0]
@@ -156,30 +168,28 @@ FAILURES = {
     "a failure says it": (
         failure("x", "Failure", told="task search: no credits"),
         "task search: no credits",
-        "Failure",
-    ),
-    "the cause says it": (
-        failure(
-            "dagster: while executing", "DagsterExecutionStepExecutionError", ("WarehouseError", "p.E: it is held")
-        ),
-        "it is held",
-        "WarehouseError",
+        None,
     ),
     "ours over what it was raised from": (
-        failure("x", "Wrapper", ("WarehouseError", "p.E: close it"), ("OSError", "lock")),
+        failure("x", "Failure", ("WarehouseError", "p.E: close it"), ("OSError", "lock"), told="close it"),
         "close it",
-        "WarehouseError",
+        None,
+    ),
+    "the cause says it": (
+        failure("dagster: while executing", "DagsterExecutionStepExecutionError", ("ValueError", "p.E: it is odd")),
+        "it is odd",
+        "ValueError",
     ),
     "nobody knows": (failure("x", "Wrapper", ("KeyError", "'a'")), "'a'", "KeyError"),
 }
 
 
-@pytest.mark.parametrize(("event", "message", "error"), FAILURES.values(), ids=FAILURES)
-def test_a_failed_step_is_told_as_the_command_tells_its_own(web, event, message, error):
+@pytest.mark.parametrize(("event", "message", "unforeseen"), FAILURES.values(), ids=FAILURES)
+def test_a_failed_step_is_told_as_the_command_tells_its_own(web, event, message, unforeseen):
     web.pages += [page("STARTED"), page("FAILURE", event), page("FAILURE")]
     result = remote().follow("r1", PlainProgress())
     assert not result.succeeded
-    assert result.failures == (StepFailure("linkt__executions", message, error),)
+    assert result.failures == (StepFailure("linkt__executions", message, unforeseen, is_paid=True),)
 
 
 def test_a_failed_check_says_whether_it_holds_anything_back(web):
@@ -191,8 +201,8 @@ def test_a_failed_check_says_whether_it_holds_anything_back(web):
     events = evaluated("key"), evaluated("odd"), evaluated("warned", "WARN"), evaluated("fine", success=True)
     web.pages += [page("SUCCESS", *events), page("SUCCESS")]
     assert remote().follow("r1", PlainProgress()).failed_checks == (
-        FailedCheck("marts.companies: key", "d", True),
-        FailedCheck("marts.companies: odd", "d", False),
+        FailedCheck(("marts", "companies"), "key", "d", True),
+        FailedCheck(("marts", "companies"), "odd", "d", False),
     )
 
 
@@ -244,6 +254,6 @@ def test_an_event_is_read_back_from_its_line(event: Event):
 
 def test_fetching_is_read_back_from_its_line(capsys):
     fetched = Fetched(pending=10, landed=5, missing=1, failures=["a 502"])
-    tell(PlainProgress(), "linkt__entities", f"entities: {fetched.text}", is_warning=False)
-    tell(PlainProgress(), "linkt__entities", "5 landed (5 new, 0 changed, 0 unchanged)", is_warning=False)
+    tell_fetch(PlainProgress(), f"entities: {fetched.text}")
+    tell_fetch(PlainProgress(), "5 landed (5 new, 0 changed, 0 unchanged)")
     assert capsys.readouterr().out == "entities: 6 of 10 settled (5 landed, 1 missing, 1 failed for now)\n"

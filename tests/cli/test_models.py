@@ -56,11 +56,14 @@ def test_the_list_shows_what_can_be_built(project: Path, capsys: pytest.CaptureF
 
 def test_a_job_tells_stale_models_once(capsys: pytest.CaptureFixture[str]) -> None:
     checks = (
-        FailedCheck("marts.a: file", "a.sql:3: a typo", holds_back=False),
+        FailedCheck(("marts", "a"), "file", "a.sql:3: a typo", holds_back=False),
         FailedCheck(
-            "published.snapshot: models_current", "published as last built:\nmarts.a: a typo", holds_back=False
+            ("published", "snapshot"),
+            "models_current",
+            "published as last built:\nmarts.a: a typo",
+            holds_back=False,
         ),
-        FailedCheck("linkt.runs: runs_key", "3 offending rows", holds_back=True),
+        FailedCheck(("linkt", "runs"), "runs_key", "3 offending rows", holds_back=True),
     )
     report_failures(JobResult("d1", True, (), checks, {}))
     assert capsys.readouterr().err.splitlines() == [
