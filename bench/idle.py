@@ -81,7 +81,7 @@ class Deployment:
 
     def instance(self) -> int:
         """Bytes of Dagster's instance: all files that are neither the warehouse's nor published."""
-        ours = {self.data / name for name in ("warehouse.duckdb", "idle.json", "column_lineage.json")}
+        ours = {self.data / name for name in ("warehouse.duckdb", "idle.json")}
         return sum(
             size
             for path, (_, size, _) in self.files().items()

@@ -23,7 +23,6 @@ from linkt_pipeline.transform import (
     Columns,
     LandedTables,
     Lineage,
-    LineageCache,
     ModelBuildError,
     ModelError,
     ModelKey,
@@ -34,6 +33,7 @@ from linkt_pipeline.transform import (
     build_model,
     clear_problem,
     drop_retired_models,
+    kept_lineage,
     prepare_builds,
     problem_text,
     read_verdicts,
@@ -97,16 +97,14 @@ def build_models_asset(placement: Placement, backend: Backend, project: Project,
         selected = context.selected_asset_keys
         wanted = [model for model in graph.models.values() if placement.asset_key(model.key) in selected]
         store = backend.warehouse
-        lineages = LineageCache(store.path.with_name("column_lineage.json"), graph, described)
         failed: dict[ModelKey, str] = {}
         built: dict[ModelKey, BuildResult] = {}
         begin_build(store, context.run.run_id)
         with store.read() as con:
             change = last_change(con)
         yield from _build_all(
-            placement, context, store, project, wanted, lineages, failed, built, full_refresh=config.full_refresh
+            placement, context, store, project, wanted, failed, built, full_refresh=config.full_refresh
         )
-        lineages.save()
         due = [check for check in own_checks if check.model in built and is_selected(context, check)]
         found, verdicts, seen = check_models(placement, store, project, due, built, change, in_full=config.full_refresh)
         wrong = any(not result.passed and holds_back(check) for check, result in zip(due, found, strict=True))
@@ -212,7 +210,6 @@ def _build_all(
     warehouse: Warehouse,
     project: Project,
     wanted: list[SqlModel],
-    lineages: LineageCache,
     failed: dict[ModelKey, str],
     built: dict[ModelKey, BuildResult],
     *,
@@ -237,6 +234,7 @@ def _build_all(
                 with session.transaction() as con:
                     result = build_model(con, model, full_refresh=full_refresh, landed=landed)
                     clear_problem(con, str(model.key))
+                    lineage = kept_lineage(con, model, project.graph, project.described)
                     shown = _shown(con, result) if model.schema == _PUBLIC_SCHEMA else {}
             except ModelError as error:
                 failed[model.key] = str(error)
@@ -247,10 +245,9 @@ def _build_all(
             if result.written:  # every line of the log is a row that Dagster commits on its own
                 text = f"{result.rows} rows, {result.written} written, {result.seconds:.2f} s"
                 context.log.info(f"{model.key}: {result.mode}, {text}")
-            lineage = _lineage_metadata(placement, lineages.lineage(model))
             yield dg.MaterializeResult(
                 asset_key=placement.asset_key(model.key),
-                metadata=bounded({**shown, **_metadata(model, result), **lineage}),
+                metadata=bounded({**shown, **_metadata(model, result), **_lineage_metadata(placement, lineage)}),
             )
 
 

@@ -9,8 +9,7 @@ from linkt_pipeline.transform.columns import warehouse_sources
 from linkt_pipeline.transform.digests import warn_of_hashes
 from linkt_pipeline.transform.errors import ModelBuildError, ModelError, ModelFileError
 from linkt_pipeline.transform.graph import ModelGraph
-from linkt_pipeline.transform.lineage import Lineage, column_lineage
-from linkt_pipeline.transform.lineage_cache import LineageCache
+from linkt_pipeline.transform.lineage import Lineage, column_lineage, kept_lineage
 from linkt_pipeline.transform.loading import load_models
 from linkt_pipeline.transform.macro import Macro, create_macros
 from linkt_pipeline.transform.model import Columns, Materialization, ModelKey, Severity, SqlModel
@@ -39,7 +38,6 @@ __all__ = [
     "Columns",
     "LandedTables",
     "Lineage",
-    "LineageCache",
     "Macro",
     "Materialization",
     "ModelBuildError",
@@ -58,6 +56,7 @@ __all__ = [
     "create_macros",
     "describe_models",
     "drop_retired_models",
+    "kept_lineage",
     "load_checks",
     "load_models",
     "load_project",

@@ -129,7 +129,8 @@ def build_model(
         else:
             done = _materialize(con, model, last, version, found, full_refresh=full_refresh)
             rows = _count(con, model.header.rows or f"select count(*) from {relation(model.key)}")  # noqa: S608
-            record(con, model, LastBuild(version, inputs, done.contents, rows))
+            lineage = last.lineage if last.version == version else None
+            record(con, model, LastBuild(version, inputs, done.contents, rows, lineage))
             if done.mode in (BuildMode.VIEW, BuildMode.FULL):
                 comment = None  # made anew, it has lost it
         columns = _describe(con, model, comment)

@@ -26,18 +26,21 @@ class LastBuild:
         inputs: fingerprint of all that was read; None if it can't be told, then the next build reads again.
         contents: mark of the rows; None for a view, whose rows are never written.
         rows: how many there were.
+        lineage: of its columns, as JSON; None if nobody has asked for it since the code changed.
     """
 
     version: str | None = None
     inputs: str | None = None
     contents: str | None = None
     rows: int | None = None
+    lineage: str | None = None
 
 
 def last_build(con: duckdb.DuckDBPyConnection, model: SqlModel) -> LastBuild:
     """What the books say of ``model``."""
     row = con.execute(
-        "select code_version, cursor, contents, rows from linkt.model_builds where model = $1", [str(model.key)]
+        "select code_version, cursor, contents, rows, lineage from linkt.model_builds where model = $1",
+        [str(model.key)],
     ).fetchone()
     return LastBuild(*row) if row else LastBuild()
 
@@ -69,6 +72,6 @@ def record(con: duckdb.DuckDBPyConnection, model: SqlModel, build: LastBuild) ->
     con.execute("delete from linkt.model_builds where model = $1", [str(model.key)])
     con.execute(
         "insert into linkt.model_builds by name select $1 as model, $2 as code_version, current_timestamp as built_at, "
-        "$3 as cursor, $4 as contents, $5::bigint as rows",
-        [str(model.key), build.version, build.inputs, build.contents, build.rows],
+        "$3 as cursor, $4 as contents, $5::bigint as rows, $6::json as lineage",
+        [str(model.key), build.version, build.inputs, build.contents, build.rows, build.lineage],
     )

@@ -350,6 +350,7 @@ MODEL_BUILDS = Table(
     Column("contents", TEXT, "Mark of the rows: it changes with each build that writes rows; null for a view."),
     Column("problem", TEXT, "Why it can't be built now; null if it can. Its rows are those of built_at."),
     Column("problem_since", MOMENT, "When the problem was first seen."),
+    Column("lineage", JSON, "For each column, schema, table and column of each column that it is made of."),
 )
 
 TABLES = (

@@ -145,7 +145,7 @@ def test_every_check_of_a_landed_table_is_shown_with_an_asset(definitions: dg.De
 
 def test_loading_follows_no_columns(running: Deployment) -> None:
     """Column lineage costs a second; it is found when a model is built, and kept."""
-    import linkt_pipeline.transform.lineage_cache as module
+    import linkt_pipeline.transform.lineage as module
 
     def fail(*_: object) -> None:
         raise AssertionError("lineage was computed at load")

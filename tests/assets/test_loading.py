@@ -11,8 +11,6 @@ import pytest
 from linkt_pipeline.assets.location import build_location
 from linkt_pipeline.settings import Settings
 from linkt_pipeline.tasks_yaml import load_tasks
-from linkt_pipeline.transform import LineageCache, describe_models, load_models, warehouse_sources
-from linkt_pipeline.warehouse.migration import empty_warehouse
 from tests.assets.deployment import TASKS
 from tests.paths import PROJECT_ROOT
 
@@ -67,32 +65,3 @@ def test_without_key_and_tasks_it_is_the_sandbox_and_says_so(tmp_path: Path, mon
     assert "enterprise_saas_search" in paid.partitions_def.get_partition_keys()
     assert definitions.metadata["mode"].value == "sandbox (made-up data)"
     assert definitions.metadata["data_folder"].value == str(tmp_path / "data" / "sandbox")
-
-
-def test_lineage_is_kept_on_disk_until_the_sql_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with empty_warehouse() as con:
-        graph = load_models(PROJECT_ROOT / "sql", warehouse_sources(con))
-    described = describe_models(graph)
-    model = graph["staging.runs"]
-    first = LineageCache(tmp_path / "lineage.json", graph, described)
-    found = first.lineage(model)
-    first.save()
-    assert found["run_id"] == [("linkt", "runs", "run_id")]
-
-    def fail(*_: object) -> None:
-        raise AssertionError("computed again")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("linkt_pipeline.transform.lineage_cache.column_lineage", fail)
-        assert LineageCache(tmp_path / "lineage.json", graph, described).lineage(model) == found
-        narrower = {**described, model.key: {"run_id": "VARCHAR"}}
-        with pytest.raises(AssertionError, match="computed again"):
-            LineageCache(tmp_path / "lineage.json", graph, narrower).lineage(model)
-
-
-def test_a_spoilt_lineage_file_only_costs_time(tmp_path: Path) -> None:
-    with empty_warehouse() as con:
-        graph = load_models(PROJECT_ROOT / "sql", warehouse_sources(con))
-    (tmp_path / "lineage.json").write_text('{"staging.runs": "cut')
-    cache = LineageCache(tmp_path / "lineage.json", graph, describe_models(graph))
-    assert cache.lineage(graph["staging.runs"])["run_id"] == [("linkt", "runs", "run_id")]

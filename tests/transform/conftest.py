@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from linkt_pipeline.transform import ModelGraph, load_models, warehouse_sources
-from linkt_pipeline.warehouse.migration import migrations
+from linkt_pipeline.warehouse.tables import MODEL_BUILDS
 
 HEADER = "-- description: About {name}.\n-- grain: one row per thing.\n"
 
@@ -20,7 +20,7 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
         "create table linkt.things (id varchar, data json, changed_at timestamptz); "
         "create table linkt.names (id varchar, name varchar)"
     )
-    connection.execute(next(step.sql for step in migrations() if step.name == "model_builds"))
+    connection.execute(MODEL_BUILDS.creation())
     yield connection
     connection.close()
 

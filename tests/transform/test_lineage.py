@@ -1,8 +1,10 @@
 """Every column knows the columns of its parents it is made of."""
 
+import duckdb
 import pytest
 
-from linkt_pipeline.transform import column_lineage
+import linkt_pipeline.transform.lineage as module
+from linkt_pipeline.transform import Lineage, SqlModel, build_model, column_lineage, describe_models, kept_lineage
 
 from .conftest import Folder
 
@@ -44,3 +46,32 @@ def test_what_can_not_be_followed_has_no_lineage_and_does_no_harm(
 
     monkeypatch.setattr("sqlglot.optimizer.qualify.qualify", refuse)
     assert column_lineage(graph["marts.m"], graph) == {"id": []}
+
+
+def test_columns_are_followed_once_and_again_when_code_or_columns_change(
+    con: duckdb.DuckDBPyConnection, folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    followed = []
+
+    def follow(model: SqlModel, *graph: object) -> Lineage:
+        followed.append(model.sql)
+        return column_lineage(model, *graph)
+
+    def lineage_of(sql: str) -> Lineage:
+        folder.write("marts.m", f"-- materialized: table\n{sql}")
+        graph = folder.load()
+        build_model(con, graph["marts.m"])
+        return kept_lineage(con, graph["marts.m"], graph, describe_models(graph))
+
+    monkeypatch.setattr(module, "column_lineage", follow)
+    star, one = "select * from linkt.names", "select upper(id) as id, name from linkt.names"
+    both = {"id": [("linkt", "names", "id")], "name": [("linkt", "names", "name")]}
+    assert lineage_of(star) == both
+    con.execute("insert into linkt.names values ('a', 'A')")  # its rows are computed anew, its columns are the same
+    assert lineage_of(star) == both
+    assert len(followed) == 1
+    con.execute("alter table linkt.names add column alias varchar")
+    assert lineage_of(star) == {**both, "alias": [("linkt", "names", "alias")]}
+    assert lineage_of(one) == both
+    assert lineage_of(one) == both
+    assert len(followed) == 3

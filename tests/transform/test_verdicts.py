@@ -25,7 +25,7 @@ from linkt_pipeline.transform import (
     warehouse_sources,
     write_verdicts,
 )
-from linkt_pipeline.warehouse.migration import migrations
+from linkt_pipeline.warehouse.tables import MODEL_BUILDS
 
 NOW = datetime(2026, 4, 12, 9, tzinfo=UTC)
 HEADER = "-- description: d.\n-- grain: one row per thing.\n"
@@ -55,7 +55,7 @@ class Bench:
             "create table linkt.names (id varchar, name varchar); "
             "create table linkt.sync_state (name varchar, value varchar, updated_at timestamptz)"
         )
-        self.con.execute(next(step.sql for step in migrations() if step.name == "model_builds"))
+        self.con.execute(MODEL_BUILDS.creation())
         self.graph: ModelGraph = load_models(root, warehouse_sources(self.con))
         self.checks: list[Check] = load_checks(root, self.graph)
         self.moment = 0
