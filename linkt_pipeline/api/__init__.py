@@ -28,7 +28,6 @@ from linkt_pipeline.api.errors import (
 from linkt_pipeline.api.ids import check_id, is_id, made_at, same_id
 from linkt_pipeline.api.models import (
     Entity,
-    EntityCounts,
     Execution,
     Icp,
     Page,
@@ -55,7 +54,6 @@ __all__ = [
     "BodyTooLargeError",
     "ConflictError",
     "Entity",
-    "EntityCounts",
     "Execution",
     "FilePart",
     "FileStatus",

@@ -13,7 +13,6 @@ from linkt_pipeline.api.body import DEFAULT_MAX_BODY
 from linkt_pipeline.api.errors import InvalidIdError, MalformedBodyError
 from linkt_pipeline.api.filters import (
     EntityFilters,
-    OneOrMany,
     PageFilters,
     RunFilters,
     SheetFilters,
@@ -23,7 +22,6 @@ from linkt_pipeline.api.filters import (
 from linkt_pipeline.api.ids import check_id, same_id
 from linkt_pipeline.api.models import (
     Entity,
-    EntityCounts,
     Execution,
     Icp,
     Page,
@@ -211,11 +209,6 @@ class LinktClient:
         """
         return walk_pages(lambda page: self.list_runs_page(page, **filters), whole=whole)
 
-    async def get_entity(self, entity_id: str, *, attempts: int | None = None) -> Entity:
-        """One entity; NotFoundError when it has been deleted."""
-        entity_id = check_id(entity_id, kind="entity")
-        return await self._get_one(Entity, "/v1/entity/{entity_id}", attempts, entity_id=entity_id)
-
     async def get_entity_body(self, entity_id: str, *, attempts: int | None = None) -> bytes:
         """One entity's JSON, unparsed, for :func:`~linkt_pipeline.api.wire.parse_entity`."""
         entity_id = check_id(entity_id, kind="entity")
@@ -228,15 +221,6 @@ class LinktClient:
     def list_entities(self, **filters: Unpack[EntityFilters]) -> AsyncIterator[Entity]:
         """Every entity that passes the filters, each once."""
         return walk_pages(lambda page: self.list_entities_page(page, **filters))
-
-    async def count_entities(self, icp_id: OneOrMany = None, *, status: OneOrMany = None) -> EntityCounts:
-        """How many entities there are, in total and by type."""
-        return await self._get_one(EntityCounts, "/v1/entity/counts", None, {"icp_id": icp_id, "status": status})
-
-    async def get_signal(self, signal_id: str, *, attempts: int | None = None) -> Signal:
-        """One signal; NotFoundError when it has been deleted with its ICP."""
-        signal_id = check_id(signal_id, kind="signal")
-        return await self._get_one(Signal, "/v1/signal/{signal_id}", attempts, signal_id=signal_id)
 
     async def get_signal_body(self, signal_id: str, *, attempts: int | None = None) -> bytes:
         """One signal's JSON, unparsed, for :func:`~linkt_pipeline.api.wire.parse_signal`."""
@@ -328,19 +312,11 @@ class LinktClient:
             lambda page: self._get_page(Schedule, "/v1/schedule", "schedules", page, filters), on_malformed=on_malformed
         )
 
-    async def get_icp(self, icp_id: str) -> Icp:
-        """One ideal customer profile."""
-        return await self._get_one(Icp, "/v1/icp/{icp_id}", None, icp_id=check_id(icp_id, kind="ICP"))
-
     def list_icps(
         self, *, on_malformed: OnMalformed | None = None, **filters: Unpack[PageFilters]
     ) -> AsyncIterator[Icp]:
         """Every ideal customer profile of the organization."""
         return walk_pages(lambda page: self._get_page(Icp, "/v1/icp", "icps", page, filters), on_malformed=on_malformed)
-
-    async def get_sheet(self, sheet_id: str) -> Sheet:
-        """One sheet."""
-        return await self._get_one(Sheet, "/v1/sheet/{sheet_id}", None, sheet_id=check_id(sheet_id, kind="sheet"))
 
     def list_sheets(
         self, *, on_malformed: OnMalformed | None = None, **filters: Unpack[SheetFilters]

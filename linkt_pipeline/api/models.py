@@ -344,15 +344,6 @@ class RunQueue(WireModel):
         }
 
 
-class EntityCounts(WireModel):
-    """How many entities match, in total and by type."""
-
-    essential = frozenset({"total"})
-
-    total: int
-    counts: dict[str, int] = Field(default_factory=dict)
-
-
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """One page of a list.

@@ -51,17 +51,6 @@ class ModelGraph:
         """The views that stay views in the published copy, by ``schema.view``."""
         return frozenset(str(key) for key, model in self.models.items() if model.header.stays_view)
 
-    def ancestors(self, key: ModelKey) -> set[ModelKey]:
-        """Every model and source that ``key`` is made of."""
-        found: set[ModelKey] = set()
-        pending = list(self.parents.get(key, ()))
-        while pending:
-            parent = pending.pop()
-            if parent not in found:
-                found.add(parent)
-                pending += self.parents.get(parent, ())
-        return found
-
     def without(self, problems: Mapping[ModelKey, ModelFileError]) -> "ModelGraph":
         """The graph with more models quarantined, and all that is built from them."""
         if not problems:

@@ -38,7 +38,6 @@ class Macro:
         parameters: name and description of each, in the order of a call.
         returns: what it gives.
         expression: the SQL expression, comments included.
-        uses: the macros it calls itself.
         version: hash of what the file says and of the macros it calls.
         is_repeatable: the same arguments give the same value.
     """
@@ -49,7 +48,6 @@ class Macro:
     parameters: Mapping[str, str]
     returns: str
     expression: str
-    uses: tuple[str, ...]
     version: str
     is_repeatable: bool
 
@@ -196,7 +194,6 @@ def _macro(con: duckdb.DuckDBPyConnection, path: Path, text: str, called: Collec
         parameters=parameters,
         returns=said["returns"],
         expression=expression,
-        uses=tuple(macro.name for macro in called),
         version=fingerprint(normalise(expression), *parameters, *(macro.version for macro in called)),
         is_repeatable=is_repeatable(con, path, statement) and all(macro.is_repeatable for macro in called),
     )

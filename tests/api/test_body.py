@@ -84,7 +84,7 @@ def test_zeros_after_the_last_member_are_padding():
 
 LARGE = json.dumps({"id": ID, "run_id": ID, "data": {"name": "x" * MB, "echo": KEY}}).encode()
 READS: dict[str, Callable[[LinktClient], Awaitable[object]]] = {
-    "one by one": lambda client: client.get_entity(ID),
+    "one by one": lambda client: client.get_task(ID),
     "by the thousand": lambda client: client.get_entity_body(ID),
     "a start": lambda client: client.execute_task(ID, icp_id=None, parameters={}),
 }
@@ -131,7 +131,7 @@ def test_a_packed_body_that_is_damaged_is_a_lost_reply():
     async def scene() -> None:
         async with serving(always(raw)) as server, client_for(server) as client:
             with pytest.raises(ReplyLostError):
-                await client.get_entity(ID)
+                await client.get_task(ID)
 
     asyncio.run(scene())
 

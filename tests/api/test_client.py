@@ -51,13 +51,9 @@ async def drain(rows):
 
 ENDPOINTS = [
     (lambda c: c.get_run(ID), OBJECT, "GET", f"/v1/run/{ID}", []),
-    (lambda c: c.get_entity(ID), OBJECT, "GET", f"/v1/entity/{ID}", []),
     (lambda c: c.get_entity_body(ID), OBJECT, "GET", f"/v1/entity/{ID}", []),
-    (lambda c: c.get_signal(ID), OBJECT, "GET", f"/v1/signal/{ID}", []),
     (lambda c: c.get_signal_body(ID), OBJECT, "GET", f"/v1/signal/{ID}", []),
     (lambda c: c.get_task(ID), OBJECT, "GET", f"/v1/task/{ID}", []),
-    (lambda c: c.get_icp(ID), OBJECT, "GET", f"/v1/icp/{ID}", []),
-    (lambda c: c.get_sheet(ID), OBJECT, "GET", f"/v1/sheet/{ID}", []),
     (lambda c: c.get_file(ID), FILE, "GET", f"/v1/files/{ID}", []),
     (lambda c: drain(c.list_files()), page_of("files"), "GET", "/v1/files", [("page", "1"), ("page_size", "100")]),
     (lambda c: c.set_task_config(ID, {"type": "ingest"}), OBJECT, "PUT", f"/v1/task/{ID}", []),
@@ -69,13 +65,6 @@ ENDPOINTS = [
         "GET",
         f"/v1/run/{ID}/queue",
         [("offset", "0"), ("limit", "100"), ("state", "queued"), ("include_history", "true")],
-    ),
-    (
-        lambda c: c.count_entities(icp_id=["a", "b"]),
-        OBJECT,
-        "GET",
-        "/v1/entity/counts",
-        [("icp_id", "a"), ("icp_id", "b")],
     ),
     (
         lambda c: drain(
@@ -220,13 +209,9 @@ def test_an_execute_sends_icp_and_parameters_as_json(icp_id, parameters, sent):
         lambda c, i: c.cancel_run(i),
         lambda c, i: c.get_run(i),
         lambda c, i: c.get_run_queue(i),
-        lambda c, i: c.get_entity(i),
         lambda c, i: c.get_entity_body(i),
-        lambda c, i: c.get_signal(i),
         lambda c, i: c.get_signal_body(i),
         lambda c, i: c.get_task(i),
-        lambda c, i: c.get_icp(i),
-        lambda c, i: c.get_sheet(i),
     ],
 )
 def test_a_malformed_id_never_reaches_the_wire(call, bad):
@@ -267,7 +252,7 @@ def test_every_request_really_made_is_reported_once():
 
     async def scenario():
         async with serving(behave) as server, client_for(server, on_request=records.append) as client:
-            for call in (client.get_run, client.get_entity, client.cancel_run):
+            for call in (client.get_run, client.get_entity_body, client.cancel_run):
                 with contextlib.suppress(LinktApiError):
                     await call(ID)
 
@@ -313,10 +298,9 @@ def test_a_key_in_json_escapes_is_taken_out_before_anything_reads_it(spell):
 
     async def scenario():
         async with serving(always(answer(body))) as server, client_for(server) as client:
-            return [parse_entity(await client.get_entity_body(ID)), await client.get_entity(ID)]
+            return parse_entity(await client.get_entity_body(ID))
 
-    for entity in asyncio.run(scenario()):
-        assert entity.data == {"name": {"value": f"café {REDACTED}"}}
+    assert asyncio.run(scenario()).data == {"name": {"value": f"café {REDACTED}"}}
 
 
 @pytest.mark.parametrize("bulk", [False, True])
@@ -434,12 +418,11 @@ def test_bodies_compressed_by_the_server_are_read():
 
     async def scenario():
         async with serving(always(reply)) as server, client_for(server) as client:
-            return await client.get_entity(ID), await client.get_entity_body(ID)
+            return await client.get_task(ID), await client.get_entity_body(ID)
 
-    entity, body = asyncio.run(scenario())
+    task, body = asyncio.run(scenario())
 
-    assert parse_entity(body) == entity
-    assert entity.payload == OBJECT.decode()
+    assert parse_entity(body).payload == task.payload == OBJECT.decode()
 
 
 @pytest.mark.parametrize(

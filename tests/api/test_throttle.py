@@ -246,9 +246,9 @@ def test_a_gate_is_asked_before_each_request_and_may_refuse_it():
 
         async with serving(behave) as server, client_for(server, throttle=Throttle(gate=gate)) as client:
             for _ in range(3):
-                await client.get_entity(ID)
+                await client.get_entity_body(ID)
             with pytest.raises(SpentError):
-                await client.get_entity(ID)
+                await client.get_entity_body(ID)
             return len(server.requests)
 
     assert asyncio.run(scenario()) == 3

@@ -67,7 +67,7 @@ def test_a_gateway_that_says_404_to_everything_does_not_end_a_run(scene: Scene) 
 def test_a_404_that_is_not_linkts_says_so(scene: Scene) -> None:
     async def ask() -> None:
         async with answering("404 Not Found", GATEWAY_PAGE) as url, scene.worker(url=url) as worker:
-            await worker.client.get_entity(SEARCH_TASK)
+            await worker.client.get_entity_body(SEARCH_TASK)
 
     with pytest.raises(ForeignNotFoundError, match="answered instead of Linkt"):
         run(ask())

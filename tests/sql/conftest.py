@@ -84,7 +84,8 @@ class Bench:
     def build(self, *names: str, full_refresh: bool = False) -> dict[str, BuildResult]:
         """Build the named models and what they are made of; all models without a name."""
         wanted = {ModelKey.parse(name) for name in names}
-        wanted |= {parent for key in wanted for parent in self.graph.ancestors(key)}
+        for key, model in reversed(self.graph.models.items()):
+            wanted |= {*model.depends_on} if key in wanted else set()
         prepare_builds(self.con, self.graph, [])
         return {
             str(key): build_model(self.con, model, full_refresh=full_refresh)

@@ -56,13 +56,11 @@ def test_parents_come_before_children_whatever_their_names(folder: Folder) -> No
     assert [str(key) for key in folder.load().models] == ["staging.c", "staging.b", "marts.a"]
 
 
-def test_what_a_model_is_made_of_and_what_is_made_of_it(folder: Folder) -> None:
+def test_what_is_made_of_a_model(folder: Folder) -> None:
     folder.write("staging.a", "select * from linkt.things")
     folder.write("staging.b", "select * from linkt.names")
     folder.write("marts.c", "select * from staging.a")
-    graph = folder.load()
-    assert graph.children[ModelKey("staging", "a")] == (ModelKey("marts", "c"),)
-    assert graph.ancestors(ModelKey("marts", "c")) == {ModelKey("staging", "a"), ModelKey("linkt", "things")}
+    assert folder.load().children[ModelKey("staging", "a")] == (ModelKey("marts", "c"),)
 
 
 @pytest.mark.parametrize(
