@@ -6,7 +6,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests import postgres
+from tests.file_order import LongFilesFirst
 from tests.postgres import PostgresServer
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(LongFilesFirst())
 
 
 @pytest.fixture(autouse=True)

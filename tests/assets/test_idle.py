@@ -25,6 +25,8 @@ from linkt_pipeline.settings import load_settings
 from tests.assets.conftest import copied_sql
 from tests.assets.deployment import Deployment
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def own_sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -190,7 +192,6 @@ def _sync_and_die(step: str, sql: Path, folder: Path) -> None:
         Deployment(None, folder, instance).run("sync_and_publish")  # type: ignore[arg-type]
 
 
-@pytest.mark.slow
 def test_a_sync_that_is_killed_between_two_steps_leaves_something_to_do_and_nothing_is_lost(
     idle: Deployment, own_sql: Path
 ) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from tests.assets.deployment import Deployment, failures, figures, materializations
 
+pytestmark = pytest.mark.slow
+
 
 def paid(deployment: Deployment, **options: object) -> dg.ExecuteInProcessResult:
     return deployment.run("execute_and_publish", partitions=("search",), **options)  # type: ignore[arg-type]
