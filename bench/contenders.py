@@ -31,11 +31,11 @@ def _warehouse(folder: Path, ids: list[str], run: int = 1) -> Any:
     """A warehouse in which a run names these ids."""
     import polars as pl
 
-    from linkt_pipeline.warehouse.file import Warehouse
+    from linkt_pipeline.warehouse.engines.file import FileWarehouse
     from linkt_pipeline.warehouse.landing import land_runs
     from linkt_pipeline.warehouse.schemas import RUN_CREDITS_FRAME, RUN_RESOURCES_FRAME, RUNS_FRAME
 
-    warehouse = Warehouse(folder / "warehouse.duckdb")
+    warehouse = FileWarehouse(folder / "warehouse.duckdb")
     at, run_id = datetime.now(UTC), f"{run:024x}"
     row = {"run_id": run_id, "icp_id": ICP.format(0), "updated_at": at, "fetched_at": at, "payload": "{}"}
     named = {"run_id": run_id, "resource_type": "entity", "action": "created", "resource_id": ids}

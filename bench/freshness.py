@@ -106,29 +106,29 @@ def _rounds(entities: int) -> tuple[list[Measured], Measured]:
 
 
 def _prepare(path: Path, entities: int) -> None:
-    from linkt_pipeline.warehouse.file import Warehouse
+    from linkt_pipeline.warehouse.engines.file import FileWarehouse
 
-    warehouse = Warehouse(path, memory_limit="4GB")
+    warehouse = FileWarehouse(path, memory_limit="4GB")
     with warehouse.write() as con:
         row = con.execute("select count(*) from linkt.entities").fetchone()
         if row is not None and row[0] < entities:
             fill(con, entities)
-    _refresh(Warehouse(path))
+    _refresh(FileWarehouse(path))
 
 
 def _add_batch(path: Path) -> None:
-    from linkt_pipeline.warehouse.file import Warehouse
+    from linkt_pipeline.warehouse.engines.file import FileWarehouse
 
-    with Warehouse(path).write() as con:
+    with FileWarehouse(path).write() as con:
         row = con.execute("select count(*) from linkt.entities").fetchone()
         assert row is not None
         add_batch(con, row[0], BATCH)
 
 
 def _add_run(path: Path) -> None:
-    from linkt_pipeline.warehouse.file import Warehouse
+    from linkt_pipeline.warehouse.engines.file import FileWarehouse
 
-    with Warehouse(path).write() as con:
+    with FileWarehouse(path).write() as con:
         add_run(con, BATCH)
 
 
@@ -207,11 +207,11 @@ def _written() -> int:
 
 def main(step: str, path: Path, *options: str) -> None:
     """One step."""
-    from linkt_pipeline.warehouse.file import Warehouse
+    from linkt_pipeline.warehouse.engines.file import FileWarehouse
 
     if step == "refresh":
-        _project(Warehouse(path))  # imports are not part of it
-        found = measure(lambda: (BATCH, _refresh(Warehouse(path))))
+        _project(FileWarehouse(path))  # imports are not part of it
+        found = measure(lambda: (BATCH, _refresh(FileWarehouse(path))))
         parts = [found.facts[name] for name in _PARTS]
         seconds, cpu = sum(part["seconds"] for part in parts), sum(part["cpu"] for part in parts)
         print_measured(Measured(seconds, cpu, found.peak_mb, found.items, found.facts))

@@ -223,13 +223,13 @@ def _attribute(value: str) -> str:
 
 def main() -> None:
     """Write a warehouse of the asked size."""
-    from linkt_pipeline.warehouse.file import Warehouse
+    from linkt_pipeline.warehouse.engines.file import FileWarehouse
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("path", type=Path)
     parser.add_argument("--entities", type=int, default=100_000)
     options = parser.parse_args()
-    with Warehouse(options.path).write() as con:
+    with FileWarehouse(options.path).write() as con:
         fill(con, options.entities)
     print(f"{options.path}: {options.path.stat().st_size / 1e6:.0f} MB")
 

@@ -13,11 +13,12 @@ import polars as pl
 from bench.generate_warehouse import FIRST, _text_id, fill
 from bench.outcome import Section, median, spread
 from bench.scale import big_warehouse
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.landing import land_entities, land_runs
 from linkt_pipeline.warehouse.landing.content import content_hashes
 from linkt_pipeline.warehouse.queries import pending_resources, unlanded_run_ids
 from linkt_pipeline.warehouse.schemas import ENTITIES_FRAME, RUN_CREDITS_FRAME, RUN_RESOURCES_FRAME, RUNS_FRAME
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 
 @contextmanager
@@ -84,11 +85,11 @@ def land_batch(warehouse: Warehouse, run_id: str, ids: list[str], times: dict[st
 
 def measure(path: Path, entities: int, rounds: int) -> dict[str, list[float]]:
     """Land ``rounds`` batches into a warehouse of this size."""
-    warehouse = Warehouse(path)
+    warehouse = FileWarehouse(path)
     with warehouse.read() as con:
         filled = con.execute("select count(*) from linkt.entities").fetchall()[0][0]
     if filled < entities:
-        with Warehouse(path, memory_limit="4GB").write() as con:
+        with FileWarehouse(path, memory_limit="4GB").write() as con:
             fill(con, entities)
             con.execute("update linkt.entities set payload = data")
     times: dict[str, list[float]] = {}

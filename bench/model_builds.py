@@ -48,9 +48,9 @@ def describe(section: Section, path: Path, entities: int, found: dict[str, Measu
 
 
 def _case(path: Path, case: str) -> Measured:
-    from linkt_pipeline.warehouse.file import Warehouse
+    from linkt_pipeline.warehouse.engines.file import FileWarehouse
 
-    warehouse = Warehouse(path)
+    warehouse = FileWarehouse(path)
     if case in ("full", "incremental", "unchanged"):
         if case == "incremental":
             # Elsewhere, because filling a warehouse by one statement takes more memory than the build to be measured.

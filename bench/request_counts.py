@@ -69,11 +69,11 @@ async def _fetch(folder: Path, url: str, numbers: list[int], per_icp: int) -> An
     from linkt_pipeline.access.client import connect
     from linkt_pipeline.collection.fetch import fetch_pending
     from linkt_pipeline.collection.resources import ENTITIES
-    from linkt_pipeline.warehouse.file import Warehouse
+    from linkt_pipeline.warehouse.engines.file import FileWarehouse
     from linkt_pipeline.warehouse.landing import land_runs
     from linkt_pipeline.warehouse.schemas import RUN_CREDITS_FRAME, RUN_RESOURCES_FRAME, RUNS_FRAME, UTC
 
-    warehouse = Warehouse(folder / "warehouse.duckdb")
+    warehouse = FileWarehouse(folder / "warehouse.duckdb")
     icps = sorted({number // per_icp for number in numbers})
     at = pl.lit("2026-01-01").str.to_datetime(time_unit="us").cast(UTC)
     runs = pl.DataFrame(

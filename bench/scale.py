@@ -8,11 +8,11 @@ from bench.server import WORK
 
 def big_warehouse(quick: bool) -> tuple[Path, int]:
     """Path and number of entities of a warehouse filled with made-up rows."""
-    from linkt_pipeline.warehouse.file import Warehouse
+    from linkt_pipeline.warehouse.engines.file import FileWarehouse
 
     entities = 50_000 if quick else 1_000_000
     path = WORK / ("small" if quick else "big") / "warehouse.duckdb"
-    with Warehouse(path, memory_limit="4GB").write() as con:
+    with FileWarehouse(path, memory_limit="4GB").write() as con:
         row = con.execute("select count(*) from linkt.entities").fetchone()
         if row is not None and row[0] < entities:
             fill(con, entities)

@@ -31,7 +31,7 @@ from linkt_pipeline.ledger.values import Execution, ExecutionState, Intention
 from linkt_pipeline.sandbox import SANDBOX_KEY
 from linkt_pipeline.sandbox.world.reference_data import PROFILE_TASK, SAAS
 from linkt_pipeline.tasks import TaskSpec
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 
 COUNTS = (1, 500)
 AGES = {"young": timedelta(0), "ten minutes old": timedelta(minutes=10)}
@@ -54,7 +54,7 @@ def slow_sandbox() -> Iterator[str]:
 async def measure(url: str, folder: Path, count: int, age: timedelta, seconds: float) -> dict[str, float]:
     """Wait for ``count`` runs for a while, and tell what that took."""
     requests: list[RequestRecord] = []
-    warehouse = Warehouse(folder / "warehouse.duckdb")
+    warehouse = FileWarehouse(folder / "warehouse.duckdb")
     ledger = DuckDbLedger(warehouse)
     process = psutil.Process()
     async with LinktClient(url, SecretStr(SANDBOX_KEY), on_request=requests.append) as client:

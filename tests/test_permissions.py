@@ -9,7 +9,7 @@ from stat import S_IMODE
 import pytest
 
 from linkt_pipeline.permissions import Readers, make_private_folder, secure_folder
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
 
 NOBODY = 65_534
@@ -28,7 +28,7 @@ def _umask():
 
 def test_a_new_folder_is_its_owners_alone(tmp_path):
     make_private_folder(tmp_path / "data")
-    with Warehouse(tmp_path / "by-the-warehouse" / "warehouse.duckdb").write():
+    with FileWarehouse(tmp_path / "by-the-warehouse" / "warehouse.duckdb").write():
         pass
 
     assert mode(tmp_path / "data") == mode(tmp_path / "by-the-warehouse") == 0o700
@@ -83,7 +83,7 @@ def test_another_user_reads_what_the_setting_allows(readers, published, warehous
     base.mkdir(mode=0o755)
     try:
         secure_folder(root, readers)
-        store = Warehouse(root / "warehouse.duckdb")
+        store = FileWarehouse(root / "warehouse.duckdb")
         with store.write() as con:
             con.execute("create schema marts; create table marts.companies as select 'Brightpath' as name")
         publish_snapshot(store, root / "published")

@@ -14,8 +14,8 @@ from datetime import UTC, date, datetime
 import orjson
 
 from linkt_pipeline.access.request_usage import UsageCount, added_up
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.files import locked_file
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 _NAME = "idle.json"
 
@@ -34,7 +34,7 @@ class Aside:
     """
 
     def __init__(self, warehouse: Warehouse) -> None:
-        self._path = warehouse.path.with_name(_NAME)
+        self._path = warehouse.folder / _NAME
 
     def note_look(self, now: datetime) -> None:
         """A look has found nothing. Where that can't be written down, it is not known."""

@@ -13,7 +13,7 @@ from linkt_pipeline.access.request_budget import RequestBudget
 from linkt_pipeline.access.request_usage import UsageCount, added_up, record_usage, requests_on
 from linkt_pipeline.api import DEFAULT_MAX_BODY, DEFAULT_RETRY_FOR, LinktClient, RequestRecord, Throttle
 from linkt_pipeline.errors import LinktPipelineError
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 _FLUSH_EVERY = timedelta(seconds=15)
 
@@ -104,7 +104,7 @@ async def connect(
         daily_request_limit //= 2
     meter = UsageMeter(warehouse)
     budget = RequestBudget(
-        warehouse.path.with_name("requests.window"),
+        warehouse.folder / "requests.window",
         per_window=requests_per_minute,
         per_day=daily_request_limit,
         # Asked here and not at the first request: a warehouse that is busy must stop neither a wait nor its event loop.

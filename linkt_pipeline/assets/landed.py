@@ -27,7 +27,7 @@ from linkt_pipeline.collection.runs import Collected, collect_runs
 from linkt_pipeline.executions.events import Observer
 from linkt_pipeline.transform import Check, ModelKey
 from linkt_pipeline.warehouse.completion import begin_sync
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
 

@@ -21,9 +21,9 @@ from linkt_pipeline.tasks import CommonSettings, TaskSpec
 from linkt_pipeline.tasks_yaml import load_common
 from linkt_pipeline.transform import ModelKey, load_project
 from linkt_pipeline.warehouse.catalog import read_catalog
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.migration import empty_warehouse
 from linkt_pipeline.warehouse.task_settings import record_settings
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 
 def build_location(

@@ -45,8 +45,8 @@ from linkt_pipeline.transform import (
 from linkt_pipeline.transform.columns import relation
 from linkt_pipeline.warehouse.completion import all_models_are_built, begin_build, note_checked
 from linkt_pipeline.warehouse.errors import WarehouseError
-from linkt_pipeline.warehouse.file import Session, Warehouse
 from linkt_pipeline.warehouse.state import last_change
+from linkt_pipeline.warehouse.warehouse import Session, Warehouse
 
 _PUBLIC_SCHEMA = "marts"
 _SEED_LINES = 40

@@ -21,7 +21,7 @@ from linkt_pipeline.assets.instance_files import delete_files
 from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.refresh import REFRESH_ENTITIES
 from linkt_pipeline.ledger.owed_outcomes import dagster_runs_of_open_outcomes
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 DELETE_OLD_RUNS = "delete_old_runs"
 PAID_RUNS_ARE_KEPT = timedelta(days=365)

@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from linkt_pipeline.access.client import connect
 from linkt_pipeline.api import DEFAULT_RETRY_FOR, LinktClient
 from linkt_pipeline.settings import Settings
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.choice import warehouse_of
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Backend:
     @property
     def warehouse(self) -> Warehouse:
         """A handle; it holds no connection by itself."""
-        return Warehouse(self.settings.warehouse_path)
+        return warehouse_of(self.settings)
 
     @asynccontextmanager
     async def client(

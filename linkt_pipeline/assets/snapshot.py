@@ -27,9 +27,9 @@ from linkt_pipeline.transform import (
 )
 from linkt_pipeline.warehouse.catalog import read_catalog
 from linkt_pipeline.warehouse.completion import all_is_published, is_checked
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.publish.reader import mark_of_publication
 from linkt_pipeline.warehouse.publish.snapshot import Published, SnapshotError, publish_snapshot
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 MODELS_CURRENT = "models_current"
 _CURRENT_MEANS = "Every file of sql/ can be used and every table was built from it; nothing in the snapshot is stale."

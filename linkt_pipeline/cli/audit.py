@@ -62,8 +62,8 @@ def audit(marts: tuple[str, ...], live: bool, as_json: bool, rows: int, show: in
 
 @contextmanager
 def _open(deployment: Deployment, live: bool) -> "Iterator[duckdb.DuckDBPyConnection]":
+    from linkt_pipeline.warehouse.engines.choice import warehouse_of
     from linkt_pipeline.warehouse.errors import WarehouseMissingError
-    from linkt_pipeline.warehouse.file import Warehouse
     from linkt_pipeline.warehouse.publish.reader import open_snapshot
 
     settings = deployment.settings
@@ -72,9 +72,10 @@ def _open(deployment: Deployment, live: bool) -> "Iterator[duckdb.DuckDBPyConnec
             con.execute("set memory_limit = '512MB'")
             yield con
         return
-    if not settings.warehouse_path.exists():
+    warehouse = warehouse_of(settings, lock_timeout=_LIVE_PATIENCE)
+    if not warehouse.exists:
         raise WarehouseMissingError(
-            f"there is no warehouse yet: {settings.warehouse_path}; `linkt-pipeline sync` or `run` creates it"
+            f"there is no warehouse yet: {warehouse.place}; `linkt-pipeline sync` or `run` creates it"
         )
-    with Warehouse(settings.warehouse_path, lock_timeout=_LIVE_PATIENCE).read() as con:
+    with warehouse.read() as con:
         yield con

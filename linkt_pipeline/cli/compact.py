@@ -17,10 +17,8 @@ def compact() -> None:
     Examples:
       linkt-pipeline compact
     """  # noqa: D301
-    from linkt_pipeline.warehouse.compaction import compact as compact_warehouse
-
     deployment = Deployment.from_environment()
-    done = compact_warehouse(deployment.warehouse)
+    done = deployment.warehouse.compact()
     echo(f"before         {file_size(done.before)}")
     echo(f"after          {file_size(done.after)}")
     if done.after == done.before:

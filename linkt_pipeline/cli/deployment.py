@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from linkt_pipeline.api import LinktClient
     from linkt_pipeline.collection.refresh import Refreshed
     from linkt_pipeline.tasks import CommonSettings, TaskSpec
-    from linkt_pipeline.warehouse.file import Warehouse
+    from linkt_pipeline.warehouse.warehouse import Warehouse
 
 T = TypeVar("T")
 
@@ -74,9 +74,9 @@ class Deployment:
     @cached_property
     def warehouse(self) -> "Warehouse":
         """The DuckDB file that the pipeline writes."""
-        from linkt_pipeline.warehouse.file import Warehouse
+        from linkt_pipeline.warehouse.engines.choice import warehouse_of
 
-        return Warehouse(self.settings.warehouse_path)
+        return warehouse_of(self.settings)
 
     def prepare(self) -> None:
         """Make the deployment ready for a Dagster run, and fail now rather than inside of it.

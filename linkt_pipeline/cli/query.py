@@ -106,10 +106,10 @@ def _gives_rows(statement: "duckdb.Statement") -> bool:
 
 @contextmanager
 def _open(deployment: Deployment, live: bool) -> "Iterator[duckdb.DuckDBPyConnection]":
-    from linkt_pipeline.warehouse.file import Warehouse
+    from linkt_pipeline.warehouse.engines.choice import warehouse_of
     from linkt_pipeline.warehouse.publish.reader import open_snapshot
 
     settings = deployment.settings
-    warehouse = Warehouse(settings.warehouse_path, lock_timeout=_LIVE_PATIENCE)
+    warehouse = warehouse_of(settings, lock_timeout=_LIVE_PATIENCE)
     with warehouse.read() if live else open_snapshot(settings.snapshot_path) as con:
         yield con

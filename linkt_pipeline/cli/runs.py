@@ -86,13 +86,14 @@ def _ask_linkt(deployment: Deployment, question: RunQuestion) -> RunPage:
 
 
 def _read_warehouse(deployment: Deployment, question: RunQuestion) -> RunPage:
+    from linkt_pipeline.warehouse.engines.choice import warehouse_of
     from linkt_pipeline.warehouse.errors import WarehouseMissingError
-    from linkt_pipeline.warehouse.file import Warehouse
 
-    warehouse = Warehouse(deployment.settings.warehouse_path, lock_timeout=_PATIENCE)
+    warehouse = warehouse_of(deployment.settings, lock_timeout=_PATIENCE)
     if not warehouse.exists:
         raise WarehouseMissingError(
-            f"there is no warehouse yet: {warehouse.path}; `linkt-pipeline sync` or `run` creates it, --live asks Linkt"
+            f"there is no warehouse yet: {warehouse.place}; `linkt-pipeline sync` or `run` creates it, --live asks "
+            "Linkt"
         )
     with warehouse.read() as con:
         return runs_of_warehouse(con, question)

@@ -31,9 +31,9 @@ def status(as_json: bool) -> None:
     from linkt_pipeline.cli.status_view import print_status
 
     report: StatusReport | None = None
-    from linkt_pipeline.warehouse.file import Warehouse
+    from linkt_pipeline.warehouse.engines.choice import warehouse_of
 
-    warehouse = Warehouse(settings.warehouse_path, lock_timeout=_PATIENCE)
+    warehouse = warehouse_of(settings, lock_timeout=_PATIENCE)
     if warehouse.exists:
         report = read_status(warehouse, settings, deployment.tasks, datetime.now(UTC), deployment.common)
     if as_json:
@@ -44,6 +44,6 @@ def status(as_json: bool) -> None:
         echo(escape_json(orjson.dumps(report, option=orjson.OPT_UTC_Z | orjson.OPT_INDENT_2).decode()), longest=None)
     elif report is None:
         first = "linkt-pipeline demo" if settings.sandbox else "linkt-pipeline run TASK` or `linkt-pipeline sync"
-        echo(f"nothing yet: {settings.warehouse_path} does not exist. `{first}` makes it")
+        echo(f"nothing yet: {warehouse.place} does not exist. `{first}` makes it")
     else:
         print_status(report)

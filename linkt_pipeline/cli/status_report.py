@@ -14,9 +14,9 @@ from linkt_pipeline.access.request_usage import UsageCount, added_up, usage_on
 from linkt_pipeline.settings import Settings
 from linkt_pipeline.tasks import CommonSettings, TaskSpec
 from linkt_pipeline.warehouse.credits import Spending, spending_by_task, total_spending
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.publish.reader import published_at
 from linkt_pipeline.warehouse.queries import Settlement, malformed_ids, settlements
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 INSTANCE_FOLDERS = ("history", "storage", "schedules")  # Dagster's, as it makes them by itself
 
@@ -154,7 +154,7 @@ def read_status(
         return StatusReport(
             as_of=now,
             sandbox=settings.sandbox,
-            warehouse=str(warehouse.path),
+            warehouse=warehouse.place,
             open_executions=_open_executions(con),
             resources=settlements(con),
             rejected=_reject_reasons(con),

@@ -17,9 +17,9 @@ from linkt_pipeline.collection.organization import Organization
 from linkt_pipeline.collection.planner import PAGE_SIZE, GroupPlan, PageBudget
 from linkt_pipeline.collection.reading import CONCURRENCY, Reader
 from linkt_pipeline.collection.resources import Resource
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.landing import reopen_resources
 from linkt_pipeline.warehouse.queries import pending_resources
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 
 async def fetch_pending(

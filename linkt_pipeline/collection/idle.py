@@ -16,7 +16,7 @@ from linkt_pipeline.api import LinktClient
 from linkt_pipeline.collection.news import look_for_news
 from linkt_pipeline.collection.unfinished import find_unfinished
 from linkt_pipeline.errors import LinktPipelineError
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 PATIENCE = timedelta(seconds=4)  # with an API that does not answer; a sync has more
 _LONGEST_LOOK = 40.0  # seconds; Dagster gives a sensor a minute

@@ -17,8 +17,8 @@ from linkt_pipeline.collection.frames import (
 from linkt_pipeline.collection.seen_run import SeenRun
 from linkt_pipeline.ledger.ledger import finish_unattended
 from linkt_pipeline.warehouse import landing
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.queries import landed_run_payload
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 
 def land_runs(warehouse: Warehouse, seen: Sequence[SeenRun]) -> frozenset[str]:

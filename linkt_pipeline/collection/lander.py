@@ -13,8 +13,8 @@ from linkt_pipeline.collection.resources import Resource
 from linkt_pipeline.collection.switch_interval import short_switch_interval
 from linkt_pipeline.collection.verdicts import Batch, Verdict
 from linkt_pipeline.errors import LinktPipelineError
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.landing import LandingCounts
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 T = TypeVar("T")
 

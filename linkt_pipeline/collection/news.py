@@ -13,8 +13,8 @@ from linkt_pipeline.collection.cursor import Cursor
 from linkt_pipeline.collection.organization import Organization
 from linkt_pipeline.collection.unknown import sift, unsettled_rows
 from linkt_pipeline.ledger.ledger import runs_at_rest
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.queries import rejected_runs
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 _BATCH = 100
 

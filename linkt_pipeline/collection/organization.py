@@ -9,8 +9,8 @@ import asyncio
 
 from linkt_pipeline.api import LinktClient, MalformedBodyError, NotFoundError, PermissionDeniedError, same_id
 from linkt_pipeline.collection.errors import OtherOrganizationError
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.queries import known_run_ids
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 _WITNESSES = 5  # some of them may have been deleted
 

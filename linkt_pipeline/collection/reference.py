@@ -20,7 +20,7 @@ from linkt_pipeline.api import (
 )
 from linkt_pipeline.collection.frames import icps_frame, rejects_frame, sheets_frame, tasks_frame
 from linkt_pipeline.warehouse import landing
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 _OF_ONE_LIST = (
     IncompleteListError,

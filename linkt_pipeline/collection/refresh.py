@@ -41,7 +41,6 @@ from linkt_pipeline.collection.reading import CONCURRENCY, Reader
 from linkt_pipeline.collection.refresh_state import Place, RefreshState
 from linkt_pipeline.collection.resources import REFRESHED_ENTITIES
 from linkt_pipeline.collection.verdicts import Failed, Missing, Rejected, Row, Verdict
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.files import exclude_rivals
 from linkt_pipeline.warehouse.queries import (
     StoredEntity,
@@ -50,6 +49,7 @@ from linkt_pipeline.warehouse.queries import (
     rejected_ids,
     stored_entities,
 )
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 Log = Callable[[str], None]
 
@@ -136,7 +136,7 @@ async def refresh_entities(
 @contextmanager
 def _alone(warehouse: Warehouse) -> Iterator[None]:
     """One refresh at a time: each of two would read everything, and hold 404s that the other one has outdated."""
-    path = warehouse.path.with_name("refresh.lock")
+    path = warehouse.folder / "refresh.lock"
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b") as file:
         if not exclude_rivals(file):
             raise RefreshGoingError

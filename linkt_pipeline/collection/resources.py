@@ -28,7 +28,6 @@ from linkt_pipeline.collection.frames import (
     signals_frame,
 )
 from linkt_pipeline.collection.verdicts import Batch, Rejected, Row
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.landing import (
     LandingCounts,
     land_entities,
@@ -39,6 +38,7 @@ from linkt_pipeline.warehouse.landing import (
     note_pending,
 )
 from linkt_pipeline.warehouse.state import note_change
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 
 @dataclass(frozen=True)

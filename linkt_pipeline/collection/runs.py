@@ -28,8 +28,8 @@ from linkt_pipeline.collection.organization import Organization
 from linkt_pipeline.collection.seen_run import SeenRun, see_run
 from linkt_pipeline.collection.unknown import sift
 from linkt_pipeline.ledger.ledger import runs_at_rest
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.queries import rejected_runs, unlanded_run_ids
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 _BATCH = 50
 _FAILURES_TO_STOP = 3

@@ -13,10 +13,10 @@ import duckdb
 
 from linkt_pipeline.ledger.ledger import runs_at_rest
 from linkt_pipeline.warehouse.completion import read_completion
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.publish.reader import mark_of_publication
 from linkt_pipeline.warehouse.queries import unlanded_run_ids
 from linkt_pipeline.warehouse.state import last_change
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 # Names of tasks, ICPs and sheets change without a run, and some checks look at the clock.
 WHOLE_SYNC_EVERY = timedelta(days=1)

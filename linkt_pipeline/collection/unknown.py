@@ -6,8 +6,8 @@ from datetime import datetime
 
 from linkt_pipeline.api import MalformedBodyError, Run
 from linkt_pipeline.collection.cursor import OVERLAP
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.queries import landed_run_versions, rejected_runs
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from linkt_pipeline.ledger.owed_outcomes import deliver
 from linkt_pipeline.ledger.values import Execution, LeaseLostError
 from linkt_pipeline.tasks import CommonSettings
 from linkt_pipeline.warehouse.errors import WarehouseBusyError
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -44,8 +44,8 @@ from linkt_pipeline.ledger.values import (
 )
 from linkt_pipeline.warehouse.checks import CheckSeverity, landing_checks
 from linkt_pipeline.warehouse.credits import Spending, expected_credits, spending_by_task, total_spending
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.ids import WELL_FORMED_ID
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 
 class DuckDbLedger:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 # Published rows can be read by everybody. Whoever asks a day later wants news, not what a crash left behind.
 _WANTED_FOR = timedelta(hours=24)

@@ -19,7 +19,7 @@ from linkt_pipeline.transform.model import Columns, Materialization, ModelKey, R
 from linkt_pipeline.transform.moments import in_utc
 from linkt_pipeline.transform.names import did_you_mean
 from linkt_pipeline.warehouse.catalog import quoted
-from linkt_pipeline.warehouse.engine import memory_warehouse
+from linkt_pipeline.warehouse.running_duckdb import memory_warehouse
 
 
 def create_statement(con: duckdb.DuckDBPyConnection, model: SqlModel) -> str:

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 import duckdb
 import orjson
 
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.state import last_change, read_state, write_state
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 _NAME = "last_sync"
 _CHECKED = "checked_change"

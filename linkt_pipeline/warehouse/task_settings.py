@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 import duckdb
 
 from linkt_pipeline.tasks import CommonSettings, TaskSpec
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 _TIMEZONE = "timezone"
 _LIMIT = "monthly_credit_limit"

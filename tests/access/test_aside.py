@@ -16,7 +16,8 @@ from linkt_pipeline.access.client import connect
 from linkt_pipeline.access.errors import DailyLimitReachedError
 from linkt_pipeline.access.request_usage import UsageCount, usage_on
 from linkt_pipeline.sandbox import Sandbox, running_sandbox
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 DAY = date(2026, 11, 28)
 LIST = "GET /v1/run"
@@ -105,8 +106,8 @@ def test_many_processes_at_once_lose_no_count_and_a_killed_one_keeps_nobody_out(
         "import sys; from datetime import date; from pathlib import Path\n"
         "from linkt_pipeline.access.aside import Aside\n"
         "from linkt_pipeline.access.request_usage import UsageCount\n"
-        "from linkt_pipeline.warehouse.file import Warehouse\n"
-        "aside = Aside(Warehouse(Path(sys.argv[1])))\n"
+        "from linkt_pipeline.warehouse.engines.file import FileWarehouse\n"
+        "aside = Aside(FileWarehouse(Path(sys.argv[1])))\n"
         "for _ in range(200): aside.add([UsageCount(date(2026, 11, 28), 'GET /v1/run', 1, 0)])\n"
         "with aside.taken():\n"
         "    print('holding', flush=True); sys.stdin.read() if sys.argv[2:] else None; raise SystemExit\n"
@@ -125,7 +126,7 @@ def test_many_processes_at_once_lose_no_count_and_a_killed_one_keeps_nobody_out(
 
 
 def test_a_disk_that_is_full_ends_no_look(tmp_path: Path) -> None:
-    aside = Aside(Warehouse(tmp_path / "nowhere" / "warehouse.duckdb"))
+    aside = Aside(FileWarehouse(tmp_path / "nowhere" / "warehouse.duckdb"))
     aside.note_look(datetime.now(UTC))
     aside.add([UsageCount(DAY, LIST, 1, 0)])
     assert aside.requests_on(DAY) == []

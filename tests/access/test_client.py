@@ -22,7 +22,8 @@ from linkt_pipeline.executions.execute import Outcome, execute_tasks
 from linkt_pipeline.executions.worker import Worker
 from linkt_pipeline.ledger.ledger import DuckDbLedger
 from linkt_pipeline.sandbox import Sandbox, running_sandbox
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 from tests.executions.scene import TIMING, search, until
 
 TASK = "6964b9b45a4d0beef1000031"
@@ -39,7 +40,7 @@ async def read_tasks(sandbox: Sandbox, warehouse: Warehouse, times: int, **limit
 
 
 def test_every_request_is_counted_by_endpoint_and_day(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
+    warehouse = FileWarehouse(tmp_path / "warehouse.duckdb")
     with running_sandbox() as sandbox:
         sandbox.inject("http_500@get_task*1")
         asyncio.run(read_tasks(sandbox, warehouse, 3))
@@ -49,7 +50,7 @@ def test_every_request_is_counted_by_endpoint_and_day(tmp_path: Path) -> None:
 
 
 def test_the_daily_limit_counts_what_other_processes_used(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
+    warehouse = FileWarehouse(tmp_path / "warehouse.duckdb")
     with running_sandbox() as sandbox:
         asyncio.run(read_tasks(sandbox, warehouse, 3))
         with pytest.raises(DailyLimitReachedError, match=r"5 API requests were made .* LINKT_DAILY_REQUEST_LIMIT is 5"):
@@ -88,7 +89,7 @@ def test_a_torn_or_future_window_file_delays_nobody(tmp_path: Path) -> None:
 
 
 def test_what_is_on_its_way_counts_towards_the_day(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
+    warehouse = FileWarehouse(tmp_path / "warehouse.duckdb")
 
     async def read_at_once(sandbox: Sandbox) -> list[object]:
         async with connect(sandbox.url, SecretStr(sandbox.api_key), warehouse, daily_request_limit=10) as client:
@@ -165,7 +166,7 @@ def test_a_budget_that_can_not_be_asked_ends_no_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
     """The run is paid: whatever keeps its reads from being counted, the wait outlasts it."""
-    warehouse = Warehouse(tmp_path / "linkt.duckdb", lock_timeout=timedelta(milliseconds=100))
+    warehouse = FileWarehouse(tmp_path / "linkt.duckdb", lock_timeout=timedelta(milliseconds=100))
 
     async def work(sandbox: Sandbox) -> Outcome:
         async with connect(sandbox.url, SecretStr(sandbox.api_key), warehouse, daily_request_limit=1000) as client:

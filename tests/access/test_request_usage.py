@@ -3,7 +3,7 @@
 from datetime import date
 
 from linkt_pipeline.access.request_usage import UsageCount, record_usage, requests_on, usage_on
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 DAY = date(2026, 4, 7)
 

@@ -13,7 +13,8 @@ from linkt_pipeline.sandbox import Sandbox
 from linkt_pipeline.settings import Settings, load_settings
 from linkt_pipeline.tasks import TaskSpec
 from linkt_pipeline.tasks_yaml import load_tasks
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 API_KEY = "sk-known-to-this-test-alone-8f1e"
 
@@ -54,7 +55,7 @@ class Deployment:
 
     @property
     def warehouse(self) -> Warehouse:
-        return Warehouse(self.settings.warehouse_path)
+        return FileWarehouse(self.settings.warehouse_path)
 
     def run(
         self,

@@ -16,7 +16,8 @@ from linkt_pipeline.assets.housekeeping import build_housekeeping, delete_some_o
 from linkt_pipeline.assets.instance_files import finish_deletions, give_space_back
 from linkt_pipeline.assets.old_runs import DELETE_OLD_RUNS, REPOSITORY_TAG, Retention, delete_runs
 from linkt_pipeline.assets.placement import Placement
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 NOW = datetime.now(UTC)
 OURS, OTHERS = "__repository__@linkt_pipeline", "__repository__@other"
@@ -94,7 +95,7 @@ def history(tmp_path: Path) -> Iterator[History]:
     folder = tmp_path / "home"
     folder.mkdir()
     with dg.DagsterInstance.local_temp(str(folder)) as instance:
-        yield History(instance, folder, Warehouse(tmp_path / "warehouse.duckdb"))
+        yield History(instance, folder, FileWarehouse(tmp_path / "warehouse.duckdb"))
 
 
 def test_old_runs_of_the_free_part_go_but_for_the_latest_of_an_asset(history: History) -> None:

@@ -23,9 +23,10 @@ from linkt_pipeline.sandbox.world.reference_data import SAAS, SEARCH_TASK
 from linkt_pipeline.settings import load_settings
 from linkt_pipeline.tasks import CommonSettings, TaskSpec
 from linkt_pipeline.warehouse.catalog import read_catalog
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.errors import WarehouseBusyError
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.migration import empty_warehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 
 @dataclass
@@ -80,7 +81,7 @@ class Step:
 @pytest.fixture
 def step(tmp_path: Path) -> Iterator[Step]:
     with running_sandbox(speed=60) as sandbox:
-        yield Step(sandbox, Warehouse(tmp_path / "warehouse.duckdb"))
+        yield Step(sandbox, FileWarehouse(tmp_path / "warehouse.duckdb"))
 
 
 # --- interrupts

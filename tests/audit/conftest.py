@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from linkt_pipeline.transform import build_model, load_models, prepare_builds, warehouse_sources
-from linkt_pipeline.warehouse.file import Session, Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.migration import empty_warehouse
+from linkt_pipeline.warehouse.warehouse import Session
 from tests.paths import PROJECT_ROOT
 
 from .worlds import World
@@ -33,7 +34,7 @@ def build() -> Build:
 
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[Session]:
-    with Warehouse(tmp_path / "warehouse.duckdb").session() as session:
+    with FileWarehouse(tmp_path / "warehouse.duckdb").session() as session:
         yield session
 
 
@@ -41,7 +42,7 @@ def session(tmp_path: Path) -> Iterator[Session]:
 def built(tmp_path_factory: pytest.TempPathFactory, build: Build) -> Iterator[Session]:
     """One world, built, for tests that leave it as it was."""
     world = World(seed=7)
-    with Warehouse(tmp_path_factory.mktemp("world") / "warehouse.duckdb").session() as session:
+    with FileWarehouse(tmp_path_factory.mktemp("world") / "warehouse.duckdb").session() as session:
         for _ in range(12):
             with session.transaction() as con:
                 world.live(con)

@@ -10,8 +10,8 @@ import pytest
 from linkt_pipeline.audit import MARTS, comparison, run_audit
 from linkt_pipeline.audit.findings import MartAudit
 from linkt_pipeline.transform import describe_models, load_models, warehouse_sources
-from linkt_pipeline.warehouse.file import Session
 from linkt_pipeline.warehouse.migration import empty_warehouse
+from linkt_pipeline.warehouse.warehouse import Session
 from tests.paths import PROJECT_ROOT
 
 with empty_warehouse() as _con:

@@ -3,7 +3,7 @@
 import pytest
 
 from linkt_pipeline.audit import run_audit
-from linkt_pipeline.warehouse.file import Session
+from linkt_pipeline.warehouse.warehouse import Session
 
 from .conftest import Build
 from .worlds import World

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from linkt_pipeline.cli.main import run_command
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from tests.audit.conftest import Build, build  # noqa: F401 a fixture
 from tests.audit.worlds import World
 
@@ -20,7 +20,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build: Build) -> Pat
     monkeypatch.chdir(tmp_path)
     root = tmp_path / "data" / "sandbox"
     world = World(seed=3)
-    with Warehouse(root / "warehouse.duckdb").session() as session:
+    with FileWarehouse(root / "warehouse.duckdb").session() as session:
         for _ in range(3):
             with session.transaction() as con:
                 world.live(con)

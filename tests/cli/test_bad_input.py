@@ -4,7 +4,7 @@ import duckdb
 import pytest
 
 from linkt_pipeline.sandbox import Sandbox
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from tests.cli.command import SEARCH, TASKS_YAML, Command
 
 ENTRY = f"task_id: {SEARCH['task_id']}"
@@ -137,7 +137,7 @@ def test_snapshot_that_is_damaged(live, arguments, damage):
 @pytest.mark.parametrize("arguments", [("run", "search"), ("sync",), ("status",)])
 def test_warehouse_of_a_newer_version(live, arguments):
     path = live.folder / "data" / "warehouse.duckdb"
-    with Warehouse(path).write() as con:
+    with FileWarehouse(path).write() as con:
         con.execute("insert into linkt.schema_migrations values (999, 'from_the_future', now())")
     message = refused(live, *arguments)
     assert "999" in message

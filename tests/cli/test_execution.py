@@ -12,7 +12,7 @@ from linkt_pipeline.cli import dagster_run, execution
 from linkt_pipeline.cli.dagster_run import JobResult, StepFailure
 from linkt_pipeline.cli.deployment import Deployment
 from linkt_pipeline.cli.main import run_command
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 
 HOLD = """
 import sys, time, duckdb
@@ -30,7 +30,7 @@ def failing_job(tmp_path: Path, monkeypatch) -> Iterator[None]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "data" / "sandbox" / "warehouse.duckdb"
-    monkeypatch.setattr(Deployment, "warehouse", Warehouse(path, lock_timeout=timedelta(seconds=0.2)))
+    monkeypatch.setattr(Deployment, "warehouse", FileWarehouse(path, lock_timeout=timedelta(seconds=0.2)))
     holders: list[subprocess.Popen[str]] = []
 
     def run_job(*arguments: object, **named: object) -> JobResult:

@@ -12,7 +12,7 @@ from linkt_pipeline.cli.main import run_command
 from linkt_pipeline.sandbox import Sandbox
 from linkt_pipeline.sandbox.world.reference_data import MONITOR, SHEET_SIGNALS_TASK
 from linkt_pipeline.transform import ModelGraph
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
 from tests.sandbox.driving import execute, finished
 from tests.sql.conftest import NOW, Bench, graph  # noqa: F401 a fixture
@@ -22,7 +22,7 @@ from tests.sql.conftest import NOW, Bench, graph  # noqa: F401 a fixture
 def deployment(tmp_path_factory: pytest.TempPathFactory, graph: ModelGraph) -> Path:  # noqa: F811
     """A folder with a published snapshot in which two systems know a record of the same id."""
     folder = tmp_path_factory.mktemp("deployment")
-    warehouse = Warehouse(folder / "data" / "sandbox" / "warehouse.duckdb")
+    warehouse = FileWarehouse(folder / "data" / "sandbox" / "warehouse.duckdb")
     with warehouse.write() as con:
         bench = Bench(con, graph)
         bench.put("icps", icp_id="icp", name="Banks")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from linkt_pipeline.cli.main import run_command
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
 from tests.sql.conftest import Bench, graph  # noqa: F401 a fixture
 
@@ -20,7 +20,7 @@ def folder(tmp_path: Path, monkeypatch) -> Path:
 
 @pytest.fixture
 def published(folder: Path, graph) -> Path:  # noqa: F811
-    warehouse = Warehouse(folder / "warehouse.duckdb")
+    warehouse = FileWarehouse(folder / "warehouse.duckdb")
     with warehouse.write() as con:
         Bench(con, graph).build()
     publish_snapshot(warehouse, folder / "published")

@@ -9,7 +9,7 @@ import pytest
 
 from linkt_pipeline.cli.main import run_command
 from linkt_pipeline.sandbox import Sandbox
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from tests.cli.command import SEARCH, SIGNALS
 
 SEARCH_ID, NEWS_ID = SEARCH["task_id"], SIGNALS["task_id"]
@@ -21,7 +21,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five landed runs, an hour apart, and one that is being waited for."""
     folder = tmp_path_factory.mktemp("deployment")
     (folder / "tasks.yaml").write_text(f"tasks:\n  search: {{task_id: {SEARCH_ID}}}\n")
-    with Warehouse(folder / "data" / "sandbox" / "warehouse.duckdb").write() as con:
+    with FileWarehouse(folder / "data" / "sandbox" / "warehouse.duckdb").write() as con:
         for number, (task, icp, kind, status) in enumerate(
             [
                 (SEARCH_ID, "icp1", "search", "COMPLETED"),

@@ -13,7 +13,8 @@ from linkt_pipeline.cli.main import run_command
 from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.ledger.ledger import DuckDbLedger
 from linkt_pipeline.ledger.values import CreditLimitReachedError, Intention
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 NOW = datetime.now(UTC)
 TASKS = """\
@@ -42,7 +43,7 @@ def folder(tmp_path: Path, monkeypatch) -> Path:
 @pytest.fixture
 def warehouse(folder: Path) -> Warehouse:
     """A deployment in the middle of its month."""
-    store = Warehouse(folder / "data" / "warehouse.duckdb")
+    store = FileWarehouse(folder / "data" / "warehouse.duckdb")
     with store.write() as con:
         con.execute(
             "insert into linkt.executions (execution_id, task_key, task_id, attempt, state, run_id, run_status, "

@@ -27,8 +27,8 @@ from linkt_pipeline.executions.worker import Worker
 from linkt_pipeline.sandbox import running_sandbox
 from linkt_pipeline.sandbox.world.records import EntityRow, SignalRow
 from linkt_pipeline.sandbox.world.reference_data import FAIR, MONITOR, SAAS, SHEET_SIGNALS_TASK
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.errors import WarehouseUnwritableError
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.landing import LandingCounts
 from tests.executions.scene import SPEED, Scene, run, search
 
@@ -169,7 +169,7 @@ def test_by_page_and_by_id_end_in_identical_tables(scene: Scene) -> None:
         search(parameters={"num_results": 25}),
         search(key="news", task_id=SHEET_SIGNALS_TASK, icp_id=MONITOR, parameters={"num_results": 12}),
     )
-    one_by_one = Scene(scene.sandbox, Warehouse(scene.warehouse.path.with_name("copy.duckdb")))
+    one_by_one = Scene(scene.sandbox, FileWarehouse(scene.warehouse.path.with_name("copy.duckdb")))
     one_by_one.warehouse.path.write_bytes(scene.warehouse.path.read_bytes())
 
     by_pages = [fetch(scene, reader) for reader in (ENTITIES, SIGNALS)]

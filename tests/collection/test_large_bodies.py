@@ -10,8 +10,8 @@ from linkt_pipeline.collection.resources import ENTITIES, Resource
 from linkt_pipeline.collection.verdicts import Batch
 from linkt_pipeline.sandbox.world.records import EntityRow
 from linkt_pipeline.sandbox.world.reference_data import SAAS
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.landing import LandingCounts
+from linkt_pipeline.warehouse.warehouse import Warehouse
 from tests.executions.scene import Scene
 
 from .test_fetch import books, create_entities, fetch, landed, name, requests

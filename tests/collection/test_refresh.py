@@ -19,7 +19,7 @@ from linkt_pipeline.collection.refresh_state import Place, RefreshState
 from linkt_pipeline.sandbox import running_sandbox
 from linkt_pipeline.sandbox.world.records import EntityRow, RunRecord
 from linkt_pipeline.sandbox.world.reference_data import FAIR, SAAS
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.queries import known_icp_ids
 from linkt_pipeline.warehouse.state import last_change
 from tests.executions.scene import SPEED, Scene, run
@@ -46,7 +46,7 @@ def empty(scene: Scene) -> Scene:
 def lying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Scene, Hooks]]:
     """230 landed entities before a server whose answers a test may change; none of these changes a row."""
     with hostile_sandbox(speed=SPEED) as (sandbox, hooks):
-        scene = Scene(sandbox, Warehouse(tmp_path_factory.mktemp("lying") / "warehouse.duckdb"))
+        scene = Scene(sandbox, FileWarehouse(tmp_path_factory.mktemp("lying") / "warehouse.duckdb"))
         remove_all(scene)
         land(scene, 230)
         yield scene, hooks

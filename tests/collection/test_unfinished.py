@@ -9,7 +9,7 @@ import pytest
 from linkt_pipeline.collection.unfinished import WHOLE_SYNC_EVERY, find_unfinished
 from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.warehouse.completion import all_is_published, all_models_are_built, begin_sync
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.publish.reader import mark_of_publication
 from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
 from linkt_pipeline.warehouse.state import last_change
@@ -22,7 +22,7 @@ class Books:
     """A warehouse with one landed run, a model built, and all of it published."""
 
     def __init__(self, folder: Path) -> None:
-        self.warehouse = Warehouse(folder / "warehouse.duckdb")
+        self.warehouse = FileWarehouse(folder / "warehouse.duckdb")
         self.published = folder / "published"
         with self.warehouse.write() as con:
             con.execute(

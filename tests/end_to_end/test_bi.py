@@ -18,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from linkt_pipeline.transform import load_models, warehouse_sources
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.migration import empty_warehouse
 from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
 from tests.paths import PROJECT_ROOT
@@ -33,7 +33,7 @@ class Deployment:
     def __init__(self, folder: Path) -> None:
         with empty_warehouse() as con:
             self._graph = load_models(PROJECT_ROOT / "sql", warehouse_sources(con))
-        self._warehouse = Warehouse(folder / "warehouse.duckdb")
+        self._warehouse = FileWarehouse(folder / "warehouse.duckdb")
         self.published = folder / "published"
         self.snapshot = self.published / "warehouse.duckdb"
         self._companies = 0

@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from linkt_pipeline.sandbox import Sandbox, running_sandbox
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 from tests.end_to_end.dagster_dev import DagsterDev, dagster_dev
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -49,7 +50,7 @@ def dagster(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def ledger(dagster: DagsterDev) -> list[tuple[str, str, str]]:
     """State, run id and run status of every execution, oldest first."""
-    with Warehouse(dagster.home / "warehouse.duckdb").read() as con:
+    with FileWarehouse(dagster.home / "warehouse.duckdb").read() as con:
         return con.execute("select state, run_id, run_status from linkt.executions order by intended_at").fetchall()
 
 
@@ -64,7 +65,7 @@ def worker_of(dagster: DagsterDev) -> psutil.Process:
     """The process that waits, by the lease it holds."""
 
     def owners() -> list[tuple[str]]:
-        with Warehouse(dagster.home / "warehouse.duckdb").read() as con:
+        with FileWarehouse(dagster.home / "warehouse.duckdb").read() as con:
             return con.execute(
                 "select lease_owner from linkt.executions where state = 'started' and lease_owner is not null"
             ).fetchall()
@@ -118,7 +119,7 @@ def test_the_warehouse_is_free_while_a_run_is_waited_for(dagster: DagsterDev, sa
     waiting = dagster.materialize("signals")
     eventually(lambda: "RUNNING" in dagster.messages(waiting), 60)
     # What each look at the run has shown is written down, in milliseconds; between two of them nobody has the file.
-    with Warehouse(dagster.home / "warehouse.duckdb", lock_timeout=timedelta(seconds=1)).read() as con:
+    with FileWarehouse(dagster.home / "warehouse.duckdb", lock_timeout=timedelta(seconds=1)).read() as con:
         assert con.execute("select count(*) from linkt.executions where state = 'started'").fetchall() == [(1,)]
     dagster.terminate(waiting)
     assert dagster.wait_until(waiting) == "CANCELED"
@@ -140,7 +141,7 @@ def test_ctrl_c_twice_on_a_process_group_does_not_cut_the_handler_short(tmp_path
     process = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **environment}, start_new_session=True)
     try:
         eventually(lambda: sandbox.run_count(SEARCH) == before + 1, 60)
-        warehouse = Warehouse(tmp_path / "data" / "warehouse.duckdb")
+        warehouse = FileWarehouse(tmp_path / "data" / "warehouse.duckdb")
         eventually(lambda: states(warehouse) == ["started"])
         os.killpg(process.pid, signal.SIGINT)
         time.sleep(0.01)

@@ -16,7 +16,7 @@ from random import Random
 import pytest
 
 from linkt_pipeline.sandbox import running_sandbox
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from tests.executions.scene import Scene, run, until
 
 pytestmark = pytest.mark.slow
@@ -37,7 +37,7 @@ from linkt_pipeline.executions.execute import execute_tasks
 from linkt_pipeline.collection.fetch import fetch_pending
 from linkt_pipeline.executions.worker import Worker
 from linkt_pipeline.sandbox.world.reference_data import FAIR, INGEST_TASK, MONITOR, SHEET_SIGNALS_TASK
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.ledger.ledger import DuckDbLedger
 from tests.executions.scene import TIMING, search
 
@@ -49,7 +49,7 @@ tasks = [
 ]
 
 async def work(url, key, path, lease, only_one):
-    warehouse = Warehouse(Path(path))
+    warehouse = FileWarehouse(Path(path))
     async with LinktClient(url, SecretStr(key), retry_for=timedelta(seconds=5)) as client:
         ledger = DuckDbLedger(warehouse, lease=timedelta(seconds=float(lease)))
         worker = Worker(client, warehouse, ledger, lambda event: print(event.text, flush=True), TIMING)
@@ -70,7 +70,7 @@ print("done", flush=True)
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
     with running_sandbox(tmp_path / "linkt", speed=6) as sandbox:
-        yield Scene(sandbox, Warehouse(tmp_path / "warehouse.duckdb"))
+        yield Scene(sandbox, FileWarehouse(tmp_path / "warehouse.duckdb"))
 
 
 def start_worker(scene: Scene, *, lease: float = 60, only_one: bool = False) -> subprocess.Popen[str]:
@@ -217,7 +217,7 @@ def suspended_outside_of_a_transaction(scene: Scene, process: subprocess.Popen[s
     for _ in range(50):
         suspend(process)
         try:
-            Warehouse(scene.warehouse.path, lock_timeout=scene.warehouse.lock_timeout / 100).migrate()
+            FileWarehouse(scene.warehouse.path, lock_timeout=scene.warehouse.lock_timeout / 100).migrate()
         except Exception:
             wake(process)
             time.sleep(0.05)

@@ -27,8 +27,8 @@ from linkt_pipeline.api import (
     UnexpectedRedirectError,
 )
 from linkt_pipeline.executions.worker import Worker
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.migration import migrate
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -20,7 +20,7 @@ from linkt_pipeline.ledger.values import Execution
 from linkt_pipeline.sandbox import Sandbox
 from linkt_pipeline.sandbox.world.reference_data import SAAS, SEARCH_TASK
 from linkt_pipeline.tasks import TaskSpec
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 T = TypeVar("T")
 

@@ -293,12 +293,12 @@ from pydantic import SecretStr
 from linkt_pipeline.api import LinktClient
 from linkt_pipeline.executions.execute import execute_tasks
 from linkt_pipeline.executions.worker import Worker
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.ledger.ledger import DuckDbLedger
 from tests.executions.scene import TIMING, search
 
 async def work():
-    warehouse = Warehouse(Path(sys.argv[2]))
+    warehouse = FileWarehouse(Path(sys.argv[2]))
     async with LinktClient(sys.argv[1], SecretStr(sys.argv[3])) as client:
         worker = Worker(client, warehouse, DuckDbLedger(warehouse), timing=TIMING)
         (outcome,) = await execute_tasks(worker, [search()])

@@ -22,7 +22,7 @@ from linkt_pipeline.executions.wait import Waited, wait_for_run
 from linkt_pipeline.executions.worker import Worker
 from linkt_pipeline.ledger.values import Execution, ExecutionState, LeaseLostError
 from linkt_pipeline.sandbox.world.reference_data import SEARCH_TASK, SHEET_SIGNALS_TASK
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from tests.api.raw_server import Request
 
 from .front import Forward, Rule, changed, in_front, is_start
@@ -161,7 +161,7 @@ def test_a_busy_warehouse_does_not_end_a_wait(scene: Scene) -> None:
             raise LinktPipelineError("held by a BI tool")
 
         worker.ledger.note = busy  # type: ignore[method-assign]
-        worker.warehouse = Warehouse(scene.warehouse.path.with_name("a-folder"))
+        worker.warehouse = FileWarehouse(scene.warehouse.path.with_name("a-folder"))
         worker.warehouse.path.mkdir()
 
     waited = wait(scene, during=lock_out)

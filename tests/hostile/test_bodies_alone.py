@@ -22,7 +22,8 @@ from linkt_pipeline.collection.land_runs import land_queue, land_runs, run_durat
 from linkt_pipeline.collection.seen_run import SeenRun
 from linkt_pipeline.warehouse import landing
 from linkt_pipeline.warehouse.checks import CheckSeverity, landing_checks
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 from .bodies import Harm, harms
 from .server import Answer
@@ -79,7 +80,7 @@ def harmed(wire: dict[str, Any], harm: Harm) -> bytes:
 
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
-    return Warehouse(tmp_path_factory.mktemp("hostile") / "linkt.duckdb")
+    return FileWarehouse(tmp_path_factory.mktemp("hostile") / "linkt.duckdb")
 
 
 def ids_in(warehouse: Warehouse, table: str, key: str) -> set[str]:

@@ -30,7 +30,7 @@ from linkt_pipeline.ledger.ledger import DuckDbLedger
 from linkt_pipeline.sandbox import Sandbox
 from linkt_pipeline.sandbox.world.reference_data import SEARCH_TASK
 from linkt_pipeline.warehouse.checks import CheckSeverity, landing_checks
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.state import read_state
 from tests.executions.scene import LEASE, SPEED, TIMING, run, search
 
@@ -58,7 +58,7 @@ class Pipeline:
 
     def __init__(self, sandbox: Sandbox, hooks: Hooks, folder: Path) -> None:
         self.sandbox, self.hooks, self.folder = sandbox, hooks, folder
-        self.warehouse = Warehouse(folder / "linkt.duckdb")
+        self.warehouse = FileWarehouse(folder / "linkt.duckdb")
 
     async def do_all(self, **again: bool) -> None:
         """Every step once. A step may end in an error that a user can understand, and in no other."""

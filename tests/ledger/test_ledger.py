@@ -26,7 +26,8 @@ from linkt_pipeline.ledger.values import (
 )
 from linkt_pipeline.tasks import CommonSettings
 from linkt_pipeline.warehouse.credits import month_of
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 TASK_ID = "6964b9b45a4d0beef1000031"
 LONG = timedelta(minutes=5)
@@ -34,7 +35,7 @@ LONG = timedelta(minutes=5)
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Warehouse:
-    return Warehouse(tmp_path / "warehouse.duckdb")
+    return FileWarehouse(tmp_path / "warehouse.duckdb")
 
 
 @pytest.fixture
@@ -700,11 +701,12 @@ CLAIMER = """
 import sys
 from datetime import timedelta
 from pathlib import Path
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 from linkt_pipeline.ledger.ledger import DuckDbLedger
 from linkt_pipeline.ledger.values import Intention
 from linkt_pipeline.ledger.lease_owner import Owner
-ledger = DuckDbLedger(Warehouse(Path(sys.argv[1])), lease=timedelta(minutes=5))
+ledger = DuckDbLedger(FileWarehouse(Path(sys.argv[1])), lease=timedelta(minutes=5))
 wanted = Intention(sys.argv[2], "6964b9b45a4d0beef1000031", None, {})
 print("ready", flush=True)
 sys.stdin.readline()

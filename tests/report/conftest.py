@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from linkt_pipeline.transform import ModelGraph, load_models, warehouse_sources
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.migration import empty_warehouse
 from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
 from tests.paths import PROJECT_ROOT
@@ -29,7 +29,7 @@ def publish(tmp_path: Path, graph: ModelGraph) -> Publish:
     """Fill a warehouse, build all models, publish; gives the snapshot's path."""
 
     def run(fill: Callable[[Bench], None]) -> Path:
-        warehouse = Warehouse(tmp_path / "warehouse.duckdb")
+        warehouse = FileWarehouse(tmp_path / "warehouse.duckdb")
         with warehouse.write() as con:
             bench = Bench(con, graph)
             fill(bench)

@@ -19,7 +19,7 @@ from linkt_pipeline.transform import (
     prepare_builds,
     warehouse_sources,
 )
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.migration import empty_warehouse
 from tests.paths import PROJECT_ROOT
 
@@ -147,5 +147,5 @@ def graph() -> ModelGraph:
 
 @pytest.fixture
 def bench(tmp_path: Path, graph: ModelGraph) -> Iterator[Bench]:
-    with Warehouse(tmp_path / "warehouse.duckdb").write() as con:
+    with FileWarehouse(tmp_path / "warehouse.duckdb").write() as con:
         yield Bench(con, graph)

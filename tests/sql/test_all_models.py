@@ -21,7 +21,7 @@ from linkt_pipeline.transform import (
     run_check,
     warehouse_sources,
 )
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.migration import empty_warehouse
 from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
 
@@ -246,7 +246,7 @@ def test_counts_that_headers_give_are_the_rows_of_the_views(bench: Bench, seed: 
 
 
 def test_views_that_are_published_as_views_give_the_same_rows_in_every_time_zone(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
+    warehouse = FileWarehouse(tmp_path / "warehouse.duckdb")
     rng = random.Random(7)
     with warehouse.write() as con:
         with empty_warehouse() as empty:

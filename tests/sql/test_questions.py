@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from linkt_pipeline.transform import ModelGraph
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from tests.paths import PROJECT_ROOT
 
 from .conftest import Bench
@@ -120,7 +120,7 @@ def put_runs(bench: Bench) -> None:
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory, graph: ModelGraph) -> Iterator[Bench]:
     """The history, built; nothing here changes it."""
-    with Warehouse(tmp_path_factory.mktemp("questions") / "warehouse.duckdb").write() as con:
+    with FileWarehouse(tmp_path_factory.mktemp("questions") / "warehouse.duckdb").write() as con:
         bench = Bench(con, graph)
         bench.put("settings", name="timezone", value="Europe/Berlin")
         bench.put(

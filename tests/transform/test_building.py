@@ -17,9 +17,10 @@ from linkt_pipeline.transform import (
     load_models,
     warehouse_sources,
 )
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.errors import WarehouseUnwritableError
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
+from linkt_pipeline.warehouse.warehouse import Warehouse
 from tests.mounting import mounted, needs_root
 
 from .conftest import Folder
@@ -428,14 +429,14 @@ def test_a_published_copy_put_in_place_of_the_warehouse_gets_its_types_back(
 ) -> None:
     folder.write("marts.t", f"{kind}select id, changed_at from linkt.things")
     key = UUID("5f0f0a8e-0000-4000-8000-000000000000")
-    warehouse = Warehouse(tmp_path / "data" / "warehouse.duckdb")
+    warehouse = FileWarehouse(tmp_path / "data" / "warehouse.duckdb")
     with warehouse.write() as con:
         con.execute("create table linkt.things (id varchar, changed_at uuid)")
         con.execute("insert into linkt.things values ('a', $1)", [key])
     build_in(warehouse, folder, "marts.t")
     copy = publish_snapshot(warehouse, tmp_path / "published").path
 
-    restored = Warehouse(tmp_path / "restored" / "warehouse.duckdb")
+    restored = FileWarehouse(tmp_path / "restored" / "warehouse.duckdb")
     restored.path.parent.mkdir()
     shutil.copyfile(copy, restored.path)
     build_in(restored, folder, "marts.t")
@@ -452,7 +453,7 @@ def build_in(warehouse: Warehouse, folder: Folder, name: str) -> None:
 
 
 def test_a_model_that_needs_too_much_memory_is_told_so(tmp_path: Path, folder: Folder) -> None:
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb", memory_limit="40MB")
+    warehouse = FileWarehouse(tmp_path / "warehouse.duckdb", memory_limit="40MB")
     folder.write("marts.t", "-- materialized: table\nselect list(uuid()::varchar) as ids from range(1000000)")
 
     with pytest.raises(ModelBuildError, match=r"(?s)marts\.t .*more memory .* in two steps") as caught:
@@ -465,7 +466,7 @@ def test_a_model_that_needs_too_much_memory_is_told_so(tmp_path: Path, folder: F
 @needs_root
 def test_a_disk_that_is_full_when_a_model_spills_is_no_fault_of_the_model(tmp_path: Path, folder: Folder) -> None:
     with mounted(tmp_path / "small", "size=16m") as disk:
-        warehouse = Warehouse(disk / "warehouse.duckdb", memory_limit="60MB")
+        warehouse = FileWarehouse(disk / "warehouse.duckdb", memory_limit="60MB")
         folder.write("marts.t", "-- materialized: table\nselect 1 as n")
         build_in(warehouse, folder, "marts.t")
 
@@ -482,7 +483,7 @@ def test_a_disk_that_is_full_when_a_model_spills_is_no_fault_of_the_model(tmp_pa
 @needs_root
 def test_a_disk_that_is_full_when_a_model_is_written_is_no_fault_of_the_model(tmp_path: Path, folder: Folder) -> None:
     with mounted(tmp_path / "small", "size=16m") as disk:
-        warehouse = Warehouse(disk / "warehouse.duckdb", memory_limit="200MB")
+        warehouse = FileWarehouse(disk / "warehouse.duckdb", memory_limit="200MB")
         folder.write("marts.t", "-- materialized: table\nselect uuid()::varchar as id from range(3_000_000)")
         with pytest.raises((ModelBuildError, WarehouseUnwritableError), match=r"[Ff]ree disk space"):
             build_in(warehouse, folder, "marts.t")
@@ -508,7 +509,7 @@ def test_a_mistake_that_reads_like_a_full_disk_is_a_mistake(
 
 
 def test_a_build_that_finds_nothing_new_writes_nothing(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
+    warehouse = FileWarehouse(tmp_path / "warehouse.duckdb")
     folder = tmp_path / "sql"
     (folder / "marts").mkdir(parents=True)
     header = "-- description: d\n-- grain: g\n-- not_null: entity_id\n-- column entity_id: Its id.\n"

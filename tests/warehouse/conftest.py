@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Warehouse:
-    return Warehouse(tmp_path / "warehouse.duckdb", lock_timeout=timedelta(seconds=5))
+    return FileWarehouse(tmp_path / "warehouse.duckdb", lock_timeout=timedelta(seconds=5))

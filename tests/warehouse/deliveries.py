@@ -7,7 +7,6 @@ import duckdb
 import orjson
 import polars as pl
 
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.landing import LandingCounts, land_entities, land_rejects, land_runs, land_signals
 from linkt_pipeline.warehouse.schemas import (
     ENTITIES_FRAME,
@@ -17,6 +16,7 @@ from linkt_pipeline.warehouse.schemas import (
     RUNS_FRAME,
     SIGNALS_FRAME,
 )
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 T0 = datetime(2026, 4, 7, 9, 0, tzinfo=UTC)
 

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from linkt_pipeline.warehouse import compaction, replacement
-from linkt_pipeline.warehouse.compaction import CompactionError, compact
+from linkt_pipeline.warehouse.engines import compaction, replacement
+from linkt_pipeline.warehouse.engines.compaction import CompactionError
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.errors import WarehouseBusyError, WarehouseMissingError, WarehouseUnwritableError
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.files import free_to_replace, kept_in_place
 from linkt_pipeline.warehouse.state import read_state, write_state
+from linkt_pipeline.warehouse.warehouse import Warehouse
 from tests.mounting import mounted, needs_root
 from tests.warehouse.deliveries import entity, land, land_run, land_signal_rows, run
 from tests.warehouse.deliveries import signal as business_signal
@@ -113,7 +114,7 @@ def test_the_same_tables_views_descriptions_and_rows_in_less_space(bloated: Ware
     bloated.path.chmod(0o640)
     before = everything(bloated)
 
-    done = compact(bloated)
+    done = bloated.compact()
 
     assert done.before - done.after > _BLOATED
     assert bloated.path.stat().st_size == done.after
@@ -126,7 +127,7 @@ def test_the_same_tables_views_descriptions_and_rows_in_less_space(bloated: Ware
 def test_json_stays_packed_also_what_is_landed_later(bloated: Warehouse) -> None:
     assert compressions(bloated, "payload") == {"ZSTD"}
 
-    compact(bloated)
+    bloated.compact()
     assert compressions(bloated, "payload") == {"ZSTD"}
 
     land(bloated, *(entity(f"later{number}", "x" * 200) for number in range(3_000)))
@@ -136,10 +137,10 @@ def test_json_stays_packed_also_what_is_landed_later(bloated: Warehouse) -> None
 
 
 def test_a_file_without_space_to_give_back_stays(bloated: Warehouse) -> None:
-    compact(bloated)
+    bloated.compact()
     file = bloated.path.stat()
 
-    done = compact(bloated)
+    done = bloated.compact()
 
     assert done.before == done.after == file.st_size
     assert bloated.path.stat().st_ino == file.st_ino
@@ -148,7 +149,7 @@ def test_a_file_without_space_to_give_back_stays(bloated: Warehouse) -> None:
 
 def test_there_is_nothing_to_compact_yet(warehouse: Warehouse) -> None:
     with pytest.raises(WarehouseMissingError):
-        compact(warehouse)
+        warehouse.compact()
 
 
 def test_a_copy_that_differs_is_never_put_in_place(bloated: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +180,7 @@ def test_a_copy_that_differs_is_never_put_in_place(bloated: Warehouse, monkeypat
     ):
         losses.append(loss)
         with pytest.raises(CompactionError, match=told):
-            compact(bloated)
+            bloated.compact()
 
     assert everything(bloated) == before
     assert bloated.path.stat().st_ino == file.st_ino
@@ -188,16 +189,16 @@ def test_a_copy_that_differs_is_never_put_in_place(bloated: Warehouse, monkeypat
 
 def test_a_reader_is_waited_for_and_named_when_it_stays(bloated: Warehouse) -> None:
     file = bloated.path.stat().st_ino
-    impatient = Warehouse(bloated.path, lock_timeout=SECOND / 4)
+    impatient = FileWarehouse(bloated.path, lock_timeout=SECOND / 4)
 
     with other_process(HOLD, bloated.path, "read", 60):
         with pytest.raises(WarehouseBusyError, match="has been read by another program"):
-            compact(impatient)
+            impatient.compact()
         assert bloated.path.stat().st_ino == file
         assert leftovers(bloated) == []
 
     with other_process(HOLD, bloated.path, "read", 0.5):
-        compact(bloated)
+        bloated.compact()
     assert bloated.path.stat().st_ino != file
 
 
@@ -208,7 +209,7 @@ def test_who_opens_the_file_keeps_it_in_its_place_until_it_is_locked(
     ready = threading.Event()
     exclude = replacement.exclude_readers
     monkeypatch.setattr(replacement, "exclude_readers", lambda opened: ready.set() or exclude(opened))
-    compacting = threading.Thread(target=compact, args=(bloated,))
+    compacting = threading.Thread(target=bloated.compact)
 
     with kept_in_place(bloated.path.parent):
         compacting.start()
@@ -240,9 +241,9 @@ def test_nobody_opens_the_file_while_it_is_replaced(bloated: Warehouse) -> None:
 COUNT = """
 import sys
 from pathlib import Path
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.state import read_state, write_state
-warehouse = Warehouse(Path(sys.argv[1]))
+warehouse = FileWarehouse(Path(sys.argv[1]))
 print("ready", flush=True)
 for number in range(int(sys.argv[2])):
     with warehouse.write() as con:
@@ -253,12 +254,12 @@ for number in range(int(sys.argv[2])):
 
 @pytest.mark.slow
 def test_what_others_write_meanwhile_is_in_the_new_file(bloated: Warehouse) -> None:
-    patient = Warehouse(bloated.path, lock_timeout=30 * SECOND)
+    patient = FileWarehouse(bloated.path, lock_timeout=30 * SECOND)
     replaced = 0
 
     with other_process(COUNT, bloated.path, 30) as writer:
         while writer.poll() is None:
-            done = compact(patient)
+            done = patient.compact()
             replaced += done.after < done.before
             with patient.write() as con:
                 con.execute("create or replace table linkt.passing as select sha256(i::varchar) from range(9000) r(i)")
@@ -278,7 +279,7 @@ def test_two_do_not_compact_at_once(bloated: Warehouse, monkeypatch: pytest.Monk
         refused.append(subprocess.run([sys.executable, "-c", COMPACT, bloated.path], capture_output=True, text=True))
 
     monkeypatch.setattr(compaction, "_difference", meanwhile)
-    done = compact(bloated)
+    done = bloated.compact()
 
     assert done.after < done.before
     assert "is being compacted by another process" in refused[0].stderr
@@ -287,14 +288,13 @@ def test_two_do_not_compact_at_once(bloated: Warehouse, monkeypatch: pytest.Monk
 COMPACT = """
 import sys
 from pathlib import Path
-from linkt_pipeline.warehouse.compaction import compact
-from linkt_pipeline.warehouse.file import Warehouse
-compact(Warehouse(Path(sys.argv[1])))
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
+FileWarehouse(Path(sys.argv[1])).compact()
 """
 
 DIE = """
 import os, signal
-from linkt_pipeline.warehouse import compaction, replacement
+from linkt_pipeline.warehouse.engines import compaction, replacement
 move = replacement.move_into_place
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -323,13 +323,13 @@ def test_a_kill_leaves_the_old_file_or_the_new_one_whole(bloated: Warehouse, mom
     with bloated.write(news=False):
         pass
     assert leftovers(bloated) == []
-    assert compact(bloated).after < size - _BLOATED
+    assert bloated.compact().after < size - _BLOATED
 
 
 @needs_root
 def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
     with mounted(tmp_path / "small", "size=24m") as folder:
-        warehouse = Warehouse(folder / "warehouse.duckdb")
+        warehouse = FileWarehouse(folder / "warehouse.duckdb")
         with warehouse.write() as con:
             con.execute("create table linkt.kept as select sha256(i::varchar) as text from range(40000) as r(i)")
         bloat(warehouse)
@@ -338,11 +338,11 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
         before = everything(warehouse)
 
         with pytest.raises(WarehouseUnwritableError, match=r"was left as it is.*Compacting needs room"):
-            compact(warehouse)
+            warehouse.compact()
 
         assert everything(warehouse) == before
         assert leftovers(warehouse) == ["filler"]
         filler.unlink()
-        done = compact(warehouse)
+        done = warehouse.compact()
         assert done.after < done.before
         assert everything(warehouse) == before

@@ -15,8 +15,9 @@ from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.ledger.ledger import DuckDbLedger
 from linkt_pipeline.ledger.values import CreditLimitReachedError, Intention
 from linkt_pipeline.warehouse.credits import Spending, month_of, spending_by_task
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
+from linkt_pipeline.warehouse.warehouse import Warehouse
 from tests.warehouse.deliveries import fetch
 
 TASK = "6964b9b45a4d0beef1000031"
@@ -303,7 +304,7 @@ def test_a_status_is_landed_as_sent_and_as_the_state_it_means(
 
 def test_a_published_copy_in_the_warehouses_place_goes_on_counting(warehouse: Warehouse, tmp_path: Path) -> None:
     land(warehouse, body())
-    copy = Warehouse(tmp_path / "restored.duckdb")
+    copy = FileWarehouse(tmp_path / "restored.duckdb")
     shutil.copyfile(publish_snapshot(warehouse, tmp_path / "published").path, copy.path)
     assert spent(copy).credits == 15.0
 

@@ -8,17 +8,19 @@ from typing import Any
 import duckdb
 import pytest
 
-from linkt_pipeline.warehouse.engine import Engine
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
+from linkt_pipeline.warehouse.engines.file_engine import Engine
 from linkt_pipeline.warehouse.state import read_state, write_state
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 FORK = """
 import os, sys
 from pathlib import Path
-from linkt_pipeline.warehouse.file import Warehouse
-from linkt_pipeline.warehouse.engine import Engine
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
+from linkt_pipeline.warehouse.engines.file_engine import Engine
 from linkt_pipeline.warehouse.state import read_state, write_state
-warehouse = Warehouse(Path(sys.argv[1]))
+warehouse = FileWarehouse(Path(sys.argv[1]))
 with warehouse.write() as con:
     write_state(con, "parent", "before")
 child = os.fork()
@@ -71,12 +73,12 @@ def test_temporary_tables_and_settings_do_not_reach_the_next_use(warehouse: Ware
 def test_another_memory_limit_is_obeyed(warehouse: Warehouse) -> None:
     keep(warehouse, "a", "1")
 
-    with Warehouse(warehouse.path, memory_limit="100MB").read() as con:
+    with FileWarehouse(warehouse.path, memory_limit="100MB").read() as con:
         assert setting(con, "memory_limit") == "95.3 MiB"
 
 
 def test_what_was_spilled_is_gone_after_use(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb", memory_limit="40MB")
+    warehouse = FileWarehouse(tmp_path / "warehouse.duckdb", memory_limit="40MB")
     spill = tmp_path / "warehouse.duckdb.tmp"
 
     with warehouse.write(threads=1) as con:

@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.errors import (
     NewerWarehouseError,
     NotAWarehouseError,
@@ -22,9 +23,9 @@ from linkt_pipeline.warehouse.errors import (
     WarehouseInUseError,
     WarehouseUnwritableError,
 )
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.migration import latest_version, migrations
 from linkt_pipeline.warehouse.state import last_change, read_state, write_state
+from linkt_pipeline.warehouse.warehouse import Warehouse
 from tests.mounting import mounted, needs_root
 
 SECOND = timedelta(seconds=1)
@@ -54,9 +55,10 @@ con.close()
 WRITE_AND_HANG = """
 import sys, time
 from pathlib import Path
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 from linkt_pipeline.warehouse.state import write_state
-warehouse = Warehouse(Path(sys.argv[1]))
+warehouse = FileWarehouse(Path(sys.argv[1]))
 with warehouse.write() as con:
     write_state(con, "committed", "yes")
 with warehouse.write() as con:
@@ -77,7 +79,7 @@ def _kept(warehouse: Warehouse, name: str) -> str | None:
 
 
 def test_the_first_use_creates_folder_file_and_tables(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "new" / "folder" / "warehouse.duckdb")
+    warehouse = FileWarehouse(tmp_path / "new" / "folder" / "warehouse.duckdb")
 
     with warehouse.read() as con:
         tables = {row[0] for row in con.execute("select table_name from duckdb_tables()").fetchall()}
@@ -153,7 +155,7 @@ def test_threads_take_turns(warehouse: Warehouse) -> None:
 
 
 def test_a_thread_that_never_ends_is_not_waited_for_for_ever(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb", lock_timeout=timedelta(seconds=0.2))
+    warehouse = FileWarehouse(tmp_path / "warehouse.duckdb", lock_timeout=timedelta(seconds=0.2))
     with warehouse.read():
         failures: list[BaseException] = []
 
@@ -173,7 +175,7 @@ def test_a_thread_that_never_ends_is_not_waited_for_for_ever(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("mode", ["read", "write"])
 def test_a_short_hold_elsewhere_is_waited_out(tmp_path: Path, mode: str) -> None:
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb", lock_timeout=10 * SECOND)
+    warehouse = FileWarehouse(tmp_path / "warehouse.duckdb", lock_timeout=10 * SECOND)
     _keep(warehouse, "a", "1")
 
     with other_process(HOLD, warehouse.path, mode, 0.7):
@@ -183,7 +185,7 @@ def test_a_short_hold_elsewhere_is_waited_out(tmp_path: Path, mode: str) -> None
 
 
 def test_who_holds_the_file_for_too_long_is_named_with_a_way_out(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb", lock_timeout=0.3 * SECOND)
+    warehouse = FileWarehouse(tmp_path / "warehouse.duckdb", lock_timeout=0.3 * SECOND)
     warehouse.migrate()
 
     with other_process(HOLD, warehouse.path, "write", 60) as holder:
@@ -198,7 +200,7 @@ def test_who_holds_the_file_for_too_long_is_named_with_a_way_out(tmp_path: Path)
 
 
 def test_readers_do_not_disturb_each_other(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb", lock_timeout=0.3 * SECOND)
+    warehouse = FileWarehouse(tmp_path / "warehouse.duckdb", lock_timeout=0.3 * SECOND)
     _keep(warehouse, "a", "1")
 
     with other_process(HOLD, warehouse.path, "read", 60):
@@ -237,16 +239,17 @@ def test_two_processes_that_create_the_warehouse_at_once_both_succeed(tmp_path: 
     script = """
 import sys
 from pathlib import Path
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 from linkt_pipeline.warehouse.state import write_state
-with Warehouse(Path(sys.argv[1])).write() as con:
+with FileWarehouse(Path(sys.argv[1])).write() as con:
     write_state(con, sys.argv[2], "done")
 """
     path = tmp_path / "warehouse.duckdb"
     processes = [subprocess.Popen([sys.executable, "-c", script, str(path), str(n)]) for n in range(4)]
 
     assert [process.wait(timeout=60) for process in processes] == [0, 0, 0, 0]
-    with Warehouse(path).read() as con:
+    with FileWarehouse(path).read() as con:
         assert con.execute("select count(*) from linkt.sync_state where value = 'done'").fetchall() == [(4,)]
         assert con.execute("select version from linkt.schema_migrations").fetchall() == [(latest_version(),)]
 
@@ -303,13 +306,13 @@ def test_a_folder_that_can_not_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
 
     with pytest.raises(WarehouseUnwritableError, match="fix the permissions"):
-        Warehouse(tmp_path / "file" / "warehouse.duckdb").migrate()
+        FileWarehouse(tmp_path / "file" / "warehouse.duckdb").migrate()
 
 
 @needs_root
 def test_a_full_disk_loses_nothing_that_was_committed(tmp_path: Path) -> None:
     with mounted(tmp_path / "small", "size=8m") as folder:
-        warehouse = Warehouse(folder / "warehouse.duckdb")
+        warehouse = FileWarehouse(folder / "warehouse.duckdb")
         _keep(warehouse, "committed", "yes")
 
         def fill_up() -> None:
@@ -335,7 +338,7 @@ def test_a_full_disk_loses_nothing_that_was_committed(tmp_path: Path) -> None:
 @needs_root
 def test_a_read_only_file_system_can_be_read_and_says_so_when_written(tmp_path: Path) -> None:
     with mounted(tmp_path / "fixed", "size=16m") as folder:
-        warehouse = Warehouse(folder / "warehouse.duckdb")
+        warehouse = FileWarehouse(folder / "warehouse.duckdb")
         _keep(warehouse, "a", "1")
         subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.landing import land_entities
 from tests.warehouse.deliveries import at, dump, entities_frame, entity, land_run, run
 
@@ -35,7 +35,7 @@ def histories(draw: st.DrawFn) -> list[list[dict]]:
 def _outcome(batches: list[list[dict]], run_before: int) -> list[list[tuple]]:
     """Land the batches, with a run that names both ids before batch number ``run_before``."""
     with tempfile.TemporaryDirectory() as folder:
-        warehouse = Warehouse(Path(folder) / "warehouse.duckdb")
+        warehouse = FileWarehouse(Path(folder) / "warehouse.duckdb")
         land_run(warehouse, run("first"), created=["a", "b"])
         for number, batch in enumerate(batches):
             if number == run_before:
@@ -74,7 +74,7 @@ def test_any_interleaving_ends_in_the_same_tables(batches: list[list[dict]], run
 @given(order=st.permutations([1, 2, 3]), repeats=st.lists(st.sampled_from([1, 2, 3]), max_size=3))
 def test_any_interleaving_of_runs_ends_in_the_newest(order: list[int], repeats: list[int]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        warehouse = Warehouse(Path(folder) / "warehouse.duckdb")
+        warehouse = FileWarehouse(Path(folder) / "warehouse.duckdb")
 
         for number in [*order, *repeats]:
             land_run(

@@ -6,9 +6,9 @@ import orjson
 import pytest
 
 from linkt_pipeline.warehouse.checks import CheckSeverity, landing_checks
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.landing import LandingCounts, mark_missing, reopen_resources
 from linkt_pipeline.warehouse.queries import landed_run_versions, pending_resources, settlements, unlanded_run_ids
+from linkt_pipeline.warehouse.warehouse import Warehouse
 from tests.warehouse.deliveries import (
     at,
     entity,

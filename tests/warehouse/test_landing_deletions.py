@@ -4,8 +4,8 @@ import pytest
 
 from linkt_pipeline.transform import ModelKey
 from linkt_pipeline.transform.changes import LandedTables
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.landing import mark_deleted
+from linkt_pipeline.warehouse.warehouse import Warehouse
 from tests.warehouse.deliveries import at, entity, fetch, land, land_run, name_of, run, versions_of
 
 

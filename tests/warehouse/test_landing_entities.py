@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 from pydantic_core import from_json
 
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.landing import LandingCounts
 from linkt_pipeline.warehouse.landing.content import content_hash, content_hashes
+from linkt_pipeline.warehouse.warehouse import Warehouse
 from tests.warehouse.deliveries import entity, fetch, land, land_run, name_of, run, versions_of
 
 

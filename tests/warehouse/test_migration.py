@@ -8,7 +8,8 @@ import pytest
 
 from linkt_pipeline.api import RunStatus
 from linkt_pipeline.warehouse import migration
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 FIRST_RELEASE = Path(__file__).with_name("first_release.sql")
 TABLES = ("entities", "entity_versions", "signals")
@@ -52,7 +53,7 @@ def second_version(tmp_path: Path) -> Warehouse:
             [f"s{i}", NOW, BODY],
         )
     con.close()
-    return Warehouse(path)
+    return FileWarehouse(path)
 
 
 def columns(con: duckdb.DuckDBPyConnection) -> list[tuple]:
@@ -79,11 +80,11 @@ def test_no_row_is_lost(second_version: Warehouse) -> None:
 def test_every_release_is_brought_to_the_tables_of_a_new_warehouse(version: int, tmp_path: Path) -> None:
     opened(tmp_path / "warehouse.duckdb", version).close()
 
-    with Warehouse(tmp_path / "warehouse.duckdb").read() as con:
+    with FileWarehouse(tmp_path / "warehouse.duckdb").read() as con:
         migrated = columns(con)
 
     assert [(table, column) for table, _, column, *_, comment in migrated if comment is None] == []
-    with Warehouse(tmp_path / "new.duckdb").read() as con:
+    with FileWarehouse(tmp_path / "new.duckdb").read() as con:
         assert columns(con) == migrated
         assert migration.schema_version(con) == migration.latest_version()
 
@@ -131,7 +132,7 @@ def test_builds_recorded_by_earlier_releases_are_kept_and_described(tmp_path: Pa
     con.execute("insert into linkt.model_builds values ('marts.people', 'v', now(), 'c', 7)")
     con.close()
 
-    with Warehouse(path).write() as migrated:
+    with FileWarehouse(path).write() as migrated:
         assert migrated.execute("select model, rows, contents, problem from linkt.model_builds").fetchall() == [
             ("marts.people", 7, None, None)
         ]
@@ -157,7 +158,7 @@ def test_one_run_in_two_rows_is_repaired(tmp_path: Path) -> None:
     )
     con.close()
 
-    with Warehouse(path).read() as con:
+    with FileWarehouse(path).read() as con:
         rows = con.execute(
             "select execution_id, state, run_id, lease_owner, last_error from linkt.executions order by 1"
         ).fetchall()
@@ -200,7 +201,7 @@ def test_external_keys_and_metadata_are_filled_from_the_payloads(tmp_path: Path)
         )
     con.close()
 
-    with Warehouse(path).read() as con:
+    with FileWarehouse(path).read() as con:
         entities = con.execute("select entity_id, external_id, external_source from linkt.entities").fetchall()
         versions = con.execute(
             "select distinct entity_id, content_hash, external_id, external_source, external_unknown "

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.errors import WarehouseBusyError
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.publish.reader import open_snapshot
 from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
 from linkt_pipeline.warehouse.state import read_state, write_state
@@ -20,7 +20,7 @@ from linkt_pipeline.warehouse.state import read_state, write_state
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
     """A deployment as an older version left it, published."""
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
+    warehouse = FileWarehouse(tmp_path / "warehouse.duckdb")
     with warehouse.write() as con:
         write_state(con, "mark", "here")
     published = publish_snapshot(warehouse, tmp_path / "published").path
@@ -31,7 +31,7 @@ def old(tmp_path: Path) -> Path:
 
 
 def test_the_first_use_renames_the_warehouse_and_keeps_its_rows(old: Path) -> None:
-    warehouse = Warehouse(old / "warehouse.duckdb")
+    warehouse = FileWarehouse(old / "warehouse.duckdb")
     assert warehouse.exists
     with warehouse.read() as con:
         assert read_state(con, "mark") == "here"
@@ -45,7 +45,7 @@ def test_the_log_of_a_killed_process_is_part_of_the_file_before_its_name_changes
     )
     subprocess.run([sys.executable, "-c", script, str(old / "linkt.duckdb")], check=False)
     assert (old / "linkt.duckdb.wal").exists()
-    with Warehouse(old / "warehouse.duckdb").read() as con:
+    with FileWarehouse(old / "warehouse.duckdb").read() as con:
         assert read_state(con, "mark") == "later"
     assert not (old / "linkt.duckdb.wal").exists()
 
@@ -60,7 +60,7 @@ def test_a_warehouse_that_an_older_process_has_open_is_left_alone(old: Path) -> 
     )
     assert holder.stdout
     holder.stdout.readline()
-    warehouse = Warehouse(old / "warehouse.duckdb", lock_timeout=timedelta(seconds=0.3))
+    warehouse = FileWarehouse(old / "warehouse.duckdb", lock_timeout=timedelta(seconds=0.3))
     with pytest.raises(WarehouseBusyError, match=rf"linkt\.duckdb.*PID {holder.pid}"), warehouse.read():
         pass
     holder.communicate("\n", timeout=20)
@@ -73,7 +73,7 @@ def test_readers_find_the_published_copy_under_both_names(old: Path) -> None:
     with open_snapshot(snapshot) as con:
         con.execute("from linkt.runs")
     assert (old / "published" / "linkt.duckdb").readlink() == Path("warehouse.duckdb")
-    publish_snapshot(Warehouse(old / "warehouse.duckdb"), old / "published")
+    publish_snapshot(FileWarehouse(old / "warehouse.duckdb"), old / "published")
     assert (old / "published" / "linkt.duckdb").samefile(snapshot)
 
 
@@ -83,7 +83,7 @@ def published(tmp_path: Path) -> Path:
 
 
 def publish_snapshot_of(folder: Path) -> Path:
-    warehouse = Warehouse(folder / "warehouse.duckdb")
+    warehouse = FileWarehouse(folder / "warehouse.duckdb")
     warehouse.migrate()
     return publish_snapshot(warehouse, folder / "published").path
 

@@ -18,10 +18,10 @@ from linkt_pipeline.transform import (
     warehouse_sources,
 )
 from linkt_pipeline.warehouse.completion import all_models_are_built, begin_sync
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.publish import parquet
 from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
 from linkt_pipeline.warehouse.state import last_change
+from linkt_pipeline.warehouse.warehouse import Warehouse
 from tests.warehouse.deliveries import entity, land
 
 NUMBERS = Path("marts", "numbers.parquet")

@@ -4,11 +4,11 @@ import polars as pl
 import pytest
 
 from linkt_pipeline.warehouse.catalog import read_catalog
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.landing import LandingCounts, land_icps, land_queue_counts, land_sheets, land_tasks
 from linkt_pipeline.warehouse.migration import empty_warehouse
 from linkt_pipeline.warehouse.schemas import ICPS_FRAME, QUEUE_COUNTS_FRAME, SHEETS_FRAME, TASKS_FRAME
 from linkt_pipeline.warehouse.state import read_state, write_state
+from linkt_pipeline.warehouse.warehouse import Warehouse
 from tests.warehouse.deliveries import at, fetch
 
 LANDERS = {

@@ -11,10 +11,11 @@ import duckdb
 import polars as pl
 import pytest
 
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.errors import NotAWarehouseError, WarehouseMissingError
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.publish.snapshot import SnapshotError, publish_snapshot
 from linkt_pipeline.warehouse.state import write_state
+from linkt_pipeline.warehouse.warehouse import Warehouse
 from tests.warehouse.deliveries import entity, land, land_run, run
 
 
@@ -301,9 +302,9 @@ def test_a_view_that_can_not_be_built_nor_computed_is_left_out_and_holds_nothing
 def test_the_log_of_a_killed_writer_is_in_the_snapshot(filled: Warehouse, published: Path) -> None:
     script = (
         "import os, sys\nfrom pathlib import Path\n"
-        "from linkt_pipeline.warehouse.file import Warehouse\n"
+        "from linkt_pipeline.warehouse.engines.file import FileWarehouse\n"
         "from linkt_pipeline.warehouse.state import write_state\n"
-        "with Warehouse(Path(sys.argv[1])).write() as con:\n"
+        "with FileWarehouse(Path(sys.argv[1])).write() as con:\n"
         "    write_state(con, 'late', 'yes')\n    con.execute('commit')\n    os.kill(os.getpid(), 9)\n"
     )
     subprocess.run([sys.executable, "-c", script, str(filled.path)], check=False, timeout=60)
@@ -417,7 +418,7 @@ def test_the_warehouse_can_be_used_right_after(filled: Warehouse, published: Pat
 
 
 def test_macros_of_the_warehouse_are_in_the_copy(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
+    warehouse = FileWarehouse(tmp_path / "warehouse.duckdb")
     with warehouse.write() as con:
         con.execute("create macro inner_one(text) as (upper(text)); create macro outer_one(text) as (inner_one(text))")
         con.execute("create schema marts; create view marts.v as select outer_one('a') as found")

@@ -3,9 +3,9 @@
 from typing import Any
 
 from linkt_pipeline.tasks import CommonSettings, TaskSpec
-from linkt_pipeline.warehouse.file import Warehouse
 from linkt_pipeline.warehouse.state import last_change
 from linkt_pipeline.warehouse.task_settings import record_settings
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 IDS = {"a": "6964b9b45a4d0beef1000031", "b": "6964b9b45a4d0beef1000032"}
 

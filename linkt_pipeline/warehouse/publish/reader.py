@@ -10,10 +10,10 @@ import duckdb
 import orjson
 
 from linkt_pipeline.warehouse.catalog import literal
-from linkt_pipeline.warehouse.engine import CATALOG
 from linkt_pipeline.warehouse.errors import SnapshotMissingError, SnapshotUnusableError
 from linkt_pipeline.warehouse.old_names import rename_snapshot
 from linkt_pipeline.warehouse.publish.snapshot import CATALOG_NAME
+from linkt_pipeline.warehouse.running_duckdb import CATALOG
 
 _KINDS = ("*.duckdb", "*.parquet", CATALOG_NAME)
 

@@ -1,8 +1,8 @@
 """The published copy: always readable, never half, and of one moment.
 
-The warehouse file is copied as it is under a lock that lets readers in, which takes as long as the disk does; DuckDB's
-own ``copy from database`` writes every row again and was twelve times slower at 1.2 GB. All further work is done on the
-copy, which is then moved over the old one: who has the old file open keeps it.
+The warehouse is copied by its engine. A file is copied as it is under a lock that lets readers in, which takes as long
+as the disk does; DuckDB's own ``copy from database`` writes every row again and was twelve times slower at 1.2 GB. All
+further work is done on the copy, which is then moved over the old one: who has the old file open keeps it.
 
 Views become tables in the copy, so that a reader computes nothing. Only those that the caller names stay views, because
 copying their rows would cost more than anything else, and reading them costs next to nothing.
@@ -22,13 +22,13 @@ import orjson
 from linkt_pipeline.permissions import make_private_folder, open_files
 from linkt_pipeline.warehouse.catalog import CatalogTable, literal, quoted, read_catalog
 from linkt_pipeline.warehouse.duckdb_errors import is_unwritable, sql_failure, unwritable_error
-from linkt_pipeline.warehouse.engine import CATALOG, start_duckdb
 from linkt_pipeline.warehouse.errors import WarehouseError
-from linkt_pipeline.warehouse.file import Warehouse
-from linkt_pipeline.warehouse.files import copy_inside_kernel, exclusive_folder, move_into_place
+from linkt_pipeline.warehouse.files import exclusive_folder, move_into_place
 from linkt_pipeline.warehouse.old_names import SNAPSHOT_NAME, link_old_name
 from linkt_pipeline.warehouse.publish.parquet import ParquetFiles, cast_columns, count_rows, parquet_path
 from linkt_pipeline.warehouse.publish.types import conversions
+from linkt_pipeline.warehouse.running_duckdb import CATALOG, start_duckdb
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 CATALOG_NAME = "catalog.json"
 _RAW_SCHEMAS = frozenset({"linkt", "main"})  # published inside the DuckDB file alone, not as Parquet
@@ -128,11 +128,8 @@ def _publish(
     workspace.mkdir()
     try:
         copy = workspace / SNAPSHOT_NAME
-        with warehouse.frozen() as source:
-            locked = time.monotonic()
-            copy_inside_kernel(source, copy)
-            as_of = datetime.now(UTC)
-        locked_seconds = time.monotonic() - locked
+        copied = warehouse.copy_to(copy)
+        as_of = copied.as_of
         tables, rows, stale, files = _finish_copy(copy, folder, workspace, as_of, views, states, require)
         parquet = {table.key: parquet_path(folder, table) for table in _exported(tables)}
         (workspace / CATALOG_NAME).write_bytes(_describe(tables, rows, as_of, folder, parquet, stale))
@@ -159,7 +156,7 @@ def _publish(
         rows=rows,
         parquet=parquet,
         seconds=time.monotonic() - begun,
-        locked_seconds=locked_seconds,
+        locked_seconds=copied.locked_seconds,
         stale={name: problem for name, (problem, _) in stale.items()},
     )
 

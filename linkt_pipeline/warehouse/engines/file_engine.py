@@ -2,60 +2,18 @@
 
 Starting a DuckDB takes 7 ms, attaching a file to one that runs takes 1. Nothing of the file stays behind: detaching
 writes its log into it, frees its buffers and gives up its lock, and temporary tables go with their connection.
-
-The file is attached under the name ``warehouse`` to a database in memory, whatever the file is called. A catalog called
-``linkt`` would make ``linkt.runs`` ambiguous with the schema ``linkt``.
 """
 
-import os
 from pathlib import Path
 
 import duckdb
 
 from linkt_pipeline.warehouse.catalog import literal
+from linkt_pipeline.warehouse.running_duckdb import CATALOG, start_duckdb, usual_threads
 
-CATALOG = "warehouse"
-DEFAULT_MEMORY_LIMIT = "512MB"  # leaves room for Python and Dagster below 1 GiB; DuckDB spills beyond it
 # The oldest format that has ZSTD, which migration 3 asks for; DuckDB 1.2 and newer read it. A file of an older format
 # gets it with its next checkpoint.
 STORAGE_VERSION = "v1.2.0"
-_MAX_THREADS = 4
-_NO_DOWNLOADS: dict[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-}
-
-
-def start_duckdb(spill: Path, memory_limit: str = DEFAULT_MEMORY_LIMIT) -> duckdb.DuckDBPyConnection:
-    """A DuckDB with nothing in it, whose settings suit the warehouse and copies of it.
-
-    Args:
-        spill: folder for what does not fit into memory; removed when the DuckDB is closed.
-        memory_limit: beyond it DuckDB spills.
-    """
-    con = duckdb.connect(
-        config={
-            "memory_limit": memory_limit,
-            "threads": usual_threads(),
-            "temp_directory": str(spill),
-            "preserve_insertion_order": False,
-            **_NO_DOWNLOADS,
-        }
-    )
-    con.execute("set global TimeZone = 'UTC'")
-    return con
-
-
-def memory_warehouse() -> duckdb.DuckDBPyConnection:
-    """A database in memory with the name and the settings of the warehouse, for SQL that is tried and not kept."""
-    con = duckdb.connect(config=_NO_DOWNLOADS)
-    con.execute(f"attach ':memory:' as {CATALOG}; use {CATALOG}; set TimeZone = 'UTC'")
-    return con
-
-
-def usual_threads() -> int:
-    """As many as there are cores, four at most."""
-    return min(_MAX_THREADS, os.cpu_count() or 1)
 
 
 class Engine:

@@ -6,17 +6,19 @@ writers wait.
 
 import re
 import time
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+from typing import Protocol
 
 import duckdb
 
 from linkt_pipeline.warehouse.catalog import literal, quoted
 from linkt_pipeline.warehouse.duckdb_errors import unwritable_error
-from linkt_pipeline.warehouse.engine import CATALOG, STORAGE_VERSION, start_duckdb
+from linkt_pipeline.warehouse.engines.file_engine import STORAGE_VERSION
+from linkt_pipeline.warehouse.engines.replacement import Replacement
 from linkt_pipeline.warehouse.errors import WarehouseError, WarehouseUnwritableError
-from linkt_pipeline.warehouse.file import Warehouse
-from linkt_pipeline.warehouse.replacement import Replacement
+from linkt_pipeline.warehouse.running_duckdb import CATALOG, start_duckdb
+from linkt_pipeline.warehouse.warehouse import Compaction
 
 _COPY = "fresh"
 
@@ -25,22 +27,16 @@ class CompactionError(WarehouseError):
     """The copy differs from the warehouse, which was left as it is."""
 
 
-@dataclass(frozen=True)
-class Compaction:
-    """What was given back.
+class ReplaceableFile(Protocol):
+    """A warehouse whose file can be replaced by another one."""
 
-    Attributes:
-        before: size of the file, in bytes.
-        after: size of the file now; equal to ``before`` if a copy would not have been smaller.
-        seconds: how long writers were kept waiting.
-    """
+    path: Path
 
-    before: int
-    after: int
-    seconds: float
+    def replaceable(self) -> AbstractContextManager[Replacement]:
+        """The right to do so."""
 
 
-def compact(warehouse: Warehouse) -> Compaction:
+def compact_file(warehouse: ReplaceableFile) -> Compaction:
     """Write the warehouse into a new, smaller file. Every table, view, description and row stays.
 
     Raises:

@@ -22,7 +22,7 @@ _PAUSE = 0.02  # seconds between two looks for readers, who have the file for mi
 
 
 class Replacement:
-    """What is to take the place of a file; see ``Warehouse.replaceable``.
+    """What is to take the place of a file; see ``FileWarehouse.replaceable``.
 
     Args:
         path: the file that is there.

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, ParamSpec, TypeVar
 
@@ -21,25 +21,24 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_expone
 
 from linkt_pipeline.permissions import make_private_folder
 from linkt_pipeline.warehouse.duckdb_errors import is_lock_conflict, opening_error, unwritable_error
-from linkt_pipeline.warehouse.engine import DEFAULT_MEMORY_LIMIT, Engine
+from linkt_pipeline.warehouse.engines.compaction import compact_file
+from linkt_pipeline.warehouse.engines.file_engine import Engine
+from linkt_pipeline.warehouse.engines.replacement import Replacement, remove_leftovers
 from linkt_pipeline.warehouse.errors import WarehouseBusyError, WarehouseInUseError, WarehouseMissingError
-from linkt_pipeline.warehouse.files import exclude_rivals, kept_in_place, shared_lock
+from linkt_pipeline.warehouse.files import copy_inside_kernel, exclude_rivals, kept_in_place, shared_lock
 from linkt_pipeline.warehouse.migration import migrate, needs_migration
 from linkt_pipeline.warehouse.old_names import OLD_NAME, has_old_name, rename_warehouse
-from linkt_pipeline.warehouse.replacement import Replacement, remove_leftovers
-from linkt_pipeline.warehouse.state import note_change
+from linkt_pipeline.warehouse.running_duckdb import DEFAULT_MEMORY_LIMIT
+from linkt_pipeline.warehouse.warehouse import DEFAULT_LOCK_TIMEOUT, Compaction, Copied, Warehouse
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-DEFAULT_LOCK_TIMEOUT = timedelta(seconds=30)
-DEFAULT_HOLD = timedelta(seconds=5)
 # For connections that commit once and close; sessions use DuckDB's defaults. A commit beyond the threshold goes into
 # the file at once instead of into the log first, which is half the writing. Merging row groups is left to sessions:
 # done at each close, it takes more time than the rest of a batch, and as much memory as all the rows it merges.
 _FOR_ONE_TRANSACTION = "set checkpoint_threshold = '1MB'; set max_vacuum_tasks = 0"
 _FOR_MANY = "reset checkpoint_threshold; reset max_vacuum_tasks"
-_TURN_FOR_OTHERS = 0.25  # seconds; longer than the longest pause between two looks of a process that waits
 
 
 class _Turn:
@@ -90,10 +89,10 @@ def _turn_for(path: Path) -> _Turn:
         return _turns.setdefault(path, _Turn())
 
 
-class Warehouse:
+class FileWarehouse(Warehouse):
     """A DuckDB file that several processes share.
 
-    Every method may be called from any thread. A second thread of the process waits for the first, another process is
+    A second thread of the process waits for the first, another process is
     waited for with jittered pauses; both for ``lock_timeout`` at most.
 
     Args:
@@ -113,17 +112,19 @@ class Warehouse:
         self.lock_timeout = lock_timeout
         self._memory_limit = memory_limit
 
+    @property
+    def place(self) -> str:
+        """The path."""
+        return str(self.path)
+
+    @property
+    def folder(self) -> Path:
+        """Where the file lies."""
+        return self.path.parent
+
     @contextmanager
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A read-only connection. Other readers may have the file open at the same time, writers may not.
-
-        Raises:
-            WarehouseBusyError: someone else held the file for too long; names the holder.
-            NotAWarehouseError: the file is not a DuckDB database, or what is read of it is damaged.
-            NewerWarehouseError: it was written by a newer version of this product or of DuckDB.
-            WarehouseUnwritableError: it does not exist or is of an older version, and can't be brought up to date.
-            WarehouseInUseError: this thread has it open already.
-        """
+        """See :meth:`Warehouse.read`. Other readers may have the file open at the same time, writers may not."""
         with self._opened(read_only=True) as con:
             try:
                 yield con
@@ -134,36 +135,9 @@ class Warehouse:
                 raise
 
     @contextmanager
-    def write(self, *, threads: int | None = None, news: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A read-write connection inside ONE transaction: committed at the end, rolled back on any exception.
-
-        Args:
-            threads: of DuckDB; one is the cheapest for thousands of rows (half the CPU time of two), and leaves the
-                other cores to the readers of the next rows. Default: as many as there are, four at most.
-            news: what is written is to be built into the models and published. Only bookkeeping that no model reads
-                is none; by default it is, because news that nobody marks as such might never be published.
-
-        Raises:
-            WarehouseUnwritableError: the disk refused; nothing of this transaction was kept, all before it was.
-            WarehouseBusyError, NotAWarehouseError, NewerWarehouseError, WarehouseInUseError: see :meth:`read`.
-        """
-        with self._opened(threads=threads) as con, self._transaction(con):
+    def _held(self, *, threads: int | None = None, many: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._opened(threads=threads, settings=_FOR_MANY if many else _FOR_ONE_TRANSACTION) as con:
             yield con
-            if news:
-                note_change(con)
-
-    @contextmanager
-    def session(self, hold: timedelta = DEFAULT_HOLD) -> Iterator["Session"]:
-        """Many small transactions for the price of one open and one checkpoint, which also tidies up the file.
-
-        Args:
-            hold: after so long the file is given up between two transactions, so that others get their turn.
-        """
-        session = Session(self, hold)
-        try:
-            yield session
-        finally:
-            session.give_up()
 
     @contextmanager
     def _opened(
@@ -231,27 +205,29 @@ class Warehouse:
             raise
 
     def migrate(self) -> None:
-        """Create the file or bring its tables up to date. ``read`` and ``write`` do so when needed."""
+        """See :meth:`Warehouse.migrate`."""
         with self._opened():
             pass
 
-    @contextmanager
-    def frozen(self) -> Iterator[Path]:
-        """The file itself, complete and unchanging while inside, for copying it. Readers are not kept out.
-
-        Raises:
-            WarehouseMissingError: there is no file yet.
-            WarehouseBusyError, NotAWarehouseError, NewerWarehouseError, WarehouseUnwritableError: see :meth:`read`.
-        """
+    def copy_to(self, target: Path) -> Copied:
+        """See :meth:`Warehouse.copy_to`: the file as it is, which takes as long as the disk does."""
         with self._frozen():
-            yield self.path
+            locked = time.monotonic()
+            copy_inside_kernel(self.path, target)
+            return Copied(datetime.now(UTC), time.monotonic() - locked)
+
+    def compact(self) -> Compaction:
+        """See :meth:`Warehouse.compact`: a new file without that space, in place of this one."""
+        return compact_file(self)
 
     @contextmanager
-    def replaceable(self) -> Iterator["Replacement"]:
-        """As :meth:`frozen`, and another file may be moved into its place. Of one process at a time.
+    def replaceable(self) -> Iterator[Replacement]:
+        """The file, complete and unchanging while inside; another one may be moved into its place.
+
+        Of one process at a time; readers are not kept out.
 
         Raises:
-            WarehouseMissingError, WarehouseBusyError...: see :meth:`frozen`.
+            WarehouseMissingError, WarehouseBusyError...: see :meth:`copy_to`.
         """
         with self._frozen(to_replace=True) as file:
             if not exclude_rivals(file):
@@ -326,35 +302,3 @@ class Warehouse:
     ) -> duckdb.DuckDBPyConnection:
         with kept_in_place(self.path.parent):
             return engine.attach(read_only=read_only, threads=threads, settings=settings)
-
-
-class Session:
-    """See :meth:`Warehouse.session`. Of one thread, which must not open the warehouse otherwise while it lasts."""
-
-    def __init__(self, warehouse: Warehouse, hold: timedelta) -> None:
-        self._warehouse = warehouse
-        self._hold = hold.total_seconds()
-        self._opened = ExitStack()
-        self._con: duckdb.DuckDBPyConnection | None = None
-        self._since = 0.0
-
-    @contextmanager
-    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A read-write connection inside one transaction, as :meth:`Warehouse.write` gives it.
-
-        Raises:
-            WarehouseBusyError, WarehouseUnwritableError...: see :meth:`Warehouse.write`.
-        """
-        if self._con is not None and time.monotonic() - self._since > self._hold:
-            self.give_up()
-            time.sleep(_TURN_FOR_OTHERS)
-        if self._con is None:
-            self._con = self._opened.enter_context(self._warehouse._opened(settings=_FOR_MANY))
-            self._since = time.monotonic()
-        with self._warehouse._transaction(self._con):
-            yield self._con
-
-    def give_up(self) -> None:
-        """Close the file, which writes its log into it; the next transaction opens it again."""
-        self._con = None
-        self._opened.close()
