@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import pytimeparse2
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 
 _LONGEST = timedelta(days=366)
 
@@ -108,18 +108,61 @@ class RetrySpec(BaseModel):
     backoff: Duration = timedelta(seconds=30)
 
 
+class AlertEvent(StrEnum):
+    """What somebody can be told of."""
+
+    RUN_FAILED = "run_failed"  # a Linkt run has failed or crashed
+    CREDIT_LIMIT = "credit_limit"  # 50, 80 or 100 % of a monthly_credit_limit are reached
+    REJECTED = "rejected"  # rows arrived that can't be used
+    CHECK_FAILED = "check_failed"  # an error-level check has turned red
+    STALE = "stale"  # a model can't be built, so its table is as last built
+    UNCLEAR_START = "unclear_start"  # a person has to say which run a start has made
+    FIELDS = "fields"  # entities have a data field that is new, or lack one
+
+
+_WITHOUT_ASKING = frozenset(AlertEvent) - {AlertEvent.FIELDS}
+_LONGEST_NAME = 60
+
+
+def _require_address(given: SecretStr) -> SecretStr:
+    """An address by its form alone; what service it names, Apprise knows, which may not be installed."""
+    address = given.get_secret_value().strip()
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", address):
+        raise ValueError("is not an Apprise address such as json://host/path or mailtos://user:password@example.com")
+    return SecretStr(address)
+
+
+class AlertChannel(BaseModel):
+    """Where alerts go. Its address often holds a secret, so it is in no text and no log; its name stands for it.
+
+    Attributes:
+        to: an Apprise address.
+        on: the events that are told there.
+        name: what the channel is called; by it the warehouse knows what was sent there. Where tasks.yaml gives none, it
+            is made of the variables that the address is written with, or of its scheme.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    to: Annotated[SecretStr, AfterValidator(_require_address)]
+    on: frozenset[AlertEvent] = _WITHOUT_ASKING
+    name: Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME, pattern=r"^[\w .-]+$")]
+
+
 class CommonSettings(BaseModel):
     """What tasks.yaml says of all tasks together.
 
     Attributes:
         timezone: of whatever belongs to no task.
         monthly_credit_limit: credits a month of all runs, our own and others; in months of ``timezone``.
+        alerts: who is told of what.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     timezone: TimeZone = "UTC"
     monthly_credit_limit: Credits | None = None
+    alerts: list[AlertChannel] = []
 
 
 class TaskSpec(BaseModel):

@@ -2,8 +2,9 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from linkt_pipeline.errors import ConfigError
+from linkt_pipeline.redaction import register_secret
 from linkt_pipeline.settings import ENV_FILE, names_tasks
-from linkt_pipeline.tasks import CommonSettings, RetrySpec, TaskSpec
+from linkt_pipeline.tasks import AlertChannel, CommonSettings, RetrySpec, TaskSpec
 
 _OF_ONE_TASK = {"key", "task_id", "icp_id", "parameters"}  # a default for these would start the wrong run
+_LONGEST_OPEN_PART = 50
 _VARIABLE = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\})")
 
 
@@ -95,7 +98,7 @@ class _Reader:
     def tasks(self) -> dict[str, TaskSpec]:
         if not isinstance(self.document, dict) or "tasks" not in self.document:
             raise ConfigError(f"{self._place([])}expected a top-level key, 'tasks', with one entry per task")
-        self.values = self._with_variables(self.values, [])
+        self._resolve()
         entries = self.values["tasks"]
         if not isinstance(entries, dict) or not entries:
             raise ConfigError(
@@ -109,14 +112,39 @@ class _Reader:
         return tasks
 
     def common(self) -> CommonSettings:
-        self.values = self._with_variables(self.values, [])
+        self._resolve()
         try:
             found: CommonSettings = _FileSpec.model_validate(self.values)
         except ValidationError as error:
             self._report(error, [], _FileSpec)
         if self.problems:
             raise ConfigError("\n".join(self.problems))
+        for channel in found.alerts:
+            register_secret(channel.to)
         return CommonSettings(**{name: getattr(found, name) for name in CommonSettings.model_fields})
+
+    def _resolve(self) -> None:
+        """The values with variables replaced, and with a name for each alert channel."""
+        self.values = self._with_variables(self.values, [])
+        if isinstance(self.values, dict) and isinstance(self.values.get("alerts"), list):
+            self.values["alerts"] = self._named_channels(self.values["alerts"])
+
+    def _named_channels(self, channels: list[Any]) -> list[Any]:
+        """Each channel with a name that says nothing of its address but what tasks.yaml says openly."""
+        given = [channel.get("name") if isinstance(channel, dict) else None for channel in channels]
+        taken = {name for name in given if isinstance(name, str)}
+        for number, name in enumerate(given):
+            if isinstance(name, str) and given.index(name) < number:
+                place = ["alerts", number, "name"]
+                self._problem(place, f"alerts.{given.index(name)} has the same name (got {name!r})")
+        named = []
+        for number, channel in enumerate(channels):
+            if isinstance(channel, dict) and "name" not in channel:
+                name = _free_name(_open_part(str(self._written(["alerts", number, "to"]))), taken)
+                taken.add(name)
+                channel = {**channel, "name": name}
+            named.append(channel)
+        return named
 
     def _defaults(self) -> dict[str, Any]:
         """What every entry starts from. Its values are checked with each entry, its names here."""
@@ -199,13 +227,21 @@ class _Reader:
         """The value as it stands in the file: a variable may hold a secret."""
         if item["type"] == "missing" or isinstance(item["input"], dict):
             return ""
-        written = self.document
-        for key in place:
-            if not (isinstance(written, dict) and key in written):
-                break
-            written = written[key]
+        if place[0] == "alerts" and not {"on", "name"} & set(place):
+            return ""  # it may be an address
+        written = self._written(place)
         shown = written if isinstance(written, str) and "$" in written else item["input"]
         return f" (got {shown!r})"
+
+    def _written(self, place: list[Any]) -> Any:
+        """The deepest part of a place as it stands in the file."""
+        written = self.document
+        for key in place:
+            is_there = key in written if isinstance(written, dict) else isinstance(key, int) and key < len(written)
+            if not isinstance(written, dict | list) or not is_there:
+                break
+            written = written[key]
+        return written
 
     def _problem(self, place: list[Any], text: str, *, at: list[Any] | None = None) -> None:
         name = ".".join(map(str, place))
@@ -253,8 +289,22 @@ def _mark_line(error: MarkedYAMLError) -> int:
 def _unknown_field(item: Any, spec: type[BaseModel]) -> str | None:
     if item["type"] != "extra_forbidden":
         return None
-    fields = (RetrySpec if "retry" in item["loc"] else spec).model_fields
+    place = item["loc"]
+    of_channel = place[0] == "alerts" and len(place) > 1
+    fields = (RetrySpec if "retry" in place else AlertChannel if of_channel else spec).model_fields
     return _unknown(item["loc"][-1], [name for name in fields if name != "key"])
+
+
+def _open_part(written: str) -> str:
+    """Of an address as it is written: the names of its variables, or its scheme; never a part that may be secret."""
+    names = [found["name"] for found in _VARIABLE.finditer(written) if found["name"]]
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9.-]*)://", written)
+    return (" ".join(names) or (scheme[1] if scheme else "channel"))[:_LONGEST_OPEN_PART]
+
+
+def _free_name(wanted: str, taken: Collection[str]) -> str:
+    numbered = (f"{wanted} {number}" for number in count(2))
+    return wanted if wanted not in taken else next(name for name in numbered if name not in taken)
 
 
 def _unknown(name: object, known: list[str]) -> str:

@@ -1,5 +1,6 @@
 """Settings and tasks.yaml: what is accepted, and what a mistake is told."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import dagster as dg
 import pytest
 
 from linkt_pipeline.errors import ConfigError
+from linkt_pipeline.redaction import redact
 from linkt_pipeline.settings import SANDBOX_TASKS_FILE, Settings, load_settings
-from linkt_pipeline.tasks import CommonSettings, ErrorKind
+from linkt_pipeline.tasks import AlertEvent, CommonSettings, ErrorKind
 from linkt_pipeline.tasks_yaml import load_common, load_tasks
 
 TASK_ID = "507f1f77bcf86cd799439013"
@@ -276,3 +278,69 @@ def test_what_is_no_host_of_the_ui_is_refused(monkeypatch: pytest.MonkeyPatch, h
     monkeypatch.setenv("LINKT_UI_HOSTS", host)
     with pytest.raises(ConfigError, match=r"LINKT_UI_HOSTS: .* is not a host such as"):
         load_settings()
+
+
+ALERTS = "alerts:\n  - to: json://127.0.0.1:9/hook\n"
+
+
+def test_a_channel_is_told_of_all_but_fields_unless_it_says_otherwise(tmp_path: Path) -> None:
+    path = write(tmp_path, ENTRY + ALERTS + "  - to: slack://a/b/c\n    on: [stale, fields]\n    name: sales team\n")
+
+    first, second = load_common(path).alerts
+
+    assert load_tasks(path).keys() == {"search"}
+    assert first.to.get_secret_value() == "json://127.0.0.1:9/hook"
+    assert first.on == set(AlertEvent) - {AlertEvent.FIELDS}
+    assert (second.on, second.name) == ({AlertEvent.STALE, AlertEvent.FIELDS}, "sales team")
+
+
+def test_a_channel_is_called_after_what_tasks_yaml_says_openly_of_its_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPS_WEBHOOK", "slack://xoxb-secret-of-ops")
+    monkeypatch.setenv("MAIL_PASSWORD", "hunter2-hunter2")
+    path = write(
+        tmp_path,
+        ENTRY + "alerts:\n"
+        "  - to: ${OPS_WEBHOOK}\n"
+        "  - to: mailtos://me:${MAIL_PASSWORD}@example.com\n"
+        "  - to: slack://xoxb-another-secret\n"
+        "  - to: slack://xoxb-yet-another\n",
+    )
+
+    common = load_common(path)
+
+    assert [channel.name for channel in common.alerts] == ["OPS_WEBHOOK", "MAIL_PASSWORD", "slack", "slack 2"]
+    assert common.alerts[1].to.get_secret_value() == "mailtos://me:hunter2-hunter2@example.com"
+    assert "xoxb" not in repr(common)
+    assert "hunter2" not in repr(common) + str(common.model_dump())
+    assert redact("sent to slack://xoxb-secret-of-ops") == "sent to [redacted]"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("alerts: json://secret/hook\n", ":4: alerts: Input should be a valid list"),
+        ("alerts:\n  - json://secret/hook\n", ":5: alerts.0: Input should be a valid dictionary"),
+        ("alerts:\n  - on: [stale]\n", ":5: alerts.0.to: Field required"),
+        ("alerts:\n  - to: secret-token\n", ":5: alerts.0.to: is not an Apprise address such as json://host/path"),
+        ("alerts:\n  - to: 12345678\n", ":5: alerts.0.to: Input should be a valid string"),
+        ("alerts:\n  - to: ${NOT_SET}\n", ":5: alerts.0.to: ${NOT_SET} is set neither in the environment nor in .env"),
+        (ALERTS + "    on: [run_faild]\n", ":6: alerts.0.on.0: Input should be 'run_failed', 'credit_limit'"),
+        (ALERTS + "    on: stale\n", ":6: alerts.0.on: Input should be a valid"),
+        (ALERTS + "    events: [stale]\n", ":6: alerts.0.events: there is no such setting. Known: to, on, name"),
+        (ALERTS + "    name: a/b\n", ":6: alerts.0.name: String should match pattern"),
+        (
+            ALERTS + "    name: ops\n  - to: json://secret\n    name: ops\n",
+            ":8: alerts.1.name: alerts.0 has the same name (got 'ops')",
+        ),
+    ],
+)
+@pytest.mark.parametrize("read", [load_tasks, load_common])
+def test_a_mistake_in_a_channel_is_told_with_line_and_field_and_without_its_address(
+    tmp_path: Path, text: str, told: str, read: Callable[[Path], object]
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(write(tmp_path, ENTRY + text))
+    assert told in str(caught.value)
+    assert "secret" not in str(caught.value)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from linkt_pipeline.api import MalformedBodyError, Run, RunStatus, parse_run
+from linkt_pipeline.collection.failed_runs import tell_failures
 from linkt_pipeline.collection.frames import (
     error_kind,
     queue_frame,
@@ -52,6 +53,7 @@ def write_runs(con: duckdb.DuckDBPyConnection, seen: Sequence[SeenRun]) -> froze
     """
     runs = [each.run for each in seen]
     counts = landing.land_runs(con, runs_frame(seen), run_credits_frame(runs), run_resources_frame(runs))
+    tell_failures(con, [each for each in seen if each.run.id not in counts.unstorable])
     return frozenset(counts.unstorable)
 
 

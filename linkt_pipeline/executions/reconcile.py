@@ -83,7 +83,13 @@ async def find_started_run(
         candidates = [*found.own, *found.doubtful]
         if len(found.own) > 1 or (found.doubtful and looked_at >= settled_at):
             several = AmbiguousRunsError(execution.task_key, [_describe(run) for run in candidates])
-            await worker.call(worker.ledger.mark_unknown, execution.execution_id, worker.owner, error=str(several))
+            await worker.call(
+                worker.ledger.mark_unknown,
+                execution.execution_id,
+                worker.owner,
+                error=str(several),
+                needs_person=True,
+            )
             raise several
         if found.own and not found.doubtful:
             return found.own[0]

@@ -15,9 +15,9 @@ from linkt_pipeline.api import (
     read_start_reply,
 )
 from linkt_pipeline.errors import LinktPipelineError
-from linkt_pipeline.executions.errors import NotStartedError, StartNotFoundError, StartRefusedError, UnreachableError
+from linkt_pipeline.executions.errors import NotStartedError, StartRefusedError, UnreachableError
 from linkt_pipeline.executions.events import RunStarted
-from linkt_pipeline.executions.settle import NOT_LISTED, adopt_if_found, close, close_lost, remember, settle
+from linkt_pipeline.executions.settle import NOT_LISTED, adopt_if_found, close, close_lost, not_found, remember, settle
 from linkt_pipeline.executions.worker import LONGEST_PAUSE, Worker
 from linkt_pipeline.ledger.values import Execution, ExecutionState, LeaseLostError, RunTakenError
 from linkt_pipeline.tasks import TaskSpec
@@ -68,7 +68,7 @@ async def send_start(worker: Worker, task: TaskSpec, execution: Execution) -> Ex
                     if found is not None:
                         return found
                     if is_success(error):
-                        raise StartNotFoundError(task.key, str(error)) from None
+                        raise await not_found(worker, task, execution, str(error)) from None
                     if not _asks_to_come_back(error):
                         await _close_unfound(worker, task, execution, error)
                         return None

@@ -41,7 +41,20 @@ async def settle_confirmed(
     """
     if found := await adopt_if_found(worker, task, execution, sent_by, patience=task.max_wait):
         return found
-    raise StartNotFoundError(task.key, cause)
+    raise await not_found(worker, task, execution, cause)
+
+
+async def not_found(worker: Worker, task: TaskSpec, execution: Execution, cause: str) -> StartNotFoundError:
+    """The error for a confirmed start whose run Linkt does not list; it is told that a person has to name the run."""
+    await worker.call(
+        worker.ledger.mark_unknown,
+        execution.execution_id,
+        worker.owner,
+        error=cause,
+        confirmed=True,
+        needs_person=True,
+    )
+    return StartNotFoundError(task.key, cause)
 
 
 async def adopt_if_found(

@@ -33,11 +33,19 @@ class Ledger(Protocol):
         """Remember how far Linkt's clock is ahead of this machine's, for whoever looks for the run."""
 
     def mark_unknown(
-        self, execution_id: str, owner: Owner, *, error: str, confirmed: bool = False, forget_run: bool = False
+        self,
+        execution_id: str,
+        owner: Owner,
+        *,
+        error: str,
+        confirmed: bool = False,
+        forget_run: bool = False,
+        needs_person: bool = False,
     ) -> Execution:
         """The reply was lost, or a success that names no usable run (``confirmed``): reconciliation decides.
 
-        The row forgets the run that it names if that turned out to be another's.
+        The row forgets the run that it names if that turned out to be another's. Where reconciliation can't decide, a
+        person has to, and an alert says so in the same transaction (``needs_person``).
         """
 
     def mark_closed(self, execution_id: str, owner: Owner, state: ExecutionState, *, error: str) -> Execution:

@@ -45,6 +45,7 @@ from linkt_pipeline.ledger.values import (
 from linkt_pipeline.warehouse.checks import CheckSeverity, landing_checks
 from linkt_pipeline.warehouse.credits import Spending, expected_credits, spending_by_task, total_spending
 from linkt_pipeline.warehouse.ids import WELL_FORMED_ID
+from linkt_pipeline.warehouse.outbox import tell_unclear_start
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
 
@@ -113,13 +114,25 @@ class DuckDbLedger:
         return self._update(execution_id, owner, {"clock_offset_seconds": offset.total_seconds()})
 
     def mark_unknown(
-        self, execution_id: str, owner: Owner, *, error: str, confirmed: bool = False, forget_run: bool = False
+        self,
+        execution_id: str,
+        owner: Owner,
+        *,
+        error: str,
+        confirmed: bool = False,
+        forget_run: bool = False,
+        needs_person: bool = False,
     ) -> Execution:
         """See :meth:`Ledger.mark_unknown`."""
         values: dict[str, Any] = {"state": ExecutionState.UNKNOWN, "last_error": error}
         values |= {"start_confirmed": True} if confirmed else {}
         values |= {"run_id": None, "run_status": None, "started_at": None} if forget_run else {}
-        return self._update(execution_id, owner, values)
+        with self._warehouse.write() as con:
+            _assign(con, execution_id, owner, values)
+            row = _select(con, "execution_id = ?", [execution_id])[0]
+            if needs_person:
+                tell_unclear_start(con, row.execution_id, row.task_key, row.dagster_run_id)
+            return row
 
     def mark_closed(self, execution_id: str, owner: Owner, state: ExecutionState, *, error: str) -> Execution:
         """See :meth:`Ledger.mark_closed`."""

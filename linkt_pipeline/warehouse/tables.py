@@ -353,6 +353,51 @@ MODEL_BUILDS = Table(
     Column("lineage", JSON, "For each column, schema, table and column of each column that it is made of."),
 )
 
+ALERTS = Table(
+    "alerts",
+    "The outbox of alerts: one row for each event that somebody may be told of, written in the transaction of what it"
+    " tells. It holds no contact data.",
+    _required("event_key", TEXT, "What makes the event one and the same, whatever is retried."),
+    _required(
+        "event",
+        TEXT,
+        "Kind: run_failed, credit_limit, rejected, check_failed, stale, unclear_start, fields.",
+    ),
+    Column("task_key", TEXT, "Task in tasks.yaml that it is about, where it is about one."),
+    Column("run_id", TEXT, "Linkt run that it is about, where it is about one."),
+    Column("dagster_run_id", TEXT, "Dagster run that shows more of it, where one is known."),
+    _required("facts", JSON, "What the text of the alert is made of."),
+    _required("happened_at", MOMENT, "When it was written down."),
+    Column(
+        "over_at",
+        MOMENT,
+        "When a failed check passed again; null while it fails, and for events that have no end.",
+    ),
+)
+
+ALERT_CHANNELS = Table(
+    "alert_channels",
+    "Each channel of tasks.yaml that alerts go to, with its state. Its address is in tasks.yaml alone.",
+    _required("channel", TEXT, "Name of the channel."),
+    _required("since", MOMENT, "When it was first seen; it is told of what has happened since then."),
+    _required("failures", INTEGER, "Failed attempts in a row."),
+    Column("next_attempt_at", MOMENT, "No attempt is made before; null if the last one went well."),
+    Column("sent_at", MOMENT, "When it last took an alert."),
+    Column("last_error", TEXT, "Why the last attempt failed; null if it went well."),
+    Column("lease_owner", TEXT, "Process that sends to it now."),
+    Column("lease_until", MOMENT, "When another process may send to it."),
+)
+
+ALERT_DELIVERIES = Table(
+    "alert_deliveries",
+    "Attempts to send an alert to a channel: one row for each alert and channel, written after the first attempt.",
+    _required("event_key", TEXT, "The alert."),
+    _required("channel", TEXT, "Name of the channel."),
+    _required("attempts", INTEGER, "Attempts so far."),
+    Column("sent_at", MOMENT, "When the channel took it; null while it has not."),
+    Column("last_error", TEXT, "Why the last attempt failed."),
+)
+
 TABLES = (
     SCHEMA_MIGRATIONS,
     EXECUTIONS,
@@ -373,4 +418,7 @@ TABLES = (
     API_USAGE,
     SYNC_STATE,
     MODEL_BUILDS,
+    ALERTS,
+    ALERT_CHANNELS,
+    ALERT_DELIVERIES,
 )

@@ -15,6 +15,7 @@ import polars as pl
 from linkt_pipeline.warehouse.catalog import literal
 from linkt_pipeline.warehouse.ids import WELL_FORMED_ID
 from linkt_pipeline.warehouse.landing.staging import count, stage
+from linkt_pipeline.warehouse.outbox import tell_rejects
 from linkt_pipeline.warehouse.schemas import REJECTS_FRAME, UTC
 
 MISSING = "404: Linkt does not know this id; it may have been deleted"
@@ -83,6 +84,7 @@ def settle_rejected(con: duckdb.DuckDBPyConnection, rejected: str) -> int:
         qualify row_number() over (partition by resource_type, resource_id order by received_at desc, reason desc) = 1
         """  # noqa: S608
     )
+    tell_rejects(con, "newest_rejects")
     con.execute(
         """
         merge into linkt.rejects as stored

@@ -1,0 +1,100 @@
+"""The outbox: events that somebody may be told of, written in the transaction of what they tell.
+
+An event is written down once, by its key: retries, restarts and a second process find it there. Whether anybody wants to
+know of it is decided when alerts are sent (see :mod:`linkt_pipeline.alerts`), never here. Texts are made then, too, of the
+facts that are kept here: figures, ids, names of tasks, tables and checks. Nothing of a row's content is among them, so
+no contact data is.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+import orjson
+
+from linkt_pipeline.tasks import AlertEvent
+
+
+@dataclass(frozen=True)
+class Alert:
+    """An event that somebody may be told of.
+
+    Attributes:
+        event: its kind.
+        subject: with the kind, what makes it one and the same.
+        facts: what its text is made of; JSON values.
+        task_key: the entry of tasks.yaml that it is about.
+        run_id: the Linkt run that it is about.
+        dagster_run_id: the Dagster run that shows more of it.
+    """
+
+    event: AlertEvent
+    subject: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    task_key: str | None = None
+    run_id: str | None = None
+    dagster_run_id: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Key of its row."""
+        return f"{self.event}/{self.subject}"
+
+
+def tell(con: duckdb.DuckDBPyConnection, alert: Alert) -> bool:
+    """Write an event down, unless it was before.
+
+    Args:
+        con: the transaction of what it tells.
+        alert: the event.
+
+    Returns:
+        Whether it is new.
+    """
+    if con.execute("select 1 from linkt.alerts where event_key = ?", [alert.key]).fetchone():
+        return False
+    con.execute(
+        "insert into linkt.alerts by name select $1 as event_key, $2 as event, $3 as task_key, $4 as run_id, "
+        "$5 as dagster_run_id, $6::json as facts, $7::timestamptz as happened_at",
+        [
+            alert.key,
+            alert.event.value,
+            alert.task_key,
+            alert.run_id,
+            alert.dagster_run_id,
+            orjson.dumps(dict(alert.facts)).decode(),
+            datetime.now(UTC),
+        ],
+    )
+    return True
+
+
+def tell_rejects(con: duckdb.DuckDBPyConnection, rejected: str) -> None:
+    """Write down that rows were rejected: once a run for the rows that it names, once an object for all others.
+
+    Args:
+        con: the transaction that lands them.
+        rejected: a table with ``resource_type``, ``resource_id`` and ``run_id`` of rejects, before they are stored.
+    """
+    rows: Sequence[tuple[str, str | None, str, int]] = con.execute(
+        f"""
+        select resource_type, run_id, case when resource_type in ('entity', 'signal')
+            then coalesce(run_id, 'no run, ' || current_date) else resource_id end as subject,
+            count(distinct resource_id)
+        from {rejected} as newer
+        anti join linkt.rejects as stored using (resource_type, resource_id)
+        group by all
+        """  # noqa: S608
+    ).fetchall()
+    for resource_type, run_id, subject, rejects in rows:
+        facts = {"resource_type": resource_type, "subject": subject, "rejects": rejects}
+        tell(con, Alert(AlertEvent.REJECTED, f"{resource_type}/{subject}", facts, run_id=run_id))
+
+
+def tell_unclear_start(
+    con: duckdb.DuckDBPyConnection, execution_id: str, task_key: str, dagster_run_id: str | None
+) -> None:
+    """Write down that a person has to say which run a start has made; nothing of the task is started until then."""
+    tell(con, Alert(AlertEvent.UNCLEAR_START, execution_id, {}, task_key, dagster_run_id=dagster_run_id))
