@@ -42,7 +42,7 @@ def tell_failures(con: duckdb.DuckDBPyConnection, seen: Sequence[SeenRun]) -> No
 def _executions(
     con: duckdb.DuckDBPyConnection, run_ids: Sequence[str]
 ) -> dict[str, tuple[str | None, str | None, bool]]:
-    """Of runs that are ours, by id in lower case: the task, the Dagster run that asked, and whether it is waited for."""
+    """Of runs that are ours, by id in lower case: the task, the Dagster run that asked, and whether anybody waits."""
     rows = con.execute(
         """
         select lower(run_id), task_key, dagster_run_id, state not in ('finished', 'refused', 'lost')

@@ -1,9 +1,8 @@
 """The outbox: events that somebody may be told of, written in the transaction of what they tell.
 
-An event is written down once, by its key: retries, restarts and a second process find it there. Whether anybody wants to
-know of it is decided when alerts are sent (see :mod:`linkt_pipeline.alerts`), never here. Texts are made then, too, of the
-facts that are kept here: figures, ids, names of tasks, tables and checks. Nothing of a row's content is among them, so
-no contact data is.
+An event is written down once, by its key: retries, restarts and a second process find it there. Whether anybody wants
+to know of it is decided when alerts are sent, never here. Texts are made then, too, of the facts that are kept here:
+figures, ids, names of tasks, tables and checks. Nothing of a row's content is among them, so no contact data is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -80,12 +79,15 @@ def tell_rejects(con: duckdb.DuckDBPyConnection, rejected: str) -> None:
     """
     rows: Sequence[tuple[str, str | None, str, int]] = con.execute(
         f"""
-        select resource_type, run_id, case when resource_type in ('entity', 'signal')
-            then coalesce(run_id, 'no run, ' || current_date) else resource_id end as subject,
-            count(distinct resource_id)
-        from {rejected} as newer
-        anti join linkt.rejects as stored using (resource_type, resource_id)
-        group by all
+        select resource_type, run_id, subject, count(*)
+        from (
+            select newer.*, case when newer.resource_type in ('entity', 'signal')
+                then coalesce(newer.run_id, 'no run, ' || current_date) else newer.resource_id end as subject
+            from {rejected} as newer
+            anti join linkt.rejects as stored
+                on stored.resource_type = newer.resource_type and stored.resource_id = newer.resource_id
+        )
+        group by resource_type, run_id, subject
         """  # noqa: S608
     ).fetchall()
     for resource_type, run_id, subject, rejects in rows:
