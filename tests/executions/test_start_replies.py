@@ -128,7 +128,7 @@ def test_an_unclear_reply_without_a_run_is_looked_up_over_the_whole_window(scene
 
 def test_a_confirmed_start_is_sent_again_only_when_a_person_says_that_no_run_came_of_it(scene: Scene) -> None:
     """The list hides its run for longer than anybody looks."""
-    scene.sandbox.inject("lagging_list=1.5")
+    scene.sandbox.inject("lagging_list=5")
     error = start(scene, first_start(answer(b"{}", 200), works=True))
     assert isinstance(error, StartNotFoundError)
     assert "linkt-pipeline adopt saas --none" in str(error)
@@ -137,7 +137,7 @@ def test_a_confirmed_start_is_sent_again_only_when_a_person_says_that_no_run_cam
         assert isinstance(outcome.error, StartNotFoundError), outcome
     assert (scene.posts(), scene.states()) == (1, ["unknown"])
 
-    [found] = scene.execute(timing=replace(QUICK, settle=timedelta(seconds=2)))
+    [found] = scene.execute(timing=replace(QUICK, settle=timedelta(seconds=6)))
 
     assert found.succeeded
     assert (scene.posts(), scene.states()) == (1, ["finished"])
