@@ -15,7 +15,7 @@ from linkt_pipeline.executions.errors import AmbiguousRunsError, StartNotFoundEr
 from linkt_pipeline.executions.execute import Outcome, execute_tasks
 from linkt_pipeline.executions.start import start_or_adopt
 from linkt_pipeline.ledger.values import LeaseLostError
-from linkt_pipeline.warehouse.file import Warehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 from tests.executions.scene import Scene, run, search
 from tests.executions.test_start import in_front_of
 from tests.warehouse.deliveries import entity, fetch, land, land_run, reject
