@@ -1,11 +1,12 @@
 """Who asks for the outcome of a paid step, and since when: so that the last step knows what it has delivered.
 
-A Dagster run that is executed again inherits the tags of the first one. It repeats that one's question, by itself.
+A Dagster run that is executed again inherits the tags of the first one and repeats its question. It publishes by itself
+what that finds, even where the first one was a command's.
 """
 
 import getpass
 import os
-from datetime import UTC, datetime
+from datetime import datetime
 
 import dagster as dg
 
@@ -52,18 +53,9 @@ def tick_of(run: dg.DagsterRun) -> datetime | None:
     return datetime.fromisoformat(moment) if moment else None
 
 
-def repeated_since(instance: dg.DagsterInstance, run: dg.DagsterRun) -> datetime | None:
-    """When that was asked for the first time which this Dagster run repeats; None if it repeats nothing.
-
-    Where the first run was deleted, the one that was executed again; without that one, any answer will do: nothing may
-    be bought twice.
-    """
-    if not is_repetition(run):
-        return None
-    for run_id in (run.root_run_id, run.parent_run_id):
-        if run_id and (record := instance.get_run_record_by_id(run_id)):
-            return record.create_timestamp
-    return datetime.min.replace(tzinfo=UTC)
+def question_of(run: dg.DagsterRun) -> str:
+    """The Dagster run that asked first; all that execute it again ask the same question."""
+    return run.root_run_id or run.run_id
 
 
 def named_tasks(run: dg.DagsterRun) -> frozenset[str] | None:

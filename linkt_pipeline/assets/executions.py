@@ -14,7 +14,7 @@ import dagster as dg
 from pydantic import Field, ValidationError
 
 from linkt_pipeline.api import Run
-from linkt_pipeline.assets.askers import asker_of, is_of_command, named_tasks, person_of, repeated_since, tick_of
+from linkt_pipeline.assets.askers import asker_of, is_of_command, named_tasks, person_of, question_of, tick_of
 from linkt_pipeline.assets.checks import check_spec, checked
 from linkt_pipeline.assets.failures import fails_in_plain_words
 from linkt_pipeline.assets.metadata import KINDS, bounded, bounded_text, landed_metadata
@@ -43,7 +43,8 @@ _DESCRIPTION = """\
 
 Nothing is bought twice: a run that is still going, from an earlier attempt, another process or a lost reply, is
 adopted instead, and so is one that has ended but whose rows a killed or failed materialization did not get published.
-*Re-execute* repeats what was asked and buys nothing that has completed since; *Materialize* asks a new question.
+*Re-execute* repeats a question: a run that answered it before and has completed is the answer again, and nothing is
+bought. *Materialize* asks a new one.
 Every attempt is a row of `linkt.executions`. *Terminate* in the UI cancels the Linkt run; a process
 that is shut down leaves it running, and the next materialization adopts it.
 
@@ -148,12 +149,9 @@ def build_executions(
     @fails_in_plain_words
     def executions(context: dg.AssetExecutionContext, config: ExecutionConfig) -> Iterator[dg.MaterializeResult[None]]:
         selected = [config.applied_to(tasks[key]) for key in _selected_partitions(context)]
-        repeats_since = repeated_since(context.instance, context.run)
-        not_before = (repeats_since or datetime.now(UTC)) if config.again else tick_of(context.run)
+        not_before = datetime.now(UTC) if config.again else tick_of(context.run)
         over_budget_by = person_of(context.run) if config.over_budget else None
-        step = _Step(
-            context, placement, backend, selected, common, observer, names, not_before, repeats_since, over_budget_by
-        )
+        step = _Step(context, placement, backend, selected, common, observer, names, not_before, over_budget_by)
         outcomes = step.run()
         try:
             _record(context, placement.executions, outcomes)
@@ -203,7 +201,6 @@ class _Step:
     observer: Observer | None
     entries: frozenset[str]
     not_before: datetime | None
-    repeats_since: datetime | None
     over_budget_by: str | None
 
     def run(self) -> list[Outcome]:
@@ -252,7 +249,7 @@ class _Step:
                     dagster_run_id=run.run_id,
                     asker=asker_of(run),
                     not_before=self.not_before,
-                    repeats_since=self.repeats_since,
+                    question=question_of(run),
                     entries=self.entries,
                     common=self.common,
                     over_budget_by=self.over_budget_by,

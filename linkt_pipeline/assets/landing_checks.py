@@ -8,7 +8,7 @@ from linkt_pipeline.transform import Check, ModelKey, Severity
 from linkt_pipeline.warehouse import checks
 
 # Tables that are no assets, with the asset whose step writes them.
-_SHOWN_WITH = {"undelivered": "executions", "rejects": "run_resources", "api_usage": "runs"}
+_SHOWN_WITH = {"undelivered": "executions", "answers": "executions", "rejects": "run_resources", "api_usage": "runs"}
 
 
 def landing_checks(tasks: Mapping[str, TaskSpec]) -> list[Check]:

@@ -54,7 +54,7 @@ async def start_or_adopt(
         over_budget_by=worker.over_budget_by,
         after=after,
         not_before=worker.not_before,
-        repeats_since=worker.repeats_since,
+        question=worker.question,
         asked_by=worker.asked_by,
         entries=worker.entries,
     )
@@ -90,7 +90,7 @@ async def _act_on(worker: Worker, task: TaskSpec, claim: Claim) -> Execution | N
         _tell_expected_cost(worker, task, execution)
         return await send_start(worker, task, await note_clock(worker, execution))
     if execution.state in (ExecutionState.STARTED, ExecutionState.FINISHED):
-        worker.report(RunAdopted(task.key, str(execution.run_id), _why_adopted(worker, execution)))
+        worker.report(RunAdopted(task.key, str(execution.run_id), _why_adopted(claim)))
         return execution
     worker.warn(task.key, "an earlier start was interrupted before its reply; looking for its run")
     sent_by = execution.lease_until or execution.intended_at
@@ -111,11 +111,11 @@ def _tell_expected_cost(worker: Worker, task: TaskSpec, execution: Execution) ->
         worker.warn(task.key, f"{cost}{left}; started over budget by {execution.over_budget_by}")
 
 
-def _why_adopted(worker: Worker, execution: Execution) -> str:
-    if execution.state is ExecutionState.STARTED:
+def _why_adopted(claim: Claim) -> str:
+    if claim.execution.state is ExecutionState.STARTED:
         return "its earlier wait was interrupted"
-    if worker.repeats_since is not None:
-        return "it has ended since this was asked for the first time; materialize the task to buy another"
+    if claim.repeated:
+        return "it answered this Dagster run before; materialize the task to buy another"
     return "it has ended, and whoever asked for it did not get to the end of landing and publishing its rows"
 
 

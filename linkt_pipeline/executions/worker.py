@@ -57,7 +57,7 @@ class Worker:
     Attributes:
         asker: the command or Dagster run that is to have the outcomes; default: this worker.
         not_before: see :class:`~linkt_pipeline.ledger.values.Intention`.
-        repeats_since: see there.
+        question: see there.
         entries: the names in tasks.yaml; see there.
         common: what tasks.yaml says of all tasks together.
         over_budget_by: see :class:`~linkt_pipeline.ledger.values.Intention`.
@@ -72,7 +72,7 @@ class Worker:
     dagster_run_id: str | None = None
     asker: str | None = None
     not_before: datetime | None = None
-    repeats_since: datetime | None = None
+    question: str | None = None
     entries: frozenset[str] | None = None
     common: CommonSettings = field(default_factory=CommonSettings)
     over_budget_by: str | None = None

@@ -30,6 +30,7 @@ import duckdb
 import orjson
 
 from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.ledger.answers import answers_to, remember_answer
 from linkt_pipeline.ledger.lease_owner import Owner, describe_owner, owner_is_gone
 from linkt_pipeline.ledger.owed_outcomes import ask_for, is_owed, owe, supersede
 from linkt_pipeline.ledger.values import (
@@ -60,25 +61,41 @@ class DuckDbLedger:
         """See :meth:`Ledger.claim`."""
         with self._warehouse.write() as con:
             now = _now()  # not before the file is ours: the order of rows is the order of claims
-            if found := _rows_of(con, intention, f"{_OPEN} order by intended_at"):
-                return self._take_over(con, found[0], intention, owner, now)
-            finished = _rows_of(con, intention, _LATEST_FINISHED)[:1]
-            if intention.after is not None and finished and finished[0].intended_at > intention.after:
-                return Claim(finished[0], created=False, owned=False)
-            if finished and self._is_owed(con, finished[0], intention, now):
-                ask_for(con, finished[0].execution_id, intention.asked_by or owner.name)
-                return Claim(finished[0], created=False, owned=True)
-            if intention.repeats_since is not None and (answer := _answer_since(con, intention)):
-                return Claim(answer, created=False, owned=True)
-            budget = _refuse_beyond_limit(con, intention, now)
-            _refuse_on_failing_checks(con, intention)
-            held = {"lease_owner": owner.name, "lease_until": now + self.lease}
-            execution_id = _insert(con, intention, now, held | budget)
-            return Claim(_select(con, "execution_id = ?", [execution_id])[0], created=True, owned=True)
+            known = answers_to(con, intention.question, intention.task_key)
+            claim = self._answer(con, intention, known, owner, now) or self._intend(con, intention, owner, now)
+            remember_answer(con, intention.question, intention.task_key, claim.execution.execution_id, now, known)
+            return claim
 
-    def _is_owed(self, con: duckdb.DuckDBPyConnection, row: Execution, intention: Intention, now: datetime) -> bool:
-        """Whether the task's latest run is the answer to this question."""
-        return _may_answer(row, intention) and is_owed(con, row.execution_id, row.finished_at, now)
+    def _answer(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        intention: Intention,
+        known: frozenset[str],
+        owner: Owner,
+        now: datetime,
+    ) -> Claim | None:
+        """What there is already and answers the intention; None: a new run has to be bought."""
+        asked_by = intention.asked_by or owner.name
+        if completed := _completed(con, intention, known):
+            ask_for(con, completed.execution_id, asked_by)
+            return Claim(completed, created=False, owned=True, repeated=True)
+        if found := _rows_of(con, intention, f"{_OPEN} order by intended_at"):
+            return self._take_over(con, found[0], intention, owner, now)
+        finished = _rows_of(con, intention, _LATEST_FINISHED)[:1]
+        if intention.after is not None and finished and finished[0].intended_at > intention.after:
+            return Claim(finished[0], created=False, owned=False)
+        if finished and _is_owed(con, finished[0], intention, known, now):
+            ask_for(con, finished[0].execution_id, asked_by)
+            return Claim(finished[0], created=False, owned=True)
+        return None
+
+    def _intend(self, con: duckdb.DuckDBPyConnection, intention: Intention, owner: Owner, now: datetime) -> Claim:
+        """Write down that a new run is to be bought, if that may be."""
+        budget = _refuse_beyond_limit(con, intention, now)
+        _refuse_on_failing_checks(con, intention)
+        held = {"lease_owner": owner.name, "lease_until": now + self.lease}
+        execution_id = _insert(con, intention, now, held | budget)
+        return Claim(_select(con, "execution_id = ?", [execution_id])[0], created=True, owned=True)
 
     def _take_over(
         self, con: duckdb.DuckDBPyConnection, row: Execution, intention: Intention, owner: Owner, now: datetime
@@ -441,8 +458,9 @@ _LATEST_FINISHED = """
     state = 'finished'
     order by execution_id in (select execution_id from linkt.undelivered) desc, intended_at desc
 """
-_COMPLETED = """
-    state = 'finished' and run_id in (select run_id from linkt.runs where status_normalised = 'COMPLETED')
+_COMPLETED_OF = """
+    execution_id in (select unnest(?::varchar[]))
+    and state = 'finished' and run_id in (select run_id from linkt.runs where status_normalised = 'COMPLETED')
     order by intended_at desc
 """
 _OPEN = "state in ('intended', 'unknown', 'started')"
@@ -491,19 +509,28 @@ def _rows_of(con: duckdb.DuckDBPyConnection, intention: Intention, condition: st
     ]
 
 
-def _may_answer(row: Execution, intention: Intention) -> bool:
-    seen = intention.after is not None and row.intended_at <= intention.after
-    earlier = intention.not_before is not None and row.intended_at < intention.not_before
-    return not seen and not earlier
+def _completed(con: duckdb.DuckDBPyConnection, intention: Intention, known: frozenset[str]) -> Execution | None:
+    """What answered the question before, if its run has completed; a failed one is worth another."""
+    if not known:
+        return None
+    rows = _select(con, _COMPLETED_OF, [list(known)])
+    return next((row for row in rows if not _was_seen(row, intention)), None)
 
 
-def _answer_since(con: duckdb.DuckDBPyConnection, intention: Intention) -> Execution | None:
-    """The last run that completed since this was asked for the first time; a failed one is worth another."""
-    since = intention.repeats_since
-    for row in _rows_of(con, intention, _COMPLETED):
-        if since and row.finished_at and row.finished_at >= since and _may_answer(row, intention):
-            return row
-    return None
+def _is_owed(
+    con: duckdb.DuckDBPyConnection, row: Execution, intention: Intention, known: frozenset[str], now: datetime
+) -> bool:
+    """Whether the task's latest run answers this question, because somebody does not have all of it."""
+    of_an_earlier_question = (
+        intention.not_before is not None and row.intended_at < intention.not_before and row.execution_id not in known
+    )
+    if _was_seen(row, intention) or of_an_earlier_question:
+        return False
+    return is_owed(con, row.execution_id, row.finished_at, now)
+
+
+def _was_seen(row: Execution, intention: Intention) -> bool:
+    return intention.after is not None and row.intended_at <= intention.after
 
 
 def _refuse_on_failing_checks(con: duckdb.DuckDBPyConnection, intention: Intention) -> None:

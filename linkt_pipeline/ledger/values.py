@@ -56,8 +56,8 @@ class Intention:
             that may have bought the next run already; one that has even finished since then is used, not bought again.
         not_before: outcomes of executions that were intended before this moment answer an earlier question; one that is
             still open is adopted all the same.
-        repeats_since: the same was asked at this moment already: a run that has completed since then is the answer,
-            even though it was delivered.
+        question: the Dagster run that asked first. What answered it before and has completed answers it again,
+            delivered or not; ``None``: nobody will repeat the question.
         asked_by: the command or Dagster run that is to have the outcome; default: the owner of the claim.
         entries: the names in tasks.yaml. An open row under any other name and with the very request of this entry is
             its own: it was renamed. ``None``: nobody knows, so only the name counts.
@@ -75,7 +75,7 @@ class Intention:
     over_budget_by: str | None = None
     after: datetime | None = None
     not_before: datetime | None = None
-    repeats_since: datetime | None = None
+    question: str | None = None
     asked_by: str | None = None
     entries: frozenset[str] | None = None
 
@@ -123,8 +123,10 @@ class Claim:
         created: this call wrote it; nothing has been sent for it yet.
         owned: the caller holds the lease and may act; otherwise another live process does, or (a row that is not
             open any more) somebody has bought and finished this already.
+        repeated: the same question got this answer before.
     """
 
     execution: Execution
     created: bool
     owned: bool
+    repeated: bool = False

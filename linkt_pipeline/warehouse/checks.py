@@ -42,6 +42,7 @@ CREDIT_TOLERANCE = 0.01  # relative, and absolute below one credit: Linkt does n
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "executions": ("execution_id",),
     "undelivered": ("execution_id",),
+    "answers": ("question", "task_key", "execution_id"),
     "runs": ("run_id",),
     "run_credits": ("run_id", "action_type"),
     "run_resources": ("run_id", "resource_type", "action", "resource_id"),

@@ -93,6 +93,16 @@ UNDELIVERED = Table(
     Column("published_at", MOMENT, "When a snapshot with everything that the run named was first published."),
 )
 
+ANSWERS = Table(
+    "answers",
+    "Which execution answered which question. A Dagster run that is executed again asks the question of the first one"
+    " and gets the same answer, if that has completed.",
+    _required("question", TEXT, "Dagster run that asked first."),
+    _required("task_key", TEXT, "Name of the task in tasks.yaml that it asked for."),
+    _required("execution_id", TEXT, "The execution that it bought, adopted, or was owed."),
+    _required("given_at", MOMENT, "When."),
+)
+
 RUNS = Table(
     "runs",
     "Every terminal Linkt run, also those started by Linkt schedules or in the dashboard.",
@@ -402,6 +412,7 @@ TABLES = (
     SCHEMA_MIGRATIONS,
     EXECUTIONS,
     UNDELIVERED,
+    ANSWERS,
     RUNS,
     RUN_CREDITS,
     RUN_RESOURCES,

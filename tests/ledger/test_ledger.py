@@ -450,39 +450,93 @@ def test_a_question_asked_later_is_not_answered_with_what_was_bought_before_it(
     assert again.execution.execution_id == bought.execution.execution_id
 
 
-# What a question that was asked before finds, by how the run ended and what is asked: is it bought?
-REPEATED: dict[str, tuple[str, dict[str, bool], bool]] = {
-    "a run that completed since": ("COMPLETED", {}, False),
-    "a run that failed since": ("FAILED", {}, True),
-    "one that completed before": ("COMPLETED", {"repeats_since": True}, True),
-    "one bought before another was asked for on purpose": ("COMPLETED", {"not_before": True}, True),
-    "the very run whose end this is a retry of": ("COMPLETED", {"after": True}, True),
-}
+# --- a Dagster run that is executed again
 
 
-@pytest.mark.parametrize(("status", "later", "buys"), REPEATED.values(), ids=REPEATED)
-def test_a_question_that_is_repeated(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, status: str, later: dict[str, bool], buys: bool
-) -> None:
-    """Delivered or not: *Re-execute* buys nothing that the first Dagster run has already got."""
-    asked = datetime.now(UTC)
-    first = ledger.claim(intention(), owner)
-    ledger.mark_started(first.execution.execution_id, owner, run_id="r1", run_status=None)
-    close(warehouse, first, owner, status=status)
+def ended(warehouse: Warehouse, ledger: DuckDbLedger, claim: Claim, owner: Owner, status: str = "COMPLETED") -> None:
+    """A run of the claim that has ended and is landed, and whose outcome is delivered to whoever has it."""
+    run_id = f"run of {claim.execution.execution_id}"
+    if claim.execution.run_id is None:
+        ledger.mark_started(claim.execution.execution_id, owner, run_id=run_id, run_status=None)
+    close(warehouse, claim, owner, status=status)
     with warehouse.write() as con:
         con.execute(
-            "insert into linkt.runs (run_id, task_id, status_normalised, fetched_at) values ('r1', ?, ?, now())",
-            [TASK_ID, status],
+            "insert into linkt.runs (run_id, task_id, status_normalised, fetched_at) values (?, ?, ?, now())",
+            [run_id, TASK_ID, status],
         )
+        con.execute("delete from linkt.undelivered")
     ledger.release(owner)
-    deliver(warehouse, owner.name)
-    now = datetime.now(UTC)
 
-    claim = ledger.claim(intention(**{"repeats_since": asked, **dict.fromkeys(later, now)}), Owner.this_process())
 
-    assert (claim.created, claim.owned) == (buys, True)
-    if not buys:
-        assert claim.execution.execution_id == first.execution.execution_id
+@pytest.mark.parametrize("later", [False, True], ids=["", "asked for on purpose"])
+@pytest.mark.parametrize("since", ["nothing", "a completed run", "a failed run", "an open run"])
+def test_a_question_that_is_repeated_gets_the_run_that_answered_it(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, later: bool, since: str
+) -> None:
+    """Whatever others have bought since, what the clock says, and however it came to that run."""
+    bought = ledger.claim(intention(question="Q"), owner)
+    ended(warehouse, ledger, bought, owner)
+    if since != "nothing":
+        other = ledger.claim(intention(question="P"), owner)
+        assert other.created
+        if since != "an open run":
+            ended(warehouse, ledger, other, owner, "COMPLETED" if since == "a completed run" else "FAILED")
+
+    purposely = {"not_before": datetime.now(UTC) + timedelta(hours=1)} if later else {}
+    claim = ledger.claim(intention(question="Q", **purposely), Owner.this_process())
+
+    assert (claim.created, claim.owned, claim.repeated) == (False, True, True)
+    assert claim.execution.execution_id == bought.execution.execution_id
+
+
+@pytest.mark.parametrize("way", ["adopted while it was going", "owed to another", "followed"])
+def test_a_question_that_bought_nothing_itself_is_answered_by_the_same_run_again(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, way: str
+) -> None:
+    first = dead_owner() if way == "adopted while it was going" else owner
+    bought = ledger.claim(intention(question="P"), first)
+    if way == "owed to another":
+        close(warehouse, bought, first)
+    answer = ledger.claim(intention(question="Q"), Owner.this_process() if way == "followed" else owner)
+    assert not answer.created
+    if way == "owed to another":
+        with warehouse.write() as con:
+            con.execute("update linkt.executions set state = 'started', lease_owner = ?", [owner.name])
+    ended(warehouse, ledger, bought, owner)
+
+    claim = ledger.claim(intention(question="Q"), Owner.this_process())
+
+    assert (claim.created, claim.execution.execution_id) == (False, bought.execution.execution_id)
+    assert ledger.claim(intention(question="R"), Owner.this_process()).created, "another question buys"
+
+
+@pytest.mark.parametrize("status", ["FAILED", "CANCELED", "CRASHED"])
+def test_a_question_whose_run_did_not_complete_buys_when_it_is_repeated(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, status: str
+) -> None:
+    ended(warehouse, ledger, ledger.claim(intention(question="Q"), owner), owner, status)
+
+    assert ledger.claim(intention(question="Q"), Owner.this_process()).created
+
+
+def test_a_failure_that_nobody_was_told_answers_a_repetition_of_what_was_asked_for_on_purpose(
+    ledger: DuckDbLedger, warehouse: Warehouse
+) -> None:
+    gone = dead_owner()
+    failed = ledger.claim(intention(question="Q", not_before=datetime.now(UTC)), gone)
+    close(warehouse, failed, gone, status="FAILED")
+
+    claim = ledger.claim(intention(question="Q", not_before=datetime.now(UTC)), Owner.this_process())
+
+    assert (claim.created, claim.execution.execution_id) == (False, failed.execution.execution_id)
+
+
+def test_the_answer_about_one_task_is_none_about_another(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    ended(warehouse, ledger, ledger.claim(intention(question="Q"), owner), owner)
+
+    assert ledger.claim(intention("another", question="Q"), owner).created
 
 
 def test_the_retry_of_a_failed_run_does_not_get_that_run_again(
