@@ -1,13 +1,17 @@
 """When a paid outcome is used up in Dagster: once all that was asked for together with it is done."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import dagster as dg
+import httpx
 import pytest
 
-from tests.assets.deployment import Deployment, failures, figures, materializations
+from linkt_pipeline.ledger.ledger import DuckDbLedger
+from linkt_pipeline.ledger.values import Intention
+from tests.assets.deployment import API_KEY, Deployment, failures, figures, materializations
 
 pytestmark = pytest.mark.slow
 
@@ -92,13 +96,17 @@ def test_nothing_is_bought_while_a_check_fails_that_would_keep_it_from_being_pub
     assert deployment.sandbox.run_count() == 1
 
 
-def again_as(deployment: Deployment, root: dg.ExecuteInProcessResult) -> dg.ExecuteInProcessResult:
+def again_as(
+    deployment: Deployment,
+    root: dg.ExecuteInProcessResult,
+    run: Callable[[Deployment], dg.ExecuteInProcessResult] | None = None,
+) -> dg.ExecuteInProcessResult:
     """Execute a Dagster run again, as *Re-execute* does: the new one names the first and has its config."""
     instance = deployment.instance
     with pytest.MonkeyPatch.context() as patched:
         create = partial(instance.create_run_for_job, root_run_id=root.run_id, parent_run_id=root.run_id)
         patched.setattr(instance, "create_run_for_job", create)
-        return bought_on_purpose(deployment)
+        return (run or bought_on_purpose)(deployment)
 
 
 def bought_on_purpose(deployment: Deployment) -> dg.ExecuteInProcessResult:
@@ -117,6 +125,55 @@ def test_a_dagster_run_that_is_executed_again_buys_nothing(deployment: Deploymen
 
     bought_on_purpose(deployment)
     assert deployment.sandbox.run_count() == 2
+
+
+def paid_alone(deployment: Deployment) -> dg.ExecuteInProcessResult:
+    return paid(deployment, assets=["linkt/executions"])
+
+
+def ticked(deployment: Deployment) -> dg.ExecuteInProcessResult:
+    """By a schedule whose moment lies after all that was bought before."""
+    return deployment.definitions.resolve_job_def("execute_and_publish").execute_in_process(
+        instance=deployment.instance,
+        raise_on_error=False,
+        partition_key="search",
+        asset_selection=[dg.AssetKey(["linkt", "executions"])],
+        tags={".dagster/scheduled_execution_time": (datetime.now(UTC) + timedelta(hours=1)).isoformat()},
+    )
+
+
+@pytest.mark.parametrize("ask", [paid_alone, ticked, bought_on_purpose])
+def test_a_dagster_run_that_adopted_a_run_does_not_buy_one_when_it_is_executed_again(
+    deployment: Deployment, ask: Callable[[Deployment], dg.ExecuteInProcessResult]
+) -> None:
+    task = deployment.tasks["search"]
+    with httpx.Client(base_url=deployment.sandbox.url, headers={"x-api-key": API_KEY}) as client:
+        sent = {"icp_id": task.icp_id, "parameters": dict(task.parameters)}
+        going = client.post(f"/v1/task/{task.task_id}/execute", json=sent).raise_for_status().json()["run_id"]
+    intention = Intention("search", task.task_id, task.icp_id, task.parameters)
+    DuckDbLedger(deployment.warehouse).adopt(intention, going)
+    first = ask(deployment)
+    assert deployment.rows("select state, run_id from linkt.executions") == [("finished", going)]
+    assert deployment.rows("from linkt.undelivered") == []
+
+    for _ in range(2):
+        repeated = again_as(deployment, first, ask)
+        assert figures(materializations(repeated)["linkt/executions:search"])["run_id"] == going
+    assert deployment.sandbox.run_count() == 1
+
+
+def test_a_dagster_run_that_got_what_was_owed_does_not_buy_when_it_is_executed_again(
+    deployment: Deployment, own_sql: Path
+) -> None:
+    model = own_sql / "marts" / "run_history.sql"
+    model.write_text(model.read_text().replace("\nselect\n", "\nselect\n    error('put in by a test') as fault,\n"))
+    assert not paid(deployment).success
+    answered = paid_alone(deployment)
+    assert deployment.rows("from linkt.undelivered") == []
+
+    assert again_as(deployment, answered, paid_alone).success
+
+    assert deployment.sandbox.run_count() == 1
 
 
 def test_of_a_range_only_the_named_tasks_are_executed(deployment: Deployment) -> None:
