@@ -1,4 +1,4 @@
-"""What happens to a run, told as it happens.
+"""What happens to a run, reported as it happens.
 
 The protocol reports events; the Dagster layer writes their text into the run's log, the command draws them.
 """
@@ -35,10 +35,10 @@ class Event:
     @property
     def text(self) -> str:
         """One line for a log, fit to be shown."""
-        return " ".join(shown(self._told, _LONGEST_LINE).split())
+        return " ".join(shown(self._line, _LONGEST_LINE).split())
 
     @property
-    def _told(self) -> str:
+    def _line(self) -> str:
         raise NotImplementedError
 
     @property
@@ -55,7 +55,7 @@ class RunStarted(Event):
     attempt: int
 
     @property
-    def _told(self) -> str:
+    def _line(self) -> str:
         return f"{self.task_key}: started run {self.run_id}" + (
             f" (attempt {self.attempt})" if self.attempt > 1 else ""
         )
@@ -69,7 +69,7 @@ class RunAdopted(Event):
     reason: str
 
     @property
-    def _told(self) -> str:
+    def _line(self) -> str:
         return f"{self.task_key}: adopted run {self.run_id} ({self.reason}); nothing was bought"
 
 
@@ -83,7 +83,7 @@ class RunProgress(Event):
     queue: dict[str, int] = field(default_factory=dict)
 
     @property
-    def _told(self) -> str:
+    def _line(self) -> str:
         queue = ", ".join(f"{count} {state}" for state, count in self.queue.items())
         return f"{self.task_key}: {self.status} after {format_elapsed(self.elapsed)}" + (f" ({queue})" if queue else "")
 
@@ -102,7 +102,7 @@ class RunEnded(Event):
     succeeded: bool
 
     @property
-    def _told(self) -> str:
+    def _line(self) -> str:
         spent = "credits unknown" if self.credits is None else f"{self.credits:g} credits"
         return (
             f"{self.task_key}: {self.status} after {format_elapsed(self.elapsed)}, {spent}; names "
@@ -123,7 +123,7 @@ class Note(Event):
     warning: bool = False
 
     @property
-    def _told(self) -> str:
+    def _line(self) -> str:
         return f"{self.task_key}: {self.message}"
 
     @property

@@ -49,9 +49,9 @@ async def execute_tasks(worker: Worker, tasks: Sequence[TaskSpec], *, delivers: 
     Args:
         worker: who executes.
         tasks: what to execute.
-        delivers: returning the outcomes is all that was asked for. Otherwise the caller calls
-            :func:`~linkt_pipeline.ledger.owed_outcomes.deliver` once the rest is done; a caller that fails before has
-            used no run up, and the next start of the task gets it.
+        delivers: the caller wants the outcomes and nothing more. Otherwise it does the rest of its work and then calls
+            :func:`~linkt_pipeline.ledger.owed_outcomes.deliver`. If it fails before, the next start of the task
+            gets the outcome and buys nothing.
 
     Returns:
         One outcome per task, in the order given. The failure of one never ends the wait for another.
@@ -61,7 +61,7 @@ async def execute_tasks(worker: Worker, tasks: Sequence[TaskSpec], *, delivers: 
         outcomes = []
         for outcome in ended:
             if isinstance(outcome, BaseException):
-                # A bug; by now no other wait depends on this process. Raised in here: nobody is told the others.
+                # A bug. All other waits have ended by now. Raised inside the leases, so no outcome counts as delivered.
                 raise outcome
             outcomes.append(outcome)
     return outcomes

@@ -1,4 +1,4 @@
-"""When the waiting process is told to stop: cancel the runs a person wants gone, leave the others adoptable."""
+"""When the waiting process has to stop: cancel the runs that a person wants to end, leave the others adoptable."""
 
 import asyncio
 from collections.abc import Collection, Sequence

@@ -25,7 +25,7 @@ from linkt_pipeline.executions.fit import Fit, fit_of, given_parameters
 from linkt_pipeline.executions.worker import Worker
 from linkt_pipeline.ledger.values import Execution
 
-_UNKNOWN_CLOCK = timedelta(days=1)  # so far may the clock have been off that nobody compared with Linkt's
+_UNKNOWN_CLOCK = timedelta(days=1)  # a clock that nobody compared with Linkt's may have been off by as much
 _FIRST_PAUSE = 1 / 30  # of the settle window; doubles with every look
 
 
@@ -40,24 +40,24 @@ async def find_started_run(
 ) -> Run | None:
     """Look for the run of an unclear start, several times, because lists may lag behind.
 
-    The window begins with the first look of this process and is measured on its monotonic clock: neither the time at
-    which another process was last seen nor a wall clock that is set shortens it.
+    The window begins with the first look of this process and is measured on its monotonic clock. So neither what
+    another process did before nor a wall clock that somebody sets makes it shorter.
 
     Args:
         worker: who asks.
         execution: the row whose request may or may not have started a run.
         last_sent: the latest moment at which the request can have left.
         window: how long to look; default: the settle window.
-        patience: how long an outage of the list is outwaited.
+        patience: how long to wait while the list can't be read.
         by_request: whether a run of this request counts; otherwise only the run that the row names.
 
     Returns:
         The one run that fits, or ``None`` once the window has passed and the whole list, read after it, has none.
 
     Raises:
-        IncompleteListError: no run that is shown carries the same input, and it may be among those that are not.
-        AmbiguousRunsError: several runs fit, or one that may be another start's or a stranger's. Guessing could leave a
-            paid run unwatched.
+        IncompleteListError: no listed run has the same input, and Linkt does not list all of them.
+        AmbiguousRunsError: several runs fit, or the one that fits may belong to another start or system. A wrong guess
+            would leave a paid run unwatched.
         LinktApiError: the list can't be read.
     """
     window = worker.timing.settle if window is None else window
@@ -112,8 +112,8 @@ class _Found:
     """What one reading of the list has shown.
 
     Attributes:
-        own: runs that this start may have made.
-        doubtful: those that another start may have made, or that do not say for sure of which task or time they are.
+        own: runs that this start may have made, and no other start did.
+        doubtful: runs that another start may have made as well, or whose task or time is not certain.
     """
 
     own: list[Run] = field(default_factory=list)
@@ -122,16 +122,16 @@ class _Found:
 
 @dataclass
 class _Listed:
-    """The runs of a list by what they are to an execution.
+    """The runs of a list, sorted by how they match an execution.
 
     Attributes:
-        execution: whose run is looked for.
-        bounds: what its run must be of.
-        named: the run that the row names, as the list spells its id.
+        execution: the execution whose run is searched.
+        bounds: the task and the time that its run must have.
+        named: the run that the row names, with its id as the list spells it.
         fits: runs of this task and time, by how well they fit the request.
-        unsure: those that fit, and do not say of which task or time they are, contradict themselves about the time, or
-            are of a time that only a wrong clock explains.
-        unusable: ids of those that fit, and can't be asked for.
+        unsure: runs that fit, but say nothing of their task or time, contradict themselves about the time, or have a
+            time that only a wrong clock explains.
+        unusable: ids of runs that fit, in a form that no request can carry.
     """
 
     execution: Execution
@@ -166,13 +166,13 @@ class _Listed:
 
 @dataclass(frozen=True)
 class _Bounds:
-    """What a run must be of: the task, and the time at which the request can have arrived, by Linkt's clock.
+    """The task that a run must have, and the time at which it can have been made, by Linkt's clock.
 
     Attributes:
         task_id: Linkt's id of the task.
-        since: from then on.
-        until: up to then.
-        margin: how far outside of that a run may be as well, for all that is known of the clocks.
+        since: the earliest moment.
+        until: the latest moment.
+        margin: how far outside of these two a run may lie, because the clocks may differ by as much.
     """
 
     task_id: str
@@ -181,14 +181,14 @@ class _Bounds:
     margin: timedelta
 
     def allow(self, run: Run) -> bool:
-        """Whether nothing that the run says of itself rules it out; a list may ignore the filters it was given."""
+        """Whether the run may be of this task and time. It is compared here because a list may ignore its filters."""
         if run.task_id is not None and not same_id(run.task_id, self.task_id):
             return False
         made = (run.created_at, made_at(run.id))
         return run.created_at is None or any(self._hold(moment, self.margin) for moment in made)
 
     def confirm_time_of(self, run: Run) -> bool:
-        """Whether the run says itself that it is of this time; where it says nothing, its id may."""
+        """Whether the run is certain to be of this time: by its own field or, without one, by its id."""
         return self._hold(run.created_at or made_at(run.id))
 
     @property

@@ -91,7 +91,7 @@ async def send_start(worker: Worker, task: TaskSpec, execution: Execution) -> Ex
 
 
 async def note_clock(worker: Worker, execution: Execution) -> Execution:
-    """The row says how far Linkt's clock is from ours: ours may be set before anybody looks for the run."""
+    """Write down how far Linkt's clock is from ours, because ours may be set before anybody looks for the run."""
     offset = await worker.client.learn_clock(execution.task_id)
     if offset is None:
         return execution
@@ -101,7 +101,7 @@ async def note_clock(worker: Worker, execution: Execution) -> Execution:
 def _sent_by(execution: Execution, seconds: float) -> datetime:
     """The latest moment at which a request can have left, so many seconds after its intention.
 
-    The wall clock may have been set since then, so it alone does not tell.
+    The wall clock may have been set since then, so it alone does not show it.
     """
     return max(execution.intended_at + timedelta(seconds=seconds), datetime.now(UTC))
 
@@ -140,16 +140,18 @@ async def _close_unfound(worker: Worker, task: TaskSpec, execution: Execution, e
 async def _give_up(
     worker: Worker, task: TaskSpec, execution: Execution, error: LinktApiError, looked_up: bool
 ) -> NoReturn:
-    """The patience for a request that did not leave is used up."""
+    """End the attempts of a request that did not leave."""
     message = f"task {task.key}: {await _close_unstarted(worker, execution, error, looked_up)}: {error}"
     raise UnreachableError(message) if isinstance(error, RequestNotSentError) else NotStartedError(message)
 
 
 async def _close_unstarted(worker: Worker, execution: Execution, error: LinktPipelineError, looked_up: bool) -> str:
-    """No run came of this request. An unclear one before it leaves the row open: the next start looks once more.
+    """Close the row of a request that made no run.
+
+    If an earlier request of the row was unclear, the row stays open, and the next start looks for its run again.
 
     Returns:
-        The same, for a person.
+        What it cost, for a message.
     """
     if looked_up:
         await worker.call(worker.ledger.mark_unknown, execution.execution_id, worker.owner, error=str(error))

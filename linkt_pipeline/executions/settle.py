@@ -1,4 +1,4 @@
-"""Bring an unclear start to its end: its run is found and written down, or known not to exist."""
+"""Settle an unclear start: find its run and write it down, or learn that it made none."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -45,7 +45,7 @@ async def settle_confirmed(
 
 
 async def not_found(worker: Worker, task: TaskSpec, execution: Execution, cause: str) -> StartNotFoundError:
-    """The error for a confirmed start whose run Linkt does not list; it is told that a person has to name the run."""
+    """The error for a confirmed start whose run Linkt does not list; the ledger notes that a person has to decide."""
     await worker.call(
         worker.ledger.mark_unknown,
         execution.execution_id,
@@ -73,11 +73,11 @@ async def adopt_if_found(
         task: what was asked for.
         execution: the row of the unclear start.
         sent_by: the latest moment at which its request can have left.
-        patience: how long an outage of the list is outwaited.
+        patience: how long to wait while the list can't be read.
         window: how long to look; default: the settle window.
 
     Raises:
-        RunTakenError: the list goes on naming a run that another execution stands for.
+        RunTakenError: the list names a run of another execution again and again.
     """
     refused: set[str] = set()
     while run := await find_started_run(worker, execution, sent_by, window=window, patience=patience):
@@ -97,7 +97,7 @@ async def _adopt_found(worker: Worker, task: TaskSpec, execution: Execution, run
 
 
 async def remember(worker: Worker, task: TaskSpec, execution: Execution, run_id: str, status: str | None) -> Execution:
-    """Commit the run id. It is worth money, so a busy or full disk is outwaited, not given in to."""
+    """Commit the run id. The run costs money, so a busy warehouse or a full disk is waited for, up to ``max_wait``."""
     pause = worker.timing.resend
     give_up_at = datetime.now(UTC) + task.max_wait
     while True:

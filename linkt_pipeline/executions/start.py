@@ -71,8 +71,8 @@ async def start_or_adopt(
                     "The next start after it takes the new ones",
                 )
             return execution
-        # That row led to no run. Others who watched it may be faster in starting the next one, even in finishing it.
-        # Its attempt is still to be made: the next row does not begin to count anew.
+        # That row led to no run. Another process that watched it may start, and even finish, the next run before us.
+        # The row's attempt is still to be made, so the next row keeps its number.
         attempt = max(attempt, claim.execution.attempt)
         intention = replace(intention, attempt=attempt, after=claim.execution.intended_at)
         lost += claim.created

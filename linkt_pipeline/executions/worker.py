@@ -32,9 +32,9 @@ class Timing:
         settle: how long after a lost reply the run list is asked again before the run counts as never started.
         clock_skew: how far the API's clock may be from ours.
         follow: interval between two looks at a ledger row that another process works on.
-        unreachable: how long a start is tried while no connection to Linkt can be made. A typo in the address must
-            not look like a long wait; an API that answers "later" is waited for up to the task's ``max_wait``.
-        resend: first pause before a request that surely did not reach Linkt is sent again; doubles up to a minute.
+        unreachable: how long to try a start while no connection to Linkt can be made. It is short, so that a typo in
+            the address does not look like a long wait. An API that answers "later" gets the task's ``max_wait``.
+        resend: first pause before a request that did not reach Linkt is sent again; doubles up to a minute.
         gone: how long a run may answer 404 (a young run on a lagging replica) before it counts as deleted.
     """
 
@@ -90,14 +90,14 @@ class Worker:
 
     async def call_when_free(self, task_key: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As :meth:`call`, again and again while somebody else keeps the warehouse: a wait must outlast that."""
-        told = False
+        reported = False
         while True:
             try:
                 return await self.call(function, *args, **kwargs)
             except WarehouseBusyError as error:
-                if not told:
+                if not reported:
                     self.warn(task_key, f"the warehouse is busy, still waiting: {error}")
-                told = True
+                reported = True
                 await asyncio.sleep(self.timing.follow.total_seconds())
 
     def note(self, task_key: str, message: str) -> None:
