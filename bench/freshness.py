@@ -133,7 +133,6 @@ def _add_run(path: Path) -> None:
 
 
 def _refresh(warehouse: Any) -> dict[str, Any]:
-    from linkt_pipeline.assets.landing_checks import landing_checks
     from linkt_pipeline.assets.models import check_models
     from linkt_pipeline.assets.placement import Placement
     from linkt_pipeline.transform import (
@@ -150,7 +149,9 @@ def _refresh(warehouse: Any) -> dict[str, Any]:
 
     facts: dict[str, Any] = {"warehouse_mb": warehouse.path.stat().st_size / 1e6}
     project = _project(warehouse)
-    graph, checks = project.graph, landing_checks({})
+    graph = project.graph
+    of_models = [check for check in project.checks if check.model in graph.models]
+    of_landed = [check for check in project.checks if check.model not in graph.models]
     begun = _written()
     begin_sync(warehouse, "bench")
     with _timed(facts, "models"), warehouse.session() as session:
@@ -163,9 +164,9 @@ def _refresh(warehouse: Any) -> dict[str, Any]:
                 built[model.key] = build_model(con, model, landed=landed)
     with _timed(facts, "checks"):
         with warehouse.read() as con:
-            for check in checks:
+            for check in of_landed:
                 run_check(con, check)
-        _, verdicts, _ = check_models(Placement(), warehouse, project, project.checks, built, change, in_full=False)
+        _, verdicts, _ = check_models(Placement(), warehouse, project, of_models, built, change, in_full=False)
         with warehouse.write(news=False) as con:
             write_verdicts(con, verdicts)
         all_models_are_built(warehouse, "bench", change=change, code="bench")

@@ -125,11 +125,14 @@ def _model_checks(warehouse: Any) -> dict[str, float]:
 
 
 def _landing_checks(warehouse: Any) -> dict[str, float]:
-    from linkt_pipeline.warehouse.checks import landing_checks
+    from linkt_pipeline.package_files import BUILT_IN_SQL
+    from linkt_pipeline.transform import load_project, warehouse_sources
 
     seconds = {}
     with warehouse.read() as con:
-        for check in landing_checks():
+        for check in load_project([BUILT_IN_SQL], warehouse_sources(con)).checks:
+            if check.model.schema != "linkt":
+                continue
             begun = time.perf_counter()
             con.execute(check.sql).fetchall()
             seconds[check.name] = time.perf_counter() - begun

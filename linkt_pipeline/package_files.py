@@ -3,6 +3,7 @@
 In a clone ``packaged/`` links to the files of the repository, so that each exists once.
 """
 
+from functools import cache
 from pathlib import Path
 
 from linkt_pipeline.errors import ConfigError
@@ -12,6 +13,12 @@ BUILT_IN_SQL = (_PACKAGED / "sql").resolve()
 INSTANCE_TEMPLATE = _PACKAGED / "dagster.yaml"
 WORKSPACE = _PACKAGED / "workspace.yaml"
 PROJECT_TEMPLATE = _PACKAGED / "project"
+
+
+@cache
+def built_in_check(name: str) -> str:
+    """The SQL of a check of landed tables as it comes with the package, whatever lies over it."""
+    return (BUILT_IN_SQL / "checks" / "linkt" / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def require_sql(folder: Path) -> Path:

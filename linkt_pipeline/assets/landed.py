@@ -48,7 +48,8 @@ REFERENCE_TABLES = {
     "tasks": "**Free.** The Linkt tasks of the organization, so that names can be shown instead of ids.",
     "icps": "The ideal customer profiles of the organization.",
     "sheets": "The sheets that hold entities, with their schemas.",
-    "task_entries": "What tasks.yaml says of each task: whose days and months count, and the limit of its credits.",
+    "task_entries": "What tasks.yaml says of each task: whose days and months count, the limit of its "
+    "credits, and how long its run may take.",
     "settings": "What tasks.yaml says of the whole deployment: its time zone.",
 }
 

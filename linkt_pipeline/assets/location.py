@@ -9,7 +9,6 @@ from linkt_pipeline.assets.automation import Automation, build_automation
 from linkt_pipeline.assets.executions import build_executions
 from linkt_pipeline.assets.housekeeping import build_housekeeping, retention_of
 from linkt_pipeline.assets.landed import build_landed_assets
-from linkt_pipeline.assets.landing_checks import landing_checks
 from linkt_pipeline.assets.models import build_models_asset
 from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.resources import Backend
@@ -104,7 +103,6 @@ def build_deployment(
         settings.sql_dirs,
         {str(key): {column.name: column.type for column in table.columns} for key, table in landed.items()},
     )
-    checks = [*landing_checks(tasks), *project.checks]
     executions = landed[ModelKey("linkt", "executions")]
 
     def record(warehouse: Warehouse) -> None:
@@ -114,10 +112,10 @@ def build_deployment(
         # Single-run backfills and pools are marked beta; their use here is deliberate.
         warnings.simplefilter("ignore", dg.BetaWarning)
         assets = [
-            build_executions(placement, backend, tasks, common, executions, checks, observer, entries=entries),
-            *build_landed_assets(placement, backend, landed, checks, record, observer),
+            build_executions(placement, backend, tasks, common, executions, project.checks, observer, entries=entries),
+            *build_landed_assets(placement, backend, landed, project.checks, record, observer),
             build_models_asset(placement, backend, project, code),
-            build_snapshot(placement, backend, project.graph, checks),
+            build_snapshot(placement, backend, project.graph, project.checks),
         ]
         keys = [key for asset in assets for key in asset.keys]
         return dg.Definitions.merge(

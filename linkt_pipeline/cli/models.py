@@ -88,11 +88,12 @@ def _as_published(described: "Mapping[ModelKey, Columns]") -> "dict[ModelKey, Co
 def _copy(settings: Settings, name: str) -> int:
     from linkt_pipeline.transform import take_over
 
-    folder, _, table = name.partition(".")
-    built_in = settings.sql_dirs[0] / folder / f"{table}.sql"
+    *folders, file = name.split(".")
+    built_in = settings.sql_dirs[0].joinpath(*folders, f"{file}.sql")
     if not built_in.is_file():
         raise ConfigError(
-            f"there is no built-in file {name}; `linkt-pipeline models` lists them, such as marts.companies"
+            f"there is no built-in file {name}; write folders and name with a dot between, such as marts.companies "
+            "or checks.linkt.runs_key. `linkt-pipeline models` lists the models"
         )
     try:
         copy = take_over(built_in, settings.own_sql_dir)

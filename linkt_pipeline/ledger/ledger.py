@@ -43,7 +43,7 @@ from linkt_pipeline.ledger.values import (
     LeaseLostError,
     RunTakenError,
 )
-from linkt_pipeline.warehouse.checks import CheckSeverity, landing_checks
+from linkt_pipeline.package_files import built_in_check
 from linkt_pipeline.warehouse.credits import Spending, expected_credits, spending_by_task, total_spending
 from linkt_pipeline.warehouse.ids import WELL_FORMED_ID
 from linkt_pipeline.warehouse.outbox import tell_unclear_start
@@ -464,7 +464,15 @@ _COMPLETED_OF = """
     order by intended_at desc
 """
 _OPEN = "state in ('intended', 'unknown', 'started')"
-_OWN_TABLES = frozenset({"executions", "undelivered"})
+# Error-level checks of the ledger's own tables, with the table that each reads.
+_OWN_CHECKS = {
+    "executions_key": "executions",
+    "undelivered_key": "undelivered",
+    "answers_key": "answers",
+    "finished_runs_are_landed": "executions",
+    "one_open_execution_per_task": "executions",
+    "one_execution_per_run": "executions",
+}
 _COLUMNS = tuple(Execution.__dataclass_fields__)
 
 
@@ -536,12 +544,10 @@ def _was_seen(row: Execution, intention: Intention) -> bool:
 def _refuse_on_failing_checks(con: duckdb.DuckDBPyConnection, intention: Intention) -> None:
     # The ledger's own alone: those of a million entities take seconds, for which nobody else would get the file. If one
     # of them fails, the run is owed, and repeating the command buys no further one.
-    for check in landing_checks():
-        if check.severity is not CheckSeverity.ERROR or check.table not in _OWN_TABLES:
-            continue
-        if offending := len(con.execute(check.sql).fetchmany(100)):
+    for name, table in _OWN_CHECKS.items():
+        if offending := len(con.execute(built_in_check(name)).fetchmany(100)):
             raise BooksDisagreeError(
-                f"task {intention.task_key}: check {check.name} of linkt.{check.table} fails ({offending} rows), so "
+                f"task {intention.task_key}: check {name} of linkt.{table} fails ({offending} rows), so "
                 "nothing that a new run finds could be published, and none is started. `linkt-pipeline ui` shows the "
                 "rows, docs/operations.md what to do about them"
             )

@@ -1,6 +1,7 @@
-"""Checks on models: a query each, whose rows are the offenders; no rows is a pass.
+"""Checks on tables: a query each, whose rows are the offenders; no rows is a pass.
 
-Some are written by hand in sql/checks, the others come from the headers (``unique``, ``not_null``, ``references``).
+Some are written by hand in sql/checks, those of landed tables in sql/checks/linkt; the others come from the headers
+(``unique``, ``not_null``, ``references``).
 """
 
 from collections.abc import Collection, Iterable
@@ -17,7 +18,7 @@ from linkt_pipeline.transform.header import parse_check_header
 from linkt_pipeline.transform.loading import CHECKS_FOLDER, near_tables
 from linkt_pipeline.transform.macro import used_macros
 from linkt_pipeline.transform.model import ModelKey, Severity, SqlModel
-from linkt_pipeline.transform.sql_files import find_files, read_text
+from linkt_pipeline.transform.sql_files import LANDED_CHECKS_FOLDER, find_files, place_of, read_text
 from linkt_pipeline.transform.statement import fingerprint, is_repeatable, normalise, read_select, select_of
 from linkt_pipeline.warehouse.catalog import literal, quoted
 
@@ -99,9 +100,16 @@ def read_checks(paths: Iterable[Path], graph: ModelGraph) -> tuple[list[Check], 
             except ModelFileError as error:
                 problems.append(error)
                 continue
-            if check is not None:
-                checks.append(check)
-                problems += [check.problem] if check.problem else []
+            if check is None:
+                continue
+            if other := next(
+                (other for other in checks if (other.model, other.name) == (check.model, check.name)), None
+            ):
+                problem = f"{check.model} has a check '{check.name}' in {place_of(other.path)}: rename this file"
+                problems.append(ModelFileError(path, 1, problem))
+                continue
+            checks.append(check)
+            problems += [check.problem] if check.problem else []
     finally:
         con.close()
     order = {key: place for place, key in enumerate((*graph.sources, *graph.models))}
@@ -245,6 +253,8 @@ def _read_check(con: duckdb.DuckDBPyConnection, path: Path, graph: ModelGraph) -
     known = {*graph.models, *graph.sources, *graph.quarantined}
     if header.model not in known:
         raise ModelFileError(path, 1, f"unknown model '{header.model}'{near_tables(header.model, known)}")
+    if place_of(path).startswith(f"sql/{LANDED_CHECKS_FOLDER}/") and header.model not in graph.sources:
+        raise ModelFileError(path, 1, f"{header.model} is not landed: move the file to sql/{CHECKS_FOLDER}")
     if path.stem in _GENERATED:
         raise ModelFileError(path, 1, f"'{path.stem}' is the check that a model's header asks for: rename the file")
     problem = version = None

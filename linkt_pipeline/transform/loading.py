@@ -18,7 +18,7 @@ from linkt_pipeline.transform.model import Columns, ModelKey, SqlModel
 from linkt_pipeline.transform.names import did_you_mean
 from linkt_pipeline.transform.reading import read_model
 from linkt_pipeline.transform.seed import SEEDS_FOLDER, read_seed
-from linkt_pipeline.transform.sql_files import SqlFiles, find_files, key_of
+from linkt_pipeline.transform.sql_files import LANDED_CHECKS_FOLDER, SqlFiles, find_files, key_of
 
 CHECKS_FOLDER = "checks"
 
@@ -68,7 +68,7 @@ def _read_all(
     paths = {
         key_of(path): path
         for folder in sorted(files.folders, key=lambda folder: folder != SEEDS_FOLDER)
-        if folder not in (CHECKS_FOLDER, MACROS_FOLDER)
+        if folder not in (CHECKS_FOLDER, LANDED_CHECKS_FOLDER, MACROS_FOLDER)
         for path in sorted(files.of(folder), key=lambda path: path.suffix != ".csv")
         if folder != SEEDS_FOLDER or path.suffix == ".csv" or not path.with_suffix(".csv").exists()
     }

@@ -23,7 +23,7 @@ def take_over(built_in: Path, own_dir: Path) -> Path:
         ModelFileError: the file can't be read.
         OSError: the copy can't be written.
     """
-    copy = own_dir / built_in.parent.name / built_in.name
+    copy = own_dir / Path(place_of(built_in)).relative_to("sql")
     copy.parent.mkdir(parents=True, exist_ok=True)
     with copy.open("x", encoding="utf-8") as file:
         file.write(f"-- {BUILT_IN}: {_digest(built_in)}\n{read_text(built_in)}")

@@ -13,7 +13,7 @@ from linkt_pipeline.transform.errors import ModelFileError
 from linkt_pipeline.transform.graph import DescendantError, ModelGraph
 from linkt_pipeline.transform.loading import CHECKS_FOLDER, read_graph
 from linkt_pipeline.transform.model import Columns, ModelKey
-from linkt_pipeline.transform.sql_files import SqlFiles, find_files, place_of
+from linkt_pipeline.transform.sql_files import LANDED_CHECKS_FOLDER, SqlFiles, find_files, place_of
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def load_project(sql_dirs: Sequence[Path], sources: Mapping[str, Columns]) -> Pr
     with empty_tables(graph) as con:
         described, wrong = bind_models(con, graph)
         graph = graph.without(wrong)
-        checks, unreadable = read_checks(files.of(CHECKS_FOLDER), graph)
+        checks, unreadable = read_checks([*files.of(LANDED_CHECKS_FOLDER), *files.of(CHECKS_FOLDER)], graph)
         checks, unbound = bind_checks(con, checks)
     of_tables = {str(key): error for key, error in graph.quarantined.items()}
     known = {(error.path, error.problem) for error in of_tables.values()}

@@ -22,7 +22,10 @@ _SUFFIXES = (".sql", ".csv")
 _CASES = ".cases.csv"  # tests of macros; see cases.py
 _SEEDS = "seeds"
 _DISABLED = re.compile(r"--\s*disabled\s*:\s*true\s*", re.IGNORECASE)
-_SPECIAL_FOLDERS = frozenset({"checks", "macros", _SEEDS})
+_CHECKS = "checks"
+LANDED_CHECKS_FOLDER = f"{_CHECKS}/linkt"
+"""Checks of what is landed, which no file of sql/ makes; the one folder within a folder."""
+_SPECIAL_FOLDERS = frozenset({_CHECKS, "macros", _SEEDS})
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,11 @@ def find_files(*sql_dirs: Path) -> SqlFiles:
             if problem := _problem(path, path.relative_to(sql_dir)):
                 problems.append(ModelFileError(path, 1, problem))
                 continue
-            place = path.parent.name, path.name
+            place = path.parent.relative_to(sql_dir).as_posix(), path.name
             before = found.pop(place, None)
             if _is_disabled(path):
                 disabled.add(path)
-                if path.parent.name == _SEEDS:
+                if place[0] == _SEEDS:
                     found.pop((_SEEDS, f"{path.stem}.csv"), None)
                 continue
             if before is not None:
@@ -81,7 +84,8 @@ def find_files(*sql_dirs: Path) -> SqlFiles:
 
 def place_of(path: Path) -> str:
     """A file as a reader of sql/ knows it, such as ``sql/marts/companies.sql``."""
-    return f"sql/{path.parent.name}/{path.name}"
+    is_nested = path.parts[-3:-1] == tuple(LANDED_CHECKS_FOLDER.split("/"))
+    return "/".join(("sql", *path.parts[-3 if is_nested else -2 :]))
 
 
 def _is_disabled(path: Path) -> bool:
@@ -129,7 +133,7 @@ def _is_dropping(name: str) -> bool:
 
 def _problem(path: Path, place: Path) -> str | None:
     *folders, _ = place.parts
-    if len(folders) != 1:
+    if len(folders) != 1 and place.parent.as_posix() != LANDED_CHECKS_FOLDER:
         where = f"sql/{folders[0]}/{path.name}" if folders else f"sql/marts/{path.name}"
         return f"files lie directly in a folder of sql/, which is their schema: move this one to {where}"
     if folders[0] not in _SPECIAL_FOLDERS and (problem := schema_problem(folders[0])):

@@ -314,6 +314,9 @@ TASK_ENTRIES = Table(
         DOUBLE,
         "Once this month's credits reach this limit, no run is started; null if there is no limit.",
     ),
+    Column(
+        "max_wait_seconds", DOUBLE, "How long its run may take; null if no sync has seen the entry since an upgrade."
+    ),
 )
 
 SETTINGS = Table(

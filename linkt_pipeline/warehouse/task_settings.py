@@ -13,7 +13,8 @@ from linkt_pipeline.warehouse.warehouse import Warehouse
 _TIMEZONE = "timezone"
 _LIMIT = "monthly_credit_limit"
 
-_Entry = tuple[str, str, str, float | None]
+_COLUMNS = "task_key, task_id, timezone, monthly_credit_limit, max_wait_seconds"
+_Entry = tuple[str, str, str, float | None, float | None]
 
 
 def record_settings(
@@ -33,7 +34,7 @@ def record_settings(
     Returns:
         Whether anything was written.
     """
-    given = {task.key: (task.key, task.task_id, task.timezone, task.monthly_credit_limit) for task in tasks}
+    given = {task.key: _entry(task) for task in tasks}
     settings = [(_TIMEZONE, common.timezone)]
     if common.monthly_credit_limit is not None:
         settings.append((_LIMIT, repr(common.monthly_credit_limit)))
@@ -46,15 +47,19 @@ def record_settings(
     with warehouse.write() as con:
         con.execute("delete from linkt.task_entries")
         for entry in wanted.values():
-            con.execute("insert into linkt.task_entries values (?, ?, ?, ?)", entry)
+            con.execute(f"insert into linkt.task_entries ({_COLUMNS}) values (?, ?, ?, ?, ?)", entry)  # noqa: S608
         con.execute("delete from linkt.settings")
         for setting in settings:
             con.execute("insert into linkt.settings values (?, ?)", setting)
     return True
 
 
+def _entry(task: TaskSpec) -> _Entry:
+    return task.key, task.task_id, task.timezone, task.monthly_credit_limit, task.max_wait.total_seconds()
+
+
 def _entries(con: duckdb.DuckDBPyConnection) -> dict[str, _Entry]:
-    rows = con.execute("select task_key, task_id, timezone, monthly_credit_limit from linkt.task_entries").fetchall()
+    rows = con.execute(f"select {_COLUMNS} from linkt.task_entries").fetchall()  # noqa: S608
     return {row[0]: row for row in rows}
 
 

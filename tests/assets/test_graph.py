@@ -5,8 +5,8 @@ import time
 import dagster as dg
 import pytest
 
-from linkt_pipeline.warehouse.checks import landing_checks
 from tests.assets.deployment import Deployment
+from tests.landed_checks import landed_checks
 
 LANDED = (
     *("executions", "runs", "run_costs", "run_credits", "run_resources", "run_queue_counts"),
@@ -140,7 +140,7 @@ def test_error_level_checks_block_and_warnings_do_not(definitions: dg.Definition
 
 def test_every_check_of_a_landed_table_is_shown_with_an_asset(definitions: dg.Definitions) -> None:
     shown = {key.name for key in definitions.resolve_asset_graph().asset_check_keys}
-    assert {check.name for check in landing_checks()} <= shown
+    assert {check.name for check in landed_checks()} <= shown
 
 
 def test_loading_follows_no_columns(running: Deployment) -> None:

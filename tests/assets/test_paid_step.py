@@ -13,7 +13,6 @@ import pytest
 
 from linkt_pipeline.assets import checks
 from linkt_pipeline.assets.executions import build_executions
-from linkt_pipeline.assets.landing_checks import landing_checks
 from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.resources import Backend
 from linkt_pipeline.collection.lander import Fetched
@@ -27,6 +26,7 @@ from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.errors import WarehouseBusyError
 from linkt_pipeline.warehouse.migration import empty_warehouse
 from linkt_pipeline.warehouse.warehouse import Warehouse
+from tests.landed_checks import landed_checks
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Step:
         with empty_warehouse() as con:
             (table,) = [table for table in read_catalog(con) if (table.schema, table.name) == ("linkt", "executions")]
         asset = build_executions(
-            Placement(), self.backend, tasks, CommonSettings(), table, landing_checks(tasks), self.watcher
+            Placement(), self.backend, tasks, CommonSettings(), table, landed_checks(), self.watcher
         )
         return dg.materialize([asset], partition_key="saas", raise_on_error=False, instance=self.instance)
 

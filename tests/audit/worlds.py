@@ -96,7 +96,7 @@ class World:
         self.con.execute("delete from linkt.task_entries")
         for number, task in enumerate(self.tasks[:3]):
             row = [f"entry_{number}", task["id"], (self.zone, "Asia/Kolkata", "UTC")[number], (20.0, None, 0.0)[number]]
-            self.con.execute("insert into linkt.task_entries values ($1, $2, $3, $4)", row)
+            self.con.execute("insert into linkt.task_entries values ($1, $2, $3, $4, null)", row)
 
     # Time and names
 

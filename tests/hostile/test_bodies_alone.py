@@ -20,10 +20,11 @@ from linkt_pipeline.api.wire import parse_one, parse_page
 from linkt_pipeline.collection import frames
 from linkt_pipeline.collection.land_runs import land_queue, land_runs, run_duration
 from linkt_pipeline.collection.seen_run import SeenRun
+from linkt_pipeline.transform import Severity
 from linkt_pipeline.warehouse import landing
-from linkt_pipeline.warehouse.checks import CheckSeverity, landing_checks
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.warehouse import Warehouse
+from tests.landed_checks import landed_checks
 
 from .bodies import Harm, harms
 from .server import Answer
@@ -131,8 +132,8 @@ def test_each_run_lands_or_is_a_reject(warehouse: Warehouse, harms: list[Harm]) 
     assert {run.id for run in runs} <= landed | ids_in(warehouse, "rejects", "resource_id")
     assert all(run_duration(run) is not None for run in runs)
     with warehouse.read() as con:
-        for check in landing_checks():
-            if check.severity is CheckSeverity.ERROR and check.table.startswith("run"):
+        for check in landed_checks():
+            if check.severity is Severity.ERROR and check.model.name.startswith("run"):
                 assert con.execute(check.sql).fetchall() == [], check.name
 
 

@@ -29,10 +29,11 @@ from linkt_pipeline.executions.worker import Worker
 from linkt_pipeline.ledger.ledger import DuckDbLedger
 from linkt_pipeline.sandbox import Sandbox
 from linkt_pipeline.sandbox.world.reference_data import SEARCH_TASK
-from linkt_pipeline.warehouse.checks import CheckSeverity, landing_checks
+from linkt_pipeline.transform import Severity
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.state import read_state
 from tests.executions.scene import LEASE, SPEED, TIMING, run, search
+from tests.landed_checks import landed_checks
 
 from .bodies import MAX_BODY, Harm, harms
 from .server import Hooks, hostile_sandbox
@@ -104,8 +105,8 @@ class Pipeline:
 
     def check_the_books(self) -> None:
         with self.warehouse.read() as con:
-            for check in landing_checks():
-                if check.severity is CheckSeverity.ERROR:
+            for check in landed_checks():
+                if check.severity is Severity.ERROR:
                     assert con.execute(check.sql).fetchall() == [], check.name
             lost = con.execute(
                 "select resource_id from linkt.run_resources where state not in ('landed', 'pending') "

@@ -77,7 +77,9 @@ def test_a_tasks_own_zone_goes_before_that_of_the_deployment(bench: Bench, zones
     """Entries of one Linkt task that disagree leave it to the deployment, which is in New York here."""
     use_zone(bench, "America/New_York")
     for number, zone in enumerate(zones):
-        bench.con.execute("insert into linkt.task_entries values ($1, 'T', $2, null)", [f"e{number}", zone])
+        bench.con.execute(
+            "insert into linkt.task_entries (task_key, task_id, timezone) values ($1, 'T', $2)", [f"e{number}", zone]
+        )
     bench.run("r", task_id="t", created_at=datetime(2027, 12, 31, 20, tzinfo=UTC), total_credits=1)
     bench.build("marts.credits_daily")
     assert bench.row(

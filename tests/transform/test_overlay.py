@@ -8,6 +8,7 @@ import pytest
 from linkt_pipeline.transform import (
     ModelKey,
     Project,
+    Severity,
     load_project,
     origins,
     outdated,
@@ -154,3 +155,62 @@ def test_a_disabled_check_is_not_run(built_in: Folder, own: Folder, con: duckdb.
             text if folder is own else f"-- description: d\n-- model: marts.b\n{text}"
         )
     assert "mine" not in {check.name for check in load(built_in, own, con).checks}
+
+
+NAMES = "-- description: d\n-- model: linkt.names\n-- severity: warn\nselect id from linkt.names where {condition}\n"
+
+
+def landed_check(folder: Folder, text: str, *, place: str = "checks/linkt", name: str = "names_key") -> Path:
+    path = folder.root / place / f"{name}.sql"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_a_check_of_a_landed_table_is_replaced_added_to_and_taken_away(
+    built_in: Folder, own: Folder, con: duckdb.DuckDBPyConnection
+) -> None:
+    landed_check(built_in, NAMES.format(condition="id is null"))
+    mine = landed_check(own, NAMES.format(condition="id = ''"))
+    landed_check(own, NAMES.format(condition="name is null"), name="names_are_told")
+    project = load(built_in, own, con)
+    assert project.problems == {}
+    checks = {check.name: check for check in project.checks}
+    assert (str(checks["names_key"].model), checks["names_key"].severity, checks["names_key"].path) == (
+        "linkt.names",
+        Severity.WARN,
+        mine,
+    )
+    assert "names_are_told" in checks
+
+    landed_check(own, "-- disabled: true\n")
+    assert "names_key" not in {check.name for check in load(built_in, own, con).checks}
+
+
+def test_a_copy_of_a_check_of_a_landed_table_lies_where_it_replaces_it(
+    built_in: Folder, own: Folder, con: duckdb.DuckDBPyConnection
+) -> None:
+    original = landed_check(built_in, NAMES.format(condition="id is null"))
+    copy = take_over(original, own.root)
+    assert copy == own.root / "checks" / "linkt" / "names_key.sql"
+    assert load(built_in, own, con).files.replaced == {copy: original}
+
+
+REFUSED = {
+    "the name is taken": ("checks", NAMES.format(condition="true"), "names_key.sql:1: linkt.names has a check"),
+    "of a model": ("checks/linkt", "-- description: d\n-- model: marts.b\nselect 1", "marts.b is not landed: move"),
+    "of another schema": ("checks/marts", NAMES.format(condition="true"), "files lie directly in a folder of sql/"),
+}
+
+
+@pytest.mark.parametrize(("place", "text", "told"), REFUSED.values(), ids=REFUSED)
+def test_a_check_that_is_not_where_it_belongs_is_told_and_stops_nothing(
+    built_in: Folder, own: Folder, con: duckdb.DuckDBPyConnection, place: str, text: str, told: str
+) -> None:
+    kept = landed_check(built_in, NAMES.format(condition="id is null"))
+    wrong = landed_check(own, text, place=place, name="names_key" if place == "checks" else "other")
+    project = load(built_in, own, con)
+    (problem,) = project.mistakes
+    assert told in str(problem)
+    assert problem.path == wrong
+    assert [check.path for check in project.checks if check.model == ModelKey("linkt", "names")] == [kept]

@@ -1,14 +1,14 @@
 """Every id a run names ends as landed, missing or rejected, and only a read after the run settles it."""
 
-from datetime import timedelta
-
 import orjson
 import pytest
 
-from linkt_pipeline.warehouse.checks import CheckSeverity, landing_checks
+from linkt_pipeline.ledger.ledger import _OWN_CHECKS
+from linkt_pipeline.transform import ModelKey, Severity
 from linkt_pipeline.warehouse.landing import LandingCounts, mark_missing, reopen_resources
 from linkt_pipeline.warehouse.queries import landed_run_versions, pending_resources, settlements, unlanded_run_ids
 from linkt_pipeline.warehouse.warehouse import Warehouse
+from tests.landed_checks import landed_checks
 from tests.warehouse.deliveries import (
     at,
     entity,
@@ -256,6 +256,10 @@ BREAKS = {
     "insert into linkt.executions (execution_id, task_key, task_id, attempt, state, intended_at) values "
     "('1', 'other', 'T', 1, 'started', now() - interval 3 hours)": set(),
     "insert into linkt.executions (execution_id, task_key, task_id, attempt, state, intended_at) values "
+    "('1', 'gone', 'T', 1, 'started', now() - interval 3 hours)": set(),
+    "insert into linkt.executions (execution_id, task_key, task_id, attempt, state, intended_at) values "
+    "('1', 'gone', 'T', 1, 'started', now() - interval 5 hours)": {"open_no_longer_than_max_wait"},
+    "insert into linkt.executions (execution_id, task_key, task_id, attempt, state, intended_at) values "
     "('1', 't', 'T', 1, 'started', now()), ('2', 't', 'T', 1, 'intended', now())": {"one_open_execution_per_task"},
     "insert into linkt.executions (execution_id, task_key, task_id, attempt, state, run_id, intended_at) values "
     "('1', 't', 'T', 1, 'finished', 'nowhere', now())": {"finished_runs_are_landed"},
@@ -273,19 +277,29 @@ def test_a_check_fails_exactly_when_its_promise_is_broken(warehouse: Warehouse, 
     assert _failing(warehouse) == set()
 
     with warehouse.write() as con:
+        con.execute(
+            "insert into linkt.task_entries (task_key, task_id, timezone, max_wait_seconds) "
+            "values ('slow', 'T', 'UTC', 7200), ('other', 'T', 'UTC', 14400)"
+        )
         con.execute(breaking)
 
-    assert _failing(warehouse, slow=timedelta(hours=2), other=timedelta(hours=4)) == BREAKS[breaking]
+    assert _failing(warehouse) == BREAKS[breaking]
 
 
 def test_every_check_says_what_it_promises() -> None:
-    checks = landing_checks()
+    checks = landed_checks()
 
-    assert len({(check.table, check.name) for check in checks}) == len(checks)
     assert all(check.description.endswith(".") for check in checks)
-    assert {check.severity for check in checks} == {CheckSeverity.ERROR, CheckSeverity.WARN}
+    assert {check.severity for check in checks} == {Severity.ERROR, Severity.WARN}
 
 
-def _failing(warehouse: Warehouse, **max_wait) -> set[str]:
+def test_nothing_is_bought_while_an_error_level_check_of_the_ledger_fails() -> None:
+    of_the_ledger = ModelKey("linkt", "executions")
+    assert {
+        check.name for check in landed_checks() if check.severity is Severity.ERROR and check.model == of_the_ledger
+    } == set(_OWN_CHECKS)
+
+
+def _failing(warehouse: Warehouse) -> set[str]:
     with warehouse.read() as con:
-        return {check.name for check in landing_checks(max_wait) if con.execute(check.sql).fetchall()}
+        return {check.name for check in landed_checks() if con.execute(check.sql).fetchall()}

@@ -22,20 +22,24 @@ def stored(warehouse: Warehouse) -> tuple[list[Any], str | None]:
 
 
 def test_entries_are_kept_replaced_and_dropped(warehouse: Warehouse) -> None:
-    a, b = task("a", monthly_credit_limit=5), task("b", timezone="Asia/Tokyo")
+    a, b = task("a", monthly_credit_limit=5), task("b", timezone="Asia/Tokyo", max_wait="1h")
     assert record_settings(warehouse, CommonSettings(timezone="Europe/Berlin", monthly_credit_limit=7.5), [a, b])
     assert stored(warehouse)[0] == [
         ("Europe/Berlin",),
         ("7.5",),
-        ("a", IDS["a"], "UTC", 5.0),
-        ("b", IDS["b"], "Asia/Tokyo", None),
+        ("a", IDS["a"], "UTC", 5.0, 14400.0),
+        ("b", IDS["b"], "Asia/Tokyo", None, 3600.0),
     ]
 
     assert record_settings(warehouse, CommonSettings(), [task("a")], entries=["a", "b"])
-    assert stored(warehouse)[0] == [("UTC",), ("a", IDS["a"], "UTC", None), ("b", IDS["b"], "Asia/Tokyo", None)]
+    assert stored(warehouse)[0] == [
+        ("UTC",),
+        ("a", IDS["a"], "UTC", None, 14400.0),
+        ("b", IDS["b"], "Asia/Tokyo", None, 3600.0),
+    ]
 
     assert record_settings(warehouse, CommonSettings(), [task("a")])
-    assert stored(warehouse)[0] == [("UTC",), ("a", IDS["a"], "UTC", None)]
+    assert stored(warehouse)[0] == [("UTC",), ("a", IDS["a"], "UTC", None, 14400.0)]
 
 
 def test_nothing_is_written_while_nothing_has_changed(warehouse: Warehouse) -> None:

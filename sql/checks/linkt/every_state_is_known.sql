@@ -1,0 +1,11 @@
+-- description: Every named id is pending, landed, missing or rejected: the four add up to what the runs named.
+-- model: linkt.run_resources
+-- severity: error
+select
+    run_id,
+    resource_type,
+    action,
+    resource_id,
+    state
+from linkt.run_resources
+where state is null or state not in ('pending', 'landed', 'missing', 'rejected')
