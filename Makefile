@@ -43,9 +43,9 @@ LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --genera
 
 lock:
 	$(LOCK) --group build -o requirements.lock
-	$(LOCK) --group build --group dev --extra postgres -c requirements.lock -o requirements-dev.lock
-	$(LOCK) --group build --group dev --group bench --extra postgres -c requirements-dev.lock -o requirements-bench.lock
-	$(LOCK) --extra postgres -c requirements-dev.lock -o requirements-postgres.lock
+	$(LOCK) --group build --group dev --extra postgres --extra alerts -c requirements.lock -o requirements-dev.lock
+	$(LOCK) --group build --group dev --group bench --extra postgres --extra alerts -c requirements-dev.lock -o requirements-bench.lock
+	$(LOCK) --extra postgres --extra alerts -c requirements-dev.lock -o requirements-postgres.lock
 	uv pip compile --group build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--no-strip-extras --no-annotate -q -c requirements.lock -o requirements-build.lock
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 
 import dagster as dg
 
+from linkt_pipeline.assets.alerting import build_alert_sensor
 from linkt_pipeline.assets.automation import Automation, build_automation
 from linkt_pipeline.assets.executions import build_executions
 from linkt_pipeline.assets.housekeeping import build_housekeeping, retention_of
@@ -118,8 +119,10 @@ def build_deployment(
             build_snapshot(placement, backend, project.graph, project.checks),
         ]
         keys = [key for asset in assets for key in asset.keys]
+        told = common.alerts and automation is not Automation.NONE
+        sensors = [build_alert_sensor(placement, backend, common.alerts)] if told else []
         return dg.Definitions.merge(
             build_automation(placement, backend, tasks, keys, mark_now, automation, common.timezone),
             build_housekeeping(retention_of(placement, backend, assets, shared=shared)),
-            dg.Definitions(assets=assets),
+            dg.Definitions(assets=assets, sensors=sensors),
         )

@@ -15,13 +15,13 @@ from linkt_pipeline.assets.askers import ASKED_BY_TAG, HANDED_OVER, STARTED_BY_T
 from linkt_pipeline.assets.automation import EXECUTE_AND_PUBLISH, SYNC_AND_PUBLISH
 from linkt_pipeline.assets.executions import SANDBOX_MODE
 from linkt_pipeline.assets.placement import Placement
-from linkt_pipeline.cli.dagster_address import find_address
 from linkt_pipeline.cli.dagster_run import FailedCheck, JobResult, StepFailure, partition_tags, without_class
 from linkt_pipeline.cli.dagster_web import DagsterWeb, Found, RemoteJob, SilentServerError
 from linkt_pipeline.cli.errors import HandOverError, NoDeploymentError, StoppedFollowing
 from linkt_pipeline.cli.logged_progress import tell_event, tell_fetch
 from linkt_pipeline.cli.output import echo
 from linkt_pipeline.cli.progress import Progress
+from linkt_pipeline.dagster_address import find_address
 from linkt_pipeline.settings import Settings
 
 _ENDED = frozenset({"SUCCESS", "FAILURE", "CANCELED"})

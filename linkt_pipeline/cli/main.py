@@ -50,6 +50,7 @@ COMMANDS = {
     "adopt": Subcommand("adopt", "adopt", "Say by hand which Linkt run a task is waiting for."),
     "tasks": Subcommand("tasks", "tasks", "Show tasks.yaml, or write it from the API."),
     "models": Subcommand("models", "models", "Show the SQL models in build order, or check them."),
+    "alerts": Subcommand("alerts", "alerts", "Show the channels that alerts go to, or try each of them."),
     "audit": Subcommand("audit", "audit", "Compute every mart a second time and show each figure that differs."),
     "compact": Subcommand("compact", "compact", "Give the space of deleted rows in the warehouse back."),
     "sandbox": Subcommand("sandbox", "sandbox_command", "Serve the stand-in for the Linkt API alone."),

@@ -46,6 +46,8 @@ def run(names: tuple[str, ...], every: bool, again: bool, over_budget: bool, lau
         return execute_elsewhere(deployment, tasks, again=again, over_budget=over_budget)
     deployment.prepare()
 
+    from linkt_pipeline.cli.alerting import alerts_afterwards
     from linkt_pipeline.cli.execution import execute
 
-    return execute(deployment, tasks, again=again, over_budget=over_budget)
+    with alerts_afterwards(deployment):
+        return execute(deployment, tasks, again=again, over_budget=over_budget)

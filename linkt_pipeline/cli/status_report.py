@@ -11,6 +11,7 @@ import duckdb
 
 from linkt_pipeline.access.aside import Aside
 from linkt_pipeline.access.request_usage import UsageCount, added_up, usage_on
+from linkt_pipeline.alerts.state import ChannelState, channel_states
 from linkt_pipeline.settings import Settings
 from linkt_pipeline.tasks import CommonSettings, TaskSpec
 from linkt_pipeline.warehouse.credits import Spending, spending_by_task, total_spending
@@ -116,6 +117,7 @@ class StatusReport:
         disk: what all of it takes.
         last_sync: when runs were last collected from the API, or looked for in vain.
         snapshot_as_of: the moment that the published snapshot shows.
+        alerts: how each channel of tasks.yaml does that alerts go to.
     """
 
     as_of: datetime
@@ -132,6 +134,7 @@ class StatusReport:
     last_sync: datetime | None
     snapshot: str | None
     snapshot_as_of: datetime | None
+    alerts: list[ChannelState]
 
 
 def read_status(
@@ -171,6 +174,7 @@ def read_status(
             last_sync=max(filter(None, [_last_sync(con), aside.last_look()]), default=None),
             snapshot=str(snapshot) if snapshot else None,
             snapshot_as_of=published_at(snapshot) if snapshot else None,
+            alerts=channel_states(con, common.alerts if common else [], now),
         )
 
 

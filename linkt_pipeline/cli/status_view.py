@@ -1,8 +1,13 @@
 """``status`` on screen."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from linkt_pipeline.alerts.errors import AppriseMissingError
+from linkt_pipeline.alerts.sending import is_installed
+from linkt_pipeline.alerts.state import ChannelState
 from linkt_pipeline.cli.output import ago, echo, file_size, make_console, print_table, show
 from linkt_pipeline.cli.progress import RESOURCES
 from linkt_pipeline.cli.status_report import MonthlyCredits, StatusReport
@@ -30,6 +35,31 @@ def print_status(report: StatusReport) -> None:
     _print_resources(console, report)
     _print_credits(console, report)
     _print_usage(console, report)
+    if report.alerts:
+        print_channels(console, report.alerts, report.as_of)
+
+
+def print_channels(console: "Console", channels: Sequence[ChannelState], now: datetime) -> None:
+    """How the channels do that alerts go to; one that takes nothing says why."""
+    print_table(
+        console,
+        "Alerts (`linkt-pipeline alerts test` tries each channel)",
+        ("channel", "pending", "last sent", "failures", "next attempt", "last error"),
+        (
+            (
+                row.channel,
+                row.pending,
+                ago(row.sent_at, now),
+                row.failures,
+                f"{show(row.next_attempt_at)} UTC" if row.next_attempt_at else None,
+                _short(row.last_error),
+            )
+            for row in channels
+        ),
+        right=("pending", "failures"),
+    )
+    if not is_installed():
+        echo(f"note: {AppriseMissingError()}")
 
 
 def _print_stale_models(console: "Console", report: StatusReport) -> None:

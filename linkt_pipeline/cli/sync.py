@@ -34,6 +34,14 @@ def sync(since: datetime | None, retry_missing: bool, refresh: bool) -> int:
     """  # noqa: D301
     deployment = Deployment.from_environment()
     deployment.prepare_folder()
+
+    from linkt_pipeline.cli.alerting import alerts_afterwards
+
+    with alerts_afterwards(deployment):
+        return _sync(deployment, since, retry_missing=retry_missing, refresh=refresh)
+
+
+def _sync(deployment: Deployment, since: datetime | None, *, retry_missing: bool, refresh: bool) -> int:
     if since is None and not retry_missing:
         work = deployment.find_work()
         if work is None and refresh:

@@ -13,10 +13,10 @@ from types import FrameType
 
 import click
 
-from linkt_pipeline.cli.dagster_address import forget_address, note_address
 from linkt_pipeline.cli.deployment import Deployment
 from linkt_pipeline.cli.errors import PortTakenError, UnguardedUiError
 from linkt_pipeline.cli.output import echo
+from linkt_pipeline.dagster_address import forget_address, note_address
 from linkt_pipeline.package_files import WORKSPACE
 
 _HOST = "127.0.0.1"

@@ -1,0 +1,157 @@
+"""Sends what is due. Called after the work, never within it: whatever goes wrong here changes nothing of the work."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from time import monotonic
+from typing import Concatenate, ParamSpec
+
+import duckdb
+
+from linkt_pipeline.alerts.errors import NotSentError
+from linkt_pipeline.alerts.sending import Send, is_installed, open_channel
+from linkt_pipeline.alerts.state import (
+    ChannelState,
+    channel_states,
+    give_up_lease,
+    next_due,
+    note_failure,
+    note_sent,
+    take_lease,
+)
+from linkt_pipeline.alerts.texts import text_of
+from linkt_pipeline.ledger.lease_owner import Owner
+from linkt_pipeline.tasks import AlertChannel
+from linkt_pipeline.warehouse.errors import WarehouseBusyError
+from linkt_pipeline.warehouse.warehouse import Warehouse
+
+TIME_FOR_ALL = timedelta(seconds=10)  # after it nothing further is begun; what is left waits for the next time
+PATIENCE = timedelta(seconds=5)  # with others that have the warehouse open: the next time will do
+_ATTEMPTS_TO_RECORD = 6  # each of that patience: what is sent and not written down is sent again
+
+P = ParamSpec("P")
+
+Open = Callable[[AlertChannel], Send]
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What was sent.
+
+    Attributes:
+        sent: alerts that channels took.
+        failed: why a channel has taken nothing, by its name.
+        not_installed: there are channels, and Apprise is missing.
+    """
+
+    sent: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    not_installed: bool = False
+
+
+def deliver_alerts(
+    warehouse: Warehouse,
+    channels: Sequence[AlertChannel],
+    dagster_url: str | None = None,
+    *,
+    time_for_all: timedelta = TIME_FOR_ALL,
+    open_channel: Open = open_channel,
+) -> Delivered:
+    """Send what is due to each channel that is not waiting after a failure, all channels side by side.
+
+    Args:
+        warehouse: of the deployment, with a ``lock_timeout`` of :data:`PATIENCE`.
+        channels: of tasks.yaml.
+        dagster_url: address of Dagster's web server, for links.
+        time_for_all: no further message is begun after it.
+        open_channel: gives the way to send to a channel.
+
+    Raises:
+        WarehouseError: the warehouse can't be read; nothing was sent.
+    """
+    if channels and not is_installed():
+        return Delivered(not_installed=True)
+    if not channels or not warehouse.exists:
+        return Delivered()
+    now = datetime.now(UTC)
+    with warehouse.read() as con:
+        states = {state.channel: state for state in channel_states(con, channels, now)}
+    due = [channel for channel in channels if states[channel.name].is_due(now)]
+    if not due:
+        return Delivered()
+    until = monotonic() + time_for_all.total_seconds()
+    courier = partial(_Courier, warehouse, Owner.this_process(), dagster_url, until, open_channel)
+    with ThreadPoolExecutor(len(due)) as threads:
+        results = list(threads.map(lambda channel: courier(channel).run(), due))
+    return Delivered(
+        sum(sent for sent, _ in results),
+        {channel.name: reason for channel, (_, reason) in zip(due, results, strict=True) if reason},
+    )
+
+
+def states_of_channels(warehouse: Warehouse, channels: Sequence[AlertChannel], now: datetime) -> list[ChannelState]:
+    """How each channel does; all are new where there is no warehouse yet."""
+    if not warehouse.exists:
+        return [ChannelState(channel.name) for channel in channels]
+    with warehouse.read() as con:
+        return channel_states(con, channels, now)
+
+
+class _Courier:
+    """Sends to one channel, one message at a time."""
+
+    def __init__(
+        self,
+        store: Warehouse,
+        owner: Owner,
+        dagster_url: str | None,
+        until: float,
+        open_channel: Open,
+        channel: AlertChannel,
+    ) -> None:
+        self.store, self.owner, self.dagster_url, self.until = store, owner, dagster_url, until
+        self.open_channel, self.channel = open_channel, channel
+
+    def run(self) -> tuple[int, str | None]:
+        """How many messages the channel took, and why it has not taken the next one."""
+        with self.store.write(news=False) as con:
+            if not take_lease(con, self.channel, self.owner, datetime.now(UTC)):
+                return 0, None
+        try:
+            return self._send_all()
+        finally:
+            self._record(give_up_lease, self.channel, self.owner)
+
+    def _send_all(self) -> tuple[int, str | None]:
+        send: Send | None = None
+        tried: list[str] = []
+        while monotonic() < self.until:
+            with self.store.read() as con:
+                alert = next_due(con, self.channel, datetime.now(UTC), tried)
+            if alert is None:
+                break
+            tried.append(alert.key)
+            try:
+                send = send or self.open_channel(self.channel)
+                send(*text_of(alert, self.dagster_url))
+            except NotSentError as error:
+                self._record(note_failure, self.channel, alert.key, str(error), datetime.now(UTC))
+                return len(tried) - 1, str(error)
+            self._record(note_sent, self.channel, alert.key, self.owner, datetime.now(UTC))
+        return len(tried), None
+
+    def _record(
+        self, note: Callable[Concatenate[duckdb.DuckDBPyConnection, P], None], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Write down what became of a message, whoever has the warehouse open just now."""
+        for left in reversed(range(_ATTEMPTS_TO_RECORD)):
+            try:
+                with self.store.write(news=False) as con:
+                    note(con, *args, **kwargs)
+            except WarehouseBusyError:
+                if not left:
+                    raise
+            else:
+                return

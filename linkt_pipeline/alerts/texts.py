@@ -1,0 +1,108 @@
+"""The texts of alerts: what happened, in figures, ids and names, and what to do about it. Never a row's content."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from linkt_pipeline.display import shown
+from linkt_pipeline.tasks import AlertEvent
+
+_LONGEST_TITLE = 150
+_LONGEST_TEXT = 1_500
+_EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
+_PHONE = re.compile(r"\+\d[\d ()./-]{6,20}\d")
+_PLURALS = {"entity": "entities", "signal": "signals", "run": "runs", "task": "tasks", "icp": "ICPs", "sheet": "sheets"}
+
+
+@dataclass(frozen=True)
+class Due:
+    """An alert as the outbox has it, with what is known of it now.
+
+    Attributes:
+        key: its key.
+        event: its kind.
+        facts: what was written down, and figures of now.
+        task_key: the task in tasks.yaml that it is about.
+        run_id: the Linkt run that it is about.
+        dagster_run_id: the Dagster run that shows more of it.
+        happened_at: when it was written down, in UTC.
+    """
+
+    key: str
+    event: AlertEvent
+    facts: Mapping[str, Any]
+    task_key: str | None
+    run_id: str | None
+    dagster_run_id: str | None
+    happened_at: datetime
+
+    @property
+    def of_task(self) -> str:
+        """`` of task NAME``, or nothing."""
+        return f" of task {self.task_key}" if self.task_key else ""
+
+
+def text_of(alert: Due, dagster_url: str | None = None) -> tuple[str, str]:
+    """Title and text of an alert.
+
+    Args:
+        alert: what happened.
+        dagster_url: address of Dagster's web server, for a link to the Dagster run.
+    """
+    title, lines = _TEXTS[alert.event](alert)
+    lines = [*lines, f"At {alert.happened_at:%Y-%m-%d %H:%M} UTC."]
+    if dagster_url and alert.dagster_run_id:
+        lines.append(f"Dagster run: {dagster_url}/runs/{alert.dagster_run_id}")
+    return _clean(title, _LONGEST_TITLE), _clean("\n".join(lines), _LONGEST_TEXT)
+
+
+def _clean(text: str, longest: int) -> str:
+    """Names come from tasks.yaml, SQL files and Linkt: none of them is to carry a secret or a way to reach a person."""
+    return shown(_PHONE.sub("[phone]", _EMAIL.sub("[e-mail]", text)), longest)
+
+
+def _run_failed(alert: Due) -> tuple[str, list[str]]:
+    facts = alert.facts
+    spent = facts.get("credits")
+    cost = "an unknown number of credits" if spent is None else f"{spent:g} credits"
+    return (
+        f"Linkt run{alert.of_task} ended {facts['status']}: {facts['kind']}",
+        [
+            f"Run {alert.run_id}{alert.of_task} ended {facts['status']} ({facts['kind']}); it cost {cost}.",
+            f"What to do: {facts['advice']}",
+        ],
+    )
+
+
+def _rejected(alert: Due) -> tuple[str, list[str]]:
+    kind, rejects = alert.facts["resource_type"], int(alert.facts["rejects"])
+    counted = f"{rejects} {kind if rejects == 1 and kind != 'icp' else _PLURALS.get(kind, kind)}"
+    source = f" of run {alert.run_id}{alert.of_task}" if alert.run_id and kind in ("entity", "signal") else ""
+    return (
+        f"Linkt sent {counted} that can't be used",
+        [
+            f"{counted}{source} can't be used and {'is' if rejects == 1 else 'are'} kept in linkt.rejects.",
+            "What to do: `linkt-pipeline status` shows the reasons, `linkt-pipeline sync --retry-missing` asks again.",
+        ],
+    )
+
+
+def _unclear_start(alert: Due) -> tuple[str, list[str]]:
+    return (
+        f"A start{alert.of_task} needs a decision",
+        [
+            f"The reply to a start{alert.of_task} does not tell which run it has made. Nothing is started for the task "
+            "until a person says so.",
+            f"What to do: `linkt-pipeline run {alert.task_key}` lists the runs that it could be, `linkt-pipeline adopt "
+            f"{alert.task_key} RUN_ID` names one, `linkt-pipeline adopt {alert.task_key} --none` none of them.",
+        ],
+    )
+
+
+_TEXTS: Mapping[AlertEvent, Callable[[Due], tuple[str, list[str]]]] = {
+    AlertEvent.RUN_FAILED: _run_failed,
+    AlertEvent.REJECTED: _rejected,
+    AlertEvent.UNCLEAR_START: _unclear_start,
+}

@@ -1,0 +1,42 @@
+"""Alerts after a command: sent when its work is done, and whatever becomes of them changes nothing of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from linkt_pipeline.cli.deployment import Deployment
+from linkt_pipeline.cli.output import echo
+from linkt_pipeline.dagster_address import find_address
+
+
+@contextmanager
+def alerts_afterwards(deployment: Deployment) -> Iterator[None]:
+    """Send what is due at the end, also of work that failed; an interrupt ends the command at once."""
+    try:
+        yield
+    except Exception:
+        _deliver(deployment)
+        raise
+    _deliver(deployment)
+
+
+def _deliver(deployment: Deployment) -> None:
+    channels = deployment.common.alerts
+    if not channels:
+        return
+    from linkt_pipeline.alerts.delivery import PATIENCE, deliver_alerts
+    from linkt_pipeline.alerts.errors import AppriseMissingError
+    from linkt_pipeline.warehouse.engines.choice import warehouse_of
+
+    settings = deployment.settings
+    try:
+        delivered = deliver_alerts(warehouse_of(settings, lock_timeout=PATIENCE), channels, find_address(settings))
+    except KeyboardInterrupt:
+        echo("note: alerts are sent another time", err=True)
+        return
+    except Exception as error:  # whatever it is: the command has done its work
+        echo(f"note: alerts could not be sent this time: {error}", err=True)
+        return
+    if delivered.not_installed:
+        echo(f"note: {AppriseMissingError()}", err=True)
+    for name, reason in delivered.failed.items():
+        echo(f"note: alert channel {name} has taken nothing and is tried again later: {reason}", err=True)

@@ -1,0 +1,68 @@
+"""``linkt-pipeline alerts``."""
+
+from datetime import UTC, datetime
+
+import click
+
+from linkt_pipeline.cli.deployment import Deployment
+from linkt_pipeline.cli.output import echo
+
+_TEST_TITLE = "Test alert of linkt-pipeline"
+
+
+@click.group("alerts", invoke_without_command=True)
+@click.pass_context
+def alerts(ctx: click.Context) -> None:
+    """Show the channels that alerts go to, or send each of them one to try it.
+
+    \b
+    Examples:
+      linkt-pipeline alerts
+      linkt-pipeline alerts test
+    """  # noqa: D301
+    if ctx.invoked_subcommand is not None:
+        return
+    deployment = Deployment.from_environment()
+    channels = deployment.common.alerts
+    if not channels:
+        echo(f"no alerts: {deployment.settings.active_tasks_file} names no channel (docs/alerts.md)")
+        return
+
+    from linkt_pipeline.alerts.delivery import states_of_channels
+    from linkt_pipeline.cli.output import make_console
+    from linkt_pipeline.cli.status_view import print_channels
+
+    now = datetime.now(UTC)
+    states = states_of_channels(deployment.warehouse, channels, now)
+    print_channels(make_console(), states, now)
+    for channel in channels:
+        echo(f"{channel.name} is told of: {', '.join(sorted(channel.on))}")
+
+
+@alerts.command("test")
+def test() -> int:
+    """Send one message to every channel of tasks.yaml, now, and say which have taken it.
+
+    Exit codes: 0 all of them have; 1 one has not; 2 there is no channel, or Apprise is not installed.
+    """
+    deployment = Deployment.from_environment()
+    channels = deployment.common.alerts
+
+    from linkt_pipeline.alerts.errors import AppriseMissingError, NoChannelsError, NotSentError
+    from linkt_pipeline.alerts.sending import is_installed, open_channel
+
+    if not channels:
+        raise NoChannelsError(deployment.settings.active_tasks_file)
+    if not is_installed():
+        raise AppriseMissingError
+    failed = 0
+    for channel in channels:
+        text = f"Channel {channel.name} is told of: {', '.join(sorted(channel.on))}."
+        try:
+            open_channel(channel)(_TEST_TITLE, text)
+        except NotSentError as error:
+            failed += 1
+            echo(f"{channel.name}: not sent: {error}", err=True)
+        else:
+            echo(f"{channel.name}: sent")
+    return 1 if failed else 0
