@@ -9,7 +9,7 @@ import pytest
 from linkt_pipeline.cli.main import run_command
 from linkt_pipeline.sandbox import Sandbox
 from tests.alerts.receivers import Receiver, free_port, http_receiver
-from tests.cli.command import SEARCH, TASKS_YAML, Command
+from tests.cli.command import SEARCH, TASKS_YAML, Command, wait_until
 from tests.cli.test_run import start_elsewhere
 
 SECRET = "very-secret-token"
@@ -79,6 +79,7 @@ def test_the_channels_are_listed_with_what_they_are_told_of(folder: Path, capsys
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_failed_run_is_told_when_the_command_has_done_its_work(
     live: Command, api: Sandbox, receiver: Receiver
 ) -> None:
@@ -86,7 +87,7 @@ def test_a_failed_run_is_told_when_the_command_has_done_its_work(
     api.inject("failed_run=timeout")
     tasks_yaml(live.folder, receiver.address(), f"json://127.0.0.1:{free_port()}/{SECRET}")
 
-    ended = live("run", "search", LINKT_DAGSTER_URL="http://dagster.example:3000")
+    ended = live("run", "search", timeout=400, LINKT_DAGSTER_URL="http://dagster.example:3000")
     again = live("sync")
 
     assert (ended.code, again.code) == (1, 0)
@@ -107,16 +108,16 @@ def test_a_failed_run_is_told_when_the_command_has_done_its_work(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_run_that_linkt_started_and_that_failed_is_told_by_sync(
     live: Command, api: Sandbox, receiver: Receiver
 ) -> None:
     api.inject("crashed_run")
-    start_elsewhere(api, SEARCH)
+    run_id = start_elsewhere(api, SEARCH)
     tasks_yaml(live.folder, receiver.address())
 
-    for _ in range(40):
-        assert live("sync").code == 0
-        if receiver.messages:
-            break
+    wait_until(lambda: api.world.runs[run_id].status == "CRASHED", "the end of the run")
+
+    assert live("sync", timeout=400).code == 0
 
     assert receiver.titles == ["Linkt run ended CRASHED: other"]
