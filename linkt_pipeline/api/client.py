@@ -250,7 +250,9 @@ class LinktClient:
     async def set_task_config(
         self, task_id: str, task_config: Mapping[str, Any], *, before_send: Callable[[], None] | None = None
     ) -> Task:
-        """Replace a task's ``task_config`` and nothing else of it: exactly one PUT, never repeated here.
+        """Replace a task's ``task_config`` and nothing else of it, by a PUT.
+
+        The HTTP library repeats it once if its connection is dropped, which sets the same once more.
 
         Args:
             task_id: the task.

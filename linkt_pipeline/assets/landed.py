@@ -43,6 +43,8 @@ RUN_TABLES = {
     "404) or *rejected* (unusable, kept in `linkt.rejects`).",
     "run_queue_counts": "Candidates of each run by state (queued, processing, completed, discarded), as last seen in "
     "its queue while it was waited for.",
+    "ingest_rows": "The rows of files that were ingested (`linkt-pipeline ingest`).",
+    "run_candidates": "What the run of an ingested file looked at, with the reason of each discard.",
 }
 REFERENCE_TABLES = {
     "tasks": "**Free.** The Linkt tasks of the organization, so that names can be shown instead of ids.",

@@ -130,7 +130,7 @@ class Deployment:
         """Run ``question`` with a client for a few quick requests, which are counted like all others."""
 
         async def ask() -> Any:
-            async with self._client() as client:
+            async with self.client() as client:
                 return await question(client)
 
         return asyncio.run(ask())
@@ -149,7 +149,7 @@ class Deployment:
             self.warehouse,
             settings.published_dir,
             lambda: mark_of_code(settings.sql_dirs, settings.active_tasks_file),
-            partial(self._client, writes=False),
+            partial(self.client, writes=False),
         )
 
     def refresh(self, log: Callable[[str], None]) -> "Refreshed":
@@ -162,15 +162,16 @@ class Deployment:
         from linkt_pipeline.collection.refresh import refresh_entities
 
         async def refresh() -> "Refreshed":
-            async with self._client(retry_for=DEFAULT_RETRY_FOR, leaves_half=True) as client:
+            async with self.client(retry_for=DEFAULT_RETRY_FOR, leaves_half=True) as client:
                 return await refresh_entities(client, self.warehouse, log=log)
 
         return asyncio.run(refresh())
 
     @asynccontextmanager
-    async def _client(
+    async def client(
         self, *, retry_for: timedelta = PATIENCE, writes: bool = True, leaves_half: bool = False
     ) -> "AsyncIterator[LinktClient]":
+        """A client whose requests are paced and counted; see :func:`linkt_pipeline.access.client.connect`."""
         from linkt_pipeline.access.client import connect
 
         base_url, key = self._address()

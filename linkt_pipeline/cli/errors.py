@@ -57,17 +57,18 @@ class PaidButUnfinishedError(LinktPipelineError):
     Args:
         tasks: whose outcomes are owed.
         why: what failed, where that was not printed yet.
+        again: the command that buys all the same; default: that of ``run``.
     """
 
     exit_code: ClassVar[int] = 3
 
-    def __init__(self, tasks: Iterable[str], why: LinktPipelineError | None = None) -> None:
+    def __init__(self, tasks: Iterable[str], why: LinktPipelineError | None = None, *, again: str = "") -> None:
         names = " ".join(dict.fromkeys(tasks))
         super().__init__(
             (f"{why}\n" if why else "")
             + f"paid, but not all landed and published: the last run of {names}. Mend what failed and repeat the same "
             f"command: it finishes this and buys nothing. To buy a new run all the same: "
-            f"linkt-pipeline run --again {names}"
+            f"{again or f'linkt-pipeline run --again {names}'}"
         )
 
 

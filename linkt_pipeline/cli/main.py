@@ -37,6 +37,7 @@ COMMANDS = {
     "demo": Subcommand("demo", "demo", "Show everything on made-up data: no key, no credits."),
     "init": Subcommand("init", "init", "Make a project of your own: tasks.yaml, SQL models, files for Dagster."),
     "run": Subcommand("run", "run", "Execute tasks of tasks.yaml, land and publish what they find. Costs credits."),
+    "ingest": Subcommand("ingest", "ingest", "Bring a CSV file to Linkt and have its rows researched. Costs credits."),
     "sync": Subcommand("sync", "sync", "Collect runs started elsewhere and everything pending. Free."),
     "status": Subcommand("status", "status", "Show what is open, pending, rejected, spent and published."),
     "query": Subcommand("query", "query", "Ask the published snapshot in SQL."),

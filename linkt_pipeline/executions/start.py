@@ -9,11 +9,12 @@ import asyncio
 from dataclasses import replace
 from datetime import datetime
 
+from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.executions.difference import differences
 from linkt_pipeline.executions.errors import NotStartedError
 from linkt_pipeline.executions.events import RunAdopted
 from linkt_pipeline.executions.send import note_clock, send_start
-from linkt_pipeline.executions.settle import settle
+from linkt_pipeline.executions.settle import close, settle
 from linkt_pipeline.executions.worker import Worker
 from linkt_pipeline.ledger.lease_owner import describe_owner
 from linkt_pipeline.ledger.values import Claim, Execution, ExecutionState, Intention
@@ -88,6 +89,7 @@ async def _act_on(worker: Worker, task: TaskSpec, claim: Claim) -> Execution | N
         return await _follow(worker, task, execution)
     if claim.created:
         _tell_expected_cost(worker, task, execution)
+        await _prepare(worker, execution)
         return await send_start(worker, task, await note_clock(worker, execution))
     if execution.state in (ExecutionState.STARTED, ExecutionState.FINISHED):
         worker.report(RunAdopted(task.key, str(execution.run_id), _why_adopted(claim)))
@@ -95,6 +97,17 @@ async def _act_on(worker: Worker, task: TaskSpec, claim: Claim) -> Execution | N
     worker.warn(task.key, "an earlier start was interrupted before its reply; looking for its run")
     sent_by = execution.lease_until or execution.intended_at
     return await settle(worker, task, execution, sent_by, execution.last_error or "interrupted before its reply")
+
+
+async def _prepare(worker: Worker, execution: Execution) -> None:
+    """Whatever has to be done for this start alone; where that fails, nothing was sent and the row is closed."""
+    if worker.before_start is None:
+        return
+    try:
+        await worker.before_start(execution)
+    except LinktPipelineError as error:
+        await close(worker, execution, ExecutionState.REFUSED, f"not sent: {error}")
+        raise
 
 
 def _tell_expected_cost(worker: Worker, task: TaskSpec, execution: Execution) -> None:

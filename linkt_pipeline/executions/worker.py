@@ -1,7 +1,7 @@
 """One process's share of the work: its client, its ledger, and the leases that let it act."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -61,6 +61,8 @@ class Worker:
         entries: the names in tasks.yaml; see there.
         common: what tasks.yaml says of all tasks together.
         over_budget_by: see :class:`~linkt_pipeline.ledger.values.Intention`.
+        before_start: called when an execution has been claimed and before its request is sent; while it works nobody
+            else can start the task. What it raises is why nothing is started.
     """
 
     client: LinktClient
@@ -76,6 +78,7 @@ class Worker:
     entries: frozenset[str] | None = None
     common: CommonSettings = field(default_factory=CommonSettings)
     over_budget_by: str | None = None
+    before_start: Callable[[Execution], Awaitable[None]] | None = None
     _renewed_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     _renewed: frozenset[str] = frozenset()
 

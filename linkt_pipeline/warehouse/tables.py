@@ -166,6 +166,59 @@ RUN_QUEUE_COUNTS = Table(
     _required("observed_at", MOMENT, "When the queue was read."),
 )
 
+INGESTS = Table(
+    "ingests",
+    "Files that were ingested: one row per file and task, written down before each request and after it.",
+    _required("ingest_id", TEXT, "Id of the ingest, made here; part of the name under which the file is uploaded."),
+    _required("task_key", TEXT, "Name of the task in tasks.yaml."),
+    _required("task_id", TEXT, "Linkt task that ingests it."),
+    _required("file_name", TEXT, "Name of the file."),
+    _required(
+        "file_sha256", TEXT, "SHA-256 of its bytes, in hexadecimal: the same bytes are uploaded and bought once."
+    ),
+    _required("file_bytes", BIGINT, "Its size as it is uploaded, in bytes."),
+    _required("file_rows", BIGINT, "Rows below its header."),
+    _required("primary_column", TEXT, "Column by which Linkt tells the rows apart."),
+    _required(
+        "state",
+        TEXT,
+        "intended, uploading, uploaded, ready (Linkt has read it), configuring, configured (the task names it), "
+        "finished (its run was landed) or failed (Linkt can't use the file).",
+    ),
+    Column("upload_name", TEXT, "Name under which it is uploaded."),
+    Column("file_id", TEXT, "Linkt id of the uploaded file."),
+    Column("task_before", JSON, "The Linkt task as it was found: flow, ICP, prompt and task_config."),
+    Column("task_config", JSON, "The task_config that was set, or is to be."),
+    Column("execution_id", TEXT, "Execution that bought its run; null before it is claimed."),
+    _required("intended_at", MOMENT, "When the ingest was written down, before any request."),
+    Column("uploaded_at", MOMENT, "When the id of the uploaded file was known."),
+    Column("configured_at", MOMENT, "When the task was seen to name the file."),
+    Column("finished_at", MOMENT, "When its run was landed, or Linkt turned out to be unable to use the file."),
+    Column("last_error", TEXT, "The last error, in words."),
+    Column("lease_owner", TEXT, "Process that works on it; null when none does."),
+    Column("lease_until", MOMENT, "When another process may take over."),
+)
+
+INGEST_ROWS = Table(
+    "ingest_rows",
+    "The rows of ingested files.",
+    _required("ingest_id", TEXT, "Ingest that the row belongs to."),
+    _required("row_number", BIGINT, "Its place below the header, from 1."),
+    _required("primary_value", TEXT, "Its value in the primary column, without blanks around."),
+    _packed("data", JSON, "All of its values by column name."),
+)
+
+RUN_CANDIDATES = Table(
+    "run_candidates",
+    "What the run of an ingested file looked at, as last seen in its queue. Linkt deletes the queue later.",
+    _required("run_id", TEXT, "Run whose queue it is."),
+    _required("position", BIGINT, "Place in the queue, from 0."),
+    Column("name", TEXT, "Name, as sent."),
+    Column("state", TEXT, "queued, processing, completed or discarded, as sent."),
+    Column("reason", TEXT, "Why it was discarded, where sent."),
+    _required("observed_at", MOMENT, "When the queue was read."),
+)
+
 ENTITIES = Table(
     "entities",
     "Companies, people and other entities in their newest version, also those that Linkt has deleted since.",
@@ -420,6 +473,9 @@ TABLES = (
     RUN_CREDITS,
     RUN_RESOURCES,
     RUN_QUEUE_COUNTS,
+    INGESTS,
+    INGEST_ROWS,
+    RUN_CANDIDATES,
     ENTITIES,
     ENTITY_VERSIONS,
     SIGNALS,

@@ -1,0 +1,248 @@
+"""The record of ingests: one row of ``linkt.ingests`` per file and task, written before each request and after it.
+
+A file is known by the SHA-256 of its bytes. While its row is open (anything but ``finished`` and ``failed``), the next
+ingest of the same bytes goes on where the last one stopped. A finished row is the answer to the same question, unless
+somebody says *again*; even then the file that Linkt has is used again, whatever task it was uploaded for.
+
+The run itself is bought by the ledger (``linkt.executions``), as every run. A row here names its execution from the
+moment at which that is claimed, before the task is changed for it.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+import orjson
+
+from linkt_pipeline.ingest.errors import IngestBusyError
+from linkt_pipeline.ingest.record import Ingest, IngestState
+from linkt_pipeline.ingest.source import Source
+from linkt_pipeline.ledger.lease_owner import Owner, describe_owner, owner_is_gone
+from linkt_pipeline.warehouse.warehouse import Warehouse
+
+LEASE = timedelta(minutes=10)  # renewed by every write; longer than one request takes
+
+
+_COLUMNS = tuple(Ingest.__dataclass_fields__)
+_JSON = ("task_before", "task_config")
+
+
+class IngestBooks:
+    """The record in the warehouse. Every call is durable when it returns."""
+
+    def __init__(self, warehouse: Warehouse, owner: Owner) -> None:
+        self._warehouse = warehouse
+        self._owner = owner
+
+    def claim(self, task_key: str, task_id: str, source: Source, primary_column: str, *, again: bool = False) -> Ingest:
+        """The row of this file and task: the open one, the one that ended, or a new one.
+
+        A row that ended is given back as it is, unless ``again``. An open row takes the primary column that is asked
+        for now, until its execution is claimed.
+
+        Raises:
+            IngestBusyError: a living process works on the same file.
+        """
+        with self._warehouse.write() as con:
+            known = _select(
+                con, "file_sha256 = ? and lower(task_id) = lower(?) order by intended_at desc", [source.sha256, task_id]
+            )
+            newest = known[0] if known else None
+            if newest is None or (again and not newest.state.is_open):
+                return self._insert(con, task_key, task_id, source, primary_column)
+            if not newest.state.is_open:
+                return newest
+            self._require_free(newest)
+            changes = self._lease() | {"task_key": task_key, "file_name": source.name}
+            if newest.execution_id is None and newest.primary_column != primary_column:
+                changes |= {"primary_column": primary_column}
+                _write_rows(con, newest.ingest_id, source, primary_column)
+            return _assign(con, newest.ingest_id, changes)
+
+    def update(self, ingest: Ingest, **changes: Any) -> Ingest:
+        """Write what is known now.
+
+        Raises:
+            IngestBusyError: another process has taken the row over.
+        """
+        with self._warehouse.write() as con:
+            (current,) = _select(con, "ingest_id = ?", [ingest.ingest_id])
+            if current.lease_owner != self._owner.name:
+                self._require_free(current)
+            return _assign(con, ingest.ingest_id, self._lease() | changes)
+
+    def uploaded(self, ingest: Ingest, file_id: str) -> Ingest:
+        """Linkt has the file: remember its id before anything else happens."""
+        return self.update(
+            ingest, state=IngestState.UPLOADED, file_id=file_id, uploaded_at=datetime.now(UTC), last_error=None
+        )
+
+    def fail(self, ingest: Ingest, why: str) -> Ingest:
+        """Linkt can't use the file, whatever is tried: the row is closed."""
+        return self.update(ingest, state=IngestState.FAILED, finished_at=datetime.now(UTC), last_error=why)
+
+    def get(self, ingest: Ingest) -> Ingest:
+        """The row as it is now."""
+        with self._warehouse.read() as con:
+            return _select(con, "ingest_id = ?", [ingest.ingest_id])[0]
+
+    def execution_of(self, ingest: Ingest) -> str | None:
+        """The execution that bought the run of a file, or may have; None if none has.
+
+        It is the one that the row names. Where that left no run, it is one that somebody started afterwards, while the
+        task still named the file (``linkt-pipeline run`` after this process was killed); the row names it from now on.
+        """
+        with self._warehouse.write() as con:
+            (row,) = _select(con, "ingest_id = ?", [ingest.ingest_id])
+            stands = "execution.state in ('intended', 'unknown', 'started', 'finished')"
+            found = con.execute(
+                f"""
+                select execution_id from linkt.executions as execution
+                where {stands} and (
+                    execution_id = $execution_id
+                    or lower(task_id) = lower($task_id) and intended_at > $configured_at and not exists (
+                        from linkt.ingests as other
+                        where other.ingest_id <> $ingest_id and lower(other.task_id) = lower($task_id) and (
+                            other.execution_id = execution.execution_id
+                            or other.configured_at between $configured_at and execution.intended_at
+                        )
+                    )
+                )
+                order by execution_id = $execution_id desc, intended_at desc
+                """,  # noqa: S608
+                {
+                    "execution_id": row.execution_id,
+                    "task_id": row.task_id,
+                    "configured_at": row.configured_at,
+                    "ingest_id": row.ingest_id,
+                },
+            ).fetchone()
+            if found is None:
+                return None
+            if found[0] != row.execution_id:
+                _assign(con, row.ingest_id, {"execution_id": found[0]})
+            return str(found[0])
+
+    def finish(self, ingest: Ingest, run_id: str | None, candidates: Sequence[Mapping[str, Any]] | None) -> Ingest:
+        """The run of a file is landed: keep what its queue said, and close the row, in one transaction.
+
+        Args:
+            ingest: the row.
+            run_id: of the run; None if its execution has none.
+            candidates: items of the queue; None if it could not be read, so what is kept of it stays.
+        """
+        now = datetime.now(UTC)
+        with self._warehouse.write() as con:
+            if run_id is not None and candidates is not None:
+                con.execute("delete from linkt.run_candidates where run_id = ?", [run_id])
+                _insert_many(
+                    con,
+                    "insert into linkt.run_candidates (run_id, position, name, state, reason, observed_at) "
+                    "select unnest(?::varchar[]), unnest(?::bigint[]), unnest(?::varchar[]), unnest(?::varchar[]), "
+                    "unnest(?::varchar[]), unnest(?::timestamptz[])",
+                    [
+                        (run_id, place, item.get("name"), item.get("state"), item.get("reason"), now)
+                        for place, item in enumerate(candidates)
+                    ],
+                )
+            changes = {"state": IngestState.FINISHED, "finished_at": now, "last_error": None}
+            return _assign(con, ingest.ingest_id, changes | {"lease_owner": None, "lease_until": None})
+
+    def release(self) -> None:
+        """Give up every lease of this process."""
+        with self._warehouse.write(news=False) as con:
+            con.execute(
+                "update linkt.ingests set lease_owner = null, lease_until = null where lease_owner = ?",
+                [self._owner.name],
+            )
+
+    def _insert(
+        self, con: duckdb.DuckDBPyConnection, task_key: str, task_id: str, source: Source, primary_column: str
+    ) -> Ingest:
+        ingest_id = uuid.uuid4().hex
+        at_linkt = _select(
+            con,
+            "file_sha256 = ? and file_id is not null "
+            "and file_id not in (select file_id from linkt.ingests where state = 'failed' and file_id is not null) "
+            "order by uploaded_at desc",
+            [source.sha256],
+        )[:1]
+        row = self._lease() | {
+            "ingest_id": ingest_id,
+            "task_key": task_key,
+            "task_id": task_id,
+            "file_name": source.name,
+            "file_sha256": source.sha256,
+            "file_bytes": len(source.content),
+            "file_rows": len(source.rows),
+            "primary_column": primary_column,
+            "state": IngestState.UPLOADED if at_linkt else IngestState.INTENDED,
+            "intended_at": datetime.now(UTC),
+        }
+        if at_linkt:
+            row |= {"file_id": at_linkt[0].file_id, "upload_name": at_linkt[0].upload_name}
+            row |= {"uploaded_at": row["intended_at"]}
+        con.execute(
+            f"insert into linkt.ingests ({', '.join(row)}) values ({', '.join('?' * len(row))})",  # noqa: S608
+            list(row.values()),
+        )
+        _write_rows(con, ingest_id, source, primary_column)
+        return _select(con, "ingest_id = ?", [ingest_id])[0]
+
+    def _lease(self) -> dict[str, Any]:
+        return {"lease_owner": self._owner.name, "lease_until": datetime.now(UTC) + LEASE}
+
+    def _require_free(self, row: Ingest) -> None:
+        held = row.lease_owner is not None and row.lease_until is not None and row.lease_until > datetime.now(UTC)
+        if held and row.lease_owner != self._owner.name and not owner_is_gone(str(row.lease_owner)):
+            raise IngestBusyError(
+                f"another process ({describe_owner(row.lease_owner)}) is ingesting {row.file_name} for task "
+                f"{row.task_key}; let it end. If it is killed, the next ingest of the file goes on where it stopped"
+            )
+
+
+def _write_rows(con: duckdb.DuckDBPyConnection, ingest_id: str, source: Source, primary_column: str) -> None:
+    con.execute("delete from linkt.ingest_rows where ingest_id = ?", [ingest_id])
+    values = zip(source.values(primary_column), source.rows, strict=True)
+    _insert_many(
+        con,
+        "insert into linkt.ingest_rows (ingest_id, row_number, primary_value, data) "
+        "select unnest(?::varchar[]), unnest(?::bigint[]), unnest(?::varchar[]), unnest(?::varchar[])::json",
+        [
+            (ingest_id, number, value, orjson.dumps(dict(zip(source.columns, row, strict=True))).decode())
+            for number, (value, row) in enumerate(values, 1)
+        ],
+    )
+
+
+def _insert_many(con: duckdb.DuckDBPyConnection, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    """One statement for all rows: their columns as lists."""
+    if rows:
+        con.execute(statement, [list(column) for column in zip(*rows, strict=True)])
+
+
+def _assign(con: duckdb.DuckDBPyConnection, ingest_id: str, changes: Mapping[str, Any]) -> Ingest:
+    values = [orjson.dumps(dict(v)).decode() if k in _JSON and v is not None else v for k, v in changes.items()]
+    con.execute(
+        f"update linkt.ingests set {', '.join(f'{name} = ?' for name in changes)} where ingest_id = ?",  # noqa: S608
+        [*values, ingest_id],
+    )
+    return _select(con, "ingest_id = ?", [ingest_id])[0]
+
+
+def _select(con: duckdb.DuckDBPyConnection, condition: str, parameters: Sequence[Any]) -> list[Ingest]:
+    rows = con.execute(
+        f"select {', '.join(_COLUMNS)} from linkt.ingests where {condition}",  # noqa: S608
+        parameters,
+    ).fetchall()
+    return [_ingest(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
+
+
+def _ingest(row: dict[str, Any]) -> Ingest:
+    row["state"] = IngestState(row["state"])
+    row |= {name: orjson.loads(row[name]) if row[name] else None for name in _JSON}
+    in_utc = {name: value.astimezone(UTC) for name, value in row.items() if isinstance(value, datetime)}
+    values: dict[str, Any] = row | in_utc
+    return Ingest(**values)

@@ -1,0 +1,78 @@
+"""What ingesting a file will take: minutes and credits, and whether the limits leave that much."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+from linkt_pipeline.ledger.values import CreditLimitReachedError
+from linkt_pipeline.tasks import CommonSettings, TaskSpec
+from linkt_pipeline.warehouse.credits import Spending, expected_credits, spending_by_task, total_spending
+
+MINUTES_A_ROW = 1.0  # the supplier's figure: 15 rows in about 15 minutes
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a file is expected to take.
+
+    Attributes:
+        rows: of the file.
+        credits: None if no run of the task has stated its cost yet.
+        basis: what the credits were computed from.
+    """
+
+    rows: int
+    credits: float | None
+    basis: str
+
+    @property
+    def minutes(self) -> float:
+        """How long Linkt will work."""
+        return self.rows * MINUTES_A_ROW
+
+
+def estimate(con: duckdb.DuckDBPyConnection, task: TaskSpec, rows: int) -> Estimate:
+    """What the rows of a file are expected to cost: by what rows of this task cost before, else by its runs."""
+    row = con.execute(
+        """
+        select sum(cost.credits) / sum(ingest.file_rows)
+        from linkt.ingests as ingest
+        join linkt.executions as execution using (execution_id)
+        join linkt.run_costs as cost on cost.run_id = execution.run_id
+        where lower(ingest.task_id) = lower($1) and cost.credits is not null
+        """,
+        [task.task_id],
+    ).fetchone()
+    if row and row[0] is not None:
+        return Estimate(rows, row[0] * rows, f"{row[0]:.2g} credits a row in earlier files of the task")
+    median = expected_credits(con, task.task_id)
+    basis = "no run of the task has stated its cost yet" if median is None else "median of the task's last runs"
+    return Estimate(rows, median, basis)
+
+
+def require_room(
+    con: duckdb.DuckDBPyConnection, task: TaskSpec, common: CommonSettings, expected: Estimate, now: datetime
+) -> None:
+    """See that the limits leave what a file is expected to cost, before it is sent.
+
+    The start of the run is checked again by the ledger, as every start.
+
+    Raises:
+        CreditLimitReachedError: a limit leaves less.
+    """
+    limits: list[tuple[str, float, Spending]] = []
+    if task.monthly_credit_limit is not None:
+        spent = spending_by_task(con, now, task.timezone).get(task.task_id.lower(), Spending())
+        limits.append(("", task.monthly_credit_limit, spent))
+    if common.monthly_credit_limit is not None:
+        all_tasks = total_spending(spending_by_task(con, now, common.timezone).values())
+        limits.append((" of all tasks together", common.monthly_credit_limit, all_tasks))
+    for whose, limit, spent in limits:
+        if not spent.leaves_room(limit, expected.credits):
+            wanted = "" if expected.credits is None else f", and the file is expected to cost {expected.credits:g}"
+            raise CreditLimitReachedError(
+                f"task {task.key}: {spent.counted:g} of {limit:g} credits (monthly_credit_limit){whose} are spent this "
+                f"month{wanted} ({expected.basis}), so nothing was sent. Raise the limit in tasks.yaml, wait for the "
+                "next month, or ingest it all the same with --over-budget"
+            )

@@ -1,0 +1,174 @@
+"""A user's file as it is read and checked before anything is sent.
+
+Linkt reads CSV in UTF-8 with commas and a header row. A run costs about a credit and a minute for each row, so whatever
+can be seen to be wrong is refused here, all of it at once.
+"""
+
+import csv
+import hashlib
+import io
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from linkt_pipeline.ingest.errors import FileRefusedError
+
+LARGEST_FILE = 64 * 2**20  # Linkt documents no limit; the whole file is held in memory
+_MOST_LINES = 5  # shown of one problem
+_BOM = b"\xef\xbb\xbf"
+_OTHER_ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK\x03\x04": "a spreadsheet (XLSX) or an archive"}
+_OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that can be sent.
+
+    Attributes:
+        path: where it lies.
+        sha256: of its bytes as they are on disk.
+        content: what is sent: the same without a byte order mark, which could become part of the first column's name.
+        columns: the header.
+        rows: the values below it; each row has as many as there are columns.
+        lines: the line on which each row ends, counted from 1.
+    """
+
+    path: Path
+    sha256: str
+    content: bytes = field(repr=False)
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...] = field(repr=False)
+    lines: tuple[int, ...] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """Its name without the folder."""
+        return self.path.name
+
+    def values(self, column: str) -> list[str]:
+        """One column, row by row, without blanks around."""
+        place = self.columns.index(column)
+        return [row[place].strip() for row in self.rows]
+
+
+def read_source(path: Path) -> Source:
+    """Read and check a file.
+
+    Raises:
+        FileRefusedError: it can't be read, or is no CSV in UTF-8 with commas, a header and rows of its width.
+    """
+    raw = _bytes_of(path)
+    content = raw.removeprefix(_BOM)
+    columns, rows, lines = _table_of(path, _text_of(path, content))
+    if problems := [*_header_problems(columns), *_row_problems(columns, rows, lines)]:
+        raise FileRefusedError(path.name, problems)
+    return Source(path, hashlib.sha256(raw).hexdigest(), content, tuple(columns), tuple(map(tuple, rows)), tuple(lines))
+
+
+def require_primary_column(source: Source, column: str) -> None:
+    """See that the column by which Linkt tells the rows apart exists and is filled.
+
+    Raises:
+        FileRefusedError: it does not, or is not.
+    """
+    if column not in source.columns:
+        known = ", ".join(source.columns)
+        raise FileRefusedError(
+            source.name,
+            [f"there is no column {column!r}; choose the primary column with --primary-column among: {known}"],
+        )
+    empty = [line for line, value in zip(source.lines, source.values(column), strict=True) if not value]
+    if empty:
+        raise FileRefusedError(
+            source.name,
+            [f"the primary column {column!r} is empty on {_listed(empty)}; fill it in, or delete these rows"],
+        )
+
+
+def repeated_values(source: Source, column: str) -> dict[str, int]:
+    """Values of a column that more than one row has, with how many; Linkt may charge each row."""
+    counted = Counter(value.casefold() for value in source.values(column))
+    return {value: count for value, count in counted.items() if count > 1}
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise FileRefusedError(
+                path.name, [f"it has {path.stat().st_size:,} bytes, more than {LARGEST_FILE:,}; split it into several"]
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise FileRefusedError(path.name, [f"'{path}' can't be read: {error.strerror or error}"]) from None
+
+
+def _text_of(path: Path, content: bytes) -> str:
+    if not content.strip():
+        raise FileRefusedError(path.name, ["it is empty"])
+    for beginning, what in _OTHER_ENCODINGS.items():
+        if content.startswith(beginning):
+            raise FileRefusedError(path.name, [f"it is {what}; save it as CSV in UTF-8"])
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise FileRefusedError(
+            path.name,
+            [
+                f"it is not UTF-8: byte 0x{content[error.start]:02x} on line {line}; save it as UTF-8, or convert it "
+                f"with: iconv -f WINDOWS-1252 -t UTF-8 '{path.name}' > utf8.csv"
+            ],
+        ) from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise FileRefusedError(path.name, [f"it is no text: line {line} holds a NUL"])
+    return text
+
+
+def _table_of(path: Path, text: str) -> tuple[list[str], list[list[str]], list[int]]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header: list[str] = []
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    try:
+        for row in reader:
+            if not row:
+                continue
+            if not header:
+                header = [name.strip() for name in row]
+                continue
+            rows.append(row)
+            lines.append(reader.line_num)
+    except csv.Error as error:
+        raise FileRefusedError(path.name, [f"line {reader.line_num} is no CSV: {error}"]) from None
+    return header, rows, lines
+
+
+def _header_problems(columns: list[str]) -> list[str]:
+    problems = []
+    if len(columns) == 1:
+        for character, what in _OTHER_DELIMITERS.items():
+            if character in columns[0]:
+                return [f"its columns are set apart by {what}, and Linkt reads commas; save it with commas"]
+    if unnamed := [str(place) for place, name in enumerate(columns, 1) if not name]:
+        problems.append(f"column {', '.join(unnamed)} has no name in the header")
+    counted = Counter(name.casefold() for name in columns if name)
+    for name in dict.fromkeys(name for name in columns if counted[name.casefold()] > 1):
+        problems.append(
+            f"the column name {name!r} occurs more than once in the header (upper and lower case count as one)"
+        )
+    return problems
+
+
+def _row_problems(columns: list[str], rows: list[list[str]], lines: list[int]) -> list[str]:
+    if not rows:
+        return ["it has a header and no row below it"]
+    odd = [line for line, row in zip(lines, rows, strict=True) if len(row) != len(columns)]
+    if not odd:
+        return []
+    return [f"the header has {len(columns)} columns, and {_listed(odd)} has another number of values"]
+
+
+def _listed(lines: list[int]) -> str:
+    more = f" and {len(lines) - _MOST_LINES:,} more" if len(lines) > _MOST_LINES else ""
+    return f"line {', '.join(map(str, lines[:_MOST_LINES]))}{more}"

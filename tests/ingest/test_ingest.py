@@ -1,0 +1,313 @@
+"""From a file to a landed run: one upload, one change of the task, one purchase, whatever goes wrong between."""
+
+from pathlib import Path
+
+import pytest
+
+from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.executions.errors import RunFailedError
+from linkt_pipeline.ingest.errors import (
+    AlreadyIngestedError,
+    FileRefusedError,
+    IngestError,
+    StillProcessingError,
+    TaskBusyError,
+    TaskChangedError,
+    TaskUnfitError,
+    UploadFailedError,
+)
+from linkt_pipeline.ledger.values import CreditLimitReachedError
+from linkt_pipeline.sandbox.world.reference_data import SEARCH_TASK
+from linkt_pipeline.tasks import CommonSettings
+
+from .scene import LIST, IngestScene, fair
+
+ONCE = {"upload_file": 1, "update_task": 1, "execute": 1}
+
+
+def test_a_file_becomes_a_landed_run_and_its_rows_are_kept(scene: IngestScene) -> None:
+    webhook = scene.task_config["webhook_url"]
+    ingested = scene.ingest()
+
+    assert ingested.bought
+    assert ingested.error is None
+    assert scene.seen == ONCE
+    assert scene.task_config == {
+        "type": "ingest",
+        "file_id": ingested.ingest.file_id,
+        "primary_column": "company_name",
+        "csv_entity_type": "company",
+        "webhook_url": webhook,
+    }
+    assert scene.query("select row_number, primary_value, data ->> 'website' from linkt.ingest_rows order by 1") == [
+        (1, "Larkspur Dynamics", "larkspurdynamics.example"),
+        (2, "Unknown", ""),
+        (3, "Moorgate Cranes", ""),
+    ]
+    assert scene.query("select name, state, reason from linkt.run_candidates order by position") == [
+        ("Larkspur Dynamics", "completed", None),
+        ("Moorgate Cranes", "completed", None),
+        ("Unknown", "discarded", "No such company could be found"),
+    ]
+    assert scene.query("select state, execution_id from linkt.ingests") == [
+        ("finished", ingested.execution.execution_id)
+    ]
+    assert scene.states() == ["finished"]
+    (parameters,) = {str(row.parameters) for row in scene.rows()}
+    assert parameters == "{'input_entities': []}"
+
+
+def test_the_same_bytes_are_neither_uploaded_nor_bought_twice(scene: IngestScene, tmp_path: Path) -> None:
+    first = scene.ingest()
+    copy = tmp_path / "copy.csv"
+    copy.write_text(LIST)
+
+    second = scene.ingest(copy)
+
+    assert not second.bought
+    assert second.run.id == first.run.id
+    assert scene.seen == ONCE
+
+
+def test_again_buys_another_run_of_the_file_that_linkt_has(scene: IngestScene) -> None:
+    first = scene.ingest()
+
+    second = scene.ingest(again=True)
+
+    assert second.run.id != first.run.id
+    assert (scene.uploads, scene.bought) == (1, 2)
+    assert len(scene.query("from linkt.ingests")) == 2
+
+
+def test_another_file_is_another_run(scene: IngestScene, tmp_path: Path) -> None:
+    scene.ingest()
+    other = tmp_path / "other.csv"
+    other.write_text("company_name\nBell & Sons\n")
+
+    ingested = scene.ingest(other)
+
+    assert (scene.uploads, scene.bought) == (2, 2)
+    assert scene.task_config["file_id"] == ingested.ingest.file_id
+    assert scene.query("select count(*) from linkt.run_candidates group by run_id order by 1") == [(1,), (3,)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "seen"),
+    [
+        ("lost_reply@upload_file", ONCE),
+        ("cut_body@upload_file", ONCE),
+        ("error_after_work=502@upload_file", ONCE),
+        ("malformed_body=missing_id@upload_file", ONCE),
+        ("reset@upload_file", {**ONCE, "upload_file": 2}),
+        ("http_503=0@upload_file", {**ONCE, "upload_file": 2}),
+        ("lost_reply@update_task", {**ONCE, "update_task": 2}),  # aiohttp repeats a PUT whose connection was dropped
+        ("error_after_work=500@update_task", ONCE),
+        ("reset@update_task", {**ONCE, "update_task": 2}),
+        ("lost_reply@execute", ONCE),
+        ("late_reply=2@execute", ONCE),
+    ],
+)
+def test_an_unclear_reply_is_looked_up_and_nothing_is_done_twice(
+    scene: IngestScene, fault: str, seen: dict[str, int]
+) -> None:
+    injected = scene.sandbox.inject(fault)
+
+    ingested = scene.ingest()
+
+    assert injected.fired == 1
+    assert ingested.error is None
+    assert (scene.uploads, scene.bought) == (1, 1)
+    assert scene.seen == seen
+
+
+def test_a_list_of_files_that_lags_is_waited_for(scene: IngestScene) -> None:
+    scene.sandbox.inject("lost_reply@upload_file")
+    scene.sandbox.inject("lagging_files=0.2")
+
+    assert scene.ingest().error is None
+    assert scene.uploads == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "state"),
+    [
+        ("http_422=bad@upload_file*0", UploadFailedError, "intended"),
+        ("http_413=too large@upload_file*0", UploadFailedError, "intended"),
+        ("http_403=no@update_task*0", IngestError, "ready"),
+        ("http_404=gone@get_file*0", UploadFailedError, "failed"),
+        ("failed_file", UploadFailedError, "failed"),
+        ("slow_file=600", StillProcessingError, "uploaded"),
+    ],
+)
+def test_a_refusal_ends_before_the_purchase(
+    scene: IngestScene, fault: str, error: type[LinktPipelineError], state: str
+) -> None:
+    scene.sandbox.inject(fault)
+
+    with pytest.raises(error, match="Nothing was bought"):
+        scene.ingest(processing=0.3)
+
+    assert (scene.bought, scene.state()) == (0, state)
+    assert scene.query("select count(*) from linkt.executions where state in ('intended', 'unknown', 'started')") == [
+        (0,)
+    ]
+
+
+def test_a_file_that_is_still_processing_is_waited_for_by_the_next_call(scene: IngestScene) -> None:
+    scene.sandbox.inject("slow_file=1.2")
+    with pytest.raises(StillProcessingError):
+        scene.ingest(processing=0.1)
+
+    assert scene.ingest().error is None
+    assert scene.seen == ONCE
+
+
+def test_a_file_that_linkt_could_not_process_is_uploaded_anew_only_on_demand(scene: IngestScene) -> None:
+    scene.sandbox.inject("failed_file")
+    for _ in range(2):
+        with pytest.raises(UploadFailedError, match="could not process"):
+            scene.ingest()
+    assert scene.uploads == 1
+
+    assert scene.ingest(again=True).error is None
+    assert scene.uploads == 2
+
+
+def test_a_reading_that_differs_from_the_file_is_not_paid_for(scene: IngestScene) -> None:
+    scene.sandbox.inject("slow_file=0.5")
+    original = scene.sandbox.world.own.put_reference
+
+    def cut(kind: str, item: dict) -> None:
+        original(kind, {**item, "rows": item["rows"][:-1]} if kind == "file" else item)
+
+    scene.sandbox.world.own.put_reference = cut  # Linkt has lost a row
+
+    with pytest.raises(UploadFailedError, match="it counts 2 rows, and the file has 3"):
+        scene.ingest()
+    assert scene.bought == 0
+
+
+def test_a_failed_run_is_told_and_not_bought_again(scene: IngestScene) -> None:
+    scene.sandbox.inject("failed_run=timeout")
+    first = scene.ingest()
+    assert isinstance(first.error, RunFailedError)
+
+    with pytest.raises(AlreadyIngestedError, match="ended FAILED"):
+        scene.ingest()
+    assert scene.bought == 1
+
+    assert scene.ingest(again=True).error is None
+    assert (scene.uploads, scene.bought) == (1, 2)
+
+
+def test_a_retry_of_the_task_buys_another_run_of_the_same_file(scene: IngestScene) -> None:
+    scene.sandbox.inject("failed_run=provider_error")
+    retry = {"max_attempts": 2, "on": ["provider_error"], "backoff": "30ms"}
+
+    ingested = scene.ingest(task=fair(retry=retry))
+
+    assert ingested.error is None
+    assert scene.seen == {**ONCE, "execute": 2}
+    assert scene.query("select execution_id from linkt.ingests") == [(ingested.execution.execution_id,)]
+
+
+def test_a_task_that_somebody_else_changed_is_left_alone_and_the_difference_shown(scene: IngestScene) -> None:
+    scene.sandbox.inject("slow_file=600")
+    with pytest.raises(StillProcessingError):
+        scene.ingest(processing=0.1)
+    scene.change_task(csv_entity_type="person")
+
+    with pytest.raises(TaskChangedError) as refused:
+        scene.ingest(processing=0.1)
+
+    assert 'task_config.csv_entity_type: was "company", is "person"' in str(refused.value)
+    assert scene.task_config["csv_entity_type"] == "person"
+    assert scene.bought == 0
+    for document in scene.sandbox.world.own.reference["file"].values():
+        document["processing_seconds"] = 0
+    assert scene.ingest().error is None  # a person has seen the difference
+    assert scene.task_config["csv_entity_type"] == "person"
+
+
+def test_a_task_that_is_changed_between_the_check_and_the_start_is_not_started(scene: IngestScene) -> None:
+    """The very moment before the change: the file is at Linkt, and the execution is claimed."""
+    changes = scene.sandbox.world.own.put_reference
+
+    def meddle(kind: str, item: dict) -> None:
+        changes(kind, item)
+        if kind == "file":
+            task = scene.sandbox.world.own.reference["task"][fair().task_id]
+            changes("task", {**task, "task_config": {**task["task_config"], "file_id": "6964b7985a4d0beef10000aa"}})
+
+    scene.sandbox.world.own.put_reference = meddle
+
+    with pytest.raises(TaskChangedError, match='is "6964b7985a4d0beef10000aa"'):
+        scene.ingest()
+
+    assert scene.bought == 0
+    assert scene.states() == ["refused"]
+    assert scene.task_config["file_id"] == "6964b7985a4d0beef10000aa"
+    scene.sandbox.world.own.put_reference = changes
+    assert scene.ingest().error is None
+    assert (scene.uploads, scene.bought) == (1, 1)
+
+
+def test_an_open_run_of_the_task_keeps_its_file(scene: IngestScene) -> None:
+    scene.sandbox.inject("run_life=600")
+    (outcome,) = scene.execute(fair(max_wait="50ms", parameters={"input_entities": []}))
+    assert outcome.error is not None
+    before = scene.task_config
+
+    with pytest.raises(TaskBusyError, match="still open"):
+        scene.ingest()
+
+    assert scene.task_config == before
+    assert scene.uploads == 0
+
+
+def test_a_run_that_somebody_started_for_the_file_after_a_crash_is_the_files_run(scene: IngestScene) -> None:
+    scene.sandbox.inject("http_403=no@execute")
+    with pytest.raises(LinktPipelineError):
+        scene.ingest()
+    assert scene.state() == "configured"
+    (outcome,) = scene.execute(fair(parameters={"input_entities": []}))  # linkt-pipeline run
+
+    ingested = scene.ingest()
+
+    assert not ingested.bought
+    assert ingested.run.id == outcome.run.id
+    assert scene.bought == 1
+
+
+@pytest.mark.parametrize("whose", ["task", "all"])
+def test_a_limit_that_leaves_too_little_stops_before_the_upload(scene: IngestScene, whose: str) -> None:
+    cost = scene.ingest().run.credits
+    other = scene.file.with_name("other.csv")
+    other.write_text("company_name\n" + "".join(f"Company {n}\n" for n in range(300)))
+    limit = cost * 50
+
+    task = fair(monthly_credit_limit=limit) if whose == "task" else fair()
+    worker = {"common": CommonSettings(monthly_credit_limit=limit)} if whose == "all" else {}
+    with pytest.raises(CreditLimitReachedError, match="so nothing was sent"):
+        scene.ingest(other, task=task, worker=worker)
+
+    assert (scene.uploads, scene.bought) == (1, 1)
+
+
+def test_over_budget_is_written_into_the_ledger(scene: IngestScene) -> None:
+    task = fair(monthly_credit_limit=0)
+    with pytest.raises(CreditLimitReachedError):
+        scene.ingest(task=task)
+
+    assert scene.ingest(task=task, worker={"over_budget_by": "user ada"}).error is None
+    assert [row.over_budget_by for row in scene.rows()] == ["user ada"]
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_written(scene: IngestScene) -> None:
+    with pytest.raises(FileRefusedError, match="with --primary-column among: company_name, website"):
+        scene.ingest(primary_column="firm")
+    with pytest.raises(TaskUnfitError, match="flow is 'search'"):
+        scene.ingest(task=fair(task_id=SEARCH_TASK), primary_column="company_name")
+
+    assert scene.query("from linkt.ingests") == []
+    assert scene.seen == {"upload_file": 0, "update_task": 0, "execute": 0}
