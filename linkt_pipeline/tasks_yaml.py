@@ -10,15 +10,12 @@ from typing import Any
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from linkt_pipeline.errors import ConfigError
 from linkt_pipeline.redaction import register_secret
 from linkt_pipeline.settings import ENV_FILE, names_tasks
 from linkt_pipeline.tasks import AlertChannel, CommonSettings, RetrySpec, TaskSpec
+from linkt_pipeline.yaml_document import YamlDocument
 
 _OF_ONE_TASK = {"key", "task_id", "icp_id", "parameters"}  # a default for these would start the wrong run
 _LONGEST_OPEN_PART = 50
@@ -45,7 +42,7 @@ def load_tasks(path: Path) -> dict[str, TaskSpec]:
     Raises:
         ConfigError: the file can't be used; every problem is listed with its line, field and value.
     """
-    return _Reader(path).tasks() if names_tasks(path) else {}
+    return _Reader(YamlDocument.read(path)).tasks() if names_tasks(path) else {}
 
 
 def load_common(path: Path) -> CommonSettings:
@@ -54,7 +51,7 @@ def load_common(path: Path) -> CommonSettings:
     Raises:
         ConfigError: the file can't be used.
     """
-    return _Reader(path).common() if names_tasks(path) else CommonSettings()
+    return _Reader(YamlDocument.read(path)).common() if names_tasks(path) else CommonSettings()
 
 
 def read_tasks(given: Mapping[str, Any]) -> tuple[dict[str, TaskSpec], CommonSettings]:
@@ -69,7 +66,7 @@ def read_tasks(given: Mapping[str, Any]) -> tuple[dict[str, TaskSpec], CommonSet
     Raises:
         ConfigError: they can't be used; every problem is listed with its field and value.
     """
-    reader = _Reader(_as_document(given))
+    reader = _Reader(YamlDocument(_as_document(given)))
     return (reader.tasks() if reader.values["tasks"] else {}), reader.common()
 
 
@@ -89,20 +86,18 @@ def _as_entry(entry: Any) -> Any:
 class _Reader:
     """One reading of one file, or of what a program gives instead; collects what is wrong with it."""
 
-    def __init__(self, source: Path | dict[str, Any]) -> None:
-        self.path = source if isinstance(source, Path) else None
-        parsed: tuple[Any, Any] = _parse_yaml(source) if isinstance(source, Path) else (source, source)
-        self.document, self.values = parsed
+    def __init__(self, document: YamlDocument) -> None:
+        self.document, self.values = document, document.values
         self.problems: list[str] = []
 
     def tasks(self) -> dict[str, TaskSpec]:
-        if not isinstance(self.document, dict) or "tasks" not in self.document:
-            raise ConfigError(f"{self._place([])}expected a top-level key, 'tasks', with one entry per task")
+        if not isinstance(self.values, dict) or "tasks" not in self.values:
+            raise ConfigError(f"{self.document.prefix([])}expected a top-level key, 'tasks', with one entry per task")
         self._resolve()
         entries = self.values["tasks"]
         if not isinstance(entries, dict) or not entries:
             raise ConfigError(
-                f"{self._place(['tasks'])}'tasks' has no entries; `linkt-pipeline tasks pull` writes some"
+                f"{self.document.prefix(['tasks'])}'tasks' has no entries; `linkt-pipeline tasks pull` writes some"
             )
         defaults = self._defaults()
         tasks = {key: task for key, entry in entries.items() if (task := self._task(key, entry, defaults))}
@@ -140,7 +135,7 @@ class _Reader:
         named = []
         for number, channel in enumerate(channels):
             if isinstance(channel, dict) and "name" not in channel:
-                name = _free_name(_open_part(str(self._written(["alerts", number, "to"]))), taken)
+                name = _free_name(_open_part(str(self.document.written(["alerts", number, "to"]))), taken)
                 taken.add(name)
                 channel = {**channel, "name": name}
             named.append(channel)
@@ -229,61 +224,18 @@ class _Reader:
             return ""
         if place[0] == "alerts" and not {"on", "name"} & set(place):
             return ""  # it may be an address
-        written = self._written(place)
+        written = self.document.written(place)
         shown = written if isinstance(written, str) and "$" in written else item["input"]
         return f" (got {shown!r})"
 
-    def _written(self, place: list[Any]) -> Any:
-        """The deepest part of a place as it stands in the file."""
-        written = self.document
-        for key in place:
-            is_there = key in written if isinstance(written, dict) else isinstance(key, int) and key < len(written)
-            if not isinstance(written, dict | list) or not is_there:
-                break
-            written = written[key]
-        return written
-
     def _problem(self, place: list[Any], text: str, *, at: list[Any] | None = None) -> None:
         name = ".".join(map(str, place))
-        self.problems.append(f"{self._place([*place, *(at or [])])}{name}: {text}")
-
-    def _place(self, keys: list[Any]) -> str:
-        return f"{self.path}:{self._line(keys)}: " if self.path else ""
-
-    def _line(self, keys: list[Any]) -> int:
-        """Line of the deepest part of ``keys`` that the file has."""
-        node, line = self.document, 1
-        for key in keys:
-            if isinstance(node, CommentedMap) and key in node:
-                line = node.lc.key(key)[0] + 1
-            elif isinstance(node, CommentedSeq) and isinstance(key, int) and key < len(node):
-                line = node.lc.item(key)[0] + 1
-            else:
-                break
-            node = node[key]
-        return line
+        self.problems.append(f"{self.document.prefix([*place, *(at or [])])}{name}: {text}")
 
 
 def _variables() -> Mapping[str, str | None]:
     """As everywhere else, the environment wins over the file."""
     return {**dotenv_values(ENV_FILE), **os.environ}
-
-
-def _parse_yaml(path: Path) -> tuple[Any, Any]:
-    """The file twice: as a tree that knows its lines, and as plain values."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        return YAML(typ="rt").load(text), YAML(typ="safe", pure=True).load(text)
-    except DuplicateKeyError as error:
-        raise ConfigError(f"{path}:{_mark_line(error)}: {str(error.problem).strip()}") from None
-    except MarkedYAMLError as error:
-        raise ConfigError(f"{path}:{_mark_line(error)}: not valid YAML: {error.problem}") from None
-    except (YAMLError, ValueError, OSError, RecursionError) as error:
-        raise ConfigError(f"{path}: can't be read: {error}") from None
-
-
-def _mark_line(error: MarkedYAMLError) -> int:
-    return error.problem_mark.line + 1 if error.problem_mark else 1
 
 
 def _unknown_field(item: Any, spec: type[BaseModel]) -> str | None:

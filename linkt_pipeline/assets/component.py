@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 import dagster as dg
 from pydantic import Field
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
 
 from linkt_pipeline.assets.library import build_definitions
 from linkt_pipeline.errors import ConfigError
 from linkt_pipeline.package_files import PROJECT_TEMPLATE
+from linkt_pipeline.yaml_document import find
 
 _FILE = "defs.yaml"
 _ATTRIBUTE = re.compile(r"(?P<place>[a-z_]+(?:\.[\w-]+)*): ")
@@ -128,16 +128,6 @@ def _placed(file: Path, message: str) -> str:
     place = found["place"].split(".")
     for document in YAML(typ="rt").load_all(file.read_text(encoding="utf-8")):
         attributes = document.get("attributes") if isinstance(document, Mapping) else None
-        if isinstance(attributes, CommentedMap) and place[0] in attributes:
-            return f"{file}:{_line(attributes, place)}: attributes.{message}"
+        if isinstance(attributes, Mapping) and place[0] in attributes:
+            return f"{file}:{find(attributes, place)[1]}: attributes.{message}"
     return message
-
-
-def _line(node: Any, place: list[str]) -> int:
-    line = 1
-    for name in place:
-        if not isinstance(node, CommentedMap) or name not in node:
-            break
-        line = node.lc.key(name)[0] + 1
-        node = node[name]
-    return line
