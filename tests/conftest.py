@@ -1,4 +1,4 @@
-"""What holds for every test: signals as a terminal has them; and a real PostgreSQL for those that ask for it."""
+"""What holds for every test: signals, where temporary folders are; and a real PostgreSQL for those that ask for it."""
 
 import signal
 from collections.abc import Iterator
@@ -7,10 +7,12 @@ import pytest
 
 from tests import postgres
 from tests.file_order import LongFilesFirst
+from tests.memory_disk import use_memory_disk
 from tests.postgres import PostgresServer
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    use_memory_disk()
     config.pluginmanager.register(LongFilesFirst())
 
 
