@@ -11,6 +11,7 @@ from linkt_pipeline.tasks import AlertEvent
 
 _LONGEST_TITLE = 150
 _LONGEST_TEXT = 1_500
+_SHOWN_MARTS = 10
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
 _PHONE = re.compile(r"\+\d[\d ()./-]{6,20}\d")
 _PLURALS = {"entity": "entities", "signal": "signals", "run": "runs", "task": "tasks", "icp": "ICPs", "sheet": "sheets"}
@@ -101,8 +102,66 @@ def _unclear_start(alert: Due) -> tuple[str, list[str]]:
     )
 
 
+def _credit_limit(alert: Due) -> tuple[str, list[str]]:
+    facts = alert.facts
+    whose = f"task {alert.task_key}" if alert.task_key else "all tasks together"
+    estimated = f", {facts['estimated']:g} of them estimated" if facts["estimated"] else ""
+    refused = (
+        "No new run is started this month. What to do: raise the limit in tasks.yaml, or wait for the next month."
+        if facts["percent"] >= 100
+        else "What to do: `linkt-pipeline status` shows what was spent, and by which task."
+    )
+    return (
+        f"{facts['percent']} % of the month's credits of {whose} are spent",
+        [
+            f"{facts['credits']:g} of {facts['limit']:g} credits (monthly_credit_limit) of {whose} are spent in "
+            f"{facts['month']}{estimated}.",
+            refused,
+        ],
+    )
+
+
+def _check_failed(alert: Due) -> tuple[str, list[str]]:
+    offending = alert.facts["offending"]
+    found = f"{offending} offending row{'s' if offending != 1 else ''}" if offending else "it could not be run"
+    return (
+        f"Check failed: {alert.facts['check']}",
+        [
+            f"The check {alert.facts['check']} has turned red ({found}). Nothing is published while it is.",
+            "What to do: `linkt-pipeline ui` shows the rows at the asset's checks; docs/operations.md says what then.",
+        ],
+    )
+
+
+def _stale(alert: Due) -> tuple[str, list[str]]:
+    marts = [name for name, _ in alert.facts["marts"]]
+    more = f" and {len(marts) - _SHOWN_MARTS} more" if len(marts) > _SHOWN_MARTS else ""
+    return (
+        f"{marts[0]} is stale" if len(marts) == 1 else f"{len(marts)} marts are stale",
+        [
+            f"Can't be built, and stay as last built: {', '.join(marts[:_SHOWN_MARTS])}{more}.",
+            "What to do: `linkt-pipeline models --check` names the file and the mistake.",
+        ],
+    )
+
+
+def _fields(alert: Due) -> tuple[str, list[str]]:
+    facts = alert.facts
+    where = f"{facts['entity_type'] or 'entities'} in sheet {facts['sheet'] or 'without a name'}"
+    lines = [
+        f"{told} of {where}: {', '.join(fields)}."
+        for told, fields in (("New fields", facts["new"]), ("Fields that no entity has any more", facts["vanished"]))
+        if fields
+    ]
+    return f"The fields of {where} have changed", lines
+
+
 _TEXTS: Mapping[AlertEvent, Callable[[Due], tuple[str, list[str]]]] = {
     AlertEvent.RUN_FAILED: _run_failed,
     AlertEvent.REJECTED: _rejected,
     AlertEvent.UNCLEAR_START: _unclear_start,
+    AlertEvent.CREDIT_LIMIT: _credit_limit,
+    AlertEvent.CHECK_FAILED: _check_failed,
+    AlertEvent.STALE: _stale,
+    AlertEvent.FIELDS: _fields,
 }

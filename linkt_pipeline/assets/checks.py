@@ -1,5 +1,8 @@
 """Queries that return offending rows, as Dagster asset checks with those rows shown."""
 
+from collections.abc import Iterable
+from contextlib import suppress
+
 import dagster as dg
 import duckdb
 
@@ -7,6 +10,9 @@ from linkt_pipeline.assets.metadata import bounded
 from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.previews import rows_markdown
 from linkt_pipeline.transform import Check, CheckResult, ModelError, Severity, Verdict, run_check
+from linkt_pipeline.warehouse.errors import WarehouseError
+from linkt_pipeline.warehouse.outbox_state import Checked, are_checks_news, tell_checks
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 _SEVERITY = {Severity.ERROR: dg.AssetCheckSeverity.ERROR, Severity.WARN: dg.AssetCheckSeverity.WARN}
 
@@ -25,6 +31,37 @@ def holds_back(check: Check) -> bool:
     """Whether nothing is published while the check fails."""
     # A typo in a check must not keep rows from being landed; of a model it is not known whether it is right.
     return check.severity is Severity.ERROR and not (check.problem and check.model.schema == "linkt")
+
+
+def note_red_checks(
+    warehouse: Warehouse, checks: Iterable[Check], found: Iterable[dg.AssetCheckResult], dagster_run_id: str
+) -> None:
+    """Write down which error-level checks have turned red, so that somebody is told; writes nothing where none has.
+
+    Whatever keeps it from being written keeps it from being told until the next look, and nothing else.
+    """
+    outcome = error_checks(checks, found)
+    with suppress(WarehouseError):
+        with warehouse.read() as con:
+            news = are_checks_news(con, outcome)
+        if news:
+            with warehouse.write(news=False) as con:
+                tell_checks(con, outcome, dagster_run_id)
+
+
+def error_checks(checks: Iterable[Check], found: Iterable[dg.AssetCheckResult]) -> Checked:
+    """What came out of those of error level, as the outbox takes it."""
+    return {
+        f"{check.model}: {check.name}": None if result.passed else _offending(result)
+        for check, result in zip(checks, found, strict=True)
+        if check.severity is Severity.ERROR
+    }
+
+
+def _offending(result: dg.AssetCheckResult) -> int:
+    counted = result.metadata.get("offending_rows") if result.metadata else None
+    value = getattr(counted, "value", counted)
+    return value if isinstance(value, int) else 0
 
 
 def checked(placement: Placement, con: duckdb.DuckDBPyConnection, check: Check) -> dg.AssetCheckResult:

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 
 from linkt_pipeline.api import Run
 from linkt_pipeline.assets.askers import asker_of, is_of_command, named_tasks, person_of, question_of, tick_of
-from linkt_pipeline.assets.checks import check_spec, checked
+from linkt_pipeline.assets.checks import check_spec, checked, note_red_checks
 from linkt_pipeline.assets.failures import fails_in_plain_words
 from linkt_pipeline.assets.metadata import KINDS, bounded, bounded_text, landed_metadata
 from linkt_pipeline.assets.placement import Placement
@@ -163,6 +163,7 @@ def build_executions(
         yield dg.MaterializeResult(check_results=found)
         # Only now is the materialization recorded: a step that fails before has not used its runs up.
         step.deliver(outcomes)
+        note_red_checks(backend.warehouse, own, found, context.run.run_id)
 
     return executions
 

@@ -12,7 +12,7 @@ import dagster as dg
 import duckdb
 from pydantic import Field
 
-from linkt_pipeline.assets.checks import check_spec, checked
+from linkt_pipeline.assets.checks import check_spec, checked, note_red_checks
 from linkt_pipeline.assets.failures import fails_in_plain_words
 from linkt_pipeline.assets.metadata import KINDS, Landed, bounded, count_rows, landed_metadata
 from linkt_pipeline.assets.placement import Placement
@@ -20,6 +20,7 @@ from linkt_pipeline.assets.previews import rows_markdown
 from linkt_pipeline.assets.refresh import refresh
 from linkt_pipeline.assets.resources import Backend
 from linkt_pipeline.collection.fetch import fetch_pending
+from linkt_pipeline.collection.field_news import note_fields
 from linkt_pipeline.collection.lander import Fetched
 from linkt_pipeline.collection.reference import ReferenceCounts, refresh_reference_data
 from linkt_pipeline.collection.resources import ENTITIES, SIGNALS, Resource
@@ -101,6 +102,8 @@ def build_landed_assets(
     checks: list[Check],
     record_settings: RecordSettings,
     observer: Observer | None = None,
+    *,
+    tells_fields: bool = False,
 ) -> list[dg.AssetsDefinition]:
     """The assets that land what the API gives.
 
@@ -111,10 +114,11 @@ def build_landed_assets(
         checks: checks on any table; those on these tables are run with their assets.
         record_settings: brings up to date what is kept of tasks.yaml.
         observer: receives the progress of fetching.
+        tells_fields: somebody wants to be told of data fields that are new or have vanished.
     """
     return [
         _runs(placement, backend, sources, checks),
-        _fetched(placement, backend, ENTITIES, "entities", sources, checks, observer),
+        _fetched(placement, backend, ENTITIES, "entities", sources, checks, observer, tells_fields=tells_fields),
         _fetched(placement, backend, SIGNALS, "signals", sources, checks, observer),
         _reference(placement, backend, sources, checks, record_settings),
     ]
@@ -175,7 +179,7 @@ def _runs(placement: Placement, backend: Backend, sources: Landed, checks: list[
             "gone": len(collected.gone),
             "rejected": len(collected.rejected),
         }
-        yield from _results(placement, store, RUN_TABLES, own, {"runs": own_metadata})
+        yield from _results(placement, store, RUN_TABLES, own, {"runs": own_metadata}, context.run.run_id)
 
     return runs
 
@@ -188,6 +192,8 @@ def _fetched(
     sources: Landed,
     checks: list[Check],
     observer: Observer | None,
+    *,
+    tells_fields: bool = False,
 ) -> dg.AssetsDefinition:
     own = _checks_on([table, f"{resource.kind}_versions"], checks)
     named = placement.asset_key(ModelKey("linkt", "run_resources"))
@@ -229,6 +235,8 @@ def _fetched(
         )
         for failure in done.failures:
             context.log.warning(f"can't be read for now and stays pending: {failure}")
+        if tells_fields and done.inserted + done.updated:
+            note_fields(store)
         own_metadata = {
             "landed": done.landed,
             "missing": done.missing,
@@ -240,7 +248,7 @@ def _fetched(
         }
         if config.refresh and resource is ENTITIES:
             own_metadata |= refresh(context, backend).counts
-        yield from _results(placement, store, tables, own, {table: own_metadata})
+        yield from _results(placement, store, tables, own, {table: own_metadata}, context.run.run_id)
 
     return fetched
 
@@ -271,7 +279,7 @@ def _reference(
             context.log.warning(f"a list can't be read for now, what it said before stays: {failure}")
         if counts.rejected:
             context.log.warning(f"{counts.rejected} of the rows can't be used; they are kept in linkt.rejects")
-        yield from _results(placement, store, REFERENCE_TABLES, own, {})
+        yield from _results(placement, store, REFERENCE_TABLES, own, {}, context.run.run_id)
 
     return reference_data
 
@@ -282,11 +290,13 @@ def _results(
     tables: Mapping[str, str],
     checks: list[Check],
     metadata: Mapping[str, Mapping[str, Any]],
+    dagster_run_id: str,
 ) -> Results:
     with warehouse.read() as con:
         rows = {table: count_rows(con, f"linkt.{table}") for table in tables}
         shown = {table: rows_of(con, table) for table in tables}
         found = [checked(placement, con, check) for check in checks]
+    note_red_checks(warehouse, checks, found, dagster_run_id)
     for table in tables:
         key = placement.asset_key(ModelKey("linkt", table))
         yield dg.MaterializeResult(

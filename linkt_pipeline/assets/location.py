@@ -17,7 +17,7 @@ from linkt_pipeline.assets.snapshot import build_snapshot
 from linkt_pipeline.code_mark import mark_of_code
 from linkt_pipeline.executions.events import Observer
 from linkt_pipeline.settings import Settings
-from linkt_pipeline.tasks import CommonSettings, TaskSpec
+from linkt_pipeline.tasks import AlertEvent, CommonSettings, TaskSpec
 from linkt_pipeline.tasks_yaml import load_common
 from linkt_pipeline.transform import ModelKey, load_project
 from linkt_pipeline.warehouse.catalog import read_catalog
@@ -114,7 +114,15 @@ def build_deployment(
         warnings.simplefilter("ignore", dg.BetaWarning)
         assets = [
             build_executions(placement, backend, tasks, common, executions, project.checks, observer, entries=entries),
-            *build_landed_assets(placement, backend, landed, project.checks, record, observer),
+            *build_landed_assets(
+                placement,
+                backend,
+                landed,
+                project.checks,
+                record,
+                observer,
+                tells_fields=any(AlertEvent.FIELDS in channel.on for channel in common.alerts),
+            ),
             build_models_asset(placement, backend, project, code),
             build_snapshot(placement, backend, project.graph, project.checks),
         ]

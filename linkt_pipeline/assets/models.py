@@ -9,7 +9,7 @@ import duckdb
 from pydantic import Field
 
 from linkt_pipeline.assets.charts import chart_of
-from linkt_pipeline.assets.checks import check_spec, checked, holds_back, kept_check_result
+from linkt_pipeline.assets.checks import check_spec, checked, error_checks, holds_back, kept_check_result
 from linkt_pipeline.assets.failures import fails_in_plain_words
 from linkt_pipeline.assets.metadata import KINDS, WEEKLY, bounded, model_metadata, model_schema
 from linkt_pipeline.assets.placement import Placement
@@ -45,6 +45,7 @@ from linkt_pipeline.transform import (
 from linkt_pipeline.transform.columns import relation
 from linkt_pipeline.warehouse.completion import all_models_are_built, begin_build, note_checked
 from linkt_pipeline.warehouse.errors import WarehouseError
+from linkt_pipeline.warehouse.outbox_state import tell_checks, tell_stale
 from linkt_pipeline.warehouse.state import last_change
 from linkt_pipeline.warehouse.warehouse import Session, Warehouse
 
@@ -110,6 +111,8 @@ def build_models_asset(placement: Placement, backend: Backend, project: Project,
         wrong = any(not result.passed and holds_back(check) for check, result in zip(due, found, strict=True))
         with store.write(news=False) as con:
             write_verdicts(con, verdicts)
+            tell_checks(con, error_checks(due, found), context.run.run_id)
+            tell_stale(con, context.run.run_id)
             if not wrong and set(filter(holds_back, own_checks)) <= set(due):
                 note_checked(con, context.run.run_id, seen)
         yield from found

@@ -18,6 +18,7 @@ from linkt_pipeline.collection.frames import (
 from linkt_pipeline.collection.seen_run import SeenRun
 from linkt_pipeline.ledger.ledger import finish_unattended
 from linkt_pipeline.warehouse import landing
+from linkt_pipeline.warehouse.outbox_state import tell_budgets
 from linkt_pipeline.warehouse.queries import landed_run_payload
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
@@ -54,6 +55,7 @@ def write_runs(con: duckdb.DuckDBPyConnection, seen: Sequence[SeenRun]) -> froze
     runs = [each.run for each in seen]
     counts = landing.land_runs(con, runs_frame(seen), run_credits_frame(runs), run_resources_frame(runs))
     tell_failures(con, [each for each in seen if each.run.id not in counts.unstorable])
+    tell_budgets(con, datetime.now(UTC))
     return frozenset(counts.unstorable)
 
 

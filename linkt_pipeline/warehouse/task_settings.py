@@ -4,10 +4,12 @@ Kept as tables, so that a changed zone or limit is a change of rows, which build
 """
 
 from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
 
 import duckdb
 
 from linkt_pipeline.tasks import CommonSettings, TaskSpec
+from linkt_pipeline.warehouse.outbox_state import tell_budgets
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
 _TIMEZONE = "timezone"
@@ -51,6 +53,7 @@ def record_settings(
         con.execute("delete from linkt.settings")
         for setting in settings:
             con.execute("insert into linkt.settings values (?, ?)", setting)
+        tell_budgets(con, datetime.now(UTC))  # by the new limits
     return True
 
 

@@ -1,0 +1,98 @@
+"""Notices data fields that are new in a sheet, or that its entities lack from now on; for whoever asked to be told.
+
+Linkt has no version of a sheet's fields, and a field may be empty in any entity. So what has come since the last look
+is compared with what came before: a field is new when no entity had it, and has vanished when half of the entities had
+it and none of at least twenty has. What the last look saw is kept, so a kill loses no news.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+import orjson
+
+from linkt_pipeline.tasks import AlertEvent
+from linkt_pipeline.warehouse.outbox import Alert, tell
+from linkt_pipeline.warehouse.state import read_state, write_state
+from linkt_pipeline.warehouse.warehouse import Warehouse
+
+_NAME = "fields_seen"
+_ENOUGH = 20  # entities without a field, before it has vanished
+_USUAL = 0.5  # share of the entities that had it before
+_MOST_ENTITIES = 20_000  # the newest, of one look
+
+_COUNTED = f"""
+    with recent as (
+        select coalesce(sheet_id, icp_id, '') || ' ' || coalesce(entity_type, '') as sheet, entity_type, sheet_name,
+            json_keys(data) as fields, fetched_at
+        from linkt.entities
+        where fetched_at > $1 and json_type(data) = 'OBJECT'
+        order by fetched_at desc limit {_MOST_ENTITIES}
+    ),
+    sizes as (
+        select sheet, any_value(entity_type) as entity_type, any_value(sheet_name) as sheet_name, count(*) as entities,
+            max(fetched_at) as until
+        from recent group by sheet
+    ),
+    fields as (
+        select sheet, field, count(*) as entities
+        from (select sheet, unnest(fields) as field from recent) group by sheet, field
+    )
+    select sheet, any_value(entity_type), any_value(sheet_name), any_value(sizes.entities), max(until),
+        map(list(field), list(fields.entities))
+    from sizes join fields using (sheet) group by sheet order by sheet
+"""  # noqa: S608
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What has come of a sheet since the last look: how many entities, and how many have each field."""
+
+    sheet: str
+    entity_type: str | None
+    sheet_name: str | None
+    entities: int
+    until: datetime
+    fields: Mapping[str, int]
+
+
+def note_fields(warehouse: Warehouse) -> None:
+    """Look at what has come since the last look, and write down what is new and what has vanished."""
+    with warehouse.read() as con:
+        seen = _read(con)
+        looks = [
+            _Look(*row) for row in con.execute(_COUNTED, [seen["until"] or datetime.min.replace(tzinfo=UTC)]).fetchall()
+        ]
+    if not looks:
+        return
+    with warehouse.write(news=False) as con:
+        if _read(con) != seen:  # another process has just looked
+            return
+        for look in looks:
+            _note(con, seen["sheets"], look)
+        until = max(look.until for look in looks).astimezone(UTC).isoformat()
+        write_state(con, _NAME, orjson.dumps({"until": until, "sheets": seen["sheets"]}).decode())
+
+
+def _read(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    stored = read_state(con, _NAME)
+    return orjson.loads(stored) if stored else {"until": None, "sheets": {}}
+
+
+def _note(con: duckdb.DuckDBPyConnection, sheets: dict[str, dict[str, float]], look: _Look) -> None:
+    """Tell what is different of a sheet; of one that was never seen, nothing is."""
+    shares = {field: count / look.entities for field, count in look.fields.items()}
+    known = sheets.get(look.sheet)
+    if known is None:
+        sheets[look.sheet] = shares
+        return
+    is_telling = look.entities >= _ENOUGH
+    new = sorted(shares.keys() - known.keys())
+    gone = sorted(field for field, share in known.items() if is_telling and share >= _USUAL and field not in shares)
+    kept = {field: share for field, share in known.items() if field not in gone}
+    sheets[look.sheet] = {**kept, **shares} if is_telling else {**shares, **kept}
+    if new or gone:
+        facts = {"entity_type": look.entity_type, "sheet": look.sheet_name, "new": new, "vanished": gone}
+        tell(con, Alert(AlertEvent.FIELDS, f"{look.sheet}/{look.until.astimezone(UTC).isoformat()}", facts))

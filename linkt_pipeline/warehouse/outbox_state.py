@@ -1,0 +1,126 @@
+"""Events that follow from a state rather than from a moment: failing checks, tables that can't be built, budgets.
+
+Each looks at what is so now and at what was told, in one transaction. So whatever was missed, because a process was
+killed before it told, is told by the next look.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import duckdb
+import orjson
+
+from linkt_pipeline.tasks import AlertEvent
+from linkt_pipeline.warehouse.credits import Spending, spending_by_task, total_spending
+from linkt_pipeline.warehouse.outbox import Alert, tell
+
+ALL_TASKS = "all tasks together"
+_LEVELS = (100, 80, 50)  # percent of a monthly_credit_limit
+_ROUNDING = 1e-9
+_PUBLIC = "marts"
+
+Checked = Mapping[str, int | None]
+"""Error-level checks by table and name: None for one that passed, else how many rows offend (0 if it can't be run)."""
+
+
+def are_checks_news(con: duckdb.DuckDBPyConnection, checked: Checked) -> bool:
+    """Whether one of them has turned red, or green again, since the outbox was last told."""
+    red = _told_red(con)
+    return any((offending is None) == (check in red) for check, offending in checked.items())
+
+
+def tell_checks(con: duckdb.DuckDBPyConnection, checked: Checked, dagster_run_id: str | None) -> None:
+    """Write down which checks have turned red, and that others have passed again.
+
+    Args:
+        con: a transaction.
+        checked: what came out.
+        dagster_run_id: the Dagster run that shows their rows.
+    """
+    red, now = _told_red(con), datetime.now(UTC)
+    for check, offending in checked.items():
+        if offending is not None and check not in red:
+            facts = {"check": check, "offending": offending}
+            subject = f"{check}/{now.isoformat()}"
+            tell(con, Alert(AlertEvent.CHECK_FAILED, subject, facts, dagster_run_id=dagster_run_id))
+        elif offending is None and check in red:
+            con.execute("update linkt.alerts set over_at = ? where event_key = ?", [now, red[check]])
+
+
+def _told_red(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Checks that were told to fail and have not passed since, with the key of the alert."""
+    rows = con.execute(
+        "select facts ->> '$.check', event_key from linkt.alerts where event = ? and over_at is null",
+        [AlertEvent.CHECK_FAILED.value],
+    ).fetchall()
+    return dict(rows)
+
+
+def tell_stale(con: duckdb.DuckDBPyConnection, dagster_run_id: str | None) -> None:
+    """Write down which marts can't be built that could be when this was last told; one event for all of them.
+
+    Args:
+        con: a transaction.
+        dagster_run_id: the Dagster run that found out.
+    """
+    stale = con.execute(
+        "select model, problem_since from linkt.model_builds "
+        "where problem is not null and starts_with(model, $1) order by model",
+        [f"{_PUBLIC}."],
+    ).fetchall()
+    if not stale:
+        return
+    known = con.execute("select facts from linkt.alerts where event = ?", [AlertEvent.STALE.value]).fetchall()
+    told = {tuple(each) for (facts,) in known for each in orjson.loads(facts)["marts"]}
+    marts = [(model, since.astimezone(UTC).isoformat()) for model, since in stale]
+    if news := [mart for mart in marts if mart not in told]:
+        alert = Alert(AlertEvent.STALE, "/".join(news[0]), {"marts": news}, dagster_run_id=dagster_run_id)
+        tell(con, alert)
+
+
+def tell_budgets(con: duckdb.DuckDBPyConnection, now: datetime) -> None:
+    """Write down which budgets have reached 50, 80 or 100 % in this month: of the tasks, and of all of them together.
+
+    The limits are those of the last sync; the figures are those that a start is refused by, so runs that are open or
+    state no cost count as the median of their task. Of several levels that are reached at once the highest is told.
+
+    Args:
+        con: the transaction that lands runs, or changes limits.
+        now: says which month it is, in the zone of the task or of the deployment.
+    """
+    entries = con.execute(
+        "select task_key, task_id, timezone, monthly_credit_limit from linkt.task_entries "
+        "where monthly_credit_limit > 0"
+    ).fetchall()
+    settings = dict(con.execute("select name, value from linkt.settings").fetchall())
+    zone, limit = settings.get("timezone") or "UTC", float(settings.get("monthly_credit_limit") or 0)
+    if not entries and not limit:
+        return
+    zones = {entry_zone for _, _, entry_zone, _ in entries} | ({zone} if limit else set())
+    spent = {each: spending_by_task(con, now, each) for each in zones}
+    for task_key, task_id, entry_zone, entry_limit in entries:
+        spending = spent[entry_zone].get(task_id.lower(), Spending())
+        _tell_budget(con, task_key, spending, entry_limit, f"{now.astimezone(ZoneInfo(entry_zone)):%Y-%m}")
+    if limit:
+        _tell_budget(con, None, total_spending(spent[zone].values()), limit, f"{now.astimezone(ZoneInfo(zone)):%Y-%m}")
+
+
+def _tell_budget(
+    con: duckdb.DuckDBPyConnection, task_key: str | None, spent: Spending, limit: float, month: str
+) -> None:
+    reached = next((level for level in _LEVELS if spent.counted >= limit * level / 100 - _ROUNDING), None)
+    if reached is None:
+        return
+    of = f"{task_key or ALL_TASKS}/{month}/{limit:g}"
+    higher = [f"{AlertEvent.CREDIT_LIMIT}/{of}/{level}" for level in _LEVELS if level > reached]
+    if con.execute("select 1 from linkt.alerts where event_key in (select unnest(?::varchar[]))", [higher]).fetchone():
+        return  # what was estimated has become less since
+    facts = {
+        "percent": reached,
+        "credits": spent.counted,
+        "estimated": spent.estimated_credits,
+        "limit": limit,
+        "month": month,
+    }
+    tell(con, Alert(AlertEvent.CREDIT_LIMIT, f"{of}/{reached}", facts, task_key))
