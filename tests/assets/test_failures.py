@@ -124,6 +124,11 @@ def test_a_failing_model_keeps_its_table_spares_its_siblings_and_its_children_sa
     assert {"marts/companies", "marts/credits_daily", "staging/runs"} < set(made)
     assert landed.rows("select count(*) from marts.run_history") == before
     assert "published__snapshot" not in steps_succeeded(result)
+    [(stale, run_id)] = landed.rows(
+        "select facts ->> '$.marts[*][0]', dagster_run_id from linkt.alerts where event = 'stale'"
+    )
+    assert {"marts.run_history", "marts.task_efficiency"} <= set(stale)
+    assert run_id == result.run_id
 
 
 def _wrong_books(landed: Deployment, own_sql: Path) -> str:
@@ -164,6 +169,12 @@ def test_an_error_level_check_keeps_wrong_data_from_being_published(
     assert name in checks_failed(result)
     assert "published__snapshot" not in steps_succeeded(result)
     assert landed.settings.snapshot_path.stat().st_ino == published.st_ino
+    told = (
+        "select facts ->> '$.check', over_at is null from linkt.alerts where event = 'check_failed' and facts::varchar "
+    )
+    [(check, is_red)] = landed.rows(f"{told} like '%{name}%'")
+    assert check.endswith(f": {name}")
+    assert is_red
     _repair(landed)
 
 
