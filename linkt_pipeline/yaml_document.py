@@ -55,8 +55,8 @@ def find(tree: Any, place: Sequence[Any]) -> tuple[Any, int]:
     """The deepest part of a place (keys and numbers) that a tree has, and its line, counted from 1."""
     line = 1
     for key in place:
-        is_there = key in tree if isinstance(tree, dict) else isinstance(key, int) and key < len(tree)
-        if not isinstance(tree, dict | list) or not is_there:
+        is_of_list = isinstance(tree, list) and isinstance(key, int) and key < len(tree)
+        if not is_of_list and not (isinstance(tree, dict) and key in tree):
             break
         if isinstance(tree, CommentedMap):
             line = tree.lc.key(key)[0] + 1

@@ -18,9 +18,9 @@ def run(names: tuple[str, ...], every: bool, again: bool, over_budget: bool, lau
     leaves the Linkt runs going; the next `run` waits for them again. A run that ended is used up when its rows are
     landed and published: until then the same command finishes that and buys nothing.
 
-    Before a start the expected cost is shown: the median of the task's last runs. A start that `monthly_credit_limit`
-    (of the task, or of all together) does not leave enough for is refused; --over-budget starts it all the same, and
-    the ledger says who did.
+    Before a start the expected cost is shown: the median of the task's last completed runs. A start that
+    `monthly_credit_limit` (of the task, or of all together) does not leave enough for is refused; --over-budget starts
+    it all the same, and the ledger says who did.
 
     With --launch the Dagster that runs this deployment executes it: the one of LINKT_DAGSTER_URL, else that of
     `linkt-pipeline ui`. Ctrl-C then only stops following.

@@ -21,7 +21,7 @@ def schedules() -> None:
     """List Linkt's own schedules, and what they will probably spend in the rest of this month (UTC). Free.
 
     Linkt starts these runs by itself, whatever monthly_credit_limit says. Starts are counted in UTC, Linkt's time zone.
-    The cost of a start is the median of the last runs of its task in the warehouse.
+    The cost of a start is the median of the last completed runs of its task in the warehouse.
 
     \b
     Examples:

@@ -113,9 +113,9 @@ async def _prepare(worker: Worker, execution: Execution) -> None:
 def _tell_expected_cost(worker: Worker, task: TaskSpec, execution: Execution) -> None:
     expected, rest = execution.expected_credits, execution.budget_rest
     cost = (
-        "what the run will cost is unknown: no run of the task has stated its cost yet"
+        "what the run will cost is unknown: no completed run of the task has stated its cost yet"
         if expected is None
-        else f"the run is expected to cost {expected:g} credits (median of the task's last runs)"
+        else f"the run is expected to cost {expected:g} credits (median of the task's last completed runs)"
     )
     left = "" if rest is None else f"; {max(rest, 0):g} credits are left of the month's limit"
     if execution.over_budget_by is None:

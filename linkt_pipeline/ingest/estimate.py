@@ -18,7 +18,7 @@ class Estimate:
 
     Attributes:
         rows: of the file.
-        credits: None if no run of the task has stated its cost yet.
+        credits: None if no completed run of the task has stated its cost yet.
         basis: what the credits were computed from.
     """
 
@@ -47,8 +47,9 @@ def estimate(con: duckdb.DuckDBPyConnection, task: TaskSpec, rows: int) -> Estim
     if row and row[0] is not None:
         return Estimate(rows, row[0] * rows, f"{row[0]:.2g} credits a row in earlier files of the task")
     median = expected_credits(con, task.task_id)
-    basis = "no run of the task has stated its cost yet" if median is None else "median of the task's last runs"
-    return Estimate(rows, median, basis)
+    if median is None:
+        return Estimate(rows, None, "no completed run of the task has stated its cost yet")
+    return Estimate(rows, median, "median of the task's last completed runs")
 
 
 def require_room(

@@ -72,7 +72,7 @@ EXECUTIONS = Table(
     Column(
         "expected_credits",
         DOUBLE,
-        "What the run was expected to cost at its start: the median of the task's last 20 runs; null if unknown.",
+        "What it was expected to cost at its start: the median of the task's last 20 completed runs; null if unknown.",
     ),
     Column(
         "budget_rest",

@@ -226,8 +226,9 @@ def test_the_monthly_limit_refuses_with_the_figures_before_anything_is_sent(scen
     assert f"{datetime.now(UTC):%B %Y}" in str(outcome.error)
     assert (scene.posts(), len(scene.rows())) == (1, 1)
     assert scene.execute(search(parameters={"num_results": 4}, monthly_credit_limit=2 * spent))[0].succeeded
-    assert f"saas: the run is expected to cost {spent:g} credits (median of the task's last runs); {spent:g} " in (
-        scene.texts
+    assert (
+        f"saas: the run is expected to cost {spent:g} credits (median of the task's last completed runs); {spent:g} "
+        in (scene.texts)
     )
 
 

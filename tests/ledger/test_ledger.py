@@ -551,12 +551,14 @@ def test_the_retry_of_a_failed_run_does_not_get_that_run_again(
 # --- the credit limit
 
 
-def landed_run(warehouse: Warehouse, run_id: str, credits: float | None, created_at: datetime) -> None:
+def landed_run(
+    warehouse: Warehouse, run_id: str, credits: float | None, created_at: datetime, status: str = "COMPLETED"
+) -> None:
     with warehouse.write() as con:
         con.execute(
-            "insert into linkt.runs (run_id, task_id, total_credits, created_at, fetched_at) "
-            "values (?, ?, ?, ?, now())",
-            [run_id, TASK_ID, credits, created_at],
+            "insert into linkt.runs (run_id, task_id, total_credits, created_at, fetched_at, status_normalised) "
+            "values (?, ?, ?, ?, now(), ?)",
+            [run_id, TASK_ID, credits, created_at, status],
         )
 
 
@@ -697,10 +699,12 @@ def test_two_starts_side_by_side_do_not_share_a_rest_that_does_for_one(
         assert sorted(threads.map(start, ("one", "two"))) == [False, True]
 
 
-def test_the_expected_cost_is_the_median_of_the_last_twenty_runs_and_unknown_without_any(
+def test_the_expected_cost_is_the_median_of_the_last_twenty_completed_runs_and_unknown_without_any(
     ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
 ) -> None:
-    unknown = ledger.claim(intention(monthly_credit_limit=1), owner).execution
+    for number in range(20):  # what failed half-way cost less than a run that completes
+        landed_run(warehouse, f"f{number:02}", 0.1, datetime.now(UTC), "FAILED")
+    unknown = ledger.claim(intention(monthly_credit_limit=3), owner).execution
     assert unknown.expected_credits is None
     ledger.mark_closed(unknown.execution_id, owner, ExecutionState.REFUSED, error="no")
     now = datetime.now(UTC)

@@ -33,6 +33,7 @@ landed as (
         coalesce(executed.task_id, nullif(trim(run.task_id), '')) as task_id,
         executed.task_key,
         false as is_open,
+        coalesce(run.status_normalised = 'COMPLETED', false) as is_completed,
         coalesce(case when run.total_credits between 0 and 1e9 then run.total_credits end, itemised.credits) as credits,
         case
             when regexp_full_match(run.run_id, '[0-9a-fA-F]{24}')
@@ -62,6 +63,7 @@ underway as (
         execution.task_id,
         execution.task_key,
         true as is_open,
+        false as is_completed,
         null::double as credits,
         null::timestamptz as id_made_at,
         null::timestamptz as made_at,
@@ -103,6 +105,18 @@ usual_of_task as (
     select task_id, median(credits) as credits from last_of_task group by task_id
 ),
 
+-- What a run cost that failed half-way says nothing of the next one.
+last_completed_of_task as (
+    select lower(task_id) as task_id, credits
+    from dated
+    where credits is not null and is_completed
+    qualify row_number() over (partition by lower(task_id) order by spent_at desc, run_id desc) <= 20
+),
+
+expected_of_task as (
+    select task_id, median(credits) as credits from last_completed_of_task group by task_id
+),
+
 usual as (
     select median(credits) as credits from costs
 )
@@ -116,10 +130,11 @@ select
     cost.credits,
     case when cost.credits is null then coalesce(usual_of_task.credits, usual.credits, 0) end as estimated_credits,
     cost.spent_at,
-    usual_of_task.credits as expected_credits
+    expected_of_task.credits as expected_credits
 from dated as cost
 cross join usual
-left join usual_of_task on lower(cost.task_id) is not distinct from usual_of_task.task_id;
+left join usual_of_task on lower(cost.task_id) is not distinct from usual_of_task.task_id
+left join expected_of_task on lower(cost.task_id) is not distinct from expected_of_task.task_id;
 
 comment on view linkt.run_costs is 'What each run cost, when and for which task: one row per landed run, and one per attempt that is still open. The credit limit, `status` and the marts read it here.';
 comment on column linkt.run_costs."run_id" is 'The run; null while it is not known whether an open attempt has one.';
@@ -130,4 +145,4 @@ comment on column linkt.run_costs."is_open" is 'True while the run is not landed
 comment on column linkt.run_costs."credits" is 'The total that the run states, else the sum of its breakdown; never below zero; null if it states neither.';
 comment on column linkt.run_costs."estimated_credits" is 'Where credits is null: the median of the task''s last 20 runs that state a cost, else of all runs, else 0. Counts towards monthly_credit_limit.';
 comment on column linkt.run_costs."spent_at" is 'When the run was made, as it says; where that is missing, can''t be or stands alone: when it was started here, else the time in its id, else when it was read.';
-comment on column linkt.run_costs."expected_credits" is 'What the next run of this task will probably cost: the median of its last 20 runs that state a cost; null if none does.';
+comment on column linkt.run_costs."expected_credits" is 'What the next run of this task will probably cost: the median of its last 20 completed runs that state a cost; null if none does.';
