@@ -44,6 +44,7 @@ RUN_TABLES = {
     "404) or *rejected* (unusable, kept in `linkt.rejects`).",
     "run_queue_counts": "Candidates of each run by state (queued, processing, completed, discarded), as last seen in "
     "its queue while it was waited for.",
+    "ingests": "Files that were ingested (`linkt-pipeline ingest`), and how far each has come.",
     "ingest_rows": "The rows of files that were ingested (`linkt-pipeline ingest`).",
     "run_candidates": "What the run of an ingested file looked at, with the reason of each discard.",
 }

@@ -47,6 +47,7 @@ def ingest(
     deployment = Deployment.from_environment()
     task = deployment.select_tasks([task_name])[task_name]
 
+    from linkt_pipeline.cli.alerting import alerts_afterwards
     from linkt_pipeline.cli.ingesting import check_only, ingest_and_publish
     from linkt_pipeline.ingest.ingest import Request
 
@@ -54,4 +55,5 @@ def ingest(
     if only_check:
         return check_only(deployment, request)
     deployment.prepare()
-    return ingest_and_publish(deployment, request, over_budget=over_budget)
+    with alerts_afterwards(deployment):
+        return ingest_and_publish(deployment, request, over_budget=over_budget)

@@ -10,7 +10,7 @@ from tests.landed_checks import landed_checks
 
 LANDED = (
     *("executions", "runs", "run_costs", "run_credits", "run_resources", "run_queue_counts"),
-    *("ingest_rows", "run_candidates"),
+    *("ingests", "ingest_rows", "run_candidates"),
     *("entities", "entity_versions", "signals", "tasks", "icps", "sheets"),
 )
 

@@ -57,6 +57,7 @@ class World:
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
+        self.files = random.Random(f"{seed} files")
         self.ids = ObjectIds()
         # The last minutes of a month, and of a year every other time.
         self.now = datetime(2026, self.rng.choice([1, 4, 12]), 28 if seed % 2 else 30, 22, 0, tzinfo=UTC)
@@ -87,6 +88,7 @@ class World:
             self._land_signals(signals)
         self._forget_outputs()
         self._open_executions()
+        self._ingest()
 
     def _write_settings(self) -> None:
         self.con.execute("delete from linkt.settings")
@@ -214,6 +216,52 @@ class World:
             "values ($1, $2, $3, $4, $5, $6, $7)",
             row,
         )
+
+    def _ingest(self) -> None:
+        """A file whose rows are entities of a run, or are not; some runs have not ended, some files have none."""
+        ingest_id = f"file{self.files.getrandbits(64):016x}"
+        bought = self.con.execute(
+            "select execution_id, run_id from linkt.executions where execution_id not in "
+            "(select execution_id from linkt.ingests where execution_id is not null) order by md5(execution_id)"
+        ).fetchall()
+        execution_id, run_id = self.files.choice([*bought, (None, None)])
+        output = (self.runs.get(run_id) or {}).get("output") or {}
+        resources = output.get("resources", {})
+        found = [*resources.get("entities_created", []), *resources.get("entities_updated", [])]
+        told = [self.entities[entity_id]["data"] for entity_id in found if entity_id in self.entities]
+        names = [value["value"] if isinstance(value := data.get("name"), dict) else value for data in told]
+        names = [name for name in names if isinstance(name, str) and name] + [
+            "Brightpath",
+            "Nobody",
+            "\u00a0acme inc. ",
+        ]
+        rows = [
+            {
+                "firm": self.files.choice(names),
+                "site": self.files.choice(["", "acme.com", "https://brightpath.io/x", "no. 5"]),
+            }
+            for _ in range(self.files.randint(1, 4))
+        ]
+        self.con.execute(
+            "insert into linkt.ingests (ingest_id, task_key, task_id, file_name, file_sha256, file_bytes, file_rows, "
+            "primary_column, state, execution_id, intended_at) values ($1, 'fair', 't', 'fair.csv', $2, 9, $3, 'firm', "
+            "'configured', $4, $5)",
+            [ingest_id, ingest_id * 2, len(rows), execution_id, self.now],
+        )
+        for number, row in enumerate(rows, 1):
+            self.con.execute(
+                "insert into linkt.ingest_rows values ($1, $2, $3, $4)",
+                [ingest_id, number, row["firm"], json.dumps(row)],
+            )
+        for position in range(self.files.randint(0, 3) if run_id else 0):
+            name, state = (
+                self.files.choice([*names, None]),
+                self.files.choice(["completed", "discarded", "discarded", None]),
+            )
+            self.con.execute(
+                "insert into linkt.run_candidates values ($1, $2, $3, $4, $5, $6)",
+                [run_id, position, name, state, self.files.choice(["No website", None]), self.now],
+            )
 
     def _land_run(self, body: Body) -> None:
         self.now += timedelta(seconds=1)

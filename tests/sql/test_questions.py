@@ -117,6 +117,25 @@ def put_runs(bench: Bench) -> None:
     )  # fmt: skip
 
 
+def put_file(bench: Bench) -> None:
+    bench.put(
+        "executions", execution_id="x", task_key="news", task_id=NEWS, attempt=1, state="finished", run_id="r5",
+        intended_at=day(11, 19),
+    )  # fmt: skip
+    bench.put(
+        "ingests", ingest_id="i", task_key="news", task_id=NEWS, file_name="fair.csv", file_sha256="abc", file_bytes=90,
+        file_rows=4, primary_column="firm", state="finished", execution_id="x", intended_at=day(11, 19),
+    )  # fmt: skip
+    rows = [("bolt", ""), ("Bolt Works", "www.bolt.example"), ("Unknown", ""), ("Elm", "")]
+    for number, (firm, site) in enumerate(rows, 1):
+        data = {"firm": firm, "site": site}
+        bench.put("ingest_rows", ingest_id="i", row_number=number, primary_value=firm, data=data)
+    bench.put(
+        "run_candidates", run_id="r5", position=0, name="Unknown", state="discarded", reason="No website",
+        observed_at=FRIDAY,
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory, graph: ModelGraph) -> Iterator[Bench]:
     """The history, built; nothing here changes it."""
@@ -135,6 +154,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory, graph: ModelGraph) -> Iterat
         put_people(bench)
         put_signals(bench)
         put_runs(bench)
+        put_file(bench)
         names = set(re.findall(r"\b((?:marts|staging)\.\w+)", _DOCUMENT))
         bench.build(*names)
         yield bench
@@ -176,14 +196,20 @@ ANSWERS: dict[int, list[tuple[Any, ...]]] = {
         ("Mills", "name", 1.0, 1.0),
     ],
     20: [("51-200", 2), ("1001-5000", 1), ("not known", 1)],
+    21: [
+        (1, "bolt", "entity", "Bolt", None),
+        (2, "Bolt Works", "entity", "Bolt", None),
+        (3, "Unknown", "discarded", None, "No website"),
+        (4, "Elm", "nothing", None, None),
+    ],
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("number", range(1, 21))
+@pytest.mark.parametrize("number", range(1, 22))
 def test_a_question_gets_its_answer(bench: Bench, number: int) -> None:
     question, sql = QUESTIONS[number]
     assert bench.con.execute(sql).fetchall() == ANSWERS[number], question
 
 
-def test_there_are_twenty_questions() -> None:
-    assert list(QUESTIONS) == list(range(1, 21)) == sorted(ANSWERS)
+def test_there_are_twenty_one_questions() -> None:
+    assert list(QUESTIONS) == list(range(1, 22)) == sorted(ANSWERS)

@@ -14,6 +14,7 @@ from linkt_pipeline.audit.marts.entity_changes import ENTITY_CHANGES
 from linkt_pipeline.audit.marts.entity_discovery import ENTITY_DISCOVERY
 from linkt_pipeline.audit.marts.field_completeness import FIELD_COMPLETENESS
 from linkt_pipeline.audit.marts.icp_performance import ICP_PERFORMANCE
+from linkt_pipeline.audit.marts.ingest_rows import INGEST_ROWS
 from linkt_pipeline.audit.marts.mart import Mart
 from linkt_pipeline.audit.marts.people import PEOPLE
 from linkt_pipeline.audit.marts.run_history import RUN_HISTORY
@@ -40,6 +41,7 @@ MARTS = (
     ACCOUNT_STATUS_HISTORY,
     ICP_PERFORMANCE,
     ENTITY_DISCOVERY,
+    INGEST_ROWS,
     FIELD_COMPLETENESS,
     WEEKLY_CHANGES,
     DATA_FRESHNESS,

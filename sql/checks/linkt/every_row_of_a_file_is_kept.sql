@@ -1,5 +1,5 @@
 -- description: linkt.ingest_rows holds as many rows of each ingested file as the file has.
--- model: linkt.ingest_rows
+-- model: linkt.ingests
 -- severity: error
 select
     ingest_id,

@@ -1,5 +1,5 @@
 -- description: Every row has its ingest_id, and no two rows have the same.
--- model: linkt.ingest_rows
+-- model: linkt.ingests
 -- severity: error
 select
     ingest_id,

@@ -1,5 +1,5 @@
 -- description: No execution stands for two ingests.
--- model: linkt.ingest_rows
+-- model: linkt.ingests
 -- severity: error
 select
     execution_id,
