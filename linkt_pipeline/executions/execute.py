@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from linkt_pipeline.api import Run, RunStatus
@@ -93,7 +93,8 @@ async def execute_task(worker: Worker, task: TaskSpec) -> Outcome:
 async def _start_again(worker: Worker, task: TaskSpec, failed: Execution, failure: RunFailedError) -> Execution:
     attempt = failed.attempt + 1
     try:
-        return await start_or_adopt(worker, task, attempt=attempt, after=failed.intended_at)
+        ended = replace(failed, state=ExecutionState.FINISHED)
+        return await start_or_adopt(worker, task, attempt=attempt, after=ended)
     except LinktPipelineError as error:
         raise RetryNotStartedError(failure, attempt, error) from None
 

@@ -7,7 +7,6 @@ window.
 
 import asyncio
 from dataclasses import replace
-from datetime import datetime
 
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.executions.difference import differences
@@ -24,7 +23,7 @@ _LOST_STARTS = 3  # so many requests in a row that left no run are an outage
 
 
 async def start_or_adopt(
-    worker: Worker, task: TaskSpec, *, attempt: int = 1, after: datetime | None = None
+    worker: Worker, task: TaskSpec, *, attempt: int = 1, after: Execution | None = None
 ) -> Execution:
     """Bring a task to exactly one run.
 
@@ -32,7 +31,7 @@ async def start_or_adopt(
         worker: who asks.
         task: what to run.
         attempt: 1, or more when earlier runs failed.
-        after: when the failed attempt that this one follows was intended.
+        after: the failed attempt that this one follows, as it ended.
 
     Returns:
         The ledger row that stands for the run: ``started`` and owned by this worker, or ``finished`` when
@@ -72,10 +71,11 @@ async def start_or_adopt(
                     "The next start after it takes the new ones",
                 )
             return execution
-        # That row led to no run. Another process that watched it may start, and even finish, the next run before us.
+        # That row led to no run, or lost its process and may end at any moment. Another process that watched it may
+        # start, and even finish, the next run before us.
         # The row's attempt is still to be made, so the next row keeps its number.
         attempt = max(attempt, claim.execution.attempt)
-        intention = replace(intention, attempt=attempt, after=claim.execution.intended_at)
+        intention = replace(intention, attempt=attempt, after=claim.execution)
         lost += claim.created
     raise NotStartedError(
         f"task {task.key}: {lost} requests to start it were answered with errors and left no run, so nothing was "

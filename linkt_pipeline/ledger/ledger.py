@@ -82,11 +82,13 @@ class DuckDbLedger:
         if found := _rows_of(con, intention, f"{_OPEN} order by intended_at"):
             return self._take_over(con, found[0], intention, owner, now)
         finished = _rows_of(con, intention, _LATEST_FINISHED)[:1]
-        if intention.after is not None and finished and finished[0].intended_at > intention.after:
+        if intention.after is not None and finished and finished[0].intended_at > intention.after.intended_at:
             return Claim(finished[0], created=False, owned=False)
         if finished and _is_owed(con, finished[0], intention, known, now):
             ask_for(con, finished[0].execution_id, asked_by)
             return Claim(finished[0], created=False, owned=True)
+        if ended := _ended_unseen(con, intention):
+            return Claim(ended, created=False, owned=False)
         return None
 
     def _intend(self, con: duckdb.DuckDBPyConnection, intention: Intention, owner: Owner, now: datetime) -> Claim:
@@ -521,8 +523,7 @@ def _completed(con: duckdb.DuckDBPyConnection, intention: Intention, known: froz
     """What answered the question before, if its run has completed; a failed one is worth another."""
     if not known:
         return None
-    rows = _select(con, _COMPLETED_OF, [list(known)])
-    return next((row for row in rows if not _was_seen(row, intention)), None)
+    return next(iter(_select(con, _COMPLETED_OF, [list(known)])), None)
 
 
 def _is_owed(
@@ -538,7 +539,17 @@ def _is_owed(
 
 
 def _was_seen(row: Execution, intention: Intention) -> bool:
-    return intention.after is not None and row.intended_at <= intention.after
+    """Whether it is the very attempt that this intention follows; a clock that was set tells nothing about that."""
+    after = intention.after
+    return after is not None and not after.state.is_open and row.execution_id == after.execution_id
+
+
+def _ended_unseen(con: duckdb.DuckDBPyConnection, intention: Intention) -> Execution | None:
+    """What this start has followed, if another process, such as a sync, has landed it since the last look."""
+    after = intention.after
+    if after is None or not after.state.is_open:
+        return None
+    return next(iter(_select(con, "execution_id = ? and state = 'finished'", [after.execution_id])), None)
 
 
 def _refuse_on_failing_checks(con: duckdb.DuckDBPyConnection, intention: Intention) -> None:

@@ -52,8 +52,9 @@ class Intention:
     Attributes:
         common: what tasks.yaml says of all tasks together.
         over_budget_by: who wants the run even if the limits do not leave what it is expected to cost; None: nobody.
-        after: an execution intended at this moment was seen to end without giving what is wanted. Whoever else saw
-            that may have bought the next run already; one that has even finished since then is used, not bought again.
+        after: the execution that was given before, as it was last seen. If that was its end, it did not give what is
+            wanted: whoever else saw that may have bought the next run already, and one that has even finished since
+            then is used. If it was open and has finished since, its outcome was not seen yet and is the answer.
         not_before: outcomes of executions that were intended before this moment answer an earlier question; one that is
             still open is adopted all the same.
         question: the Dagster run that asked first. What answered it before and has completed answers it again,
@@ -73,7 +74,7 @@ class Intention:
     timezone: str = "UTC"
     common: CommonSettings = field(default_factory=CommonSettings)
     over_budget_by: str | None = None
-    after: datetime | None = None
+    after: "Execution | None" = None
     not_before: datetime | None = None
     question: str | None = None
     asked_by: str | None = None

@@ -15,12 +15,13 @@ import pytest
 
 from linkt_pipeline.collection.error_kind import ADVICE
 from linkt_pipeline.collection.land_runs import land_runs, landed_run
-from linkt_pipeline.collection.seen_run import SeenRun
+from linkt_pipeline.collection.seen_run import SeenRun, see_run
 from linkt_pipeline.executions.errors import RunFailedError
 from linkt_pipeline.executions.events import RunEnded, RunStarted
 from linkt_pipeline.executions.execute import Outcome, backoff, execute_tasks
+from linkt_pipeline.executions.start import start_or_adopt
 from linkt_pipeline.executions.worker import Worker
-from linkt_pipeline.ledger.values import CreditLimitReachedError, ExecutionState
+from linkt_pipeline.ledger.values import CreditLimitReachedError, Execution, ExecutionState
 from linkt_pipeline.sandbox.world.reference_data import FAIR, INGEST_TASK, SHEET_SIGNALS_TASK
 from linkt_pipeline.tasks import ErrorKind, TaskSpec
 
@@ -285,6 +286,39 @@ def test_a_follower_of_a_failed_run_fails_with_it(scene: Scene) -> None:
     assert errors[0] == errors[1]
     assert "timeout: timed out" in errors[0]
     assert scene.posts() == 1
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELED"])
+def test_a_run_that_is_landed_just_when_its_process_is_gone_is_not_bought_again(
+    scene: Scene, status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The follower sees that nobody holds the row; before it can take the row over, a sync has landed the run."""
+    scene.sandbox.inject("run_life=3600")
+
+    async def work() -> list[Outcome]:
+        async with scene.worker() as leader, scene.worker() as follower:
+            await start_or_adopt(leader, search())
+            following = asyncio.create_task(execute_tasks(follower, [search()]))
+            await until(lambda: "following it" in scene.texts)
+            (record,) = scene.sandbox.world.own.runs.values()
+            record.status = status
+            ended = await see_run(leader.client, record.id)
+            looked = follower.ledger.is_free
+
+            def is_free(row: Execution) -> bool:
+                free = looked(row)
+                if free and scene.states() == ["started"]:
+                    land_runs(scene.warehouse, [ended])
+                return free
+
+            monkeypatch.setattr(follower.ledger, "is_free", is_free)
+            await leader.release_leases()
+            return await following
+
+    (outcome,) = run(work())
+
+    assert (scene.posts(), scene.states()) == (1, ["finished"])
+    assert (outcome.run and outcome.run.raw_status, outcome.succeeded) == (status, status == "COMPLETED")
 
 
 WORKER_PROCESS = """

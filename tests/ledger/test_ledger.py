@@ -126,14 +126,31 @@ def test_what_was_bought_after_a_failure_seen_by_two_is_used_by_both(
     """Two workers see one run fail; the faster one retries and is done before the slower one asks."""
     failed = ledger.claim(intention(), owner)
     close(warehouse, failed, owner, status="FAILED")
-    retried = ledger.claim(intention(attempt=2, after=failed.execution.intended_at), owner)
+    retried = ledger.claim(intention(attempt=2, after=ledger.get(failed.execution.execution_id)), owner)
     close(warehouse, retried, owner)
 
-    slower = ledger.claim(intention(attempt=2, after=failed.execution.intended_at), Owner.this_process())
+    slower = ledger.claim(intention(attempt=2, after=ledger.get(failed.execution.execution_id)), Owner.this_process())
 
     assert (slower.created, slower.owned) == (False, False)
     assert slower.execution.execution_id == retried.execution.execution_id
     assert slower.execution.state is ExecutionState.FINISHED
+
+
+def test_what_was_bought_after_a_failure_is_used_even_if_the_clock_was_set_back_before_it(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = ledger.claim(intention(), owner)
+    close(warehouse, failed, owner, status="FAILED")
+    seen = ledger.get(failed.execution.execution_id)
+    set_back = datetime.now(UTC) - timedelta(hours=1)
+    monkeypatch.setattr("linkt_pipeline.ledger.ledger._now", lambda: set_back)
+    retried = ledger.claim(intention(attempt=2, after=seen), owner)
+    close(warehouse, retried, owner)
+
+    slower = ledger.claim(intention(attempt=2, after=seen), Owner.this_process())
+
+    assert (retried.created, slower.created) == (True, False)
+    assert slower.execution.execution_id == retried.execution.execution_id
 
 
 def test_the_rows_of_two_tasks_are_independent(ledger: DuckDbLedger, owner: Owner) -> None:
@@ -545,7 +562,7 @@ def test_the_retry_of_a_failed_run_does_not_get_that_run_again(
     failed = ledger.claim(intention(), owner)
     close(warehouse, failed, owner, status="FAILED")
 
-    assert ledger.claim(intention(attempt=2, after=failed.execution.intended_at), owner).created
+    assert ledger.claim(intention(attempt=2, after=ledger.get(failed.execution.execution_id)), owner).created
 
 
 # --- the credit limit
