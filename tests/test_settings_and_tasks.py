@@ -344,3 +344,55 @@ def test_a_mistake_in_a_channel_is_told_with_line_and_field_and_without_its_addr
         read(write(tmp_path, ENTRY + text))
     assert told in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+class TestLake:
+    """A warehouse in DuckLake: a PostgreSQL and a place for the rows."""
+
+    CATALOG = "postgresql://linkt:p%40ss%2Fword@db.example:5433/lake"
+
+    def test_none_is_the_default(self) -> None:
+        assert load_settings().shared_catalog is None
+
+    def test_both_are_needed(self) -> None:
+        with pytest.raises(ConfigError, match="LINKT_LAKE_PATH is not set"):
+            load_settings({"catalog": self.CATALOG})
+        with pytest.raises(ConfigError, match="LINKT_CATALOG is not set"):
+            load_settings({"lake_path": "lake"})
+
+    @pytest.mark.parametrize(
+        "catalog",
+        [
+            "db.example/lake",
+            "mysql://u:secret-word@h/d",
+            "postgresql://u:secret-word@h",
+            "postgresql://u:secret-word@h:x/d",
+        ],
+    )
+    def test_another_address_is_refused_and_not_shown(self, catalog: str) -> None:
+        with pytest.raises(ConfigError, match="LINKT_CATALOG: it is not the address") as refused:
+            load_settings({"catalog": catalog, "lake_path": "lake"})
+
+        assert "secret-word" not in str(refused.value)
+
+    @pytest.mark.parametrize(
+        ("given", "meant"),
+        [("s3://bucket/prefix/", "s3://bucket/prefix"), ("/srv/lake", "/srv/lake")],
+    )
+    def test_the_path_is_a_folder_or_a_bucket(self, given: str, meant: str) -> None:
+        assert load_settings({"catalog": self.CATALOG, "lake_path": given}).lake_path == meant
+
+    @pytest.mark.parametrize("given", ["gs://bucket", "s3://", "s3://user@bucket/x", "s3://bucket/x?y=z"])
+    def test_another_scheme_is_refused(self, given: str) -> None:
+        with pytest.raises(ConfigError, match=r"LINKT_LAKE_PATH: .* is neither a folder nor"):
+            load_settings({"catalog": self.CATALOG, "lake_path": given})
+
+    def test_the_password_is_in_no_text(self) -> None:
+        settings = load_settings({"catalog": self.CATALOG, "lake_path": "lake", "use_sandbox": False})
+
+        assert "p%40ss" not in f"{settings!r} {settings.model_dump()}"
+        assert redact("server: p@ss/word is wrong; p%40ss%2Fword too") == "server: [redacted] is wrong; [redacted] too"
+        assert settings.shared_catalog is not None
+
+    def test_the_sandbox_never_writes_into_it(self) -> None:
+        assert load_settings({"catalog": self.CATALOG, "lake_path": "lake", "use_sandbox": True}).shared_catalog is None
