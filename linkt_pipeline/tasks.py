@@ -149,6 +149,31 @@ class AlertChannel(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME, pattern=r"^[\w .-]+$")]
 
 
+_DAYS = re.compile(r"\s*(\d{1,5})\s*(?:d|days?)\s*")
+
+
+def parse_days(value: object) -> object:
+    """Read ``365d``; anything else is left for pydantic to refuse."""
+    if isinstance(value, timedelta):
+        return value
+    found = _DAYS.fullmatch(value) if isinstance(value, str) else None
+    if found is None or not int(found[1]):
+        raise ValueError(f"{value!r} is not a number of days; write for example 365d")
+    return timedelta(days=int(found[1]))
+
+
+class RetentionSpec(BaseModel):
+    """How long rows are kept.
+
+    Attributes:
+        people: people are erased when they were without activity for so long.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    people: Annotated[timedelta, BeforeValidator(parse_days)]
+
+
 class CommonSettings(BaseModel):
     """What tasks.yaml says of all tasks together.
 
@@ -156,6 +181,7 @@ class CommonSettings(BaseModel):
         timezone: of whatever belongs to no task.
         monthly_credit_limit: credits a month of all runs, our own and others; in months of ``timezone``.
         alerts: who is told of what.
+        retention: how long rows are kept; for ever where the file does not say.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -163,6 +189,7 @@ class CommonSettings(BaseModel):
     timezone: TimeZone = "UTC"
     monthly_credit_limit: Credits | None = None
     alerts: list[AlertChannel] = []
+    retention: RetentionSpec | None = None
 
 
 class TaskSpec(BaseModel):

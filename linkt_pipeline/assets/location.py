@@ -13,6 +13,7 @@ from linkt_pipeline.assets.landed import build_landed_assets
 from linkt_pipeline.assets.models import build_models_asset
 from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.resources import Backend
+from linkt_pipeline.assets.retention import build_retention
 from linkt_pipeline.assets.snapshot import build_snapshot
 from linkt_pipeline.code_mark import mark_of_code
 from linkt_pipeline.executions.events import Observer
@@ -126,11 +127,14 @@ def build_deployment(
             build_models_asset(placement, backend, project, code),
             build_snapshot(placement, backend, project.graph, project.checks),
         ]
+        keep = common.retention
+        retentions = [build_retention(placement, backend, keep.people, common.timezone, shared=shared)] if keep else []
         keys = [key for asset in assets for key in asset.keys]
         told = common.alerts and automation is not Automation.NONE
         sensors = [build_alert_sensor(placement, backend, common.alerts)] if told else []
         return dg.Definitions.merge(
             build_automation(placement, backend, tasks, keys, mark_now, automation, common.timezone),
+            *retentions,
             build_housekeeping(retention_of(placement, backend, assets, shared=shared)),
             dg.Definitions(assets=assets, sensors=sensors),
         )

@@ -20,13 +20,14 @@ from linkt_pipeline.assets.automation import EXECUTE_AND_PUBLISH, SYNC_AND_PUBLI
 from linkt_pipeline.assets.instance_files import delete_files
 from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.refresh import REFRESH_ENTITIES
+from linkt_pipeline.assets.retention import ERASE_INACTIVE_PEOPLE
 from linkt_pipeline.ledger.owed_outcomes import dagster_runs_of_open_outcomes
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
 DELETE_OLD_RUNS = "delete_old_runs"
 PAID_RUNS_ARE_KEPT = timedelta(days=365)
 REPOSITORY_TAG = ".dagster/repository"
-_FREE_JOBS = (SYNC_AND_PUBLISH, REFRESH_ENTITIES, DELETE_OLD_RUNS)
+_FREE_JOBS = (SYNC_AND_PUBLISH, REFRESH_ENTITIES, DELETE_OLD_RUNS, ERASE_INACTIVE_PEOPLE)
 _OUR_JOBS = (*_FREE_JOBS, EXECUTE_AND_PUBLISH)
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 _PAGE = 200

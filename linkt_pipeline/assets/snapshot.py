@@ -87,7 +87,7 @@ def build_snapshot(
         _drop_retired(store, graph)
         complete = complete_outcomes(store)
         published = publish_snapshot(
-            store, published_dir, views, partial(states_by_name, graph=graph), partial(_require_checked, checks)
+            store, published_dir, views, partial(states_by_name, graph=graph), partial(require_checked, checks)
         )
         deliver_published(store, asker_of(context.run), complete, published.as_of)
         context.log.info(f"published {published.path} ({published.bytes / 1e6:.1f} MB) in {published.seconds:.2f} s")
@@ -115,7 +115,7 @@ def build_snapshot(
     return snapshot
 
 
-def _require_checked(checks: Collection[Check], con: duckdb.DuckDBPyConnection) -> None:
+def require_checked(checks: Collection[Check], con: duckdb.DuckDBPyConnection) -> None:
     """What another process landed or built after the checks of this Dagster run is held against the checks as well.
 
     Raises:

@@ -35,7 +35,7 @@ class Yield:
         updated: entities named as updated.
         touched: entities named as either, each once.
         signals: signals.
-        states: how many are landed, pending, missing and rejected.
+        states: how many are landed, pending, missing, rejected and erased.
     """
 
     created: int

@@ -18,6 +18,7 @@ def compact() -> None:
       linkt-pipeline compact
     """  # noqa: D301
     deployment = Deployment.from_environment()
+    deployment.finish_erasures()
     done = deployment.warehouse.compact()
     echo(f"before         {file_size(done.before)}")
     echo(f"after          {file_size(done.after)}")

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from linkt_pipeline.cli.errors import NoTasksError, UnknownTaskError
 from linkt_pipeline.cli.output import echo
+from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from linkt_pipeline.api import LinktClient
+    from linkt_pipeline.assets.erasure import Erased
     from linkt_pipeline.collection.refresh import Refreshed
     from linkt_pipeline.tasks import CommonSettings, TaskSpec
     from linkt_pipeline.warehouse.warehouse import Warehouse
@@ -97,8 +99,32 @@ class Deployment:
         from linkt_pipeline.cli.instance import prepare_instance
 
         prepare_instance(self.settings)
+        try:
+            self.finish_erasures()
+        except LinktPipelineError as error:  # what is paid for is landed all the same
+            echo(f"warning: an erasure goes on later: {error}", err=True)
         if not self.settings.sandbox:
             self.settings.require_api_key()
+
+    def finish_erasures(self) -> "dict[str, Erased]":
+        """Bring erasures to their end that a crash has cut short; where there are none, only that is looked up.
+
+        Returns:
+            What was done, by the id of the erasure.
+
+        Raises:
+            LinktPipelineError: they can't be finished now. Nothing else is done before they are.
+        """
+        if not self.warehouse.exists:
+            return {}
+        from linkt_pipeline.warehouse.queries import erasure_is_pending
+
+        with self.warehouse.read() as con:
+            if not erasure_is_pending(con):
+                return {}
+        from linkt_pipeline.assets.erasure import finish_erasures
+
+        return finish_erasures(self.settings, lambda text: echo(f"erasing: {text}", err=True))
 
     def prepare_access(self) -> None:
         """See that warehouse and API can be used.

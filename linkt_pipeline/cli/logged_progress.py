@@ -23,7 +23,7 @@ _PROGRESS = re.compile(_TASK + rf"(?P<status>\S+) after {_TIME}(?: \((?P<queue>[
 _NOTE = re.compile(_TASK + r"(?P<message>.+)")
 _FETCHED = re.compile(
     r"(?P<name>\w+): \d+ of (?P<pending>\d+) settled \((?P<landed>\d+) landed(?:, (?P<missing>\d+) missing)?"
-    r"(?:, (?P<rejected>\d+) rejected)?(?:, (?P<failed>\d+) failed for now)?\)"
+    r"(?:, (?P<rejected>\d+) rejected)?(?:, (?P<erased>\d+) erased)?(?:, (?P<failed>\d+) failed for now)?\)"
 )
 _UNIT_SECONDS = {"h": 3600, "m": 60, "s": 1}
 
@@ -73,11 +73,12 @@ def _elapsed(text: str) -> timedelta:
 
 
 def _fetched(found: "re.Match[str]") -> Fetched:
-    count = {name: int(found[name] or 0) for name in ("pending", "landed", "missing", "rejected", "failed")}
+    count = {name: int(found[name] or 0) for name in ("pending", "landed", "missing", "rejected", "erased", "failed")}
     return Fetched(
         pending=count["pending"],
         landed=count["landed"],
         missing=count["missing"],
         rejected=count["rejected"],
+        erased=count["erased"],
         failures=[""] * count["failed"],
     )

@@ -53,6 +53,7 @@ COMMANDS = {
     "models": Subcommand("models", "models", "Show the SQL models in build order, or check them."),
     "alerts": Subcommand("alerts", "alerts", "Show the channels that alerts go to, or try each of them."),
     "audit": Subcommand("audit", "audit", "Compute every mart a second time and show each figure that differs."),
+    "erase": Subcommand("erase", "erase", "Remove a person, a company or a domain from everything here."),
     "compact": Subcommand("compact", "compact", "Give the space of deleted rows in the warehouse back."),
     "sandbox": Subcommand("sandbox", "sandbox_command", "Serve the stand-in for the Linkt API alone."),
 }

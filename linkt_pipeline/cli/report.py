@@ -28,7 +28,9 @@ def report(output: Path | None, show: bool) -> None:
       linkt-pipeline report
       linkt-pipeline report --output ~/linkt.html --open
     """  # noqa: D301 \b is click's mark for a paragraph kept as it is
-    settings = Deployment.from_environment().settings
+    deployment = Deployment.from_environment()
+    deployment.finish_erasures()
+    settings = deployment.settings
     from linkt_pipeline.report import write_report
 
     written = write_report(settings.snapshot_path, output or settings.root / "report.html", made_up=settings.sandbox)

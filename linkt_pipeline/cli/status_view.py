@@ -93,7 +93,7 @@ def _print_executions(console: "Console", report: StatusReport) -> None:
 def _print_resources(console: "Console", report: StatusReport) -> None:
     if not report.resources:
         return
-    counts = ("named", "landed", "pending", "missing", "rejected")
+    counts = ("named", "landed", "pending", "missing", "rejected", "erased")
     print_table(
         console,
         "What runs named",

@@ -25,7 +25,7 @@ class Fetched:
 
     Attributes:
         pending: distinct ids to settle when it began.
-        landed, missing, rejected: how they were settled.
+        landed, missing, rejected, erased: how they were settled; erased ones are what was erased here before.
         inserted, updated, unchanged, versions: what landing them changed.
         deleted, restored: entities found to be gone from Linkt, and those that are there again.
         pages, reads: requests spent on list pages and on single reads.
@@ -36,6 +36,7 @@ class Fetched:
     landed: int = 0
     missing: int = 0
     rejected: int = 0
+    erased: int = 0
     inserted: int = 0
     updated: int = 0
     unchanged: int = 0
@@ -49,7 +50,7 @@ class Fetched:
     @property
     def settled(self) -> int:
         """Ids that are pending no more."""
-        return self.landed + self.missing + self.rejected
+        return self.landed + self.missing + self.rejected + self.erased
 
     @property
     def text(self) -> str:
@@ -59,14 +60,16 @@ class Fetched:
     @property
     def how_settled(self) -> str:
         """What became of the ids."""
-        exceptions = {"missing": self.missing, "rejected": self.rejected, "failed for now": len(self.failures)}
+        exceptions = {"missing": self.missing, "rejected": self.rejected, "erased": self.erased}
+        exceptions["failed for now"] = len(self.failures)
         return ", ".join([f"{self.landed} landed", *(f"{count} {name}" for name, count in exceptions.items() if count)])
 
     def add(self, batch: Batch, counts: LandingCounts) -> None:
         """Take a landed batch in."""
-        self.landed += len(batch.rows) - counts.rejected
+        self.landed += len(batch.rows) - counts.rejected - counts.erased
         self.missing += len(batch.missing)
         self.rejected += len(batch.rejected) + counts.rejected
+        self.erased += counts.erased
         self.inserted += counts.inserted
         self.updated += counts.updated
         self.unchanged += counts.unchanged

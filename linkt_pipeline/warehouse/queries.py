@@ -22,11 +22,12 @@ class Settlement:
     landed: int = 0
     missing: int = 0
     rejected: int = 0
+    erased: int = 0
 
     @property
     def named(self) -> int:
         """All of them."""
-        return self.pending + self.landed + self.missing + self.rejected
+        return self.pending + self.landed + self.missing + self.rejected + self.erased
 
 
 def pending_resources(con: duckdb.DuckDBPyConnection, resource_type: str, limit: int = 50_000) -> "pl.DataFrame":
@@ -192,13 +193,19 @@ def rejected_ids(con: duckdb.DuckDBPyConnection, resource_type: str) -> set[str]
     return {resource_id for (resource_id,) in rows}
 
 
+def erasure_is_pending(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether an erasure was begun and has not come to its end."""
+    return con.execute("select 1 from linkt.erasures where phase <> 'finished' limit 1").fetchone() is not None
+
+
 def settlements(con: duckdb.DuckDBPyConnection) -> dict[str, Settlement]:
-    """How many named ids are pending, landed, missing and rejected, by resource type."""
+    """How many named ids are pending, landed, missing, rejected and erased, by resource type."""
     rows = con.execute(
         """
         select resource_type,
             count(*) filter (state = 'pending'), count(*) filter (state = 'landed'),
-            count(*) filter (state = 'missing'), count(*) filter (state = 'rejected')
+            count(*) filter (state = 'missing'), count(*) filter (state = 'rejected'),
+            count(*) filter (state = 'erased')
         from linkt.run_resources group by resource_type order by resource_type
         """
     ).fetchall()

@@ -149,9 +149,9 @@ RUN_RESOURCES = Table(
     _required("action", TEXT, "created or updated."),
     _required("resource_id", TEXT, "The id as the run names it."),
     Column("position", INTEGER, "Index in the run's list, from 0."),
-    _required("state", TEXT, "pending, landed, missing (404) or rejected (kept in rejects)."),
+    _required("state", TEXT, "pending, landed, missing (404), rejected (kept in rejects) or erased."),
     Column("landed_at", MOMENT, "When it was landed."),
-    Column("last_error", TEXT, "Why it is missing or rejected."),
+    Column("last_error", TEXT, "Why it is missing, rejected or erased."),
     Column(
         "named_at", MOMENT, "When the run that names it was read; only the answer to a later request changes the state."
     ),
@@ -464,6 +464,35 @@ ALERT_DELIVERIES = Table(
     Column("last_error", TEXT, "Why the last attempt failed."),
 )
 
+TOMBSTONES = Table(
+    "tombstones",
+    "What was erased, as keyed hashes that keep it from being landed again; never the values themselves.",
+    _required("kind", TEXT, "entity, parent (its people are kept out too), email or domain."),
+    _required("hash", TEXT, "Hash of the value, keyed with the salt of this warehouse."),
+    _required("erasure_id", TEXT, "Erasure that it comes from."),
+    _required("erased_at", MOMENT, "When it was written."),
+)
+
+ERASURES = Table(
+    "erasures",
+    "Each erasure, written down before anything is removed, and how far it has come.",
+    _required("erasure_id", TEXT, "Id of the erasure, made here."),
+    _required("kind", TEXT, "What was asked for: email, entity, domain or retention."),
+    _required("asked_at", MOMENT, "When it was asked for."),
+    _required(
+        "phase",
+        TEXT,
+        "intended, removed (from the landed tables), forgotten (what was asked for is known here no more), finished.",
+    ),
+    Column(
+        "pending",
+        JSON,
+        "What is to be erased, while places outside of the landed tables still hold it; null later.",
+    ),
+    Column("removed", JSON, "How many rows of each table were removed or changed."),
+    Column("finished_at", MOMENT, "When no file of the data folder held it any more."),
+)
+
 TABLES = (
     SCHEMA_MIGRATIONS,
     EXECUTIONS,
@@ -491,4 +520,6 @@ TABLES = (
     ALERTS,
     ALERT_CHANNELS,
     ALERT_DELIVERIES,
+    TOMBSTONES,
+    ERASURES,
 )

@@ -142,6 +142,16 @@ class Warehouse(ABC):
             WarehouseUnwritableError: the disk has no room for what is written meanwhile.
         """
 
+    def rewrite(self) -> None:
+        """Write everything anew, so that no file of the warehouse holds anything of rows that were deleted.
+
+        An engine whose :meth:`compact` can leave such a file in place does more.
+
+        Raises:
+            WarehouseMissingError, WarehouseBusyError, WarehouseUnwritableError: see :meth:`compact`.
+        """
+        self.compact()
+
     @abstractmethod
     def _held(
         self, *, threads: int | None = None, many: bool = False

@@ -8,7 +8,8 @@
 -- column run_id: The run.
 -- column entity_id: The entity; may not be landed, or deleted.
 -- column action: created, or updated where the run names it as updated only.
--- column state: pending, landed, deleted (landed, then deleted in Linkt), missing (gone before it was landed) or rejected.
+-- column state: pending, landed, deleted (landed, then deleted in Linkt), missing (gone before it was landed), rejected or
+--   erased (removed here on request).
 -- column task_id: Linkt's id of the run's task; empty for runs of no known task.
 -- column task: Name to show for the task; one a task, see staging.task_names.
 -- column task_type: search, ingest, signal or profile; empty on legacy runs.

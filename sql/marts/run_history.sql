@@ -40,7 +40,7 @@
 -- column results: Created entities, updated entities and signals together.
 -- column results_landed: How many of those are landed.
 -- column results_open: How many are still pending.
--- column results_lost: How many are missing in Linkt or were rejected.
+-- column results_lost: How many are missing in Linkt, were rejected, or were erased here on request.
 -- column credits: What the run cost: the total, else the sum of the breakdown; empty if Linkt says neither.
 -- column total_credits: The same, under its older name.
 -- column credits_per_result: Credits by results, updated entities included; empty without a result.
@@ -56,7 +56,7 @@ with yields as (
         count(resource_id) as results,
         count(*) filter (where state = 'landed') as results_landed,
         count(*) filter (where state = 'pending') as results_open,
-        count(*) filter (where state in ('missing', 'rejected')) as results_lost
+        count(*) filter (where state in ('missing', 'rejected', 'erased')) as results_lost
     from staging.run_resources
     group by run_id
 ),

@@ -11,7 +11,8 @@
 -- column action: created or updated.
 -- column resource_id: Id of the entity or signal.
 -- column position: Place in the run's list, from 0.
--- column state: pending, landed, missing (Linkt no longer has it) or rejected (kept with its payload in linkt.rejects).
+-- column state: pending, landed, missing (Linkt no longer has it), rejected (kept with its payload in linkt.rejects) or
+--   erased (removed here on request, and kept out since).
 -- column landed_at: When it was settled.
 -- column last_error: Why it is not landed, if it is not.
 select

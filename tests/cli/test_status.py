@@ -134,7 +134,7 @@ def test_a_run_started_elsewhere_counts_for_the_entry_of_its_linkt_task(warehous
 @pytest.mark.usefixtures("warehouse")
 def test_every_named_id_is_in_one_state(capsys):
     entities = report(capsys)["resources"]["entity"]
-    assert entities == {"landed": 6, "pending": 2, "missing": 1, "rejected": 1}
+    assert entities == {"landed": 6, "pending": 2, "missing": 1, "rejected": 1, "erased": 0}
 
 
 @pytest.mark.usefixtures("warehouse")

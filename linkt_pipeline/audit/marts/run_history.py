@@ -47,7 +47,7 @@ def _rows(world: World, ids: Collection[str]) -> Iterator[dict[str, Any]]:
                 "results": brought.results,
                 "results_landed": brought.states["landed"],
                 "results_open": brought.states["pending"],
-                "results_lost": brought.states["missing"] + brought.states["rejected"],
+                "results_lost": sum(brought.states[state] for state in ("missing", "rejected", "erased")),
                 "credits": run.credits,
                 "total_credits": run.credits,
                 "credits_per_result": None

@@ -36,8 +36,12 @@ class ReplaceableFile(Protocol):
         """The right to do so."""
 
 
-def compact_file(warehouse: ReplaceableFile) -> Compaction:
+def compact_file(warehouse: ReplaceableFile, *, always: bool = False) -> Compaction:
     """Write the warehouse into a new, smaller file. Every table, view, description and row stays.
+
+    Args:
+        warehouse: whose file it is.
+        always: also if the new file is not smaller, so that nothing of deleted rows is left in it.
 
     Raises:
         WarehouseMissingError: there is no warehouse yet.
@@ -49,7 +53,7 @@ def compact_file(warehouse: ReplaceableFile) -> Compaction:
     try:
         with warehouse.replaceable() as replacement:
             before = warehouse.path.stat().st_size
-            after = _replace_if_smaller(replacement, before)
+            after = _replace_if_smaller(replacement, before, always=always)
         return Compaction(before, after, time.monotonic() - begun)
     except (duckdb.Error, OSError) as error:
         if unwritable_error(error, warehouse.path) is None:
@@ -61,14 +65,14 @@ def compact_file(warehouse: ReplaceableFile) -> Compaction:
         ) from error
 
 
-def _replace_if_smaller(replacement: Replacement, before: int) -> int:
+def _replace_if_smaller(replacement: Replacement, before: int, *, always: bool) -> int:
     """Returns the size of the file that is in place then."""
     # The connection reads the old file until the new one is in its place: closing it ends every lock of this process.
     with closing(start_duckdb(replacement.workspace / "spill")) as con:
         con.execute(f"attach {literal(str(replacement.path))} as {CATALOG} (read_only)")
         _copy(con, replacement)
         after = replacement.beside.stat().st_size
-        if after < before:
+        if always or after < before:
             replacement.move_into_place()
             return after
         replacement.discard()

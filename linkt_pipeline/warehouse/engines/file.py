@@ -8,6 +8,7 @@ POSIX lock that keeps other processes out.
 """
 
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -219,6 +220,12 @@ class FileWarehouse(Warehouse):
     def compact(self) -> Compaction:
         """See :meth:`Warehouse.compact`: a new file without that space, in place of this one."""
         return compact_file(self)
+
+    def rewrite(self) -> None:
+        """See :meth:`Warehouse.rewrite`; what a killed process had put aside beside the file goes too."""
+        compact_file(self, always=True)
+        with self._frozen():
+            shutil.rmtree(self.path.with_name(f"{self.path.name}.tmp"), ignore_errors=True)
 
     @contextmanager
     def replaceable(self) -> Iterator[Replacement]:

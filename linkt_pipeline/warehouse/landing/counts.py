@@ -16,6 +16,7 @@ class LandingCounts:
         deleted: entities that Linkt no longer knows, marked as such.
         restored: entities that were deleted in Linkt and are there again.
         settled: rows of ``linkt.run_resources`` whose state has changed.
+        erased: ids that were not landed, because they are what was erased here.
         unstorable: of runs and reference data, the ids that DuckDB can't store; the others of the batch landed.
     """
 
@@ -27,6 +28,7 @@ class LandingCounts:
     deleted: int = 0
     restored: int = 0
     settled: int = 0
+    erased: int = 0
     unstorable: tuple[str, ...] = ()
 
     @property
@@ -44,5 +46,6 @@ class LandingCounts:
             self.deleted + other.deleted,
             self.restored + other.restored,
             self.settled + other.settled,
+            self.erased + other.erased,
             self.unstorable + other.unstorable,
         )

@@ -11,6 +11,7 @@ import polars as pl
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
 from linkt_pipeline.warehouse.landing.deletions import ENTITY_COLUMNS, restore_unchanged
 from linkt_pipeline.warehouse.landing.delivery import cut_from_payload, set_aside_unstorable, stage_delivery
+from linkt_pipeline.warehouse.landing.kept_out import keep_out_entities, settle_erased
 from linkt_pipeline.warehouse.landing.resources import UNSETTLED, settle_landed
 from linkt_pipeline.warehouse.landing.rows import replace_rows, stored_rows
 from linkt_pipeline.warehouse.landing.versions import append_versions
@@ -92,8 +93,10 @@ def land_entities(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame, *, for_ru
     Returns:
         What happened to each id.
     """
+    frame, gone = keep_out_entities(con, frame)
+    kept_out = settle_erased(con, "entity", gone)
     if frame.is_empty():
-        return LandingCounts()
+        return LandingCounts(erased=len(set(gone)), settled=kept_out)
     staged = stage_delivery(con, "delivered", frame, _KEPT, _DELIVERED)
     ((delivered, inserted, updated, storable, some_late, some_unasked, restored),) = con.execute(
         _DECIDED + _SUMMARY
@@ -117,5 +120,6 @@ def land_entities(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame, *, for_ru
         versions,
         rejected,
         restored=restored,
-        settled=settled,
+        settled=settled + kept_out,
+        erased=len(set(gone)),
     )

@@ -7,6 +7,7 @@ import polars as pl
 
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
 from linkt_pipeline.warehouse.landing.delivery import cut_from_payload, set_aside_unstorable, stage_delivery
+from linkt_pipeline.warehouse.landing.kept_out import erase_mentions
 from linkt_pipeline.warehouse.landing.resources import forget_rejects
 from linkt_pipeline.warehouse.landing.rows import replace_rows
 from linkt_pipeline.warehouse.landing.staging import count, stage
@@ -59,6 +60,7 @@ def land_sheets(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> LandingC
 
 
 def _land(con: duckdb.DuckDBPyConnection, kind: _Kind, frame: pl.DataFrame) -> LandingCounts:
+    frame = erase_mentions(con, frame)
     if frame.is_empty():
         return LandingCounts()
     select = cut_from_payload({kind.cut: f"$.{kind.cut}"})

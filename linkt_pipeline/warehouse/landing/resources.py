@@ -14,6 +14,7 @@ import polars as pl
 
 from linkt_pipeline.warehouse.catalog import literal
 from linkt_pipeline.warehouse.ids import WELL_FORMED_ID
+from linkt_pipeline.warehouse.landing.kept_out import keep_out_rejects, settle_erased
 from linkt_pipeline.warehouse.landing.staging import count, stage
 from linkt_pipeline.warehouse.outbox import tell_rejects
 from linkt_pipeline.warehouse.schemas import REJECTS_FRAME, UTC
@@ -65,6 +66,9 @@ def land_rejects(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> int:
     Returns:
         Rows of ``run_resources`` that are now rejected.
     """
+    frame, erased = keep_out_rejects(con, frame)
+    for resource_type in ("entity", "signal"):
+        settle_erased(con, resource_type, [found for kind, found in erased if kind == resource_type])
     if frame.is_empty():
         return 0
     stage(con, "rejected", frame, REJECTS_FRAME)

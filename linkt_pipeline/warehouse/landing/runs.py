@@ -6,6 +6,7 @@ import polars as pl
 from linkt_pipeline.warehouse.ids import WELL_FORMED_ID
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
 from linkt_pipeline.warehouse.landing.delivery import cut_from_payload, set_aside_unstorable, stage_delivery
+from linkt_pipeline.warehouse.landing.kept_out import erase_mentions, erased_ids, settle_erased
 from linkt_pipeline.warehouse.landing.resources import forget_rejects, settle_rejected
 from linkt_pipeline.warehouse.landing.rows import replace_rows
 from linkt_pipeline.warehouse.landing.staging import count, stage
@@ -44,6 +45,7 @@ def land_runs(
     """
     if runs.is_empty():
         return LandingCounts()
+    runs = erase_mentions(con, runs)
     staged = stage_delivery(con, "delivered_runs", runs, RUNS_FRAME, cut_from_payload({"input": "$.input"}))
     unstorable = set_aside_unstorable(con, "delivered_runs", staged, "run", "run_id")
     stage(con, "delivered_credits", credits, RUN_CREDITS_FRAME)
@@ -79,6 +81,8 @@ def land_runs(
     forget_rejects(con, "run", "newest_runs", "run_id")
     _replace_credits(con)
     rejected = _name_resources(con)
+    entities = resources.filter(pl.col("resource_type") == "entity")["resource_id"]
+    settle_erased(con, "entity", erased_ids(con, entities.drop_nulls().to_list()))
     inserted = count(con, "select count(*) from changed_runs where is_new")
     updated = count(con, "select count(*) from changed_runs where not is_new")
     total = count(con, "select count(*) from newest_runs")

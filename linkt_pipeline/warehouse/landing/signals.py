@@ -5,6 +5,7 @@ import polars as pl
 
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
 from linkt_pipeline.warehouse.landing.delivery import cut_from_payload, set_aside_unstorable, stage_delivery
+from linkt_pipeline.warehouse.landing.kept_out import keep_out_signals, settle_erased
 from linkt_pipeline.warehouse.landing.resources import settle_landed
 from linkt_pipeline.warehouse.landing.rows import replace_rows, stored_rows
 from linkt_pipeline.warehouse.schemas import SIGNALS_FRAME
@@ -24,8 +25,10 @@ def land_signals(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landing
     Returns:
         What happened to each id.
     """
+    frame, gone = keep_out_signals(con, frame)
+    kept_out = settle_erased(con, "signal", gone)
     if frame.is_empty():
-        return LandingCounts()
+        return LandingCounts(erased=len(set(gone)), settled=kept_out)
     staged = stage_delivery(con, "delivered_signals", frame, _KEPT, _DELIVERED)
     ((delivered, inserted, updated, storable),) = con.execute(
         f"""
@@ -60,4 +63,11 @@ def land_signals(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Landing
         source = f"delivered_signals where delivery in (select delivery from {_ROWS})"  # noqa: S608
         replace_rows(con, "linkt.signals", _ROWS, columns, select, source=source, some_stored=updated > 0)
     settled = settle_landed(con, "signal", "delivered_signals", "signal_id")
-    return LandingCounts(inserted, updated, delivered - inserted - updated, rejected=rejected, settled=settled)
+    return LandingCounts(
+        inserted,
+        updated,
+        delivered - inserted - updated,
+        rejected=rejected,
+        settled=settled + kept_out,
+        erased=len(set(gone)),
+    )

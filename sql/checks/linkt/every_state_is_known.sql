@@ -1,4 +1,4 @@
--- description: Every named id is pending, landed, missing or rejected: the four add up to what the runs named.
+-- description: Every named id is pending, landed, missing, rejected or erased: the five add up to what the runs named.
 -- model: linkt.run_resources
 -- severity: error
 select
@@ -8,4 +8,4 @@ select
     resource_id,
     state
 from linkt.run_resources
-where state is null or state not in ('pending', 'landed', 'missing', 'rejected')
+where state is null or state not in ('pending', 'landed', 'missing', 'rejected', 'erased')

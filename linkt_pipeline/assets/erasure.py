@@ -1,0 +1,169 @@
+"""Takes an erasure from its record to its end, through every place that holds a copy.
+
+The order makes it safe to be killed at any moment. What was asked for is known until the last place that has to be
+searched for it was searched, and the warehouse is written anew after it was forgotten. Publication comes last, because
+what is published is a copy of that file. Each step may be taken twice.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from linkt_pipeline.assets.erased_history import databases, erase_from_history, printed_files
+from linkt_pipeline.report import write_report
+from linkt_pipeline.settings import Settings
+from linkt_pipeline.transform import Check, Project, build_all, load_project
+from linkt_pipeline.warehouse.catalog import read_catalog
+from linkt_pipeline.warehouse.engines.choice import warehouse_of
+from linkt_pipeline.warehouse.erasure import (
+    Erasure,
+    Target,
+    finish_erasure,
+    forget_target,
+    remove_target,
+    unfinished_erasures,
+)
+from linkt_pipeline.warehouse.migration import empty_warehouse
+from linkt_pipeline.warehouse.publish.snapshot import SnapshotError, publish_snapshot
+from linkt_pipeline.warehouse.tombstones import Mentions
+from linkt_pipeline.warehouse.warehouse import Warehouse
+
+REPORT_NAME = "report.html"
+
+_CHUNK = 1 << 20
+_OVERLAP = 1 << 10  # longer than any address
+_OF_THE_STAND_IN = "api"  # the sandbox's own world: what Linkt has is not ours to erase
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What was done.
+
+    Attributes:
+        removed: rows by table.
+        history: records and files of Dagster's that were changed.
+        published: there was a published copy, which was made anew.
+        notes: what a person should know.
+    """
+
+    removed: Mapping[str, int]
+    history: int
+    published: bool
+    notes: tuple[str, ...]
+
+
+def finish_erasures(settings: Settings, say: Callable[[str], None]) -> dict[str, Erased]:
+    """Bring every erasure that was begun to its end.
+
+    Args:
+        settings: of the deployment.
+        say: is told what is done.
+
+    Returns:
+        What was done, by the id of the erasure.
+
+    Raises:
+        LinktPipelineError: it can't be finished now; the next call goes on.
+    """
+    warehouse = warehouse_of(settings)
+    erasures = unfinished_erasures(warehouse)
+    if not erasures:
+        return {}
+    taken = [_take_out(settings, warehouse, erasure, say) for erasure in erasures]
+    published, notes = _make_anew(settings, warehouse, say)
+    for erasure in erasures:
+        finish_erasure(warehouse, erasure.erasure_id)
+    return {
+        erasure.erasure_id: Erased(removed, history, published, (*of_it, *notes))
+        for erasure, (removed, history, of_it) in zip(erasures, taken, strict=True)
+    }
+
+
+def _take_out(
+    settings: Settings, warehouse: Warehouse, erasure: Erasure, say: Callable[[str], None]
+) -> tuple[Mapping[str, int], int, list[str]]:
+    """All that needs to know what is erased; afterwards nobody does. Rows, records of Dagster's, and notes."""
+    say("removing it from the warehouse")
+    removed = remove_target(warehouse, erasure)
+    if erasure.target is None:
+        return removed, 0, []
+    say("searching Dagster's history")
+    history = erase_from_history(settings.root, erasure.target.mentions)
+    notes = _foreign_files(settings, erasure.target)
+    forget_target(warehouse, erasure.erasure_id)
+    return removed, history, notes
+
+
+def _make_anew(settings: Settings, warehouse: Warehouse, say: Callable[[str], None]) -> tuple[bool, list[str]]:
+    """Every file that is made of the landed rows. Whether there is a published copy, and notes."""
+    project = _project(settings)
+    say("building the models")
+    failed = build_all(warehouse, project)
+    notes = [f"{key} can't be built and is not published: {reason}" for key, reason in failed.items()]
+    say("writing the warehouse anew")
+    warehouse.rewrite()
+    published = settings.published_dir.exists() and any(settings.published_dir.iterdir())
+    if published:
+        say("publishing")
+        notes += _publish(settings, warehouse, project, project.checks)
+    if (report := settings.root / REPORT_NAME).exists():
+        write_report(settings.snapshot_path, report, made_up=settings.sandbox)
+    return published, notes
+
+
+def _project(settings: Settings) -> Project:
+    with empty_warehouse() as con:
+        landed = [table for table in read_catalog(con) if table.schema == "linkt"]
+    columns = {table.key: {column.name: column.type for column in table.columns} for table in landed}
+    return load_project(settings.sql_dirs, columns)
+
+
+def _publish(settings: Settings, warehouse: Warehouse, project: Project, checks: list[Check]) -> list[str]:
+    """The copy that is published still holds what was erased, so a failed check does not keep it in place."""
+    from linkt_pipeline.assets.snapshot import require_checked
+
+    publish = partial(publish_snapshot, warehouse, settings.published_dir, project.graph.published_views)
+    try:
+        publish(require=partial(require_checked, checks))
+    except SnapshotError as error:
+        publish()
+        return [f"published all the same, because the copy before held what is erased: {error}"]
+    return []
+
+
+def _foreign_files(settings: Settings, target: Target) -> list[str]:
+    """Files in the folder that nobody here has written, and that mention what is erased."""
+    if target.mentions.is_empty:
+        return []
+    return [
+        f"{path} mentions it as well and is no file of linkt-pipeline; delete it, or take it out by hand"
+        for path in _others(settings)
+        if _mentions(path, target.mentions)
+    ]
+
+
+def _others(settings: Settings) -> Iterator[Path]:
+    root = settings.root
+    ours = {*databases(root), *printed_files(root), root / REPORT_NAME}
+    own = (settings.published_dir, root / _OF_THE_STAND_IN)
+    begins = settings.warehouse_path.name
+    for path in sorted(root.rglob("*")):
+        if path.is_file() and not path.is_symlink() and path not in ours:
+            is_warehouse = path.relative_to(root).parts[0].startswith(begins)
+            is_log = path.with_name(path.name.removesuffix("-wal").removesuffix("-shm")) in ours
+            if not (is_warehouse or is_log or any(folder in path.parents for folder in own)):
+                yield path
+
+
+def _mentions(path: Path, mentions: Mentions) -> bool:
+    try:
+        with path.open("rb") as file:
+            rest = b""
+            while chunk := file.read(_CHUNK):
+                if mentions.are_in((rest + chunk).decode("utf-8", "replace")):
+                    return True
+                rest = chunk[-_OVERLAP:]
+    except OSError:
+        return False
+    return False

@@ -1,0 +1,114 @@
+"""``linkt.erasures``: each erasure is written down before it begins, so that whatever kills it, it goes on.
+
+While copies of the data are still to be searched, the words to search for must be known: they stand in ``pending``, and
+nowhere else. They are removed before the file is written anew, so that the last copy of them goes with the old file.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import orjson
+
+from linkt_pipeline.warehouse.erasure.removal import Counts, remove_from_warehouse
+from linkt_pipeline.warehouse.erasure.targets import Kind, Target
+from linkt_pipeline.warehouse.tombstones import write_tombstones
+from linkt_pipeline.warehouse.warehouse import Warehouse
+
+
+class Phase(StrEnum):
+    """How far an erasure has come."""
+
+    INTENDED = "intended"
+    REMOVED = "removed"
+    FORGOTTEN = "forgotten"
+    FINISHED = "finished"
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """An erasure.
+
+    Attributes:
+        erasure_id: its id.
+        kind: what was asked for.
+        phase: how far it has come.
+        target: what is to be erased; None once that is forgotten.
+        removed: rows by table, as far as they are removed.
+    """
+
+    erasure_id: str
+    kind: Kind
+    phase: Phase
+    target: Target | None
+    removed: Counts
+
+
+def begin_erasure(warehouse: Warehouse, kind: Kind, target: Target) -> str:
+    """Write an erasure down. From now on nothing of it is landed, and the next command finishes it.
+
+    Returns:
+        Its id.
+    """
+    erasure_id = uuid.uuid4().hex
+    with warehouse.write(news=False) as con:
+        con.execute(
+            "insert into linkt.erasures (erasure_id, kind, asked_at, phase, pending) values (?, ?, ?, ?, ?)",
+            [erasure_id, kind.value, datetime.now(UTC), Phase.INTENDED.value, target.to_json()],
+        )
+        write_tombstones(con, erasure_id, target.tombstones)
+    return erasure_id
+
+
+def unfinished_erasures(warehouse: Warehouse) -> list[Erasure]:
+    """Erasures that have not come to their end, oldest first."""
+    if not warehouse.exists:
+        return []
+    with warehouse.read() as con:
+        rows = con.execute(
+            "select erasure_id, kind, phase, pending::varchar, removed::varchar from linkt.erasures "
+            "where phase <> 'finished' order by asked_at, erasure_id"
+        ).fetchall()
+    return [
+        Erasure(
+            erasure_id,
+            Kind(kind),
+            Phase(phase),
+            Target.from_json(pending) if pending else None,
+            orjson.loads(removed) if removed else {},
+        )
+        for erasure_id, kind, phase, pending, removed in rows
+    ]
+
+
+def remove_target(warehouse: Warehouse, erasure: Erasure) -> Counts:
+    """Take the step from ``intended`` to ``removed``.
+
+    Raises:
+        ErasureError: see :func:`~linkt_pipeline.warehouse.erasure.removal.remove_from_warehouse`.
+    """
+    if erasure.target is None or erasure.phase is not Phase.INTENDED:
+        return erasure.removed
+    with warehouse.write() as con:
+        counts = remove_from_warehouse(con, erasure.target)
+        con.execute(
+            "update linkt.erasures set phase = ?, removed = ? where erasure_id = ?",
+            [Phase.REMOVED.value, orjson.dumps(counts).decode(), erasure.erasure_id],
+        )
+    return counts
+
+
+def forget_target(warehouse: Warehouse, erasure_id: str) -> None:
+    """Take the step from ``removed`` to ``forgotten``: what was asked for is known here no more."""
+    _set(warehouse, erasure_id, Phase.FORGOTTEN, "pending = null")
+
+
+def finish_erasure(warehouse: Warehouse, erasure_id: str) -> None:
+    """The file was written anew and published: nothing is left."""
+    _set(warehouse, erasure_id, Phase.FINISHED, "finished_at = now()")
+
+
+def _set(warehouse: Warehouse, erasure_id: str, phase: Phase, change: str) -> None:
+    with warehouse.write(news=False) as con:
+        con.execute(f"update linkt.erasures set phase = ?, {change} where erasure_id = ?", [phase.value, erasure_id])  # noqa: S608

@@ -1,0 +1,261 @@
+"""Removes what an erasure is about from every table of the warehouse, in one transaction.
+
+Entities and signals go as rows. Everywhere else the words go, and the rest of the row stays: a run has cost what it has
+cost. The tables of the models go as a whole, because they are computed from what is left.
+"""
+
+from collections.abc import Mapping
+
+import duckdb
+import polars as pl
+
+from linkt_pipeline.warehouse.catalog import CatalogTable, quoted, read_catalog
+from linkt_pipeline.warehouse.erasure.errors import ErasureError
+from linkt_pipeline.warehouse.erasure.targets import Target
+from linkt_pipeline.warehouse.landing.content import content_hashes
+from linkt_pipeline.warehouse.landing.kept_out import settle_erased
+from linkt_pipeline.warehouse.landing.staging import count
+from linkt_pipeline.warehouse.tombstones import ERASED, Mentions, keyed_hash, salt_of
+from linkt_pipeline.warehouse.warehouse import Warehouse
+
+Counts = Mapping[str, int]
+"""Rows that were removed or changed, by what was done to which table."""
+
+_OWN_RECORD = "linkt.erasures"
+_VALUES = {
+    "VARCHAR": "given.text",
+    "JSON": "given.text::json",
+    "VARCHAR[]": "from_json(given.text, '[\"VARCHAR\"]')",
+}
+"""How a text becomes a value again, for each type of column that holds texts."""
+
+
+def preview_removal(warehouse: Warehouse, target: Target) -> Counts:
+    """What :func:`remove_from_warehouse` would do; nothing is changed.
+
+    Raises:
+        ErasureError: see there.
+    """
+    counts: Counts = {}
+    try:
+        with warehouse.write(news=False) as con:
+            counts = remove_from_warehouse(con, target)
+            raise _NothingIsKeptError
+    except _NothingIsKeptError:
+        return counts
+
+
+class _NothingIsKeptError(Exception):
+    """Ends the transaction without keeping anything."""
+
+
+def remove_from_warehouse(con: duckdb.DuckDBPyConnection, target: Target) -> Counts:
+    """Remove the rows and the words; nothing is left to do where it was done before.
+
+    Args:
+        con: a transaction.
+        target: what goes.
+
+    Returns:
+        How many rows of each table; what has none is left out.
+
+    Raises:
+        ErasureError: the ledger needs the words, to recognise a run that goes on or is owed.
+    """
+    mentions = target.mentions
+    _require_unneeded(con, mentions)
+    counts = {}
+    signals = _signals_about(con, target)
+    for name, key, ids in (
+        ("linkt.entities", "entity_id", target.entities),
+        ("linkt.entity_versions", "entity_id", target.entities),
+        ("linkt.signals", "signal_id", signals),
+    ):
+        counts[name] = _delete(con, name, key, ids)
+    rejected = _rejects_about(con, target)
+    counts["linkt.rejects"] = len(rejected)
+    counts["linkt.run_resources (booked as erased)"] = settle_erased(
+        con, "entity", [*target.entities, *(id_ for kind, id_ in rejected if kind == "entity")]
+    ) + settle_erased(con, "signal", [*signals, *(id_ for kind, id_ in rejected if kind == "signal")])
+    counts["linkt.ingest_rows (emptied)"] = _empty_ingested_rows(con, mentions)
+    counts |= _drop_models(con)
+    if not mentions.is_empty:
+        for table in read_catalog(con):
+            if not table.is_view and table.key != _OWN_RECORD:
+                counts[f"{table.key} (without the words)"] = _erase_words(con, table, mentions)
+    return {name: rows for name, rows in counts.items() if rows}
+
+
+def _require_unneeded(con: duckdb.DuckDBPyConnection, mentions: Mentions) -> None:
+    """A start whose run is still to be found is recognised by its parameters: without them it would be bought again."""
+    if mentions.is_empty:
+        return
+    rows = con.execute(
+        """
+        select task_key, execution_id, parameters::varchar from linkt.executions
+        where regexp_matches(parameters::varchar, $1) and (
+            state in ('intended', 'unknown', 'started')
+            or execution_id in (select execution_id from linkt.undelivered where published_at is null)
+        )
+        """,
+        [mentions.loose_pattern],
+    ).fetchall()
+    for task, execution, parameters in rows:
+        if mentions.are_in(parameters):
+            raise ErasureError(
+                f"execution {execution} of task {task} was started with it and is not settled yet; without its "
+                f"parameters the run could be bought twice. Let it end (linkt-pipeline run {task}) or cancel it, take "
+                "it out of tasks.yaml, and erase again; nothing was removed"
+            )
+
+
+def _signals_about(con: duckdb.DuckDBPyConnection, target: Target) -> list[str]:
+    found = con.execute(
+        "select signal_id from linkt.signals "
+        "where list_has_any(list_transform(entity_ids, lambda id: lower(id)), $1::varchar[])",
+        [[entity.lower() for entity in target.entities]],
+    ).fetchall()
+    ids = {signal_id for (signal_id,) in found}
+    mentions = target.mentions
+    if not mentions.is_empty:
+        rows = con.execute(
+            "select signal_id, payload::varchar from linkt.signals where regexp_matches(payload::varchar, $1)",
+            [mentions.loose_pattern],
+        ).fetchall()
+        ids |= {signal_id for signal_id, payload in rows if mentions.are_in(payload)}
+    return sorted(ids)
+
+
+def _delete(con: duckdb.DuckDBPyConnection, table: str, key: str, ids: tuple[str, ...] | list[str]) -> int:
+    return count(
+        con,
+        f"delete from {table} where lower({key}) in (select lower(unnest($1::varchar[])))",  # noqa: S608
+        [list(ids)],
+    )
+
+
+def _rejects_about(con: duckdb.DuckDBPyConnection, target: Target) -> list[tuple[str, str]]:
+    mentions = target.mentions
+    ids = {entity.lower() for entity in target.entities}
+    rows = con.execute(
+        "select resource_type, resource_id, payload from linkt.rejects where resource_type in ('entity', 'signal')"
+    ).fetchall()
+    return [
+        (kind, resource_id)
+        for kind, resource_id, payload in rows
+        if (kind == "entity" and resource_id.lower() in ids) or mentions.are_in(payload)
+    ]
+
+
+def _empty_ingested_rows(con: duckdb.DuckDBPyConnection, mentions: Mentions) -> int:
+    """A row of a file that mentions somebody is about them; it stays as an empty one, because rows are counted."""
+    if mentions.is_empty:
+        return 0
+    rows = con.execute(
+        "select rowid, primary_value, data::varchar from linkt.ingest_rows where regexp_matches(data::varchar, $1)",
+        [mentions.loose_pattern],
+    ).fetchall()
+    found = {row: name for row, name, data in rows if mentions.are_in(data)}
+    con.execute(
+        "update linkt.run_candidates set name = $1 where name in (select unnest($2::varchar[]))",
+        [ERASED, list(found.values())],
+    )
+    return count(
+        con,
+        "update linkt.ingest_rows set primary_value = $1, data = '{}' where rowid in (select unnest($2::bigint[]))",
+        [ERASED, list(found)],
+    )
+
+
+def _drop_models(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Drop the tables that builds made. Each build after this one computes all of their rows."""
+    built = {name for (name,) in con.execute("select model from linkt.model_builds").fetchall()}
+    dropped = 0
+    for table in read_catalog(con):
+        if table.key in built and not table.is_view:
+            con.execute(f"drop table {table.relation}")
+            dropped += 1
+    con.execute("delete from linkt.model_builds where problem is null")
+    con.execute("update linkt.model_builds set code_version = null, cursor = null, contents = null, rows = null")
+    return {"tables of models (built again)": dropped}
+
+
+def _erase_words(con: duckdb.DuckDBPyConnection, table: CatalogTable, mentions: Mentions) -> int:
+    """Replace the words in every column of a table. Returns the number of rows that held one."""
+    changed: set[int] = set()
+    for column in table.columns:
+        if column.type in _VALUES:
+            changed |= _erase_from_column(con, table, column.name, column.type, mentions)
+    if changed and table.key == "linkt.entities":
+        _fingerprint_again(con, changed)
+    if changed and table.key == "linkt.entity_versions":
+        _refingerprint_versions(con, changed)
+    return len(changed)
+
+
+def _erase_from_column(
+    con: duckdb.DuckDBPyConnection, table: CatalogTable, column: str, kind: str, mentions: Mentions
+) -> set[int]:
+    name = quoted(column)
+    text = f"{name}::varchar" if kind != "VARCHAR[]" else f"to_json({name})::varchar"
+    rows = con.execute(
+        f"select rowid, {text} from {table.relation} where regexp_matches({text}, $1)",  # noqa: S608
+        [mentions.loose_pattern],
+    ).fetchall()
+    erase = mentions.erased_from if kind == "VARCHAR" else mentions.erased_from_json
+    erased = {row: erase(found) for row, found in rows if mentions.are_in(found)}
+    if erased:
+        value = _VALUES[kind]
+        con.execute(
+            f"update {table.relation} as stored set {name} = {value} "  # noqa: S608
+            "from (select unnest($1::bigint[]) as row, unnest($2::varchar[]) as text) as given "
+            "where stored.rowid = given.row",
+            [list(erased), list(erased.values())],
+        )
+    return set(erased)
+
+
+def _fingerprint_again(con: duckdb.DuckDBPyConnection, rows: set[int]) -> None:
+    """Of entities whose payload is another one: the fingerprint of the row, and of the version that it is."""
+    found = con.execute(
+        "select rowid, entity_id, content_hash, payload::varchar from linkt.entities "
+        "where rowid in (select unnest($1::bigint[]))",
+        [sorted(rows)],
+    ).fetchall()
+    hashes = content_hashes(pl.Series([payload for *_, payload in found], dtype=pl.String)).to_list()
+    con.execute(
+        "update linkt.entities as stored set content_hash = given.hash "
+        "from (select unnest($1::bigint[]) as row, unnest($2::varchar[]) as hash) as given "
+        "where stored.rowid = given.row",
+        [[row for row, *_ in found], hashes],
+    )
+    con.execute(
+        """
+        update linkt.entity_versions as stored set content_hash = given.new
+        from (
+            select unnest($1::varchar[]) as entity_id, unnest($2::varchar[]) as old, unnest($3::varchar[]) as new
+        ) as given
+        where stored.entity_id = given.entity_id and stored.content_hash = given.old
+        """,
+        [[entity for _, entity, _, _ in found], [old for _, _, old, _ in found], hashes],
+    )
+
+
+def _refingerprint_versions(con: duckdb.DuckDBPyConnection, rows: set[int]) -> None:
+    """The fingerprint of a text could confirm a guess at it. Versions that are the present one have theirs already."""
+    found = con.execute(
+        """
+        select version.rowid, version.content_hash from linkt.entity_versions as version
+        left join linkt.entities as entity using (entity_id)
+        where version.rowid in (select unnest($1::bigint[]))
+            and version.content_hash is distinct from entity.content_hash
+        """,
+        [sorted(rows)],
+    ).fetchall()
+    salt = salt_of(con)
+    con.execute(
+        "update linkt.entity_versions as stored set content_hash = given.hash "
+        "from (select unnest($1::bigint[]) as row, unnest($2::varchar[]) as hash) as given "
+        "where stored.rowid = given.row",
+        [[row for row, _ in found], [keyed_hash(salt, "version", old) for _, old in found]],
+    )

@@ -1,0 +1,60 @@
+"""People with whom nothing has happened for so long that tasks.yaml lets them go (``retention``)."""
+
+from datetime import datetime, timedelta
+
+import duckdb
+
+from linkt_pipeline.warehouse.erasure.records import begin_erasure, remove_target, unfinished_erasures
+from linkt_pipeline.warehouse.erasure.targets import Kind, find_target
+from linkt_pipeline.warehouse.warehouse import Warehouse
+
+_AT_ONCE = 200  # people of one erasure; the words of all of them are one pattern
+
+# The newest of what Linkt says of the person, the signals that speak of them, and the runs that named them. Of whom
+# none of these is known, the moment counts when the row was read.
+_INACTIVE = """
+with spoken as (
+    select entity_id, max(created_at) as at
+    from (select unnest(entity_ids) as entity_id, created_at from linkt.signals)
+    group by entity_id
+),
+named as (
+    select resource_id as entity_id, max(coalesce(run.updated_at, run.created_at, run.fetched_at)) as at
+    from linkt.run_resources as resource join linkt.runs as run on run.run_id = resource.run_id
+    where resource.resource_type = 'entity'
+    group by resource_id
+)
+select entity_id
+from linkt.entities as entity
+left join spoken using (entity_id)
+left join named using (entity_id)
+where lower(trim(entity_type)) = 'person'
+    and coalesce(greatest(entity.updated_at, entity.created_at, spoken.at, named.at), entity.fetched_at) < $1
+order by entity_id
+"""
+
+
+def inactive_people(con: duckdb.DuckDBPyConnection, now: datetime, keep: timedelta) -> list[str]:
+    """Ids of people without activity for longer than ``keep``."""
+    return [entity_id for (entity_id,) in con.execute(_INACTIVE, [now - keep]).fetchall()]
+
+
+def remove_inactive(warehouse: Warehouse, now: datetime, keep: timedelta) -> int:
+    """Remove them from the landed tables; ``finish_erasures`` brings that to its end.
+
+    Returns:
+        How many people.
+
+    Raises:
+        ErasureError: see :func:`~linkt_pipeline.warehouse.erasure.removal.remove_from_warehouse`.
+    """
+    with warehouse.read() as con:
+        people = inactive_people(con, now, keep)
+    for place in range(0, len(people), _AT_ONCE):
+        with warehouse.read() as con:
+            target = find_target(con, Kind.RETENTION, people[place : place + _AT_ONCE])
+        begun = begin_erasure(warehouse, Kind.RETENTION, target)
+        for erasure in unfinished_erasures(warehouse):
+            if erasure.erasure_id == begun:
+                remove_target(warehouse, erasure)
+    return len(people)

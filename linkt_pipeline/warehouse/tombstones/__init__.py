@@ -1,0 +1,26 @@
+"""Who was erased, as keyed hashes, and how they are recognised in what Linkt sends."""
+
+from linkt_pipeline.warehouse.tombstones.mentions import ERASED, Mentions, normal_domain, normal_email
+from linkt_pipeline.warehouse.tombstones.people import is_person, own_emails, own_hosts
+from linkt_pipeline.warehouse.tombstones.tombstones import (
+    Tombstones,
+    keyed_hash,
+    read_tombstones,
+    salt_of,
+    write_tombstones,
+)
+
+__all__ = [
+    "ERASED",
+    "Mentions",
+    "Tombstones",
+    "is_person",
+    "keyed_hash",
+    "normal_domain",
+    "normal_email",
+    "own_emails",
+    "own_hosts",
+    "read_tombstones",
+    "salt_of",
+    "write_tombstones",
+]

@@ -1,0 +1,292 @@
+"""What an erasure removes from the warehouse, what it leaves, and that nothing of it lands again."""
+
+from typing import Any
+
+import orjson
+import polars as pl
+import pytest
+
+from linkt_pipeline.package_files import BUILT_IN_SQL
+from linkt_pipeline.warehouse.erasure import (
+    ErasureError,
+    Kind,
+    Target,
+    begin_erasure,
+    find_target,
+    finish_erasure,
+    forget_target,
+    preview_removal,
+    remove_target,
+    unfinished_erasures,
+)
+from linkt_pipeline.warehouse.landing import land_rejects
+from linkt_pipeline.warehouse.queries import settlements
+from linkt_pipeline.warehouse.schemas import REJECTS_FRAME
+from linkt_pipeline.warehouse.warehouse import Warehouse
+from tests.warehouse.deliveries import at, fetch, land, land_run, land_signal_rows, run, states
+
+LANDED_CHECKS = BUILT_IN_SQL / "checks" / "linkt"
+ACME, ANN, BOB, OTHER, NEWS, TALK, LATE = (f"{number:024x}" for number in range(0xA0, 0xA7))
+EMAIL = "ann@acme.com"
+ZOES = "joann@acme.com.au"
+
+
+def entity(entity_id: str, kind: str | None, *, parent: str | None = None, minute: float = 0, **fields: Any) -> dict:
+    data = {name: {"value": value, "display": str(value)} for name, value in fields.items()}
+    body = {"id": entity_id, "entity_type": kind, "parent_id": parent, "data": data, "updated_at": at(minute)}
+    return {
+        "entity_id": entity_id,
+        "entity_type": kind,
+        "parent_id": parent,
+        "updated_at": at(minute),
+        "fetched_at": at(100 + minute),
+        "payload": orjson.dumps(body).decode(),
+    }
+
+
+def signal(signal_id: str, summary: str, *about: str) -> dict:
+    body = {"id": signal_id, "summary": summary, "entity_ids": list(about)}
+    return {
+        "signal_id": signal_id,
+        "summary": summary,
+        "references": [],
+        "entity_ids": list(about),
+        "fetched_at": at(100),
+        "payload": orjson.dumps(body).decode(),
+    }
+
+
+def company(minute: float = 0, **fields: Any) -> dict:
+    return entity(ACME, "company", minute=minute, name="Acme", website="https://www.acme.com", **fields)
+
+
+def ann(entity_id: str = ANN, **more: Any) -> dict:
+    return entity(entity_id, "person", **{"parent": ACME, "name": "Ann Lee", "email": EMAIL, **more})
+
+
+def bob() -> dict:
+    return entity(BOB, "person", parent=ACME, name="Bob", email="bob@elsewhere.example", note=f"works with {EMAIL}")
+
+
+@pytest.fixture
+def filled(warehouse: Warehouse) -> Warehouse:
+    """A company that mentions Ann in its second version, Ann, Bob, a stranger, and signals about each."""
+    land_run(
+        warehouse,
+        run("r1", input=orjson.dumps({"prompt": f"find {EMAIL}"}).decode()),
+        created=[ACME, ANN, BOB, OTHER],
+        signals=[NEWS, TALK],
+    )
+    land(warehouse, company(), company(5, contact=f"mailto:{EMAIL.upper()}"), company(9, contact="nobody"))
+    land(warehouse, ann(), bob(), entity(OTHER, "person", name="Zoe", email=ZOES))
+    land_signal_rows(
+        warehouse,
+        signal(NEWS, "Acme raised money", ACME),
+        signal(TALK, "Ann Lee spoke", ANN, OTHER),
+    )
+    return warehouse
+
+
+def erase(warehouse: Warehouse, kind: Kind, value: str) -> dict[str, int]:
+    with warehouse.read() as con:
+        target = find_target(con, kind, [value])
+    begin_erasure(warehouse, kind, target)
+    (erasure,) = unfinished_erasures(warehouse)
+    removed = remove_target(warehouse, erasure)
+    forget_target(warehouse, erasure.erasure_id)
+    finish_erasure(warehouse, erasure.erasure_id)
+    return dict(removed)
+
+
+def everything(warehouse: Warehouse) -> str:
+    """All rows of all landed tables as one text, in lower case; in it ``ZOE`` stands for an address of hers."""
+    named = "select table_name from duckdb_tables() where schema_name = 'linkt'"
+    tables = [name for (name,) in fetch(warehouse, named)]
+    text = "\n".join(str(fetch(warehouse, f"from linkt.{table}")) for table in tables).lower()
+    return text.replace(ZOES, "ZOE")
+
+
+def broken_checks(warehouse: Warehouse) -> list[str]:
+    """Error-level checks of the landed tables that find something."""
+    checks = {path.stem: path.read_text(encoding="utf-8") for path in LANDED_CHECKS.glob("*.sql")}
+    assert "every_named_id_is_booked" in checks
+    return [name for name, sql in checks.items() if "-- severity: error" in sql and fetch(warehouse, sql)]
+
+
+def ids(warehouse: Warehouse, table: str, key: str) -> set[str]:
+    return {found for (found,) in fetch(warehouse, f"select {key} from linkt.{table}")}
+
+
+def test_an_address_goes_with_the_person_and_from_every_text(filled: Warehouse) -> None:
+    removed = erase(filled, Kind.EMAIL, "Ann@Acme.com")
+
+    assert EMAIL not in everything(filled)
+    assert "ann lee" not in everything(filled)
+    assert ids(filled, "entities", "entity_id") == {ACME, BOB, OTHER}
+    assert ids(filled, "entity_versions", "entity_id") == {ACME, BOB, OTHER}
+    assert ids(filled, "signals", "signal_id") == {NEWS}
+    assert "ZOE" in everything(filled)
+    assert "works with [erased]" in everything(filled)
+    assert removed["linkt.entities"] == 1
+    assert removed["linkt.runs (without the words)"] == 1
+    assert removed["linkt.entity_versions (without the words)"] == 2
+
+
+def test_what_runs_named_still_adds_up(filled: Warehouse) -> None:
+    erase(filled, Kind.EMAIL, EMAIL)
+
+    found = states(filled)
+    assert (found["r1", ANN], found["r1", TALK], found["r1", BOB]) == ("erased", "erased", "landed")
+    with filled.read() as con:
+        counts = settlements(con)
+    assert (counts["entity"].named, counts["entity"].landed, counts["entity"].erased) == (4, 3, 1)
+    assert (counts["signal"].named, counts["signal"].erased) == (2, 1)
+    assert broken_checks(filled) == []
+
+
+def test_the_preview_counts_the_same_and_changes_nothing(filled: Warehouse) -> None:
+    before = everything(filled)
+    with filled.read() as con:
+        target = find_target(con, Kind.EMAIL, [EMAIL])
+
+    counts = preview_removal(filled, target)
+
+    assert everything(filled) == before
+    assert erase(filled, Kind.EMAIL, EMAIL) == counts
+
+
+def test_a_history_without_the_words_is_still_a_history(filled: Warehouse) -> None:
+    erase(filled, Kind.EMAIL, EMAIL)
+
+    contacts = fetch(
+        filled,
+        f"select data ->> '$.contact.value', content_hash from linkt.entity_versions where entity_id = '{ACME}' "
+        "order by updated_at",
+    )
+    assert [contact for contact, _ in contacts] == [None, "mailto:[erased]", "nobody"]
+    assert len({fingerprint for _, fingerprint in contacts}) == 3
+
+    again = land(filled, company(9, contact="nobody"))
+    assert (again.unchanged, again.versions) == (1, 0)
+
+
+def test_the_newest_version_stays_the_newest_without_the_words(filled: Warehouse) -> None:
+    land(filled, company(20, contact=EMAIL))
+
+    erase(filled, Kind.EMAIL, EMAIL)
+
+    assert broken_checks(filled) == []
+    again = land(filled, company(20, contact=EMAIL))
+    assert (again.updated, again.versions) == (0, 0)
+
+
+def test_nothing_of_it_lands_again(filled: Warehouse) -> None:
+    erase(filled, Kind.EMAIL, EMAIL)
+
+    land_run(
+        filled, run("r2", input=f'{{"prompt": "find {EMAIL}"}}'), updated=[ANN, ACME], created=[LATE], signals=[TALK]
+    )
+    assert states(filled)["r2", ANN] == "erased"  # and nobody asks Linkt for it
+    counts = land(filled, ann(minute=30), ann(LATE), company(30, contact=EMAIL))
+    of_signals = land_signal_rows(filled, signal(TALK, "She spoke", ANN), signal(NEWS, f"write to {EMAIL}", ACME))
+
+    assert EMAIL not in everything(filled)
+    assert ids(filled, "entities", "entity_id") == {ACME, BOB, OTHER}
+    assert (counts.erased, counts.updated) == (2, 1)
+    assert of_signals.erased == 2
+    found = states(filled)
+    assert {found["r2", resource] for resource in (ANN, LATE, TALK)} == {"erased"}
+    assert found["r2", ACME] == "landed"
+    assert broken_checks(filled) == []
+
+
+def test_a_reject_that_mentions_it_is_not_kept(filled: Warehouse) -> None:
+    land_run(filled, run("r3"), created=[LATE])
+    reject = pl.DataFrame(
+        [("entity", LATE, "cut off", f'{{"email": "{EMAIL}', at(200))], schema=REJECTS_FRAME, orient="row"
+    )
+    with filled.write() as con:
+        land_rejects(con, reject)
+    assert states(filled)["r3", LATE] == "rejected"
+
+    erase(filled, Kind.EMAIL, EMAIL)
+
+    assert states(filled)["r3", LATE] == "erased"
+    with filled.write() as con:
+        land_rejects(con, reject)
+    assert fetch(filled, "from linkt.rejects") == []
+    assert broken_checks(filled) == []
+
+
+def test_an_entity_goes_with_the_addresses_that_nobody_else_has(filled: Warehouse) -> None:
+    land(filled, ann(email=f"{EMAIL}; sales@acme.com"), entity(LATE, "person", name="Cy", email="sales@acme.com"))
+
+    erase(filled, Kind.ENTITY, ANN.upper())
+
+    assert EMAIL not in everything(filled)
+    assert "sales@acme.com" in everything(filled)
+    assert ids(filled, "entities", "entity_id") == {ACME, BOB, OTHER, LATE}
+    assert broken_checks(filled) == []
+
+
+def test_a_domain_goes_with_its_company_its_people_and_their_addresses(filled: Warehouse) -> None:
+    erase(filled, Kind.DOMAIN, "https://www.acme.com/")
+
+    assert ids(filled, "entities", "entity_id") == {OTHER}
+    assert ids(filled, "signals", "signal_id") == set()
+    assert "acme.com" not in everything(filled)
+    counts = land(filled, company(40), bob(), ann(LATE, parent=None))
+    assert counts.erased == 3
+    assert ids(filled, "entities", "entity_id") == {OTHER}
+
+
+def test_the_value_is_known_only_while_it_is_pending(filled: Warehouse) -> None:
+    with filled.read() as con:
+        target = find_target(con, Kind.EMAIL, [EMAIL])
+    begin_erasure(filled, Kind.EMAIL, target)
+    (erasure,) = unfinished_erasures(filled)
+    assert (erasure.target, erasure.phase) == (target, "intended")
+
+    remove_target(filled, erasure)
+    assert unfinished_erasures(filled)[0].target == Target((ANN,), emails=(EMAIL,))
+    forget_target(filled, erasure.erasure_id)
+
+    assert unfinished_erasures(filled)[0].target is None
+    assert EMAIL not in everything(filled)
+    assert ANN not in str(fetch(filled, "from linkt.tombstones"))
+    finish_erasure(filled, erasure.erasure_id)
+    assert unfinished_erasures(filled) == []
+
+
+def test_a_start_that_is_not_settled_keeps_its_parameters(filled: Warehouse) -> None:
+    with filled.write() as con:
+        con.execute(
+            "insert into linkt.executions (execution_id, task_key, task_id, parameters, attempt, state, intended_at) "
+            "values ('x', 'search', 't', $1, 1, 'unknown', now())",
+            [f'{{"prompt": "{EMAIL}"}}'],
+        )
+    with filled.read() as con:
+        target = find_target(con, Kind.EMAIL, [EMAIL])
+
+    with pytest.raises(ErasureError, match=r"execution x of task search .* bought twice"):
+        preview_removal(filled, target)
+
+    with filled.write() as con:
+        con.execute("update linkt.executions set state = 'lost'")
+    erase(filled, Kind.EMAIL, EMAIL)
+    assert fetch(filled, "select parameters ->> '$.prompt' from linkt.executions") == [("[erased]",)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [(Kind.EMAIL, "ann"), (Kind.EMAIL, "a@b"), (Kind.ENTITY, "ann@acme.com"), (Kind.DOMAIN, "acme")]
+)
+def test_what_names_nobody_is_refused(warehouse: Warehouse, kind: Kind, value: str) -> None:
+    with warehouse.read() as con, pytest.raises(ErasureError, match=value):
+        find_target(con, kind, [value])
+
+
+def test_a_host_that_many_share_is_no_company(warehouse: Warehouse) -> None:
+    with warehouse.write() as con:
+        con.execute("create schema seeds; create table seeds.shared_hosts as select 'linkedin.com' as host")
+    with warehouse.read() as con, pytest.raises(ErasureError, match="many share"):
+        find_target(con, Kind.DOMAIN, ["https://www.linkedin.com/in/ann"])
