@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path("data")
     tasks_file: Path = Path("tasks.yaml")
     sql_dir: Path | None = None
+    ingest_dir: Path | None = None
     use_sandbox: bool | None = None
     requests_per_minute: int | None = Field(default=None, ge=1)
     daily_request_limit: int | None = Field(default=None, ge=1)
@@ -115,7 +116,7 @@ class Settings(BaseSettings):
                 )
         return hosts
 
-    @field_validator("data_dir", "tasks_file", "sql_dir")
+    @field_validator("data_dir", "tasks_file", "sql_dir", "ingest_dir")
     @classmethod
     def _home_is_a_folder(cls, path: Path | None) -> Path | None:
         try:
@@ -192,6 +193,11 @@ class Settings(BaseSettings):
     def snapshot_path(self) -> Path:
         """The read-only copy of the warehouse that BI tools open."""
         return self.published_dir / "warehouse.duckdb"
+
+    @property
+    def ingest_folder(self) -> Path:
+        """Folder of files to ingest, TASK/NAME.csv: LINKT_INGEST_DIR, or ingest/ in the data folder."""
+        return self.ingest_dir.absolute() if self.ingest_dir else self.root / "ingest"
 
     @property
     def own_sql_dir(self) -> Path:

@@ -12,6 +12,7 @@ from functools import partial
 import dagster as dg
 
 from linkt_pipeline.assets.askers import is_started_by_command
+from linkt_pipeline.assets.ingests import build_ingest_watcher
 from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.refresh import build_refresh_job, build_refresh_schedule
 from linkt_pipeline.assets.resources import Backend
@@ -22,6 +23,7 @@ from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.tasks import TaskSpec
 
 EXECUTE_AND_PUBLISH = "execute_and_publish"
+INGEST_AND_PUBLISH = "ingest_and_publish"
 SYNC_AND_PUBLISH = "sync_and_publish"
 _SYNC_EVERY_SECONDS = 15 * 60
 _BECAUSE = "linkt/because"
@@ -53,7 +55,7 @@ def build_automation(
     automation: Automation = Automation.OWN,
     timezone: str = "UTC",
 ) -> dg.Definitions:
-    """Jobs ``execute_and_publish`` (a partition per task), ``sync_and_publish`` and ``refresh_entities``, both free.
+    """Jobs ``execute_and_publish`` (a partition per task), ``ingest_and_publish`` (one per file), and free ones.
 
     Beside them their schedules and sensors. They select our assets by name: a code location may hold others, and "all"
     would be theirs as well. One Dagster run is one process: a further one costs two seconds, 190 MB, and rivals for the
@@ -68,12 +70,18 @@ def build_automation(
         automation: what happens by itself.
         timezone: of what belongs to no task.
     """
-    free = dg.AssetSelection.assets(*(key for key in keys if key != placement.executions))
+    free = dg.AssetSelection.assets(*(key for key in keys if key not in placement.paid))
     execute = dg.define_asset_job(
         placement.name(EXECUTE_AND_PUBLISH),
-        dg.AssetSelection.assets(*keys),
+        free | dg.AssetSelection.assets(placement.executions),
         executor_def=dg.in_process_executor,
         description="Costs credits: execute the selected tasks, land what they found, transform and publish it.",
+    )
+    ingest = dg.define_asset_job(
+        placement.name(INGEST_AND_PUBLISH),
+        free | dg.AssetSelection.assets(placement.ingests),
+        executor_def=dg.in_process_executor,
+        description="Costs credits: ingest the selected files, land what their runs found, transform and publish it.",
     )
     sync = dg.define_asset_job(
         placement.name(SYNC_AND_PUBLISH),
@@ -83,7 +91,7 @@ def build_automation(
     )
     refresh = build_refresh_job(placement, backend)
     if automation is Automation.NONE:
-        return dg.Definitions(jobs=[execute, sync, refresh])
+        return dg.Definitions(jobs=[execute, ingest, sync, refresh])
 
     @dg.run_failure_sensor(
         name=placement.name("collect_after_failure"),
@@ -113,11 +121,12 @@ def build_automation(
         _collector(placement, backend, mark_of_code),
         collect_after_failure,
         publish_refreshed_entities,
+        build_ingest_watcher(placement, backend, tasks),
     ]
     if automation is Automation.OWN:
         sensors.append(_follower(placement, free))
     schedules = [*_schedules(placement, tasks), build_refresh_schedule(placement, backend, timezone)]
-    return dg.Definitions(jobs=[execute, sync, refresh], schedules=schedules, sensors=sensors)
+    return dg.Definitions(jobs=[execute, ingest, sync, refresh], schedules=schedules, sensors=sensors)
 
 
 def _follower(placement: Placement, free: dg.AssetSelection) -> dg.SensorDefinition:
@@ -134,8 +143,8 @@ def was_paid(placement: Placement, run: dg.DagsterRun) -> bool:
     if is_started_by_command(run):
         return False
     if run.asset_selection is None:
-        return run.job_name == placement.name(EXECUTE_AND_PUBLISH)
-    return placement.executions in run.asset_selection
+        return run.job_name in map(placement.name, (EXECUTE_AND_PUBLISH, INGEST_AND_PUBLISH))
+    return not run.asset_selection.isdisjoint(placement.paid)
 
 
 def _collector(placement: Placement, backend: Backend, mark_of_code: Callable[[], str]) -> dg.SensorDefinition:

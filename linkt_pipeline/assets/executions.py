@@ -1,40 +1,31 @@
 """The paid asset: one partition per entry of tasks.yaml, all waits inside one process."""
 
-import asyncio
-import signal
-import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from types import FrameType
 from typing import Any
 
 import dagster as dg
 from pydantic import Field, ValidationError
 
 from linkt_pipeline.api import Run
-from linkt_pipeline.assets.askers import asker_of, is_of_command, named_tasks, person_of, question_of, tick_of
+from linkt_pipeline.assets.askers import named_tasks, person_of, question_of, tick_of
 from linkt_pipeline.assets.checks import check_spec, checked, note_red_checks
 from linkt_pipeline.assets.failures import fails_in_plain_words
 from linkt_pipeline.assets.metadata import KINDS, bounded, bounded_text, landed_metadata
+from linkt_pipeline.assets.paid_step import PaidStep
 from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.previews import figures_markdown
 from linkt_pipeline.assets.resources import Backend
 from linkt_pipeline.collection.land_runs import run_duration
-from linkt_pipeline.display import shown, shown_value
+from linkt_pipeline.display import shown_value
 from linkt_pipeline.executions.difference import differences
-from linkt_pipeline.executions.events import Event, Observer, format_elapsed
+from linkt_pipeline.executions.events import Observer, format_elapsed
 from linkt_pipeline.executions.execute import Outcome, execute_tasks
-from linkt_pipeline.executions.interrupt import settle_interrupted
-from linkt_pipeline.executions.worker import Worker
-from linkt_pipeline.ledger.ledger import DuckDbLedger
 from linkt_pipeline.tasks import CommonSettings, TaskSpec
 from linkt_pipeline.transform import Check, ModelKey
 from linkt_pipeline.warehouse.catalog import CatalogTable
 
 _TABLE = ModelKey("linkt", "executions")
-_MAX_RETRIES_TAG = "dagster/max_retries"
 SANDBOX_MODE = {"linkt/mode": "sandbox"}
 """Tag of the asset where its data are made up."""
 
@@ -151,18 +142,29 @@ def build_executions(
         selected = [config.applied_to(tasks[key]) for key in _selected_partitions(context)]
         not_before = datetime.now(UTC) if config.again else tick_of(context.run)
         over_budget_by = person_of(context.run) if config.over_budget else None
-        step = _Step(context, placement, backend, selected, common, observer, names, not_before, over_budget_by)
-        outcomes = step.run()
+        step = PaidStep(
+            context,
+            placement,
+            backend,
+            selected,
+            common,
+            observer,
+            names,
+            not_before=not_before,
+            question=question_of(context.run),
+            over_budget_by=over_budget_by,
+        )
+        outcomes = step.run(lambda worker: execute_tasks(worker, selected, delivers=False))
         try:
             _record(context, placement.executions, outcomes)
         except dg.Failure:
-            step.deliver(outcomes)
+            _deliver(step, outcomes)
             raise
         with backend.warehouse.read() as con:
             found = [checked(placement, con, check) for check in own]
         yield dg.MaterializeResult(check_results=found)
         # Only now is the materialization recorded: a step that fails before has not used its runs up.
-        step.deliver(outcomes)
+        _deliver(step, outcomes)
         note_red_checks(backend.warehouse, own, found, context.run.run_id)
 
     return executions
@@ -192,127 +194,19 @@ def _selected_partitions(context: dg.AssetExecutionContext) -> Sequence[str]:
     return [key for key in keys if key in named]
 
 
-@dataclass
-class _Step:
-    context: dg.AssetExecutionContext
-    placement: Placement
-    backend: Backend
-    tasks: Sequence[TaskSpec]
-    common: CommonSettings
-    observer: Observer | None
-    entries: frozenset[str]
-    not_before: datetime | None
-    over_budget_by: str | None
+def _deliver(step: PaidStep, outcomes: Sequence[Outcome]) -> None:
+    """The outcomes are recorded. Those that this Dagster run goes on to publish are delivered by the snapshot.
 
-    def run(self) -> list[Outcome]:
-        self.worker: Worker | None = None
-        self.interrupted = False
-        try:
-            outcomes = asyncio.run(self._execute())
-            if self.interrupted:  # too late to stop anything
-                raise dg.DagsterExecutionInterruptedError
-            return outcomes
-        except BaseException as error:
-            if isinstance(error, Exception) and not self.interrupted:
-                raise
-            with _handling_signals(signal.SIG_IGN):
-                self._settle_interrupt()
-            if self.interrupted:
-                raise dg.DagsterExecutionInterruptedError from None
-            raise
-
-    def deliver(self, outcomes: Sequence[Outcome]) -> None:
-        """The outcomes are recorded. Those that this Dagster run goes on to publish are delivered by the snapshot.
-
-        Where some task failed, nothing is published in this Dagster run. The failure is an answer by itself; what the
-        others found is still to be published, unless nobody asked for that.
-        """
-        if is_of_command(self.context.run):
-            return
-        publishes = self.placement.snapshot in self.context.job_def.asset_layer.selected_asset_keys
-        answered = [
+    Where some task failed, nothing is published in this Dagster run. The failure is an answer by itself; what the
+    others found is still to be published, unless nobody asked for that.
+    """
+    step.deliver(
+        [
             outcome.execution.execution_id
             for outcome in outcomes
-            if outcome.execution and (outcome.error is not None or not publishes)
+            if outcome.execution and (outcome.error is not None or not step.publishes)
         ]
-        if answered and self.worker is not None:
-            asyncio.run(self.worker.deliver(answered))
-
-    async def _execute(self) -> list[Outcome]:
-        warehouse, run = self.backend.warehouse, self.context.run
-        with _handling_signals(self._interruption_of(asyncio.current_task())):
-            async with self.backend.client() as client:
-                self.worker = Worker(
-                    client,
-                    warehouse,
-                    DuckDbLedger(warehouse),
-                    self._report,
-                    dagster_run_id=run.run_id,
-                    asker=asker_of(run),
-                    not_before=self.not_before,
-                    question=question_of(run),
-                    entries=self.entries,
-                    common=self.common,
-                    over_budget_by=self.over_budget_by,
-                )
-                return await execute_tasks(self.worker, self.tasks, delivers=False)
-
-    def _interruption_of(self, work: "asyncio.Task[list[Outcome]] | None") -> Callable[[int, FrameType | None], None]:
-        """A signal handler that cancels the work.
-
-        Dagster's own raises wherever the signal finds the program. Inside one of many tasks asyncio keeps such an
-        error until all the others have ended, which may take hours.
-        """
-        loop = asyncio.get_running_loop()
-
-        def interrupt(number: int, frame: FrameType | None) -> None:
-            del number, frame
-            if not self.interrupted and work is not None:  # Ctrl-C reaches a process group, often twice
-                self.interrupted = True
-                loop.call_soon_threadsafe(work.cancel)
-
-        return interrupt
-
-    def _report(self, event: Event) -> None:
-        log = self.context.log.warning if event.is_warning else self.context.log.info
-        log(event.text)
-        if self.observer:
-            self.observer.on_event(event)
-
-    def _settle_interrupt(self) -> None:
-        """An interrupt must end as an interrupt, so whatever goes wrong here is only logged."""
-        try:
-            if self.worker is not None:
-                asyncio.run(self._settle(self.worker))
-        except Exception as error:
-            self.context.log.warning(
-                f"the interrupted runs could not be settled; they stay adoptable: {shown(str(error))}"
-            )
-
-    async def _settle(self, worker: Worker) -> None:
-        async with self.backend.client() as client:
-            cancelled = await settle_interrupted(worker, client, self.tasks, by_person=self._terminated_by_person())
-        if cancelled:  # otherwise Dagster's retry of an interrupted run would buy again what was just cancelled
-            self.context.instance.add_run_tags(self.context.run.run_id, {_MAX_RETRIES_TAG: "0"})
-
-    def _terminated_by_person(self) -> bool:
-        """Terminate in the UI marks the Dagster run CANCELING before the signal comes; a bare SIGTERM does not."""
-        run = self.context.instance.get_run_by_id(self.context.run.run_id)
-        return run is not None and run.status is dg.DagsterRunStatus.CANCELING
-
-
-@contextmanager
-def _handling_signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> Iterator[None]:
-    """Let ``handler`` have what would interrupt the step; only the main thread is ever interrupted."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, previous in before.items():
-            signal.signal(number, previous)
+    )
 
 
 def _record(context: dg.AssetExecutionContext, asset: dg.AssetKey, outcomes: Sequence[Outcome]) -> None:

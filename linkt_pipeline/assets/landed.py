@@ -44,7 +44,6 @@ RUN_TABLES = {
     "404) or *rejected* (unusable, kept in `linkt.rejects`).",
     "run_queue_counts": "Candidates of each run by state (queued, processing, completed, discarded), as last seen in "
     "its queue while it was waited for.",
-    "ingests": "Files that were ingested (`linkt-pipeline ingest`), and how far each has come.",
     "ingest_rows": "The rows of files that were ingested (`linkt-pipeline ingest`).",
     "run_candidates": "What the run of an ingested file looked at, with the reason of each discard.",
 }
@@ -125,11 +124,11 @@ def build_landed_assets(
     ]
 
 
-def _spec(placement: Placement, table: str, description: str, sources: Landed, dep: dg.AssetKey) -> dg.AssetSpec:
+def _spec(placement: Placement, table: str, description: str, sources: Landed, *deps: dg.AssetKey) -> dg.AssetSpec:
     key = ModelKey("linkt", table)
     return dg.AssetSpec(
         placement.asset_key(key),
-        deps=[dep],
+        deps=[*deps],
         group_name=placement.group("linkt"),
         description=description,
         kinds={"linkt", *KINDS},
@@ -148,7 +147,7 @@ def _runs(placement: Placement, backend: Backend, sources: Landed, checks: list[
 
     @dg.multi_asset(
         name=placement.op("runs"),
-        specs=[_spec(placement, table, text, sources, placement.executions) for table, text in RUN_TABLES.items()],
+        specs=[_spec(placement, table, text, sources, *placement.paid) for table, text in RUN_TABLES.items()],
         check_specs=[check_spec(placement, check) for check in own],
         pool=placement.pool,
     )

@@ -9,6 +9,7 @@ from linkt_pipeline.assets.alerting import build_alert_sensor
 from linkt_pipeline.assets.automation import Automation, build_automation
 from linkt_pipeline.assets.executions import build_executions
 from linkt_pipeline.assets.housekeeping import build_housekeeping, retention_of
+from linkt_pipeline.assets.ingests import build_ingests
 from linkt_pipeline.assets.landed import build_landed_assets
 from linkt_pipeline.assets.models import build_models_asset
 from linkt_pipeline.assets.placement import Placement
@@ -115,6 +116,9 @@ def build_deployment(
         warnings.simplefilter("ignore", dg.BetaWarning)
         assets = [
             build_executions(placement, backend, tasks, common, executions, project.checks, observer, entries=entries),
+            build_ingests(
+                placement, backend, tasks, common, landed[ModelKey("linkt", "ingests")], project.checks, observer
+            ),
             *build_landed_assets(
                 placement,
                 backend,

@@ -16,7 +16,7 @@ from itertools import chain, islice
 import dagster as dg
 
 from linkt_pipeline.assets.askers import ASKED_BY_TAG
-from linkt_pipeline.assets.automation import EXECUTE_AND_PUBLISH, SYNC_AND_PUBLISH
+from linkt_pipeline.assets.automation import EXECUTE_AND_PUBLISH, INGEST_AND_PUBLISH, SYNC_AND_PUBLISH
 from linkt_pipeline.assets.instance_files import delete_files
 from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.refresh import REFRESH_ENTITIES
@@ -28,7 +28,7 @@ DELETE_OLD_RUNS = "delete_old_runs"
 PAID_RUNS_ARE_KEPT = timedelta(days=365)
 REPOSITORY_TAG = ".dagster/repository"
 _FREE_JOBS = (SYNC_AND_PUBLISH, REFRESH_ENTITIES, DELETE_OLD_RUNS, ERASE_INACTIVE_PEOPLE)
-_OUR_JOBS = (*_FREE_JOBS, EXECUTE_AND_PUBLISH)
+_OUR_JOBS = (*_FREE_JOBS, EXECUTE_AND_PUBLISH, INGEST_AND_PUBLISH)
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 _PAGE = 200
 
@@ -89,10 +89,10 @@ class Retention:
         return run.asset_selection <= ours if self.shared else not ours.isdisjoint(run.asset_selection)
 
     def is_free(self, run: dg.DagsterRun) -> bool:
-        """Whether a run certainly did not execute the paid asset."""
+        """Whether a run certainly did not execute a paid asset."""
         if not run.asset_selection:  # None, or empty where a command made the run: all assets of the job
             return run.job_name in map(self.placement.name, _FREE_JOBS)
-        return self.placement.executions not in run.asset_selection
+        return run.asset_selection.isdisjoint(self.placement.paid)
 
     def _latest(self, instance: dg.DagsterInstance) -> set[str]:
         """Runs that hold the latest word on an asset, a partition or a check."""
@@ -105,10 +105,10 @@ class Retention:
         executions = instance.event_log_storage.get_latest_asset_check_execution_by_key(checks)
         found |= {execution.run_id for execution in executions.values()}
         made = dg.DagsterEventType.ASSET_MATERIALIZATION
-        paid = self.placement.executions
-        for partition in instance.get_latest_storage_id_by_partition(paid, made):
-            filters = dg.AssetRecordsFilter(asset_key=paid, asset_partitions=[partition])
-            found |= {record.run_id for record in instance.fetch_materializations(filters, limit=1).records}
+        for paid in self.placement.paid:
+            for partition in instance.get_latest_storage_id_by_partition(paid, made):
+                filters = dg.AssetRecordsFilter(asset_key=paid, asset_partitions=[partition])
+                found |= {record.run_id for record in instance.fetch_materializations(filters, limit=1).records}
         return {run_id for run_id in found if run_id}
 
     def _needed_by_ledger(self) -> set[str]:

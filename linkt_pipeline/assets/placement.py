@@ -48,6 +48,16 @@ class Placement:
         return self.asset_key(ModelKey("linkt", "executions"))
 
     @property
+    def ingests(self) -> dg.AssetKey:
+        """The asset of ingested files, which is paid too."""
+        return self.asset_key(ModelKey("linkt", "ingests"))
+
+    @property
+    def paid(self) -> tuple[dg.AssetKey, ...]:
+        """Every asset that costs credits."""
+        return (self.executions, self.ingests)
+
+    @property
     def paid_step(self) -> str:
         """The name of the paid asset's step."""
         return self.op("executions")

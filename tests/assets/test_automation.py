@@ -11,6 +11,7 @@ from dagster._utils.schedules import schedule_execution_time_iterator
 
 from linkt_pipeline.assets.automation import (
     EXECUTE_AND_PUBLISH,
+    INGEST_AND_PUBLISH,
     SYNC_AND_PUBLISH,
     build_automation,
     run_key_of,
@@ -137,7 +138,7 @@ def test_nothing_waits_for_tasks_that_nobody_executed(running: Deployment, defin
     requested = {
         key for key in definitions.resolve_asset_graph().get_all_asset_keys() if result.get_requested_partitions(key)
     }
-    free = {spec.key for spec in definitions.resolve_all_asset_specs()} - {EXECUTIONS}
+    free = {spec.key for spec in definitions.resolve_all_asset_specs()} - {*HERE.paid}
     # A seed follows its file alone; what reads it makes it current first.
     assert requested == {key for key in free if key.path[0] != "seeds"}
 
@@ -145,6 +146,8 @@ def test_nothing_waits_for_tasks_that_nobody_executed(running: Deployment, defin
 PAID = {
     "the job": ({"job_name": EXECUTE_AND_PUBLISH}, True),
     "materialized in the UI": ({"job_name": "__ASSET_JOB", "asset_selection": frozenset({EXECUTIONS})}, True),
+    "files": ({"job_name": INGEST_AND_PUBLISH}, True),
+    "files in the UI": ({"job_name": "__ASSET_JOB", "asset_selection": frozenset({HERE.ingests})}, True),
     "a free asset in the UI": (
         {"job_name": "__ASSET_JOB", "asset_selection": frozenset({dg.AssetKey(["linkt", "runs"])})},
         False,

@@ -92,18 +92,19 @@ def test_what_is_published_has_a_freshness_policy(specs: dict[str, dg.AssetSpec]
     assert fresh == {name for name in specs if name.startswith("marts/")} | {"published/snapshot"}
 
 
-def test_only_the_paid_asset_is_partitioned_and_many_tasks_wait_in_one_run(definitions: dg.Definitions) -> None:
+def test_only_paid_assets_are_partitioned_and_many_tasks_wait_in_one_run(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
-    partitioned = [key for key in graph.get_all_asset_keys() if graph.get(key).partitions_def]
-    assert partitioned == [dg.AssetKey(["linkt", "executions"])]
-    paid = graph.get(partitioned[0])
-    assert paid.partitions_def.get_partition_keys() == ["search", "fair", "news"]
-    assert paid.backfill_policy == dg.BackfillPolicy.single_run()
-    assert paid.tags["linkt/paid"] == "true"
+    partitioned = {key.path[-1]: graph.get(key) for key in graph.get_all_asset_keys() if graph.get(key).partitions_def}
+    assert set(partitioned) == {"executions", "ingests"}
+    assert partitioned["executions"].partitions_def.get_partition_keys() == ["search", "fair", "news"]
+    assert partitioned["ingests"].partitions_def == dg.DynamicPartitionsDefinition(name="ingest_files")
+    for paid in partitioned.values():
+        assert paid.backfill_policy == dg.BackfillPolicy.single_run()
+        assert paid.tags["linkt/paid"] == "true"
 
 
 def test_no_step_is_retried_by_dagster(definitions: dg.Definitions) -> None:
-    for job in ("execute_and_publish", "sync_and_publish"):
+    for job in ("execute_and_publish", "ingest_and_publish", "sync_and_publish"):
         for node in definitions.resolve_job_def(job).nodes:
             assert node.definition.retry_policy is None, node.name
 

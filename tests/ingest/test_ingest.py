@@ -22,6 +22,8 @@ from linkt_pipeline.tasks import CommonSettings
 
 from .scene import LIST, IngestScene, fair
 
+pytestmark = pytest.mark.slow
+
 ONCE = {"upload_file": 1, "update_task": 1, "execute": 1}
 
 
