@@ -8,7 +8,7 @@ from linkt_pipeline.warehouse.erasure.records import begin_erasure, remove_targe
 from linkt_pipeline.warehouse.erasure.targets import Kind, find_target
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
-_AT_ONCE = 200  # people of one erasure; the words of all of them are one pattern
+_AT_ONCE = 1_000  # people of one erasure; the words of all of them are one pattern
 
 # The newest of what Linkt says of the person, the signals that speak of them, and the runs that named them. Of whom
 # none of these is known, the moment counts when the row was read.

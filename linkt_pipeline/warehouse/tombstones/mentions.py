@@ -17,6 +17,7 @@ ERASED = "[erased]"
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})|\\([nrtbf])|%([2-7][0-9A-Fa-f])")
 _EMAIL = re.compile(r"[\w.%+'&-]+@(?:[\w-]+\.)+[\w-]*[^\W\d_]")
 _HOST = re.compile(r"(?:[\w-]+\.)+[^\W\d_][\w-]+")
+_FEW = 4
 _NO_PART = "._'-"  # an address does not begin with these, but a quoted or an emphasised one seems to
 
 # What stands before an address or a domain that is not the rest of a longer one: an escape, or no letter. A backslash
@@ -55,7 +56,7 @@ def emails_in(text: str) -> set[str]:
     found = set()
     for written in _EMAIL.findall(plain(text)):
         local, _, host = normal_email(written).rpartition("@")
-        locals_ = {local.strip(_NO_PART), *(part for part in local.split("'") if part)}
+        locals_ = {local.strip(_NO_PART), re.split(r"['&%]", local)[-1]} - {""}
         first, _, last = host.rpartition(".")
         hosts = {host, first} if "." in first and len(last) != 2 else {host}
         found |= {f"{each}@{place}" for each in locals_ for place in hosts}
@@ -112,11 +113,24 @@ class Mentions:
 
     def are_in(self, text: str | None) -> bool:
         """Whether a text mentions one of them."""
-        return text is not None and not self.is_empty and self._pattern.search(text) is not None
+        if text is None:
+            return False
+        asked = self._narrowed(text)
+        return not asked.is_empty and asked._pattern.search(text) is not None
 
     def erased_from(self, text: str) -> str:
         """The text with ``[erased]`` in their place."""
-        return text if self.is_empty else self._pattern.sub(ERASED, text)
+        asked = self._narrowed(text)
+        return text if asked.is_empty else asked._pattern.sub(ERASED, text)
+
+    def _narrowed(self, text: str) -> "Mentions":
+        """Those of many that a text might mention: each alternative of a pattern takes time at every letter."""
+        if len(self.emails) + len(self.domains) <= _FEW:
+            return self
+        return Mentions(
+            emails_in(text).intersection(self.emails) if self.emails else (),
+            domains_in(text).intersection(self.domains) if self.domains else (),
+        )
 
     def erased_from_json(self, text: str) -> str:
         """The same of JSON, which stays JSON; a text that is none is taken as a text."""
