@@ -44,7 +44,11 @@ def test() -> int:
     """Send one message to every channel of tasks.yaml, now, and say which have taken it.
 
     Exit codes: 0 all of them have; 1 one has not; 2 there is no channel, or Apprise is not installed.
-    """
+
+    \b
+    Example:
+      linkt-pipeline alerts test
+    """  # noqa: D301
     deployment = Deployment.from_environment()
     channels = deployment.common.alerts
 
