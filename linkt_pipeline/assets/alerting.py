@@ -41,6 +41,7 @@ def build_alert_sensor(placement: Placement, backend: Backend, channels: Sequenc
         if done.not_installed:
             return dg.SkipReason(str(AppriseMissingError()))
         failed = [f"{name} has taken nothing: {reason}" for name, reason in done.failed.items()]
-        return dg.SkipReason("; ".join([f"{done.sent} alerts sent", *failed]))
+        sent = f"{done.sent} alert{'' if done.sent == 1 else 's'} sent"
+        return dg.SkipReason("; ".join([sent, *failed]))
 
     return send_alerts

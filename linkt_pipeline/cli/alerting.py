@@ -20,22 +20,23 @@ def alerts_afterwards(deployment: Deployment) -> Iterator[None]:
 
 
 def _deliver(deployment: Deployment) -> None:
-    channels = deployment.common.alerts
-    if not channels:
-        return
+    try:
+        if deployment.common.alerts:
+            _send(deployment)
+    except KeyboardInterrupt:
+        echo("note: alerts are sent another time", err=True)
+    except Exception as error:  # whatever it is: the command has done its work
+        echo(f"note: alerts could not be sent this time: {error}", err=True)
+
+
+def _send(deployment: Deployment) -> None:
     from linkt_pipeline.alerts.delivery import PATIENCE, deliver_alerts
     from linkt_pipeline.alerts.errors import AppriseMissingError
     from linkt_pipeline.warehouse.engines.choice import warehouse_of
 
     settings = deployment.settings
-    try:
-        delivered = deliver_alerts(warehouse_of(settings, lock_timeout=PATIENCE), channels, find_address(settings))
-    except KeyboardInterrupt:
-        echo("note: alerts are sent another time", err=True)
-        return
-    except Exception as error:  # whatever it is: the command has done its work
-        echo(f"note: alerts could not be sent this time: {error}", err=True)
-        return
+    warehouse = warehouse_of(settings, lock_timeout=PATIENCE)
+    delivered = deliver_alerts(warehouse, deployment.common.alerts, find_address(settings))
     if delivered.not_installed:
         echo(f"note: {AppriseMissingError()}", err=True)
     for name, reason in delivered.failed.items():

@@ -35,7 +35,7 @@ def test_the_sensor_sends_what_is_due_and_requests_no_run(tmp_path: Path) -> Non
             told = [sensor.evaluate_tick(context) for _ in range(2)]
 
     assert [tick.run_requests for tick in told] == [[], []]
-    assert [tick.skip_message for tick in told] == ["1 alerts sent", "0 alerts sent"]
+    assert [tick.skip_message for tick in told] == ["1 alert sent", "0 alerts sent"]
     assert receiver.titles == ["A start of task search needs a decision"]
     assert "http://dagster:3000/runs/d1" in receiver.texts
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from linkt_pipeline.cli.alerting import alerts_afterwards
+from linkt_pipeline.cli.deployment import Deployment
 from linkt_pipeline.cli.main import run_command
 from linkt_pipeline.sandbox import Sandbox
 from tests.alerts.receivers import Receiver, free_port, http_receiver
@@ -76,6 +78,24 @@ def test_the_channels_are_listed_with_what_they_are_told_of(folder: Path, capsys
     told = capsys.readouterr().out
     assert "json is told of: check_failed, credit_limit, rejected, run_failed, stale, unclear_start" in told
     assert SECRET not in told
+
+
+@pytest.mark.parametrize(
+    "spoil", ["alerts: 3\n", "alerts:\n  - to: json://127.0.0.1\n"], ids=["tasks.yaml", "warehouse"]
+)
+def test_whatever_keeps_alerts_from_being_sent_changes_nothing_of_the_work(
+    folder: Path, spoil: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """tasks.yaml was changed while the command worked; the warehouse can't be read."""
+    tasks_yaml(folder)
+    deployment = Deployment.from_environment()
+
+    with alerts_afterwards(deployment):
+        (folder / "tasks.yaml").write_text(TASKS_YAML + spoil)
+        (folder / "data").mkdir()
+        (folder / "data" / "warehouse.duckdb").write_text("no database")
+
+    assert capsys.readouterr().err.startswith("note: alerts could not be sent this time: ")
 
 
 @pytest.mark.slow
