@@ -7,6 +7,7 @@ because a configuration mistake is the first thing most users meet.
 import re
 from collections.abc import Mapping
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -26,6 +27,7 @@ SANDBOX_TASKS_FILE = Path(__file__).resolve().parent / "sandbox" / "tasks.yaml"
 # Dagster writes the folder unquoted into the address of its SQLite files: all after "?" is lost, "%20" becomes a blank.
 _PART_OF_AN_ADDRESS = re.compile(r"\?|%[0-9A-Fa-f]{2}")
 
+_SHORTEST_CONTACT_KEY = 16
 _HOST = re.compile(r"(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 
 
@@ -50,6 +52,7 @@ class Settings(BaseSettings):
     published_for: Readers = Readers.OWNER
     ui_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     dagster_url: str | None = None
+    contact_key: SecretStr | None = None
     catalog: SecretStr | None = None
     lake_path: str | None = None
     lake_keep_days: int = Field(default=7, ge=1, le=3650)
@@ -71,6 +74,16 @@ class Settings(BaseSettings):
         if url.userinfo or url.path.strip("/") or re.search(r"[\s?#%]", str(url)):
             raise ValueError(expected)
         return str(url).rstrip("/")
+
+    @field_validator("contact_key")
+    @classmethod
+    def _contact_key_can_not_be_guessed(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and len(key.get_secret_value()) < _SHORTEST_CONTACT_KEY:
+            raise ValueError(
+                f"it has fewer than {_SHORTEST_CONTACT_KEY} characters, so hashes of contact data could be guessed; "
+                "`openssl rand -hex 32` makes one"
+            )
+        return key
 
     @field_validator("dagster_url")
     @classmethod
@@ -175,6 +188,13 @@ class Settings(BaseSettings):
         return int(self.max_body_mb * 2**20)
 
     @property
+    def contact_key_bytes(self) -> bytes | None:
+        """What keys the hashes of contact data; None where they are landed as sent."""
+        if self.contact_key is None:
+            return None
+        return blake2b(self.contact_key.get_secret_value().encode(), digest_size=32).digest()
+
+    @property
     def warehouse_path(self) -> Path:
         """The DuckDB file the pipeline writes."""
         return self.root / "warehouse.duckdb"
@@ -272,8 +292,9 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
             for item in error.errors(include_url=False, include_context=False)
         )
         raise ConfigError(f"the environment can't be used: {problems}") from None
-    if settings.api_key is not None:
-        register_secret(settings.api_key)
+    for secret in (settings.api_key, settings.contact_key):
+        if secret is not None:
+            register_secret(secret)
     if settings.catalog is not None:
         register_secret(settings.catalog)
         if (parts := _parts_of(settings.catalog)) and parts.password:

@@ -61,7 +61,7 @@ def _erase(deployment: Deployment, kind: str, value: str, *, yes: bool) -> int:
     from linkt_pipeline.warehouse.erasure import Kind, begin_erasure, find_target, preview_removal
 
     with deployment.warehouse.read() as con:
-        target = find_target(con, Kind(kind), [value])
+        target = find_target(con, Kind(kind), [value, *_hashed(deployment, kind, value)])
     _print_counts("would be removed or changed", preview_removal(deployment.warehouse, target))
     for line in _consequences(deployment, target):
         echo(line)
@@ -71,6 +71,14 @@ def _erase(deployment: Deployment, kind: str, value: str, *, yes: bool) -> int:
     erasure_id = begin_erasure(deployment.warehouse, Kind(kind), target)
     _print(deployment.finish_erasures()[erasure_id])
     return 0
+
+
+def _hashed(deployment: Deployment, kind: str, value: str) -> list[str]:
+    """What stands for an address where contact data are hashed."""
+    from linkt_pipeline.warehouse.landing import hashed_email
+
+    key = deployment.warehouse.contact_key
+    return [hashed_email(key, value)] if key and kind == "email" else []
 
 
 def _erase_inactive(deployment: Deployment, *, yes: bool) -> int:

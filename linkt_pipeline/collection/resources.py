@@ -29,13 +29,16 @@ from linkt_pipeline.collection.frames import (
 )
 from linkt_pipeline.collection.verdicts import Batch, Rejected, Row
 from linkt_pipeline.warehouse.landing import (
+    REJECTED,
     LandingCounts,
+    hash_contacts,
     land_entities,
     land_rejects,
     land_signals,
     mark_deleted,
     mark_missing,
     note_pending,
+    require_contact_key,
 )
 from linkt_pipeline.warehouse.state import note_change
 from linkt_pipeline.warehouse.warehouse import Warehouse
@@ -82,15 +85,22 @@ class Resource:
         """Land a batch and settle its ids, in one transaction. What changes nothing is no news to anybody."""
         moment = batch.asked_since
         frame = self._frame(batch.rows, moment)  # before the warehouse is opened: nobody waits for it
+        key = warehouse.contact_key
+        if key and self.kind == "entity":
+            frame = hash_contacts(frame, key)
         missed = deleted = noted = 0
         with warehouse.write(threads=1, news=False) as con:
+            require_contact_key(con, key)
             counts = self._land(con, frame)
             if batch.missing:
                 missed = mark_missing(con, self.kind, batch.missing, at=moment)
                 if self.kind == "entity":
                     deleted = mark_deleted(con, batch.missing, at=moment)
             if batch.rejected:
-                rejects = [(each.resource_id, each.reason, each.payload) for each in batch.rejected]
+                hides = key and self.kind == "entity"
+                rejects = [
+                    (each.resource_id, each.reason, REJECTED if hides else each.payload) for each in batch.rejected
+                ]
                 land_rejects(con, rejects_frame(self.kind, rejects, moment))
             if batch.failed:
                 noted = note_pending(con, self.kind, batch.failed)

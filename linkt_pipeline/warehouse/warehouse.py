@@ -56,9 +56,11 @@ class Warehouse(ABC):
 
     Attributes:
         lock_timeout: how long to wait for others.
+        contact_key: with it, contact data of people are hashed before they are landed; None: they are landed as sent.
     """
 
     lock_timeout: timedelta
+    contact_key: bytes | None = None
 
     @property
     @abstractmethod

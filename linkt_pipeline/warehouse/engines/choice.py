@@ -15,6 +15,10 @@ class WarehouseSettings(Protocol):
     def warehouse_path(self) -> Path:
         """The DuckDB file."""
 
+    @property
+    def contact_key_bytes(self) -> bytes | None:
+        """What keys the hashes of contact data; None where they are kept as sent."""
+
 
 def warehouse_of(settings: WarehouseSettings, *, lock_timeout: timedelta = DEFAULT_LOCK_TIMEOUT) -> Warehouse:
     """The warehouse that the settings name; a handle, which holds no connection by itself.
@@ -23,4 +27,6 @@ def warehouse_of(settings: WarehouseSettings, *, lock_timeout: timedelta = DEFAU
         settings: of the deployment.
         lock_timeout: how long to wait for others.
     """
-    return FileWarehouse(settings.warehouse_path, lock_timeout=lock_timeout)
+    warehouse = FileWarehouse(settings.warehouse_path, lock_timeout=lock_timeout)
+    warehouse.contact_key = settings.contact_key_bytes
+    return warehouse

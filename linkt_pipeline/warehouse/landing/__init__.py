@@ -4,6 +4,7 @@ Call these inside ``Warehouse.write()``. Delivering something twice changes noth
 object in another order ends in the same rows.
 """
 
+from linkt_pipeline.warehouse.landing.contacts import REJECTED, hash_contacts, hashed_email, require_contact_key
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
 from linkt_pipeline.warehouse.landing.deletions import mark_deleted
 from linkt_pipeline.warehouse.landing.entities import land_entities
@@ -19,8 +20,11 @@ from linkt_pipeline.warehouse.landing.runs import land_runs
 from linkt_pipeline.warehouse.landing.signals import land_signals
 
 __all__ = [
+    "REJECTED",
     "LandingCounts",
     "clear_rejects",
+    "hash_contacts",
+    "hashed_email",
     "land_entities",
     "land_icps",
     "land_queue_counts",
@@ -33,4 +37,5 @@ __all__ = [
     "mark_missing",
     "note_pending",
     "reopen_resources",
+    "require_contact_key",
 ]
