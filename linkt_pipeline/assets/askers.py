@@ -15,6 +15,7 @@ STARTED_BY_TAG = "linkt/started_by"
 COMMAND, HANDED_OVER = "command", "run --launch"  # its values
 TASKS_TAG = "linkt/tasks"
 _TICK_TAG = ".dagster/scheduled_execution_time"
+_BACKFILL_TAGS = ("dagster/root_backfill_id", "dagster/backfill")  # that of the first one, if this executes it again
 
 
 def is_repetition(run: dg.DagsterRun) -> bool:
@@ -58,7 +59,23 @@ def question_of(run: dg.DagsterRun) -> str:
     return run.root_run_id or run.run_id
 
 
+def other_names_of_question(instance: dg.DagsterInstance, run: dg.DagsterRun) -> frozenset[str]:
+    """The backfill and the Dagster run that asked the same before.
+
+    A backfill that is executed again makes new Dagster runs, of which none is a repetition: only the name of the first
+    backfill is theirs in common. A Dagster run of a backfill that is over loses that name when it is executed again. A
+    version before linkt.answers knew what each repetition had bought, not what it repeated.
+    """
+    first = instance.get_run_by_id(run.root_run_id) if run.root_run_id else None
+    names = [run.parent_run_id, _backfill_of(run), first and _backfill_of(first)]
+    return frozenset(name for name in names if name)
+
+
+def _backfill_of(run: dg.DagsterRun) -> str | None:
+    return next((run.tags[tag] for tag in _BACKFILL_TAGS if tag in run.tags), None)
+
+
 def named_tasks(run: dg.DagsterRun) -> frozenset[str] | None:
-    """The tasks that the command named, because Dagster names only a range, which may hold others by now; else None."""
+    """The tasks that were asked for first: Dagster names only a range, which may hold others by now. None: no range."""
     names = run.tags.get(TASKS_TAG)
     return frozenset(names.split(",")) if names else None

@@ -8,7 +8,14 @@ import dagster as dg
 from pydantic import Field, ValidationError
 
 from linkt_pipeline.api import Run
-from linkt_pipeline.assets.askers import named_tasks, person_of, question_of, tick_of
+from linkt_pipeline.assets.askers import (
+    TASKS_TAG,
+    named_tasks,
+    other_names_of_question,
+    person_of,
+    question_of,
+    tick_of,
+)
 from linkt_pipeline.assets.checks import check_spec, checked, note_red_checks
 from linkt_pipeline.assets.failures import fails_in_plain_words
 from linkt_pipeline.assets.metadata import KINDS, bounded, bounded_text, landed_metadata
@@ -152,6 +159,7 @@ def build_executions(
             names,
             not_before=not_before,
             question=question_of(context.run),
+            same_question=other_names_of_question(context.instance, context.run),
             over_budget_by=over_budget_by,
         )
         outcomes = step.run(lambda worker: execute_tasks(worker, selected, delivers=False))
@@ -184,6 +192,8 @@ def _selected_partitions(context: dg.AssetExecutionContext) -> Sequence[str]:
         )
     keys, named = list(context.partition_keys), named_tasks(context.run)
     if named is None:
+        if len(keys) > 1:  # for whoever executes this Dagster run again
+            context.instance.add_run_tags(context.run.run_id, {TASKS_TAG: ",".join(keys)})
         return keys
     if gone := sorted(named - set(keys)):
         raise dg.Failure(

@@ -38,6 +38,7 @@ class PaidStep:
         entries: every name in tasks.yaml.
         not_before: see :class:`~linkt_pipeline.ledger.values.Intention`.
         question: see there.
+        same_question: see there.
         over_budget_by: see there.
     """
 
@@ -50,6 +51,7 @@ class PaidStep:
     entries: frozenset[str]
     not_before: datetime | None = None
     question: str | None = None
+    same_question: frozenset[str] = frozenset()
     over_budget_by: str | None = None
     worker: Worker | None = field(default=None, init=False)
     interrupted: bool = field(default=False, init=False)
@@ -93,6 +95,7 @@ class PaidStep:
                     asker=asker_of(run),
                     not_before=self.not_before,
                     question=self.question,
+                    same_question=self.same_question,
                     entries=self.entries,
                     common=self.common,
                     over_budget_by=self.over_budget_by,

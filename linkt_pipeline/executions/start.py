@@ -55,6 +55,7 @@ async def start_or_adopt(
         after=after,
         not_before=worker.not_before,
         question=worker.question,
+        same_question=worker.same_question,
         asked_by=worker.asked_by,
         entries=worker.entries,
     )

@@ -58,6 +58,7 @@ class Worker:
         asker: the command or Dagster run that is to have the outcomes; default: this worker.
         not_before: see :class:`~linkt_pipeline.ledger.values.Intention`.
         question: see there.
+        same_question: see there.
         entries: the names in tasks.yaml; see there.
         common: what tasks.yaml says of all tasks together.
         over_budget_by: see :class:`~linkt_pipeline.ledger.values.Intention`.
@@ -75,6 +76,7 @@ class Worker:
     asker: str | None = None
     not_before: datetime | None = None
     question: str | None = None
+    same_question: frozenset[str] = frozenset()
     entries: frozenset[str] | None = None
     common: CommonSettings = field(default_factory=CommonSettings)
     over_budget_by: str | None = None

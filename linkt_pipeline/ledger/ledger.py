@@ -61,9 +61,9 @@ class DuckDbLedger:
         """See :meth:`Ledger.claim`."""
         with self._warehouse.write() as con:
             now = _now()  # not before the file is ours: the order of rows is the order of claims
-            known = answers_to(con, intention.question, intention.task_key)
+            known = answers_to(con, intention.question_names, intention.task_key)
             claim = self._answer(con, intention, known, owner, now) or self._intend(con, intention, owner, now)
-            remember_answer(con, intention.question, intention.task_key, claim.execution.execution_id, now, known)
+            remember_answer(con, intention.question_names, intention.task_key, claim.execution.execution_id, now)
             return claim
 
     def _answer(
@@ -549,7 +549,9 @@ def _ended_unseen(con: duckdb.DuckDBPyConnection, intention: Intention) -> Execu
     after = intention.after
     if after is None or not after.state.is_open:
         return None
-    return next(iter(_select(con, "execution_id = ? and state = 'finished'", [after.execution_id])), None)
+    # A row that a person gave up has no landed run: it is worth another.
+    landed = "execution_id = ? and state = 'finished' and run_id in (select run_id from linkt.runs)"
+    return next(iter(_select(con, landed, [after.execution_id])), None)
 
 
 def _refuse_on_failing_checks(con: duckdb.DuckDBPyConnection, intention: Intention) -> None:

@@ -59,6 +59,7 @@ class Intention:
             still open is adopted all the same.
         question: the Dagster run that asked first. What answered it before and has completed answers it again,
             delivered or not; ``None``: nobody will repeat the question.
+        same_question: other names of the question, under which it was asked before or will be repeated.
         asked_by: the command or Dagster run that is to have the outcome; default: the owner of the claim.
         entries: the names in tasks.yaml. An open row under any other name and with the very request of this entry is
             its own: it was renamed. ``None``: nobody knows, so only the name counts.
@@ -77,8 +78,14 @@ class Intention:
     after: "Execution | None" = None
     not_before: datetime | None = None
     question: str | None = None
+    same_question: frozenset[str] = frozenset()
     asked_by: str | None = None
     entries: frozenset[str] | None = None
+
+    @property
+    def question_names(self) -> frozenset[str]:
+        """Every name of the question; none if nobody will repeat it."""
+        return self.same_question if self.question is None else self.same_question | {self.question}
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ ANSWERS = Table(
     "answers",
     "Which execution answered which question. A Dagster run that is executed again asks the question of the first one"
     " and gets the same answer, if that has completed.",
-    _required("question", TEXT, "Dagster run that asked first."),
+    _required("question", TEXT, "Dagster run or backfill that asked."),
     _required("task_key", TEXT, "Name of the task in tasks.yaml that it asked for."),
     _required("execution_id", TEXT, "The execution that it bought, adopted, or was owed."),
     _required("given_at", MOMENT, "When."),
