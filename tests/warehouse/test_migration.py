@@ -56,6 +56,13 @@ def second_version(tmp_path: Path) -> Warehouse:
     return FileWarehouse(path)
 
 
+def test_each_version_has_one_migration_and_none_is_left_out() -> None:
+    """Of two with one number, a warehouse that has the first would never get the second."""
+    versions = [step.version for step in migration.migrations()]
+
+    assert versions == list(range(versions[0], versions[0] + len(versions)))
+
+
 def columns(con: duckdb.DuckDBPyConnection) -> list[tuple]:
     return con.execute(
         "select table_name, column_index, column_name, data_type, is_nullable, comment from duckdb_columns() "

@@ -1,4 +1,5 @@
--- What was erased is known by its tombstone alone, and an erasure is written down before it begins.
+-- What was erased is known by its tombstone alone, and an erasure is written down before it begins. The view
+-- linkt.run_costs is made anew as well: completed runs alone say what the next run will probably cost.
 create table linkt.tombstones (
     kind varchar not null,
     hash varchar not null,

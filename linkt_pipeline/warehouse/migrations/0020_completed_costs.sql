@@ -1,1 +1,0 @@
--- The view linkt.run_costs is made anew: what the next run will probably cost, completed runs say alone.
