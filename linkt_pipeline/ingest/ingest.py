@@ -147,6 +147,11 @@ async def _go_on(desk: Desk, request: Request, checked: Checked, ingest: Ingest)
     execution = await _execution_of(desk, ingest)
     if execution is not None and execution.state is ExecutionState.FINISHED:
         return await _answer(desk, request, ingest, execution)
+    if not ingest.state.is_open:
+        raise AlreadyIngestedError(
+            f"{ingest.file_name} was ingested, and linkt.executions no longer says by which run. Nothing was bought; "
+            "--again buys a run of it"
+        )
     await _require_free_task(desk, request.task, execution)
     if execution is None:
         ingest = await _prepare(desk, request, checked, ingest)

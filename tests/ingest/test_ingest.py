@@ -106,7 +106,6 @@ def test_another_file_is_another_run(scene: IngestScene, tmp_path: Path) -> None
         ("error_after_work=500@update_task", ONCE),
         ("reset@update_task", {**ONCE, "update_task": 2}),
         ("lost_reply@execute", ONCE),
-        ("late_reply=2@execute", ONCE),
     ],
 )
 def test_an_unclear_reply_is_looked_up_and_nothing_is_done_twice(
@@ -200,6 +199,16 @@ def test_a_failed_run_is_told_and_not_bought_again(scene: IngestScene) -> None:
 
     assert scene.ingest(again=True).error is None
     assert (scene.uploads, scene.bought) == (1, 2)
+
+
+def test_a_file_whose_run_the_ledger_has_lost_is_not_bought_again(scene: IngestScene) -> None:
+    scene.ingest()
+    with scene.warehouse.write() as con:
+        con.execute("delete from linkt.executions")
+
+    with pytest.raises(AlreadyIngestedError, match="no longer says by which run"):
+        scene.ingest()
+    assert scene.seen == ONCE
 
 
 def test_a_retry_of_the_task_buys_another_run_of_the_same_file(scene: IngestScene) -> None:
