@@ -25,6 +25,7 @@ from linkt_pipeline.ingest.record import Ingest, IngestState
 from linkt_pipeline.ingest.source import Source
 
 _ATTEMPTS = 3
+_LONGEST_WAIT = 120.0  # seconds before another attempt; whoever is told to wait longer is told so
 _LONGEST_LOOK = 10.0  # seconds between two looks at a file that is being read
 _FIRST_PAUSE = 1 / 30  # of the settle window; doubles with every look at the list
 _NEXT = "Nothing was bought. Repeat the command: it goes on from here"
@@ -54,6 +55,7 @@ async def _upload(desk: Desk, ingest: Ingest, source: Source) -> Ingest:
     part = FilePart(_upload_name(ingest), source.content, "text/csv")
     pause = worker.timing.resend.total_seconds()
     error: LinktApiError | None = None
+    without = IngestState.INTENDED
     for _ in range(_ATTEMPTS):
         ingest = await worker.call(
             desk.books.update, ingest, state=IngestState.UPLOADING, upload_name=part.name, last_error=None
@@ -66,6 +68,7 @@ async def _upload(desk: Desk, ingest: Ingest, source: Source) -> Ingest:
             case StartReply.REFUSED:
                 break
             case StartReply.UNCLEAR:
+                without = IngestState.UPLOADING  # however late it arrives: the next ingest of the file looks for it
                 worker.warn(
                     ingest.task_key, f"the reply to the upload does not tell whether it arrived; looking: {error}"
                 )
@@ -74,10 +77,12 @@ async def _upload(desk: Desk, ingest: Ingest, source: Source) -> Ingest:
                 if not is_worth_repeating(error):
                     break
         wait = max(pause, _ordered_wait(error))
+        if wait > _LONGEST_WAIT:
+            break
         worker.warn(ingest.task_key, f"not uploaded yet, trying again in {wait:g} s: {error}")
         await asyncio.sleep(wait)
         pause *= 2
-    await worker.call(desk.books.update, ingest, state=IngestState.INTENDED, last_error=str(error))
+    await worker.call(desk.books.update, ingest, state=without, last_error=str(error))
     raise UploadFailedError(f"{ingest.file_name} could not be uploaded: {error} {_NEXT}")
 
 

@@ -31,8 +31,8 @@ def test_a_check_says_what_it_will_take_and_sends_nothing(fair: Command, api: Sa
     assert checked.code == 0, checked.err
     assert checked.out.splitlines() == [
         "fair.csv: 3 rows, 1 columns, primary column 'company_name'",
-        "expected: about 3m 00s at a minute a row, and an unknown number of credits (no run of the task has stated its "
-        "cost yet)",
+        "expected: about 3m 00s at a minute a row, and an unknown number of credits (no completed run of the task has "
+        "stated its cost yet)",
     ]
     assert api.world.requests.count("upload_file") == 0
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from linkt_pipeline.api import RateLimitedError
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.executions.errors import RunFailedError
 from linkt_pipeline.ingest.errors import (
@@ -133,7 +134,7 @@ def test_a_list_of_files_that_lags_is_waited_for(scene: IngestScene) -> None:
     ("fault", "error", "state"),
     [
         ("http_422=bad@upload_file*0", UploadFailedError, "intended"),
-        ("http_413=too large@upload_file*0", UploadFailedError, "intended"),
+        ("http_413=too large@upload_file*0", UploadFailedError, "uploading"),
         ("http_403=no@update_task*0", IngestError, "ready"),
         ("http_404=gone@get_file*0", UploadFailedError, "failed"),
         ("failed_file", UploadFailedError, "failed"),
@@ -152,6 +153,15 @@ def test_a_refusal_ends_before_the_purchase(
     assert scene.query("select count(*) from linkt.executions where state in ('intended', 'unknown', 'started')") == [
         (0,)
     ]
+
+
+def test_a_pause_of_an_hour_is_told_and_not_sat_out(scene: IngestScene) -> None:
+    scene.sandbox.inject("http_429=3600@upload_file")
+
+    with pytest.raises(RateLimitedError, match="pause of another 3600 s"):
+        scene.ingest()
+
+    assert (scene.bought, scene.state()) == (0, "uploading")
 
 
 def test_a_file_that_is_still_processing_is_waited_for_by_the_next_call(scene: IngestScene) -> None:
