@@ -15,12 +15,13 @@ STARTED_BY_TAG = "linkt/started_by"
 COMMAND, HANDED_OVER = "command", "run --launch"  # its values
 TASKS_TAG = "linkt/tasks"
 _TICK_TAG = ".dagster/scheduled_execution_time"
+_PARENT_BACKFILL_TAG = "dagster/parent_backfill_id"
 _BACKFILL_TAGS = ("dagster/root_backfill_id", "dagster/backfill")  # that of the first one, if this executes it again
 
 
 def is_repetition(run: dg.DagsterRun) -> bool:
-    """Whether a person (*Re-execute*) or Dagster (a run retry) executes another Dagster run again."""
-    return run.root_run_id is not None
+    """Whether a person (*Re-execute*) or Dagster (a run retry) executes another Dagster run, or a backfill, again."""
+    return run.root_run_id is not None or _PARENT_BACKFILL_TAG in run.tags
 
 
 def asker_of(run: dg.DagsterRun) -> str:

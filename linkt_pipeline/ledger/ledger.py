@@ -81,12 +81,12 @@ class DuckDbLedger:
             return Claim(completed, created=False, owned=True, repeated=True)
         if found := _rows_of(con, intention, f"{_OPEN} order by intended_at"):
             return self._take_over(con, found[0], intention, owner, now)
-        finished = _rows_of(con, intention, _LATEST_FINISHED)[:1]
-        if intention.after is not None and finished and finished[0].intended_at > intention.after.intended_at:
-            return Claim(finished[0], created=False, owned=False)
-        if finished and _is_owed(con, finished[0], intention, known, now):
-            ask_for(con, finished[0].execution_id, asked_by)
-            return Claim(finished[0], created=False, owned=True)
+        latest = _latest_finished(con, intention)
+        if intention.after is not None and latest and latest.intended_at > intention.after.intended_at:
+            return Claim(latest, created=False, owned=False)
+        if latest and _is_owed(con, latest, intention, known, now):
+            ask_for(con, latest.execution_id, asked_by)
+            return Claim(latest, created=False, owned=True)
         if ended := _ended_unseen(con, intention):
             return Claim(ended, created=False, owned=False)
         return None
@@ -454,12 +454,14 @@ def _limit_reached(
 
 
 _OF_RUN = "lower(run_id) = lower(?)"  # a reply and a list may spell one id in two ways
+# Finished, and not given up: the run of a row that was given up is a reject and has no outcome.
+_FINISHED = "state = 'finished' and run_id not in (select resource_id from linkt.rejects where resource_type = 'run')"
 # The clock may have been set between two runs, so their times alone do not say which one is the latest. An outcome that
 # is owed is: a run that ends takes the place of those before it.
-_LATEST_FINISHED = """
-    state = 'finished'
+_LATEST_FINISHED = f"""
+    {_FINISHED}
     order by execution_id in (select execution_id from linkt.undelivered) desc, intended_at desc
-"""
+"""  # noqa: S608
 _COMPLETED_OF = """
     execution_id in (select unnest(?::varchar[]))
     and state = 'finished' and run_id in (select run_id from linkt.runs where status_normalised = 'COMPLETED')
@@ -503,8 +505,12 @@ def _insert(
 
 def _rows_of(con: duckdb.DuckDBPyConnection, intention: Intention, condition: str) -> list[Execution]:
     """Rows of a task: those under its name or, if there are none, those of the name it had before."""
-    if own := _select(con, f"task_key = ? and {condition}", [intention.task_key]):
-        return own
+    own = _select(con, f"task_key = ? and {condition}", [intention.task_key])
+    return own or _rows_before_renaming(con, intention, condition)
+
+
+def _rows_before_renaming(con: duckdb.DuckDBPyConnection, intention: Intention, condition: str) -> list[Execution]:
+    """Rows with the very request of a task, under a name that no entry of tasks.yaml has."""
     if intention.entries is None:
         return []
     parameters = orjson.loads(orjson.dumps(dict(intention.parameters)))
@@ -517,6 +523,16 @@ def _rows_of(con: duckdb.DuckDBPyConnection, intention: Intention, condition: st
         )
         if row.task_key not in intention.entries and row.parameters == parameters
     ]
+
+
+def _latest_finished(con: duckdb.DuckDBPyConnection, intention: Intention) -> Execution | None:
+    """The last execution of a task that has ended; one under another name where that is owed and its own is not."""
+    found = [
+        *_select(con, f"task_key = ? and {_LATEST_FINISHED}", [intention.task_key])[:1],
+        *_rows_before_renaming(con, intention, _LATEST_FINISHED)[:1],
+    ]
+    owed = {row[0] for row in con.execute("select execution_id from linkt.undelivered").fetchall()}
+    return next((row for row in found if row.execution_id in owed), next(iter(found), None))
 
 
 def _completed(con: duckdb.DuckDBPyConnection, intention: Intention, known: frozenset[str]) -> Execution | None:

@@ -937,3 +937,42 @@ def test_the_key_order_of_parameters_makes_no_other_request(ledger: DuckDbLedger
     row = ledger.claim(intention(parameters={"a": 1, "b": [1]}), dead_owner()).execution
 
     assert ledger.claim(renamed(parameters={"b": [1], "a": 1}), owner).execution.execution_id == row.execution_id
+
+
+def test_a_task_that_is_renamed_and_back_again_has_what_is_owed_under_the_other_name(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    close(warehouse, ledger.claim(intention("saas", entries=frozenset({"saas"})), owner), owner)
+    deliver(warehouse, owner.name)
+    gone = dead_owner()
+    bought = ledger.claim(intention("companies", entries=frozenset({"companies"})), gone)
+    assert bought.created
+    close(warehouse, bought, gone)
+
+    claim = ledger.claim(intention("saas", entries=frozenset({"saas"})), owner)
+
+    assert (claim.created, claim.execution.execution_id) == (False, bought.execution.execution_id)
+    deliver(warehouse, owner.name)
+    assert ledger.claim(intention("saas", entries=frozenset({"saas"})), Owner.this_process()).created
+
+
+def test_what_a_person_has_given_up_is_no_outcome_of_another_start(
+    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+) -> None:
+    """Two processes saw the first attempt fail; the run of the second one is a reject that a person gave up."""
+    failed = ledger.claim(intention(), owner)
+    close(warehouse, failed, owner, status="FAILED")
+    seen = ledger.get(failed.execution.execution_id)
+    second = ledger.claim(intention(attempt=2, after=seen), owner)
+    ledger.mark_started(second.execution.execution_id, owner, run_id="r2", run_status=None)
+    with warehouse.write() as con:
+        con.execute(
+            con.execute(
+                "insert into linkt.rejects (resource_type, resource_id, reason, received_at) "
+                "values ('run', 'r2', 'its JSON', now())"
+            )
+        )
+    ledger.release(owner)
+    assert ledger.give_up("r2") is not None
+
+    assert ledger.claim(intention(attempt=2, after=seen), Owner.this_process()).created
