@@ -967,10 +967,8 @@ def test_what_a_person_has_given_up_is_no_outcome_of_another_start(
     ledger.mark_started(second.execution.execution_id, owner, run_id="r2", run_status=None)
     with warehouse.write() as con:
         con.execute(
-            con.execute(
-                "insert into linkt.rejects (resource_type, resource_id, reason, received_at) "
-                "values ('run', 'r2', 'its JSON', now())"
-            )
+            "insert into linkt.rejects (resource_type, resource_id, reason, received_at) "
+            "values ('run', 'r2', 'its JSON', now())"
         )
     ledger.release(owner)
     assert ledger.give_up("r2") is not None
