@@ -151,7 +151,9 @@ def _require_described_columns(model: SqlModel, columns: Columns) -> None:
         *header.not_null,
         *(name for names in header.unique for name in names),
         *(reference.column for reference in header.references),
-        *((*header.incremental.key, header.incremental.cursor) if header.incremental else ()),
+        *header.tells,
+        *(header.incremental.key if header.incremental else ()),
+        *([header.incremental.cursor] if header.incremental and header.incremental.cursor else ()),
     }
     for name in sorted(named.difference(columns)):
         problem = f"the header speaks of column '{name}', which the SELECT does not have{did_you_mean(name, columns)}"

@@ -6,23 +6,25 @@ table of the last good build is still there, and its siblings can go on.
 
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import duckdb
 
 from linkt_pipeline.transform.binding import create_statement
 from linkt_pipeline.transform.build_records import LastBuild, last_build, new_contents, record, version_of
-from linkt_pipeline.transform.changes import LandedTables, state_of_inputs
+from linkt_pipeline.transform.changes import LandedTables, marks_in, state_of_inputs
 from linkt_pipeline.transform.columns import relation, table_columns
 from linkt_pipeline.transform.errors import ModelBuildError
 from linkt_pipeline.transform.graph import ModelGraph
-from linkt_pipeline.transform.incremental import apply_changes
+from linkt_pipeline.transform.incremental import apply_changes, compute_and_tell, find_changed_keys
 from linkt_pipeline.transform.macro import create_macros
 from linkt_pipeline.transform.model import Columns, Materialization, ModelKey, SqlModel
 from linkt_pipeline.transform.moments import columns_in_utc
 from linkt_pipeline.transform.seed import SEEDS_FOLDER
 from linkt_pipeline.warehouse.catalog import CatalogColumn, CatalogTable, describe, quoted
+
+_COMPARABLE_ROWS = 1_000_000
 
 
 class BuildMode(StrEnum):
@@ -127,7 +129,7 @@ def build_model(
             is_view = model.materialization is Materialization.VIEW
             done, rows = _Written(BuildMode.VIEW if is_view else BuildMode.UNCHANGED), last.rows or 0
         else:
-            done = _materialize(con, model, last, version, found, full_refresh=full_refresh)
+            done = _materialize(con, model, last, version, inputs, found, full_refresh=full_refresh)
             rows = _count(con, model.header.rows or f"select count(*) from {relation(model.key)}")  # noqa: S608
             lineage = last.lineage if last.version == version else None
             record(con, model, LastBuild(version, inputs, done.contents, rows, lineage))
@@ -163,6 +165,7 @@ def _materialize(
     model: SqlModel,
     last: LastBuild,
     version: str,
+    inputs: str | None,
     found: _Found | None,
     *,
     full_refresh: bool,
@@ -171,20 +174,51 @@ def _materialize(
     if found and found.kind != _kind(model):
         con.execute(f"drop {found.kind} {table}")
         found = None
+    if found and found.kind == "table" and _count(con, f"select count(*) from {table}") != last.rows:  # noqa: S608
+        # Somebody took rows out or put some in: what they were is not known, so nothing can be told from there.
+        last = replace(last, contents=None)
     match model.materialization:
         case Materialization.VIEW:
             con.execute(create_statement(con, model))
             return _Written(BuildMode.VIEW)
         case Materialization.INCREMENTAL if (
-            found and not full_refresh and last.version == version and not _columns_differ(con, model)
+            found
+            and not full_refresh
+            and last.version == version
+            and not _columns_differ(con, model)
+            and find_changed_keys(
+                con, model, marks_in(last.inputs), marks_in(inputs), is_whole=last.contents is not None
+            )
         ):
-            delta = apply_changes(con, model)
+            contents = new_contents()
+            delta = apply_changes(con, model, last.contents, contents)
             if not (delta.deleted or delta.inserted):
-                return _Written(BuildMode.UNCHANGED, 0, last.contents or new_contents())
+                return _Written(BuildMode.UNCHANGED, 0, last.contents or contents)
             follows = last.contents if delta.keeps_keys else None
-            return _Written(BuildMode.INCREMENTAL, delta.inserted, new_contents(), follows)
+            return _Written(BuildMode.INCREMENTAL, delta.inserted, contents, follows)
+        case _ if found and not full_refresh and last.version == version and _is_comparable(con, model, last):
+            return _replace_rows(con, model, last)
         case _:
             return _Written(BuildMode.FULL, _count(con, create_statement(con, model)), new_contents())
+
+
+def _is_comparable(con: duckdb.DuckDBPyConnection, model: SqlModel, last: LastBuild) -> bool:
+    """It tells what changes, and its rows have the same columns and are few enough to be held beside the new ones."""
+    return (
+        bool(model.header.tells)
+        and last.contents is not None
+        and (last.rows or 0) <= _COMPARABLE_ROWS
+        and not _columns_differ(con, model)
+    )
+
+
+def _replace_rows(con: duckdb.DuckDBPyConnection, model: SqlModel, last: LastBuild) -> _Written:
+    """A table that is computed in full and tells which rows came out otherwise."""
+    contents = new_contents()
+    rows = compute_and_tell(con, model, last.contents or "", contents)
+    if rows is None:
+        return _Written(BuildMode.UNCHANGED, 0, last.contents)
+    return _Written(BuildMode.FULL, rows, contents)
 
 
 def _existing(con: duckdb.DuckDBPyConnection, key: ModelKey) -> _Found | None:

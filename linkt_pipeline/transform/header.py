@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from linkt_pipeline.transform.errors import ModelFileError
-from linkt_pipeline.transform.model import Header, Incremental, Materialization, ModelKey, Reference, Severity
+from linkt_pipeline.transform.model import Follow, Header, Incremental, Materialization, ModelKey, Reference, Severity
 
 _LINE = re.compile(r"--(?P<indent>\s*)(?P<key>[A-Za-z][A-Za-z_-]*)(?P<rest>(?:[^:\"]|\"[^\"]*\")*):(?P<value>.*)$")
 _CANONICAL = re.compile(r"--\s?[a-z_]+(\s+([^\s:]+|\"[^\"]+\"))?:(\s|$)")
@@ -19,12 +19,12 @@ _REFERENCE = re.compile(r"(?P<column>\w+)\s*->\s*(?P<schema>\w+)\.(?P<table>\w+)
 _INCREMENTAL = re.compile(r"(?P<columns>[\w\s,]+?)\s+from\s+(?P<schema>\w+)\.(?P<table>\w+)")
 
 MODEL_KEYS = (
-    "description", "grain", "materialized", "incremental", "narrow", "rows", "published",
-    "column", "unique", "not_null", "references",
+    "description", "grain", "materialized", "incremental", "narrow", "follows", "tells", "rows",
+    "published", "column", "unique", "not_null", "references",
 )  # fmt: skip
 _ONE_NAME = re.compile(r"[^\s\"]+|\"[^\"]+\"")
-_NAMING = frozenset({"column", "parameter", "type"})  # followed by the name of what they speak of
-_ONCE = frozenset({"description", "grain", "materialized", "incremental", "rows", "published"})
+_NAMING = frozenset({"column", "parameter", "type", "follows"})  # followed by the name of what they speak of
+_ONCE = frozenset({"description", "grain", "materialized", "incremental", "tells", "rows", "published"})
 BUILT_IN = "built_in"  # in a copy of a built-in file: what that one was; see overlay.py
 CHECK_KEYS = ("description", "model", "severity")
 MACRO_KEYS = ("description", "parameter", "returns")
@@ -48,6 +48,8 @@ class _Draft:
     materialization: Materialization = Materialization.VIEW
     incremental: Incremental | None = None
     narrow: list[Reference] = field(default_factory=list)
+    follows: list[Follow] = field(default_factory=list)
+    tells: tuple[str, ...] = ()
     rows: str | None = None
     stays_view: bool = False
     columns: dict[str, str] = field(default_factory=dict)
@@ -161,7 +163,7 @@ def parse_header(path: Path, text: str) -> Header:
     seen: dict[str, int] = {}
     materialized_line = 1
     for entry in read_entries(path, text, MODEL_KEYS):
-        if entry.key in _ONCE | {"narrow"}:
+        if entry.key in _ONCE | {"narrow", "follows"}:
             if entry.key in seen and entry.key in _ONCE:
                 raise ModelFileError(path, entry.line, f"'{entry.key}' is given twice, first in line {seen[entry.key]}")
             seen[entry.key] = entry.line
@@ -175,10 +177,12 @@ def parse_header(path: Path, text: str) -> Header:
             seen.get("incremental", materialized_line),
             "'-- materialized: incremental' and '-- incremental: key, cursor from schema.table' belong together",
         )
-    if draft.narrow and draft.incremental is None:
-        raise ModelFileError(
-            path, seen["narrow"], "'narrow' is for incremental models; the others read all rows anyway"
-        )
+    for key in ("narrow", "follows"):
+        if key in seen and draft.incremental is None:
+            raise ModelFileError(path, seen[key], f"'{key}' is for incremental models; the others read all rows anyway")
+    if draft.tells and draft.materialization is Materialization.VIEW:
+        raise ModelFileError(path, seen["tells"], "'tells' is for tables; no build changes the rows of a view")
+    _require_one_key(path, draft, seen)
     if draft.rows and draft.materialization is not Materialization.VIEW:
         raise ModelFileError(path, seen["rows"], "'rows' is for views; the rows of a table are counted at no cost")
     if draft.stays_view and draft.materialization is not Materialization.VIEW:
@@ -187,7 +191,9 @@ def parse_header(path: Path, text: str) -> Header:
         description=draft.description,
         grain=draft.grain,
         materialization=draft.materialization,
-        incremental=draft.incremental and replace(draft.incremental, narrow=tuple(draft.narrow)),
+        incremental=draft.incremental
+        and replace(draft.incremental, narrow=tuple(draft.narrow), follows=tuple(draft.follows)),
+        tells=draft.tells,
         rows=draft.rows,
         stays_view=draft.stays_view,
         columns=draft.columns,
@@ -221,6 +227,7 @@ def parse_seed_header(path: Path, text: str) -> tuple[Header, dict[str, str]]:
         grain=draft.grain,
         materialization=draft.materialization,
         incremental=None,
+        tells=(),
         rows=None,
         stays_view=False,
         columns=draft.columns,
@@ -260,7 +267,7 @@ def _require_words(path: Path, draft: _Draft) -> None:
 
 
 def _apply(path: Path, entry: Entry, draft: _Draft) -> None:
-    if entry.column is not None and entry.key != "column":
+    if entry.column is not None and entry.key not in ("column", "follows"):
         raise ModelFileError(path, entry.line, f"'{entry.key}' takes its value after the colon")
     if not entry.value:
         raise ModelFileError(path, entry.line, f"'{entry.key}' has no value")
@@ -278,6 +285,10 @@ def _apply(path: Path, entry: Entry, draft: _Draft) -> None:
             draft.incremental = _incremental(path, entry)
         case "narrow":
             draft.narrow.append(_reference(path, entry))
+        case "follows":
+            draft.follows.append(_follow(path, entry))
+        case "tells":
+            draft.tells = _names(entry.value)
         case "rows":
             draft.rows = entry.value
         case "published":
@@ -302,10 +313,35 @@ def _names(value: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in value.split(",") if name.strip())
 
 
+def _require_one_key(path: Path, draft: _Draft, seen: dict[str, int]) -> None:
+    """A model that follows tables has one key column, and one that has no cursor follows tables."""
+    if draft.incremental is None:
+        return
+    if draft.incremental.cursor is None and not draft.follows:
+        problem = "without a cursor beside the key, lines '-- follows schema.table: ...' have to tell what changes"
+        raise ModelFileError(path, seen["incremental"], problem)
+    if draft.follows and len(draft.incremental.key) > 1:
+        raise ModelFileError(path, seen["follows"], "'follows' is for models with one key column")
+
+
+def _follow(path: Path, entry: Entry) -> Follow:
+    try:
+        table = ModelKey.parse(entry.column or "")
+    except ValueError:
+        table = None
+    if table is None or not entry.value:
+        problem = "write '-- follows schema.table: column', or a SELECT from changed in place of the column"
+        raise ModelFileError(path, entry.line, problem)
+    is_select = entry.value.lower().startswith(("select ", "with "))
+    return Follow(table, entry.value if is_select else f"select {entry.value} from changed")  # noqa: S608
+
+
 def _incremental(path: Path, entry: Entry) -> Incremental:
     match = _INCREMENTAL.fullmatch(entry.value)
     names = _names(match["columns"]) if match else ()
-    if match is None or len(names) < 2:
+    if match is not None and len(names) == 1:
+        return Incremental(names, None, ModelKey.parse(f"{match['schema']}.{match['table']}"))
+    if match is None or not names:
         raise ModelFileError(
             path,
             entry.line,

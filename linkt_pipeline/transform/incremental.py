@@ -1,23 +1,31 @@
 """Brings an incremental table up to date, with the same result as a full refresh.
 
-The usual "rows newer than the newest we have" loses whatever arrives late. Here no time is compared at all: the pairs
-(key, cursor) that the model has now are held against the pairs its table was built from. A key whose pair appeared,
-changed or vanished is computed again and replaced as a whole; every other key is left alone. That equals a full
-refresh as long as the rows of a key depend on nothing that can change without its cursor, which the header promises
-and tests/sql proves for each model.
+The usual "rows newer than the newest we have" loses whatever arrives late. Here no time is compared at all. Where all
+that has changed of a model's inputs is known, and the model follows these tables, its changed keys are known from there
+(following.py). Else the pairs (key, cursor) that the model has now are held against the pairs its table was built from:
+a key changes whose pair appeared, changed or vanished. Changed keys are computed again, and replaced as a whole where
+their rows came out otherwise; every other key is left alone. That equals a full refresh as long as the rows of a key
+depend on nothing that can change without its cursor, or without touching the key by a line ``follows``, which the
+header promises and tests/sql proves for each model.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import duckdb
 
 from linkt_pipeline.transform.columns import relation, table_columns
+from linkt_pipeline.transform.following import bind_follows, insert_following_keys
 from linkt_pipeline.transform.model import Incremental, SqlModel
 from linkt_pipeline.transform.moments import in_utc
+from linkt_pipeline.transform.row_changes import tell
 from linkt_pipeline.warehouse.catalog import quoted
 
 CHANGED = "linkt_changed_keys"
+_NEW = "linkt_new_rows"
+_DIFFERENT = "linkt_different_rows"
+# Rows of more keys are replaced without telling which of them differ: each would be kept three times.
+_FEW = 50_000
 
 
 @dataclass(frozen=True)
@@ -38,37 +46,117 @@ class Delta:
     keeps_keys: bool
 
 
-def apply_changes(con: duckdb.DuckDBPyConnection, model: SqlModel) -> Delta:
-    """Compute the changed keys again and put their rows in place; runs in the caller's transaction."""
+def find_changed_keys(
+    con: duckdb.DuckDBPyConnection,
+    model: SqlModel,
+    before: Mapping[str, str],
+    now: Mapping[str, str],
+    *,
+    is_whole: bool,
+) -> bool:
+    """Collect the keys to compute again, for :func:`apply_changes` in the same transaction.
+
+    Args:
+        con: a transaction.
+        model: an incremental model whose table is there.
+        before: marks of the inputs that its rows were computed from, by ``schema.table``.
+        now: marks of the inputs that there are.
+        is_whole: the table has the rows that its last build has left there.
+
+    Returns:
+        Whether they can be told. If not, the model is to be computed in full.
+    """
     settings = _settings(model)
-    table = relation(model.key)
-    keys = _list(settings.key)
-    pair = _list((*settings.key, settings.cursor))
-    same = " and ".join(
-        f"present.{quoted(name)} is not distinct from stored.{quoted(name)}"
-        for name in (*settings.key, settings.cursor)
-    )
+    if is_whole and insert_following_keys(con, model, CHANGED, before, now):
+        return True
+    if settings.cursor is None:
+        return False
+    _compare_pairs(con, model, (*settings.key, settings.cursor))
+    return True
+
+
+def _compare_pairs(con: duckdb.DuckDBPyConnection, model: SqlModel, names: tuple[str, ...]) -> None:
+    settings = _settings(model)
+    pair = _list(names)
+    same = " and ".join(f"present.{name} is not distinct from stored.{name}" for name in map(quoted, names))
     # One join that keeps both sides' leftovers: two anti joins would build two hash tables, the one over all rows of
     # a table that may hold many for each key.
     either = ", ".join(f"case when is_present then present.{k} else stored.{k} end" for k in map(quoted, settings.key))
     con.execute(
         f"""
-        create or replace temp table {CHANGED} ({keys}) as
+        create or replace temp table {CHANGED} ({_list(settings.key)}) as
         select distinct {either}
-        from (select {pair}, true as is_present {_pairs(con, model)}) as present
-        full join (select {pair}, true as is_stored from {table}) as stored on {same}
+        from (select {pair}, true as is_present {_pairs(con, model, names)}) as present
+        full join (select {pair}, true as is_stored from {relation(model.key)}) as stored on {same}
         where is_present is null or is_stored is null
         """  # noqa: S608
     )
+
+
+def apply_changes(con: duckdb.DuckDBPyConnection, model: SqlModel, before: str | None, after: str) -> Delta:
+    """Compute the changed keys again and put their rows in place; runs in the caller's transaction.
+
+    Args:
+        con: the transaction in which the keys were found.
+        model: the model.
+        before: mark of its rows until now.
+        after: mark of its rows if any of them changes.
+    """
+    settings, table = _settings(model), relation(model.key)
     try:
         changed = _count(con, f"select count(*) from {CHANGED}")  # noqa: S608
         if not changed:
             return Delta(0, 0, 0, keeps_keys=True)
+        select = in_utc(con, narrowed(model))
+        if changed <= _FEW:
+            con.execute(f"create or replace temp table {_NEW} as from ({select}\n) where {_is_changed(settings)}")
+            select = f"select * from {_NEW} where {_is_changed(settings)}"  # noqa: S608
+            changed = _leave_equal_rows(con, model)
+            if before is not None and changed and model.header.tells:
+                tell(con, model.key, before, after, model.header.tells, _DIFFERENT)
         deleted = _count(con, f"delete from {table} where {_is_changed(settings)}")  # noqa: S608
-        inserted = _count(con, f"insert into {table} by name {in_utc(con, narrowed(model))}")
+        inserted = _count(con, f"insert into {table} by name {select}")
         return Delta(changed, deleted, inserted, _keeps_keys(con, model))
     finally:
-        con.execute(f"drop table if exists temp.{CHANGED}")
+        for name in (CHANGED, _NEW, _DIFFERENT):
+            con.execute(f"drop table if exists temp.{name}")
+
+
+def compute_and_tell(con: duckdb.DuckDBPyConnection, model: SqlModel, before: str, after: str) -> int | None:
+    """Compute a table in full and tell the rows that came out otherwise; if none did, the table stays as it is.
+
+    Returns:
+        The rows that were written; None if the table stays.
+    """
+    try:
+        con.execute(f"create or replace temp table {_NEW} as {in_utc(con, model.sql)}")
+        _find_different_rows(con, model, "")
+        different = _count(con, f"select count(*) from {_DIFFERENT}")  # noqa: S608
+        if not different:
+            return None
+        if different <= _FEW:
+            tell(con, model.key, before, after, model.header.tells, _DIFFERENT)
+        return _count(con, f"create or replace table {relation(model.key)} as from {_NEW}")
+    finally:
+        for name in (_NEW, _DIFFERENT):
+            con.execute(f"drop table if exists temp.{name}")
+
+
+def _find_different_rows(con: duckdb.DuckDBPyConnection, model: SqlModel, condition: str) -> None:
+    columns = _list(tuple(table_columns(con, model.key)))
+    old = f"select {columns} from {relation(model.key)} {condition}"  # noqa: S608
+    new = f"select {columns} from {_NEW}"  # noqa: S608
+    con.execute(
+        f"create or replace temp table {_DIFFERENT} as ({old} except all {new}) union all ({new} except all {old})"
+    )
+
+
+def _leave_equal_rows(con: duckdb.DuckDBPyConnection, model: SqlModel) -> int:
+    """Take out of the changed keys those whose rows came out as they are. Returns how many are left."""
+    settings = _settings(model)
+    _find_different_rows(con, model, f"where {_is_changed(settings)}")
+    con.execute(f"create or replace temp table {CHANGED} as select distinct {_list(settings.key)} from {_DIFFERENT}")  # noqa: S608
+    return _count(con, f"select count(*) from {CHANGED}")  # noqa: S608
 
 
 def _keeps_keys(con: duckdb.DuckDBPyConnection, model: SqlModel) -> bool:
@@ -101,19 +189,26 @@ def bind_narrowed(con: duckdb.DuckDBPyConnection, model: SqlModel) -> None:
 
     Raises:
         duckdb.Error: it refuses it.
+        ModelFileError: it refuses a line ``follows``.
     """
     settings = _settings(model)
     table = relation(model.key)
     con.execute(f"create or replace temp table {CHANGED} as select {_list(settings.key)} from {table} limit 0")  # noqa: S608
     try:
         con.execute(f"explain insert into {table} by name {in_utc(con, narrowed(model))}")
-        con.execute(f"explain select {_list((*settings.key, settings.cursor))} {_pairs(con, model)}")
+        if settings.cursor is not None:
+            pair = (*settings.key, settings.cursor)
+            con.execute(f"explain select {_list(pair)} {_pairs(con, model, pair)}")
+        bind_follows(con, model, CHANGED)
     finally:
         con.execute(f"drop table if exists temp.{CHANGED}")
 
 
 def narrowed(model: SqlModel) -> str:
-    """The model's SELECT with its spine, and what the header names beside it, cut down to the changed keys."""
+    """The model's SELECT with its spine, and what the header names beside it, cut down to the changed keys.
+
+    Where the spine has the key in a column of another name, a line ``narrow`` says in which.
+    """
     settings = _settings(model)
     conditions = {
         settings.spine: _is_changed(settings),
@@ -137,15 +232,14 @@ def _settings(model: SqlModel) -> Incremental:
     return model.header.incremental
 
 
-def _pairs(con: duckdb.DuckDBPyConnection, model: SqlModel) -> str:
+def _pairs(con: duckdb.DuckDBPyConnection, model: SqlModel, names: tuple[str, ...]) -> str:
     """Where the pairs are read: from the spine if it has the cursor too, else from the model itself.
 
     DuckDB computes only the columns asked for, so even the second reads no JSON.
     """
-    settings = _settings(model)
-    wanted = {*settings.key, settings.cursor}
-    if wanted <= set(table_columns(con, settings.spine)):
-        return f"from {relation(settings.spine)}"
+    spine = _settings(model).spine
+    if set(names) <= set(table_columns(con, spine)):
+        return f"from {relation(spine)}"
     return f"from ({in_utc(con, model.sql)}\n)"
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 
 from linkt_pipeline.transform.errors import ModelFileError
+from linkt_pipeline.transform.following import resolve_follows
 from linkt_pipeline.transform.graph import (
     CircleError,
     ModelGraph,
@@ -58,8 +59,9 @@ def read_graph(files: SqlFiles, sources: Mapping[str, Columns]) -> tuple[ModelGr
     ordered = _order(models, quarantined)
     mistakes = [*problems.values(), *quarantined.values()]
     quarantine_descendants(ordered, quarantined)
-    graph = ModelGraph(seen_through_views(ordered), known, macros, quarantined, frozenset(problems))
-    return graph, mistakes
+    resolved, unfollowed = resolve_follows(seen_through_views(ordered))
+    graph = ModelGraph(resolved, known, macros, quarantined, frozenset(problems)).without(unfollowed)
+    return graph, [*mistakes, *unfollowed.values()]
 
 
 def _read_all(

@@ -52,15 +52,32 @@ class Incremental:
     Attributes:
         key: columns that identify a group of rows which is replaced as a whole.
         cursor: a column whose value differs whenever any row of its key differs (a timestamp of the last change or a
-            fingerprint; its order does not matter).
+            fingerprint; its order does not matter). Without one the changed keys are known by what it follows alone.
         spine: the one table of the FROM clause that holds the key; only its changed keys are read.
         narrow: other tables of which only the rows of changed keys are read, with the column that holds the key.
+        follows: tables whose changed rows tell which keys change.
     """
 
     key: tuple[str, ...]
-    cursor: str
+    cursor: str | None
     spine: ModelKey
     narrow: tuple["Reference", ...] = ()
+    follows: tuple["Follow", ...] = ()
+
+
+@dataclass(frozen=True)
+class Follow:
+    """Which keys of a model change with the rows of a table that it is computed from.
+
+    Attributes:
+        table: the table, which is no view.
+        select: gives the keys from ``changed``, the changed rows of the table as they were and as they are.
+        columns: those that ``changed`` has.
+    """
+
+    table: ModelKey
+    select: str
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,12 +91,16 @@ class Reference:
 
 @dataclass(frozen=True)
 class Header:
-    """The comment lines a model's file begins with."""
+    """The comment lines a model's file begins with.
+
+    Of each row that a build changes it tells the columns ``tells`` to the models that follow.
+    """
 
     description: str
     grain: str
     materialization: Materialization
     incremental: Incremental | None
+    tells: tuple[str, ...]
     rows: str | None
     stays_view: bool
     columns: Mapping[str, str]

@@ -9,6 +9,7 @@ from linkt_pipeline.transform.errors import ModelFileError
 from linkt_pipeline.transform.header import parse_header
 from linkt_pipeline.transform.macro import Macro, used_macros
 from linkt_pipeline.transform.model import Header, ModelKey, SqlModel, TableReference
+from linkt_pipeline.transform.row_changes import CHANGED_ROWS
 from linkt_pipeline.transform.sql_files import read_text
 from linkt_pipeline.transform.statement import fingerprint, is_repeatable, normalise, read_select, select_of
 
@@ -32,6 +33,7 @@ def read_model(
     reads = read_select(con, path, text, known)
     key = ModelKey(path.parent.name, path.stem)
     _require_narrowable(path, header, reads)
+    _require_followable(con, path, key, header, reads)
     if header.rows:
         _require_countable(con, path, header.rows, reads)
     called = used_macros(con, path, text, macros)
@@ -71,9 +73,28 @@ def _require_narrowable(path: Path, header: Header, reads: Collection[TableRefer
         for narrow in header.incremental.narrow:
             if narrow.column not in header.incremental.key:
                 raise ModelFileError(path, 1, f"narrow: '{narrow.column}' is no column of the incremental key")
-            if narrow.target == header.incremental.spine or narrow.target not in {read.key for read in reads}:
-                problem = f"narrow: {narrow.target} is not a table that the model reads besides the one of its keys"
+            if narrow.target == header.incremental.spine and narrow.target_column == narrow.column:
+                problem = (
+                    f"narrow: {narrow.target} is the table of the keys, which is cut down by '{narrow.column}' anyway"
+                )
                 raise ModelFileError(path, 1, problem)
+            if narrow.target not in {read.key for read in reads}:
+                problem = f"narrow: {narrow.target} is not a table that the model reads"
+                raise ModelFileError(path, 1, problem)
+
+
+def _require_followable(
+    con: duckdb.DuckDBPyConnection, path: Path, key: ModelKey, header: Header, reads: Collection[TableReference]
+) -> None:
+    """What tells the keys is built before the model: the changed rows, the tables that it reads, and its own rows."""
+    for follow in header.incremental.follows if header.incremental else ():
+        try:
+            select = f"with {CHANGED_ROWS} as (select 1) select * from ({follow.select})"  # noqa: S608
+            asked = {read.key for read in read_select(con, path, select)}
+        except ModelFileError as error:
+            raise ModelFileError(path, 1, f"follows {follow.table}: {error.problem}") from None
+        if strange := sorted(asked.difference({key, *(read.key for read in reads)})):
+            raise ModelFileError(path, 1, f"follows {follow.table}: the model itself does not read {strange[0]}")
 
 
 def _require_countable(

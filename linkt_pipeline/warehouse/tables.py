@@ -493,6 +493,27 @@ ERASURES = Table(
     Column("finished_at", MOMENT, "When no file of the data folder held it any more."),
 )
 
+ROW_CHANGES = Table(
+    "row_changes",
+    "Which rows the last builds and landings have changed, so that the next build computes these alone.",
+    _required("source", TEXT, "Table or view whose rows were changed, schema.name."),
+    _required("number", BIGINT, "Number of the step; the rows of a step were changed together."),
+    _required("before", TEXT, "Mark of the table's rows before the step."),
+    _required("after", TEXT, "Mark of its rows after it."),
+    _required("names", TEXTS, "Columns that are told."),
+    _required("ids", TEXTS, "Their values in a row that was added, taken away or replaced."),
+)
+
+SEEN_ROWS = Table(
+    "seen_rows",
+    "The rows of landed entities and signals as the last build saw them.",
+    _required("source", TEXT, "Table, schema.name."),
+    _required("id", TEXT, "Id of the row."),
+    Column("fetched_at", MOMENT, "When it was landed."),
+    Column("deleted_at", MOMENT, "When Linkt was found to have deleted it."),
+    Column("digest", TEXT, "The first characters of its content_hash."),
+)
+
 TABLES = (
     SCHEMA_MIGRATIONS,
     EXECUTIONS,
@@ -522,4 +543,6 @@ TABLES = (
     ALERT_DELIVERIES,
     TOMBSTONES,
     ERASURES,
+    ROW_CHANGES,
+    SEEN_ROWS,
 )

@@ -1,7 +1,9 @@
 -- description: Who is it, whom to talk to, what happened there, how complete is what is known, and where did it come from?
 --   Everything about a company on one line, over all ICPs and copies.
 -- grain: one row per company; a company and its copies are one (root_entity_id in marts.companies).
--- materialized: table
+-- materialized: view
+-- published: view
+-- rows: select count(*) from staging.account_profiles
 -- unique: company_id
 -- not_null: company_id, icp_count, copies, people_count, people_with_email, signals_7_days, signals_30_days, signal_count, completeness, is_qualified
 -- references: company_id -> marts.companies.entity_id
@@ -54,170 +56,53 @@
 -- column days_since_change: Whole days since then.
 -- column first_run_id: The run that first named it or a copy; empty if no landed run does.
 -- column first_task: Name to show for the task of that run.
-with settings as (
-    select
-        coalesce(max(value) filter (where setting = 'qualified_completeness'), 0) as qualified_completeness,
-        coalesce(max(value) filter (where setting = 'qualified_people_with_email'), 0) as qualified_people_with_email
-    from seeds.scoring
-),
-
-companies as (
-    select
-        company.* exclude (attributes),
-        coalesce(employees_low + case employees_reading when 'at_least' then 1 else 0 end, employees_high) as heads
-    from marts.companies as company
-),
-
--- Copies are few: only these are grouped.
-copies as (
-    select
-        root_entity_id,
-        count(entity_id) as copies,
-        arg_min(name, entity_id) as name,
-        arg_min(domain, entity_id) as domain,
-        arg_min(linkedin_url, entity_id) as linkedin_url,
-        arg_min(industry, entity_id) as industry,
-        arg_min(headquarters, entity_id) as headquarters,
-        arg_min(country, entity_id) as country,
-        arg_min(employees, entity_id) as employees,
-        arg_min(heads, entity_id) as heads,
-        arg_min(revenue, entity_id) as revenue,
-        arg_min(external_id, entity_id) as external_id,
-        arg_min(coalesce(external_source, ''), entity_id) filter (where external_id is not null) as external_source,
-        arg_min(status, entity_id) as status,
-        list(distinct status) filter (where status is not null) as statuses,
-        list(distinct icp_id) filter (where icp_id is not null) as icp_ids,
-        list(distinct icp_name) filter (where icp_name is not null) as icp_names,
-        max(updated_at) as updated_at
-    from companies
-    where entity_id <> root_entity_id
-    group by root_entity_id
-),
-
--- Few sizes differ, and a join by a range keeps all rows of both sides in memory.
-bands as (
-    select
-        size.heads,
-        band.band
-    from (select distinct heads from companies) as size
-    inner join seeds.employee_bands as band
-        on size.heads >= band.low and size.heads <= coalesce(band.high, 9223372036854775807)
-),
-
-accounts as (
-    select
-        root.entity_id as company_id,
-        coalesce(root.name, copies.name) as name,
-        coalesce(root.domain, copies.domain) as domain,
-        coalesce(root.linkedin_url, copies.linkedin_url) as linkedin_url,
-        coalesce(root.industry, copies.industry) as industry,
-        coalesce(root.headquarters, copies.headquarters) as headquarters,
-        coalesce(root.country, copies.country) as country,
-        coalesce(root.employees, copies.employees) as employees,
-        coalesce(root.heads, copies.heads) as heads,
-        coalesce(root.revenue, copies.revenue) as revenue,
-        coalesce(root.external_id, copies.external_id) as external_id,
-        case when root.external_id is not null then root.external_source else nullif(copies.external_source, '') end
-            as external_source,
-        coalesce(root.status, copies.status) as status,
-        array_to_string(list_sort(list_distinct(list_append(coalesce(copies.statuses, []), root.status))), ', ') as statuses,
-        root.icp_id,
-        root.icp_name,
-        len(list_distinct(list_append(coalesce(copies.icp_ids, []), root.icp_id))) as icp_count,
-        array_to_string(list_sort(list_distinct(list_append(coalesce(copies.icp_names, []), root.icp_name))), ', ')
-            as icp_names,
-        coalesce(copies.copies, 0) as copies,
-        root.people_count,
-        root.signal_count,
-        root.latest_signal_at,
-        root.first_seen_at,
-        greatest(root.updated_at, copies.updated_at) as updated_at
-    from companies as root
-    left join copies on root.entity_id = copies.root_entity_id
-    where root.entity_id = root.root_entity_id
-),
-
-judged as (
-    select
-        account.*,
-        coalesce(contacts.people_with_email, 0) as people_with_email,
-        coalesce(contacts.people_with_phone, 0) as people_with_phone,
-        contacts.contact_id,
-        contacts.contact_name,
-        contacts.contact_title,
-        contacts.contact_seniority,
-        contacts.contact_email,
-        contacts.contact_phone,
-        contacts.contact_linkedin_url,
-        (
-            case when account.name is not null then 1 else 0 end
-            + case when account.domain is not null then 1 else 0 end
-            + case when account.linkedin_url is not null then 1 else 0 end
-            + case when account.industry is not null then 1 else 0 end
-            + case when account.headquarters is not null then 1 else 0 end
-            + case when account.employees is not null then 1 else 0 end
-            + case when account.revenue is not null then 1 else 0 end
-            + case when contacts.people_with_email > 0 then 1 else 0 end
-        ) / 8 as completeness
-    from accounts as account
-    left join staging.account_contacts as contacts on account.company_id = contacts.company_id
-)
-
 select
-    account.company_id,
-    account.name,
-    account.domain,
-    account.linkedin_url,
-    account.industry,
-    account.headquarters,
-    account.country,
-    account.employees,
-    band.band as employee_band,
-    account.revenue,
-    account.external_id,
-    account.external_source,
-    account.status,
-    nullif(account.statuses, '') as statuses,
-    account.icp_id,
-    account.icp_name,
-    account.icp_count,
-    nullif(account.icp_names, '') as icp_names,
-    account.copies,
-    account.people_count,
-    account.people_with_email,
-    account.people_with_phone,
-    account.contact_id,
-    account.contact_name,
-    account.contact_title,
-    account.contact_seniority,
-    account.contact_email,
-    account.contact_phone,
-    account.contact_linkedin_url,
-    coalesce(signals.signals_7_days, 0) as signals_7_days,
-    coalesce(signals.signals_30_days, 0) as signals_30_days,
-    account.signal_count,
-    signals.latest_signal_id,
-    account.latest_signal_at,
-    signals.latest_signal_label,
-    signals.latest_signal_summary,
-    account.completeness,
-    coalesce(
-        status.is_qualified,
-        account.completeness >= settings.qualified_completeness
-            and account.people_with_email >= settings.qualified_people_with_email
-    ) as is_qualified,
-    account.first_seen_at,
-    account.updated_at,
+    profile.company_id,
+    profile.name,
+    profile.domain,
+    profile.linkedin_url,
+    profile.industry,
+    profile.headquarters,
+    profile.country,
+    profile.employees,
+    profile.employee_band,
+    profile.revenue,
+    profile.external_id,
+    profile.external_source,
+    profile.status,
+    profile.statuses,
+    profile.icp_id,
+    profile.icp_name,
+    profile.icp_count,
+    profile.icp_names,
+    profile.copies,
+    profile.people_count,
+    profile.people_with_email,
+    profile.people_with_phone,
+    profile.contact_id,
+    profile.contact_name,
+    profile.contact_title,
+    profile.contact_seniority,
+    profile.contact_email,
+    profile.contact_phone,
+    profile.contact_linkedin_url,
+    coalesce(recent.signals_7_days, 0) as signals_7_days,
+    coalesce(recent.signals_30_days, 0) as signals_30_days,
+    profile.signal_count,
+    profile.latest_signal_id,
+    profile.latest_signal_at,
+    profile.latest_signal_label,
+    profile.latest_signal_summary,
+    profile.completeness,
+    profile.is_qualified,
+    profile.first_seen_at,
+    profile.updated_at,
     -- The largest of nothing and 0 would be 0.
-    case when account.updated_at is not null and calendar.as_of is not null
-            then greatest(floor(epoch(calendar.as_of - account.updated_at) / 86400), 0)::bigint
+    case when profile.updated_at is not null and calendar.as_of is not null
+            then greatest(floor(epoch(calendar.as_of - profile.updated_at) / 86400), 0)::bigint
     end as days_since_change,
-    origin.first_run_id,
-    origin.first_task
-from judged as account
-cross join settings
+    profile.first_run_id,
+    profile.first_task
+from staging.account_profiles as profile
 cross join staging.calendar as calendar
-left join bands as band on account.heads = band.heads
-left join seeds.account_statuses as status on linkt_word(account.status) = status.status
-left join staging.account_signals as signals on account.company_id = signals.company_id
-left join staging.account_origins as origin on account.company_id = origin.company_id
+left join staging.recent_signals as recent on profile.company_id = recent.company_id

@@ -2,6 +2,11 @@
 -- grain: one row per company entity, copies included (see root_entity_id).
 -- materialized: incremental
 -- incremental: entity_id, content_version from staging.entities
+-- follows linkt.entities: entity_id
+-- follows staging.entity_roots: entity_id
+-- follows staging.company_activity: select company_id from changed union all select entity_id from staging.entity_roots
+--   where root_entity_id in (select company_id from changed)
+-- tells: entity_id, root_entity_id
 -- unique: entity_id
 -- not_null: entity_id, is_duplicate, root_entity_id, people_count, signal_count
 -- column entity_id: Linkt's id of the company.

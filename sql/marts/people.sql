@@ -2,6 +2,10 @@
 -- grain: one row per person entity, copies included (see root_entity_id).
 -- materialized: incremental
 -- incremental: entity_id, content_version from staging.entities
+-- follows linkt.entities: entity_id
+-- follows staging.entity_roots: entity_id
+-- follows marts.companies: select entity_id from marts.people where company_id in (select entity_id from changed)
+-- tells: entity_id
 -- unique: entity_id
 -- not_null: entity_id, is_duplicate, root_entity_id, has_company
 -- references: company_id -> marts.companies.entity_id

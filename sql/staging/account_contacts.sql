@@ -1,6 +1,12 @@
 -- description: Whom to talk to at each company, and how many of its people can be reached.
 -- grain: one row per company with landed people; a company and its copies are one.
--- materialized: table
+-- materialized: incremental
+-- incremental: company_id from staging.entity_companies
+-- follows staging.entity_companies: company_id
+-- follows staging.entity_roots:
+--   select company_id from staging.entity_companies where root_entity_id in (select root_entity_id from changed)
+-- follows marts.people: select company_id from staging.entity_companies where entity_id in (select entity_id from changed)
+-- tells: company_id
 -- unique: company_id
 -- not_null: company_id, people_with_email, people_with_phone, contact_id, contact_seniority
 -- column company_id: The company, or what stands for it and its copies.

@@ -1,6 +1,10 @@
 -- description: Which run found each company.
 -- grain: one row per company that a landed run names; a company and its copies are one.
--- materialized: table
+-- materialized: incremental
+-- incremental: company_id from marts.companies
+-- narrow: company_id -> marts.companies.root_entity_id
+-- follows marts.companies: root_entity_id
+-- tells: company_id
 -- unique: company_id
 -- not_null: company_id, first_run_id
 -- column company_id: The company, or what stands for it and its copies.
@@ -8,8 +12,10 @@
 -- column first_task: Name to show for the task of that run.
 select
     company.root_entity_id as company_id,
-    arg_min(discovery.run_id, (discovery.spent_at, discovery.run_id)) as first_run_id,
-    arg_min(discovery.task, (discovery.spent_at, discovery.run_id)) as first_task
-from marts.entity_discovery as discovery
-inner join marts.companies as company on discovery.entity_id = company.entity_id
+    arg_min(run.run_id, (run.spent_at, run.run_id)) as first_run_id,
+    arg_min(run.task, (run.spent_at, run.run_id)) as first_task
+from marts.companies as company
+inner join staging.run_resources as named on company.entity_id = named.resource_id
+inner join marts.run_history as run on named.run_id = run.run_id
+where named.resource_type = 'entity' and named.action in ('created', 'updated')
 group by company.root_entity_id

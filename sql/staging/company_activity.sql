@@ -1,6 +1,11 @@
 -- description: People and signals of each company and its copies together, each counted once.
 -- grain: one row per company that has a person or a signal; a company and its copies are one.
--- materialized: table
+-- materialized: incremental
+-- incremental: company_id from staging.signal_companies
+-- narrow: company_id -> staging.entity_companies.company_id
+-- follows staging.signal_companies: company_id
+-- follows staging.entity_companies: company_id
+-- tells: company_id
 -- unique: company_id
 -- not_null: company_id, people_count, signal_count
 -- column company_id: The company, or what stands for it and its copies.

@@ -3,6 +3,7 @@
 -- grain: one row per entity and field.
 -- materialized: incremental
 -- incremental: entity_id, fetched_at from staging.entities
+-- follows linkt.entities: entity_id
 -- unique: entity_id, field
 -- not_null: entity_id, field
 -- column entity_id: The entity.

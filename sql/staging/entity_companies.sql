@@ -2,8 +2,19 @@
 --   else has a parent) the company it belongs to. An original that is not landed, or deleted, counts as the copy that
 --   stands for it. What belongs to a company that is not landed, or deleted, counts towards none.
 -- grain: one row per entity that is a company or belongs to one; originals that are not landed, but copies of theirs, too.
--- materialized: view
--- published: view
+-- materialized: incremental
+-- incremental: entity_id from staging.entities
+-- follows linkt.entities: select entity_id from changed
+--   union all select entity_id from linkt.entities where parent_id in (select entity_id from changed)
+--   union all select original_entity_id from staging.entity_roots where root_entity_id in (
+--   select entity_id from changed
+--   union all select entity_id from linkt.entities where parent_id in (select entity_id from changed))
+-- follows staging.entity_roots: with touched as (select entity_id from changed union select original_entity_id from changed),
+--   children as (select entity_id from linkt.entities where parent_id in (select entity_id from touched))
+--   select entity_id from touched union all select entity_id from children
+--   union all select original_entity_id from staging.entity_roots where root_entity_id in (
+--   select entity_id from touched union all select entity_id from children)
+-- tells: entity_id, root_entity_id, company_id
 -- unique: entity_id
 -- not_null: entity_id, root_entity_id, company_id
 -- references: company_id -> staging.entities.entity_id
@@ -37,10 +48,11 @@ entities as (
     union all
     select
         gone.entity_id,
-        stand_in.entity_type,
+        linkt_word(stand_in.entity_type) as entity_type,
         stand_in.parent_id
     from gone
-    inner join staging.entities as stand_in on gone.root_entity_id = stand_in.entity_id
+    inner join linkt.entities as stand_in on gone.root_entity_id = stand_in.entity_id
+    where stand_in.deleted_at is null
 )
 
 select counted.*
@@ -57,4 +69,7 @@ from (
     left join roots as parent on entity.parent_id = parent.entity_id
     where entity.entity_type = 'company' or entity.parent_id is not null
 ) as counted
-semi join staging.entities as company on counted.company_id = company.entity_id
+semi join (
+    select entity_id from linkt.entities
+    where deleted_at is null
+) as company on counted.company_id = company.entity_id

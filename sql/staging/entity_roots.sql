@@ -3,6 +3,7 @@
 --   and none of a landed entity of another type, whatever Linkt says.
 -- grain: one row per entity that Linkt calls a copy of another and says of which.
 -- materialized: table
+-- tells: entity_id, original_entity_id, root_entity_id
 -- unique: entity_id
 -- not_null: entity_id, original_entity_id, root_entity_id
 -- references: root_entity_id -> staging.entities.entity_id

@@ -1,7 +1,12 @@
 -- description: Which companies each signal reaches: those it names, the originals of the copies it names, and the
 --   companies of the people it names.
 -- grain: one row per signal and company; a company and its copies are one.
--- materialized: table
+-- materialized: incremental
+-- incremental: signal_id from staging.signal_entities
+-- follows staging.signal_entities: signal_id
+-- follows staging.entity_companies:
+--   select signal_id from staging.signal_entities where entity_id in (select entity_id from changed)
+-- tells: signal_id, company_id
 -- unique: signal_id, company_id
 -- not_null: signal_id, company_id
 -- references: signal_id -> staging.signals.signal_id

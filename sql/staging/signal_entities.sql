@@ -2,6 +2,8 @@
 -- grain: one row per signal and entity.
 -- materialized: incremental
 -- incremental: signal_id, fetched_at from staging.signals
+-- follows linkt.signals: signal_id
+-- tells: signal_id, entity_id
 -- unique: signal_id, entity_id
 -- not_null: signal_id, entity_id
 -- references: entity_id -> staging.entities.entity_id

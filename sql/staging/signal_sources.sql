@@ -2,6 +2,7 @@
 -- grain: one row per signal and domain.
 -- materialized: incremental
 -- incremental: signal_id, fetched_at from staging.signals
+-- follows linkt.signals: signal_id
 -- unique: signal_id, domain
 -- not_null: signal_id, domain
 -- references: signal_id -> staging.signals.signal_id

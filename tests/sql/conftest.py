@@ -87,11 +87,12 @@ class Bench:
         for key, model in reversed(self.graph.models.items()):
             wanted |= {*model.depends_on} if key in wanted else set()
         prepare_builds(self.con, self.graph, [])
-        return {
-            str(key): build_model(self.con, model, full_refresh=full_refresh)
-            for key, model in self.graph.models.items()
-            if not names or key in wanted
-        }
+        results = {}
+        for key, model in self.graph.models.items():
+            if not names or key in wanted:
+                results[str(key)] = build_model(self.con, model, full_refresh=full_refresh)
+                self.con.execute("commit; begin")  # as a deployment does, which also frees the memory of a build
+        return results
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         cursor = self.con.execute(sql)

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from linkt_pipeline.transform import ModelGraph, load_models, warehouse_sources
-from linkt_pipeline.warehouse.tables import MODEL_BUILDS
+from linkt_pipeline.warehouse.tables import MODEL_BUILDS, ROW_CHANGES, SEEN_ROWS
 
 HEADER = "-- description: About {name}.\n-- grain: one row per thing.\n"
 
@@ -18,9 +18,11 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
     connection.execute(
         "create schema linkt; "
         "create table linkt.things (id varchar, data json, changed_at timestamptz); "
-        "create table linkt.names (id varchar, name varchar)"
+        "create table linkt.names (id varchar, name varchar); "
+        "create table linkt.sync_state (name varchar, value varchar, updated_at timestamptz)"
     )
-    connection.execute(MODEL_BUILDS.creation())
+    for table in (MODEL_BUILDS, ROW_CHANGES, SEEN_ROWS):
+        connection.execute(table.creation())
     yield connection
     connection.close()
 

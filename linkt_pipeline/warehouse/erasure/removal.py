@@ -175,6 +175,7 @@ def _drop_models(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
         if table.key in built and not table.is_view:
             con.execute(f"drop table {table.relation}")
             dropped += 1
+    con.execute("delete from linkt.row_changes; delete from linkt.seen_rows")  # of ids, for the next build alone
     con.execute("delete from linkt.model_builds where problem is null")
     con.execute("update linkt.model_builds set code_version = null, cursor = null, contents = null, rows = null")
     return {"tables of models (built again)": dropped}

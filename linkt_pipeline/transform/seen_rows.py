@@ -1,0 +1,107 @@
+"""``linkt.seen_rows``: the big landed tables as the last build saw them, to find the rows that have changed since.
+
+Rows are compared as they are, whoever changed them and in whatever order they came: no time is trusted, and landing
+does not have to keep a record of what it does.
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import duckdb
+
+from linkt_pipeline.transform.columns import table_columns
+from linkt_pipeline.transform.model import ModelKey
+from linkt_pipeline.transform.row_changes import tell
+from linkt_pipeline.transform.statement import fingerprint
+from linkt_pipeline.warehouse.catalog import literal
+from linkt_pipeline.warehouse.state import read_state, write_state
+
+_DIFFERING = "linkt_differing_rows"
+# Beyond it the tables that follow are as well computed from all rows.
+_TELLABLE_SHARE = 0.1
+_TELLABLE_ROWS = 1_000
+# Of a digest that differs whenever the row differs, beside the moment at which it was landed.
+_DIGITS = 8
+
+
+@dataclass(frozen=True)
+class _Identity:
+    """What tells a row from others.
+
+    Attributes:
+        id: the column by which models know the row.
+        deleted_at: the moment that is not part of what landing fetched.
+    """
+
+    id: str
+    deleted_at: str = "null"
+
+
+_TABLES = {
+    ModelKey("linkt", "entities"): _Identity("entity_id", "deleted_at"),
+    ModelKey("linkt", "signals"): _Identity("signal_id"),
+}
+
+IDS: Mapping[ModelKey, str] = {key: identity.id for key, identity in _TABLES.items()}
+"""The landed tables whose changes are known, with the column that is told."""
+
+
+def mark_of_landed_rows(con: duckdb.DuckDBPyConnection, source: ModelKey) -> str:
+    """A mark that is another one whenever rows of a landed table are others; tells which, if they are few.
+
+    Args:
+        con: a connection that may write.
+        source: one of :data:`IDS`.
+    """
+    identity, name = _TABLES[source], f"seen {source}"
+    known = read_state(con, name)
+    con.execute(
+        f"""
+        create or replace temp table {_DIFFERING} as
+        select case when is_present then present.id else stored.id end as id, present.* exclude (id)
+        from (
+            select {identity.id} as id, fetched_at, cast({identity.deleted_at} as timestamptz) as deleted_at,
+                left(content_hash, {_DIGITS}) as digest, true as is_present
+            from linkt.{source.name}
+        ) as present
+        full join (select * exclude (source), true as is_stored from linkt.seen_rows where source = $1) as stored
+            on present.id = stored.id
+                and present.fetched_at is not distinct from stored.fetched_at
+                and present.deleted_at is not distinct from stored.deleted_at
+                and present.digest is not distinct from stored.digest
+        where is_present is null or is_stored is null
+        """,  # noqa: S608
+        [str(source)],
+    )
+    try:
+        changed, rows = _number(con, f"from {_DIFFERING}"), _number(con, f"from linkt.{source.name}")
+        columns = fingerprint(str(table_columns(con, source)))
+        if known is not None and not changed and known.endswith(f" {rows} {columns}"):
+            return known
+        mark = f"{uuid.uuid4().hex} {rows} {columns}"
+        if changed:
+            _remember(con, source)
+        is_tellable = changed <= max(_TELLABLE_ROWS, rows * _TELLABLE_SHARE)
+        # Ids that are not unique can't tell which rows are new.
+        kept = _number(con, f"from linkt.seen_rows where source = {literal(str(source))}")
+        if known is not None and known.endswith(columns) and is_tellable and changed > 0 and kept == rows:
+            tell(con, source, known, mark, [identity.id], f"(select id as {identity.id} from {_DIFFERING})")  # noqa: S608
+        write_state(con, name, mark)
+        return mark
+    finally:
+        con.execute(f"drop table if exists temp.{_DIFFERING}")
+
+
+def _remember(con: duckdb.DuckDBPyConnection, source: ModelKey) -> None:
+    con.execute(
+        f"delete from linkt.seen_rows where source = $1 and id in (select id from {_DIFFERING})",  # noqa: S608
+        [str(source)],
+    )
+    present = f"select $1 as source, * exclude (is_present) from {_DIFFERING} where is_present"  # noqa: S608
+    con.execute(f"insert into linkt.seen_rows by name {present}", [str(source)])
+
+
+def _number(con: duckdb.DuckDBPyConnection, of: str) -> int:
+    ((number,),) = con.execute(f"select count(*) {of}").fetchall()
+    return int(number)
