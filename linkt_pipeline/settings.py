@@ -10,7 +10,7 @@ from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, Self
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -53,9 +53,6 @@ class Settings(BaseSettings):
     ui_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     dagster_url: str | None = None
     contact_key: SecretStr | None = None
-    catalog: SecretStr | None = None
-    lake_path: str | None = None
-    lake_keep_days: int = Field(default=7, ge=1, le=3650)
 
     @field_validator("base_url")
     @classmethod
@@ -93,27 +90,6 @@ class Settings(BaseSettings):
         if address and (parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query):
             raise ValueError(f"{given!r} is not the address of a Dagster web server, such as http://127.0.0.1:3000")
         return address or None
-
-    @field_validator("catalog")
-    @classmethod
-    def _catalog_is_an_address(cls, given: SecretStr | None) -> SecretStr | None:
-        if given is not None and not _is_postgres(given):  # a message that quoted it would show the password
-            raise ValueError(
-                "it is not the address of a PostgreSQL database: write it as "
-                "postgresql://user:password@host:5432/database, with %-escapes for what is special in a URL"
-            )
-        return given
-
-    @field_validator("lake_path")
-    @classmethod
-    def _lake_path_is_a_folder_or_a_bucket(cls, given: str | None) -> str | None:
-        path = (given or "").strip()
-        if "://" not in path:
-            return str(Path(path).expanduser().absolute()) if path else None
-        parts = urlsplit(path)
-        if parts.scheme != "s3" or not parts.netloc or parts.username or parts.query or parts.fragment:
-            raise ValueError(f"{given!r} is neither a folder nor an address such as s3://bucket/prefix")
-        return path.rstrip("/")
 
     @field_validator("ui_hosts", mode="before")
     @classmethod
@@ -159,16 +135,6 @@ class Settings(BaseSettings):
             )
         return self
 
-    @model_validator(mode="after")
-    def _a_lake_has_a_catalog_and_a_path(self) -> Self:
-        if (self.catalog is None) != (self.lake_path is None):
-            missing = "LINKT_LAKE_PATH" if self.catalog else "LINKT_CATALOG"
-            raise ValueError(
-                f"{missing} is not set. A warehouse in DuckLake needs LINKT_CATALOG, its PostgreSQL, and "
-                "LINKT_LAKE_PATH, a folder or s3://bucket/prefix for its rows; a warehouse in a file needs neither"
-            )
-        return self
-
     @cached_property
     def sandbox(self) -> bool:
         """Asked for, or neither a key nor tasks: everything runs against the built-in sandbox, and says so."""
@@ -198,11 +164,6 @@ class Settings(BaseSettings):
     def warehouse_path(self) -> Path:
         """The DuckDB file the pipeline writes."""
         return self.root / "warehouse.duckdb"
-
-    @property
-    def shared_catalog(self) -> SecretStr | None:
-        """The PostgreSQL that machines share; the sandbox has none, so that made-up rows stay apart."""
-        return None if self.sandbox else self.catalog
 
     @property
     def published_dir(self) -> Path:
@@ -250,19 +211,6 @@ class Settings(BaseSettings):
         return self.api_key
 
 
-def _is_postgres(address: SecretStr) -> bool:
-    parts = _parts_of(address)
-    return bool(parts and parts.scheme in ("postgresql", "postgres") and parts.path.strip("/"))
-
-
-def _parts_of(address: SecretStr) -> SplitResult | None:
-    try:
-        parts = urlsplit(address.get_secret_value())
-        return parts if parts.port is None or parts.port else None
-    except ValueError:
-        return None
-
-
 def names_tasks(file: Path) -> bool:
     """Whether tasks.yaml says anything: a new project has one in which every setting is commented out."""
     try:
@@ -295,10 +243,6 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
     for secret in (settings.api_key, settings.contact_key):
         if secret is not None:
             register_secret(secret)
-    if settings.catalog is not None:
-        register_secret(settings.catalog)
-        if (parts := _parts_of(settings.catalog)) and parts.password:
-            register_secret(SecretStr(unquote(parts.password)))
     return settings
 
 
