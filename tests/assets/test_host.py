@@ -65,10 +65,19 @@ def selected(both: dg.Definitions, job: str) -> set[dg.AssetKey]:
     return set(both.resolve_job_def(job).asset_layer.executable_asset_keys)
 
 
-@pytest.mark.parametrize(("job", "paid"), [("execute_and_publish", True), ("sync_and_publish", False)])
-def test_each_job_selects_our_assets_alone(both: dg.Definitions, ours: dg.Definitions, job: str, paid: bool) -> None:
+@pytest.mark.parametrize(
+    ("job", "paid"),
+    [
+        ("execute_and_publish", {Placement().executions}),
+        ("ingest_and_publish", {Placement().ingests}),
+        ("sync_and_publish", set()),
+    ],
+)
+def test_each_job_selects_our_assets_alone(
+    both: dg.Definitions, ours: dg.Definitions, job: str, paid: set[dg.AssetKey]
+) -> None:
     everything = set(ours.resolve_asset_graph().get_all_asset_keys())
-    assert selected(both, job) == everything - (set() if paid else {Placement().executions})
+    assert selected(both, job) == everything - {*Placement().paid} | paid
     assert not THEIRS & selected(both, job)
 
 
