@@ -27,8 +27,8 @@ from linkt_pipeline.api import (
     UnexpectedRedirectError,
 )
 from linkt_pipeline.executions.worker import Worker
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.migration import migrate
-from linkt_pipeline.warehouse.warehouse import Warehouse
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -70,7 +70,7 @@ class Fuse:
         self.points -= 1
 
 
-class MemoryWarehouse(Warehouse):
+class MemoryWarehouse(FileWarehouse):
     """The tables of the warehouse without a file."""
 
     def __init__(self) -> None:
