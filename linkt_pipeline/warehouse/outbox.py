@@ -52,7 +52,7 @@ def tell(con: duckdb.DuckDBPyConnection, alert: Alert) -> bool:
     Returns:
         Whether it is new.
     """
-    if con.execute("select 1 from linkt.alerts where event_key = ?", [alert.key]).fetchone():
+    if con.execute("select 1 from linkt.alerts where event_key = ?", [alert.key]).fetchall():
         return False
     con.execute(
         "insert into linkt.alerts by name select $1 as event_key, $2 as event, $3 as task_key, $4 as run_id, "

@@ -114,7 +114,7 @@ def _tell_budget(
         return
     of = f"{task_key or ALL_TASKS}/{month}/{limit:g}"
     higher = [f"{AlertEvent.CREDIT_LIMIT}/{of}/{level}" for level in _LEVELS if level > reached]
-    if con.execute("select 1 from linkt.alerts where event_key in (select unnest(?::varchar[]))", [higher]).fetchone():
+    if con.execute("select 1 from linkt.alerts where event_key in (select unnest(?::varchar[]))", [higher]).fetchall():
         return  # what was estimated has become less since
     facts = {
         "percent": reached,

@@ -195,7 +195,7 @@ def rejected_ids(con: duckdb.DuckDBPyConnection, resource_type: str) -> set[str]
 
 def erasure_is_pending(con: duckdb.DuckDBPyConnection) -> bool:
     """Whether an erasure was begun and has not come to its end."""
-    return con.execute("select 1 from linkt.erasures where phase <> 'finished' limit 1").fetchone() is not None
+    return bool(con.execute("select 1 from linkt.erasures where phase <> 'finished' limit 1").fetchall())
 
 
 def settlements(con: duckdb.DuckDBPyConnection) -> dict[str, Settlement]:

@@ -10,8 +10,8 @@ _CHANGE = "change"
 
 def read_state(con: duckdb.DuckDBPyConnection, name: str) -> str | None:
     """The value kept under ``name``; None when there is none."""
-    row = con.execute("select value from linkt.sync_state where name = ?", [name]).fetchone()
-    return None if row is None else row[0]
+    rows = con.execute("select value from linkt.sync_state where name = ?", [name]).fetchall()
+    return rows[0][0] if rows else None
 
 
 def write_state(con: duckdb.DuckDBPyConnection, name: str, value: str | None) -> None:
