@@ -1,6 +1,5 @@
 """The asset graph, as the contract and a newcomer to the UI see it."""
 
-
 import dagster as dg
 import pytest
 
