@@ -156,7 +156,12 @@ WITHOUT = {
     "nothing by itself": (False, set(), False),
     "the sensor of the host": (
         "conditions",
-        {"collect_runs_started_elsewhere", "collect_after_failure", "publish_refreshed_entities"},
+        {
+            "collect_runs_started_elsewhere",
+            "collect_after_failure",
+            "publish_refreshed_entities",
+            "watch_ingest_folder",
+        },
         True,
     ),
 }
