@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from linkt_pipeline.cli.deployment import Deployment
 from linkt_pipeline.cli.output import echo
@@ -21,12 +22,17 @@ def alerts_afterwards(deployment: Deployment) -> Iterator[None]:
 
 def _deliver(deployment: Deployment) -> None:
     try:
-        if deployment.common.alerts:
+        if _may_name_channels(deployment.settings.active_tasks_file) and deployment.common.alerts:
             _send(deployment)
     except KeyboardInterrupt:
         echo("note: alerts are sent another time", err=True)
     except Exception as error:  # whatever it is: the command has done its work
         echo(f"note: alerts could not be sent this time: {error}", err=True)
+
+
+def _may_name_channels(tasks_file: Path) -> bool:
+    """Whether tasks.yaml has the word; without it an idle sync, which needs nothing else of the file, parses none."""
+    return tasks_file.is_file() and b"alerts" in tasks_file.read_bytes()
 
 
 def _send(deployment: Deployment) -> None:

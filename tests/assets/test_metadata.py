@@ -24,7 +24,8 @@ def made(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetMaterialization
 
 def test_every_asset_is_materialized_once(running: Deployment, made: dict[str, dg.AssetMaterialization]) -> None:
     expected = {"/".join(spec.key.path) for spec in running.definitions.resolve_all_asset_specs()}
-    expected = expected - {"linkt/executions"} | {f"linkt/executions:{name}" for name in PARTITIONS}
+    # The files of linkt/ingests are another question, with a job of their own.
+    expected = expected - {"linkt/executions", "linkt/ingests"} | {f"linkt/executions:{name}" for name in PARTITIONS}
     assert set(made) == expected
 
 
