@@ -311,6 +311,12 @@ class UploadedFile(WireModel):
         """Rows below the header as Linkt counted them; None while it does not say."""
         return whole_number(part(self.csv_metadata, "row_count"))
 
+    def shown_values(self, column: str) -> list[str | None]:
+        """A column of the first rows as Linkt shows them; None where it shows nothing."""
+        rows = part(self.csv_metadata, "preview_rows")
+        values = [part(row, column) for row in rows] if isinstance(rows, list) else []
+        return [None if value is None else as_text(value) for value in values]
+
 
 class RunQueue(WireModel):
     """How far a run has come, for showing only: the queue expires and is no system of record.

@@ -26,15 +26,15 @@ from linkt_pipeline.transform import Check, ModelKey
 from linkt_pipeline.warehouse.catalog import CatalogTable
 
 _TABLE = ModelKey("linkt", "ingests")
-_ENDINGS = frozenset({".csv"})
+_ENDINGS = frozenset({".csv", ".xlsx"})
 
 _DESCRIPTION = """\
 **Costs credits**, about one a row. Brings each selected file to Linkt, sets its task to it, executes the task and
 waits.
 
-One partition per file of `{folder}`: a file `TASK/NAME.csv` is ingested by the entry TASK of tasks.yaml. The sensor
-`{sensor}` adds a partition for each new file; it never starts anything. Select files and materialize them: they are
-ingested one after the other, because a task can name one file at a time.
+One partition per file of `{folder}`: a file `TASK/NAME.csv` or `.xlsx` is ingested by the entry TASK of tasks.yaml.
+The sensor `{sensor}` adds a partition for each new file; it never starts anything. Select files and materialize them:
+they are ingested one after the other, because a task can name one file at a time.
 
 A file is known by its content: the same one is neither uploaded nor bought twice, whatever is materialized or executed
 again. `again` in the launchpad buys another run. `marts.ingest_rows` says what became of each row.
@@ -78,7 +78,7 @@ def file_partitions(placement: Placement) -> dg.DynamicPartitionsDefinition:
 
 
 def files_of(folder: Path, tasks: Sequence[str]) -> list[str]:
-    """The files that can be ingested, as ``TASK/NAME.csv``, in order."""
+    """The files that can be ingested, as ``TASK/NAME.csv`` or ``.xlsx``, in order."""
     found = []
     for task in tasks:
         place = folder / task
@@ -86,7 +86,7 @@ def files_of(folder: Path, tasks: Sequence[str]) -> list[str]:
             found += [
                 f"{task}/{file.name}"
                 for file in place.iterdir()
-                if file.is_file() and file.suffix.lower() in _ENDINGS and not file.name.startswith(".")
+                if file.is_file() and file.suffix.lower() in _ENDINGS and not file.name.startswith((".", "~$"))
             ]
     return sorted(found)
 
@@ -200,7 +200,7 @@ def _request(
     task, _, name = file.partition("/")
     if task not in tasks or not name or "/" in name or name in (".", ".."):
         raise dg.Failure(
-            f"the partition {file!r} names no file of an entry of tasks.yaml (TASK/NAME.csv; entries: "
+            f"the partition {file!r} names no file of an entry of tasks.yaml (TASK/NAME.csv or .xlsx; entries: "
             f"{', '.join(tasks)}). Nothing was sent",
             allow_retries=False,
         )
@@ -217,6 +217,8 @@ async def _ingest_all(worker: Worker, requests: Mapping[str, Request]) -> list[_
         check: Checked | None = None
         try:
             check = await check_file(desk, request)
+            for warning in check.source.warnings:
+                worker.warn(request.task.key, f"{file}: {warning}")
             credits = "unknown" if check.expected.credits is None else f"{check.expected.credits:.4g}"
             worker.note(
                 request.task.key,

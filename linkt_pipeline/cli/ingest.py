@@ -26,7 +26,7 @@ def ingest(
     again: bool,
     over_budget: bool,
 ) -> int:
-    """Bring a CSV file to Linkt, have its rows researched, land and publish what is found.
+    """Bring a CSV or XLSX file to Linkt, have its rows researched, land and publish what is found.
 
     Costs credits, about a credit and a minute a row. The file is checked first; then it is uploaded, the Linkt task is
     set to it (and to nothing else), and the task is executed. marts.ingest_rows says what became of each row.

@@ -1,7 +1,7 @@
 """A user's file as it is read and checked before anything is sent.
 
-Linkt reads CSV in UTF-8 with commas and a header row. A run costs about a credit and a minute for each row, so whatever
-can be seen to be wrong is refused here, all of it at once.
+Linkt reads CSV in UTF-8 with commas and a header row, and the first sheet of a workbook. A run costs about a credit and
+a minute for each row, so whatever can be seen to be wrong is refused here, all of it at once.
 """
 
 import csv
@@ -9,15 +9,34 @@ import hashlib
 import io
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 from linkt_pipeline.ingest.errors import FileRefusedError
+from linkt_pipeline.ingest.spreadsheet import read_first_sheet
 
 LARGEST_FILE = 64 * 2**20  # Linkt documents no limit; the whole file is held in memory
 _MOST_LINES = 5  # shown of one problem
 _BOM = b"\xef\xbb\xbf"
-_OTHER_ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK\x03\x04": "a spreadsheet (XLSX) or an archive"}
+_ARCHIVE = b"PK\x03\x04"
+_OTHER_ENCODINGS = {
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+    b"\xd0\xcf\x11\xe0": "an old workbook (XLS), or one with a password",
+}
 _OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+
+
+class FileKind(Enum):
+    """What a file is, by its bytes: its usual ending, its type, and what its rows are counted in."""
+
+    CSV = ("csv", "text/csv", "line")
+    XLSX = ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "row")
+
+    def __init__(self, ending: str, content_type: str, place: str) -> None:
+        self.ending = ending
+        self.content_type = content_type
+        self.place = place
 
 
 @dataclass(frozen=True)
@@ -28,17 +47,21 @@ class Source:
         path: where it lies.
         sha256: of its bytes as they are on disk.
         content: what is sent: the same without a byte order mark, which could become part of the first column's name.
+        kind: what it is.
         columns: the header.
         rows: the values below it; each row has as many as there are columns.
-        lines: the line on which each row ends, counted from 1.
+        lines: the line on which each row ends, or its row in the sheet, counted from 1.
+        warnings: what a person should know before it is sent.
     """
 
     path: Path
     sha256: str
     content: bytes = field(repr=False)
+    kind: FileKind
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...] = field(repr=False)
     lines: tuple[int, ...] = field(repr=False)
+    warnings: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -55,14 +78,23 @@ def read_source(path: Path) -> Source:
     """Read and check a file.
 
     Raises:
-        FileRefusedError: it can't be read, or is no CSV in UTF-8 with commas, a header and rows of its width.
+        FileRefusedError: it can't be read, or is neither a workbook nor CSV in UTF-8 with commas; or it lacks a header
+            or rows of its width.
     """
     raw = _bytes_of(path)
     content = raw.removeprefix(_BOM)
-    columns, rows, lines = _table_of(path, _text_of(path, content))
-    if problems := [*_header_problems(columns), *_row_problems(columns, rows, lines)]:
+    warnings: tuple[str, ...] = ()
+    if content.startswith(_ARCHIVE):
+        kind, sheet = FileKind.XLSX, read_first_sheet(path.name, content)
+        columns, rows, warnings = [name.strip() for name in sheet.rows[0]], sheet.rows[1:], sheet.warnings
+        lines = list(range(2, len(rows) + 2))
+    else:
+        kind = FileKind.CSV
+        columns, rows, lines = _table_of(path, _text_of(path, content))
+    if problems := [*_header_problems(columns, kind), *_row_problems(columns, rows, lines)]:
         raise FileRefusedError(path.name, problems)
-    return Source(path, hashlib.sha256(raw).hexdigest(), content, tuple(columns), tuple(map(tuple, rows)), tuple(lines))
+    sha256 = hashlib.sha256(raw).hexdigest()
+    return Source(path, sha256, content, kind, tuple(columns), tuple(map(tuple, rows)), tuple(lines), warnings)
 
 
 def require_primary_column(source: Source, column: str) -> None:
@@ -79,9 +111,9 @@ def require_primary_column(source: Source, column: str) -> None:
         )
     empty = [line for line, value in zip(source.lines, source.values(column), strict=True) if not value]
     if empty:
+        where = _listed(empty, source.kind.place)
         raise FileRefusedError(
-            source.name,
-            [f"the primary column {column!r} is empty on {_listed(empty)}; fill it in, or delete these rows"],
+            source.name, [f"the primary column {column!r} is empty on {where}; fill it in, or delete these rows"]
         )
 
 
@@ -107,7 +139,7 @@ def _text_of(path: Path, content: bytes) -> str:
         raise FileRefusedError(path.name, ["it is empty"])
     for beginning, what in _OTHER_ENCODINGS.items():
         if content.startswith(beginning):
-            raise FileRefusedError(path.name, [f"it is {what}; save it as CSV in UTF-8"])
+            raise FileRefusedError(path.name, [f"it is {what}; save it as CSV in UTF-8, or as XLSX"])
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -144,9 +176,9 @@ def _table_of(path: Path, text: str) -> tuple[list[str], list[list[str]], list[i
     return header, rows, lines
 
 
-def _header_problems(columns: list[str]) -> list[str]:
+def _header_problems(columns: list[str], kind: FileKind) -> list[str]:
     problems = []
-    if len(columns) == 1:
+    if len(columns) == 1 and kind is FileKind.CSV:
         for character, what in _OTHER_DELIMITERS.items():
             if character in columns[0]:
                 return [f"its columns are set apart by {what}, and Linkt reads commas; save it with commas"]
@@ -169,6 +201,6 @@ def _row_problems(columns: list[str], rows: list[list[str]], lines: list[int]) -
     return [f"the header has {len(columns)} columns, and {_listed(odd)} has another number of values"]
 
 
-def _listed(lines: list[int]) -> str:
+def _listed(lines: list[int], place: str = "line") -> str:
     more = f" and {len(lines) - _MOST_LINES:,} more" if len(lines) > _MOST_LINES else ""
-    return f"line {', '.join(map(str, lines[:_MOST_LINES]))}{more}"
+    return f"{place} {', '.join(map(str, lines[:_MOST_LINES]))}{more}"

@@ -19,6 +19,7 @@ from linkt_pipeline.api import (
     is_worth_repeating,
     read_start_reply,
 )
+from linkt_pipeline.api.fields import number
 from linkt_pipeline.ingest.desk import Desk
 from linkt_pipeline.ingest.errors import StillProcessingError, UploadFailedError
 from linkt_pipeline.ingest.record import Ingest, IngestState
@@ -52,7 +53,7 @@ async def bring_to_linkt(desk: Desk, ingest: Ingest, source: Source) -> Ingest:
 
 async def _upload(desk: Desk, ingest: Ingest, source: Source) -> Ingest:
     worker = desk.worker
-    part = FilePart(_upload_name(ingest), source.content, "text/csv")
+    part = FilePart(_upload_name(ingest, source), source.content, source.kind.content_type)
     pause = worker.timing.resend.total_seconds()
     error: LinktApiError | None = None
     without = IngestState.INTENDED
@@ -122,7 +123,7 @@ async def _wait_until_read(desk: Desk, ingest: Ingest, source: Source) -> Ingest
         if file.status is FileStatus.FAILED:
             await _fail(desk, ingest, f"Linkt could not process it (file {file_id} is '{file.raw_status}')")
         if file.status is FileStatus.COMPLETED:
-            if unlike := _misread(file, source):
+            if unlike := _misread(file, source, ingest.primary_column):
                 await _fail(desk, ingest, f"Linkt read file {file_id} differently: {unlike}")
             return await worker.call(desk.books.update, ingest, state=IngestState.READY)
         if clock() + pause > give_up_at:
@@ -147,19 +148,28 @@ def failed_text(file_name: str, why: str) -> str:
     )
 
 
-def _misread(file: UploadedFile, source: Source) -> str | None:
+def _misread(file: UploadedFile, source: Source, primary_column: str) -> str | None:
     """How Linkt's reading of a file differs from ours; each row costs, so a doubt must come before the run."""
     if file.columns is not None and [column.strip() for column in file.columns] != list(source.columns):
         return f"it sees the columns {', '.join(file.columns)}, and the file has {', '.join(source.columns)}"
     if file.row_count is not None and file.row_count != len(source.rows):
         return f"it counts {file.row_count:,} rows, and the file has {len(source.rows):,}"
+    shown = zip(file.shown_values(primary_column), source.values(primary_column), source.lines, strict=False)
+    for theirs, ours, line in shown:
+        if theirs is not None and not _is_same_value(theirs, ours):
+            return f"it sees {theirs!r} in {primary_column!r} on {source.kind.place} {line}, and the file has {ours!r}"
     return None
 
 
-def _upload_name(ingest: Ingest) -> str:
+def _is_same_value(theirs: str, ours: str) -> bool:
+    """Whether a value is the one of the file; what shows a table may take 007 for a number."""
+    return theirs.strip() == ours or (number(theirs) is not None and number(theirs) == number(ours))
+
+
+def _upload_name(ingest: Ingest, source: Source) -> str:
     """A name that any store keeps as it is, and that no other upload has."""
     stem = re.sub(r"[^A-Za-z0-9_-]+", "-", ingest.file_name.rpartition(".")[0] or ingest.file_name).strip("-")
-    return f"{stem[:60] or 'file'}-{ingest.token}.csv"
+    return f"{stem[:60] or 'file'}-{ingest.token}.{source.kind.ending}"
 
 
 def _ordered_wait(error: LinktApiError) -> float:

@@ -13,6 +13,7 @@ from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.resources import Backend
 from linkt_pipeline.sandbox.world.reference_data import INGEST_TASK
 from tests.assets.deployment import Deployment, failures, figures, materializations
+from tests.workbooks import workbook
 
 pytestmark = pytest.mark.slow
 
@@ -57,16 +58,17 @@ def materialize(
 def test_the_sensor_adds_each_new_file_once_and_starts_nothing(deployment: Deployment, folder: Path) -> None:
     (folder / "notes.txt").write_text("no file to ingest")
     (folder / ".hidden.csv").write_text("company_name\nX\n")
+    (folder / "~$autumn.xlsx").write_text("written while somebody has the workbook open")
     (folder.parent / "nobody").mkdir()
     (folder.parent / "nobody" / "lost.csv").write_text("company_name\nX\n")
 
     look(deployment)
     assert isinstance(look(deployment), dg.SkipReason)
-    (folder / "autumn.csv").write_text("company_name\nMoorgate Cranes\n")
+    (folder / "autumn.xlsx").write_bytes(workbook(["company_name"], ["Moorgate Cranes"]))
     look(deployment)
 
     assert file_partitions(Placement()).name == FILES
-    assert deployment.instance.get_dynamic_partitions(FILES) == ["fair/spring.csv", "fair/autumn.csv"]
+    assert deployment.instance.get_dynamic_partitions(FILES) == ["fair/spring.csv", "fair/autumn.xlsx"]
     assert deployment.sandbox.run_count() == 0
     assert deployment.instance.get_runs_count() == 0
 

@@ -17,9 +17,11 @@ from linkt_pipeline.ingest.errors import (
     TaskUnfitError,
     UploadFailedError,
 )
+from linkt_pipeline.ingest.source import FileKind
 from linkt_pipeline.ledger.values import CreditLimitReachedError
 from linkt_pipeline.sandbox.world.reference_data import SEARCH_TASK
 from linkt_pipeline.tasks import CommonSettings
+from tests.workbooks import styled, workbook
 
 from .scene import LIST, IngestScene, fair
 
@@ -196,6 +198,47 @@ def test_a_reading_that_differs_from_the_file_is_not_paid_for(scene: IngestScene
     with pytest.raises(UploadFailedError, match="it counts 2 rows, and the file has 3"):
         scene.ingest()
     assert scene.bought == 0
+
+
+def test_a_primary_value_that_linkt_reads_otherwise_is_not_paid_for(scene: IngestScene) -> None:
+    scene.file.write_text("company_name\n007\nZoë\n", encoding="utf-8")
+    original = scene.sandbox.world.own.put_reference
+
+    def misread(kind: str, item: dict) -> None:
+        wrong = {"rows": [["company_name"], [7], ["ZoÃ«"]]} if kind == "file" else {}
+        original(kind, {**item, **wrong})
+
+    scene.sandbox.world.own.put_reference = misread
+
+    with pytest.raises(UploadFailedError, match="it sees 'ZoÃ«' in 'company_name' on line 3, and the file has 'Zoë'"):
+        scene.ingest()
+    assert scene.bought == 0
+
+
+def test_a_workbook_is_uploaded_as_it_is_and_bought_once(scene: IngestScene, tmp_path: Path) -> None:
+    file = tmp_path / "fair.xlsx"
+    since = styled(45322, "date")
+    file.write_bytes(workbook(["company_name", "since"], ["Larkspur Dynamics", since], ["Unknown", None], [1200, None]))
+    scene.sandbox.inject("lost_reply@upload_file")  # Linkt lists it under the name of the CSV that it makes of it
+
+    first = scene.ingest(file)
+    second = scene.ingest(file)
+
+    assert (first.bought, second.bought) == (True, False)
+    assert scene.seen == ONCE
+    (uploaded,) = [item for item in scene.sandbox.world.own.reference["file"].values() if "uploaded" in item]
+    assert uploaded["size_bytes"] == len(file.read_bytes())
+    assert uploaded["content_type"] == FileKind.XLSX.content_type
+    assert scene.query("select row_number, primary_value, data ->> 'since' from linkt.ingest_rows order by 1") == [
+        (1, "Larkspur Dynamics", "2024-01-31"),
+        (2, "Unknown", ""),
+        (3, "1200", ""),
+    ]
+    assert scene.query("select name, state from linkt.run_candidates order by position") == [
+        ("Larkspur Dynamics", "completed"),
+        ("1200", "completed"),
+        ("Unknown", "discarded"),
+    ]
 
 
 def test_a_failed_run_is_told_and_not_bought_again(scene: IngestScene) -> None:

@@ -8,6 +8,7 @@ import pytest
 from linkt_pipeline.sandbox import Sandbox
 from linkt_pipeline.sandbox.world.reference_data import FAIR, FAIR_FILE, INGEST_TASK
 from tests.sandbox.driving import execute, finished, wait_until
+from tests.workbooks import styled, workbook
 
 LIST = "company_name,city\nLarkspur Dynamics,Oslo\nUnknown,\nLarkspur dynamics,Oslo\n,Bergen\n"
 
@@ -39,6 +40,19 @@ def test_an_upload_is_processed_and_listed(http: httpx.Client) -> None:
         {"file_id": file["file_id"], "name": "fair.csv", "size_bytes": len(LIST)},
         {"file_id": FAIR_FILE, "name": "fair.csv", "size_bytes": 1834},
     ]
+
+
+def test_the_first_sheet_of_a_workbook_is_converted(http: httpx.Client) -> None:
+    content = workbook(["company_name", "since", "staff"], ["Larkspur", styled(45322, "date"), 40], [], ["Moor"])
+
+    file = processed(http, upload(http, content, "fair.xlsx")["file_id"])
+
+    assert (file["name"], file["original_file_type"]) == ("fair.csv", "xlsx")
+    assert file["csv_metadata"]["preview_rows"] == [
+        {"company_name": "Larkspur", "since": "2024-01-31", "staff": "40"},
+        {"company_name": "Moor", "since": "", "staff": ""},
+    ]
+    assert processed(http, upload(http, content[:-40], "cut.xlsx")["file_id"])["processing_status"] == "failed"
 
 
 @pytest.mark.parametrize("content", [b"company_name\nCaf\xe9\n", b'company_name\n"open\n', b""])

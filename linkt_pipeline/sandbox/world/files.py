@@ -3,6 +3,7 @@
 import csv
 import io
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from linkt_pipeline.sandbox.world.ids import timestamp
@@ -100,5 +101,25 @@ def _why_discarded(name: str, repeated: bool) -> str | None:
 
 def _read(content: bytes, kind: str) -> list[list[str]]:
     if kind in ("xlsx", "xls"):
-        raise ValueError("the sandbox reads no spreadsheets")
+        return _converted(content)
     return [row for row in csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True) if row]
+
+
+def _converted(content: bytes) -> list[list[str]]:
+    """The first sheet of a workbook."""
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        with CalamineWorkbook.from_filelike(io.BytesIO(content)) as workbook:
+            rows = workbook.get_sheet_by_index(0).to_python(skip_empty_area=False)
+    except CalamineError as error:
+        raise ValueError(str(error)) from None
+    return [[_text(value) for value in row] for row in rows if any(value != "" for value in row)]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, datetime) and value.time() == datetime.min.time():
+        return value.date().isoformat()
+    return str(value).upper() if isinstance(value, bool) else str(value)
