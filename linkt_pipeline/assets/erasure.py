@@ -5,7 +5,7 @@ searched for it was searched, and the warehouse is written anew after it was for
 what is published is a copy of that file. Each step may be taken twice.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from linkt_pipeline.warehouse.erasure import (
     Target,
     finish_erasure,
     forget_target,
+    note_failure,
     remove_target,
     unfinished_erasures,
 )
@@ -64,12 +65,22 @@ def finish_erasures(settings: Settings, say: Callable[[str], None]) -> dict[str,
         What was done, by the id of the erasure.
 
     Raises:
-        LinktPipelineError: it can't be finished now; the next call goes on.
+        LinktPipelineError: it can't be finished now; the next call goes on, and ``status`` says why.
     """
     warehouse = warehouse_of(settings)
     erasures = unfinished_erasures(warehouse)
     if not erasures:
         return {}
+    try:
+        return _finish(settings, warehouse, erasures, say)
+    except Exception as error:
+        note_failure(warehouse, error)
+        raise
+
+
+def _finish(
+    settings: Settings, warehouse: Warehouse, erasures: Sequence[Erasure], say: Callable[[str], None]
+) -> dict[str, Erased]:
     taken = [_take_out(settings, warehouse, erasure, say) for erasure in erasures]
     published, notes = _make_anew(settings, warehouse, say)
     for erasure in erasures:

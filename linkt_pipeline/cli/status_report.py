@@ -90,6 +90,25 @@ class StaleModel:
 
 
 @dataclass(frozen=True)
+class UnfinishedErasure:
+    """An erasure that has not come to its end. What is to be erased is not shown.
+
+    Attributes:
+        erasure_id: its row in linkt.erasures.
+        kind: what was asked for: email, entity, domain or retention.
+        since: when it was asked for.
+        phase: how far it has come: intended, removed or forgotten.
+        last_error: why it could not be finished; None where it was interrupted, or another process is at it.
+    """
+
+    erasure_id: str
+    kind: str
+    since: datetime
+    phase: str
+    last_error: str | None
+
+
+@dataclass(frozen=True)
 class DiskUse:
     """What the deployment's folder takes, in bytes of its files.
 
@@ -114,6 +133,7 @@ class StatusReport:
         rejected: reasons of the rejected ones, most frequent first.
         malformed_ids: how many of the rejected are no ids at all.
         stale_models: models that can't be built now.
+        unfinished_erasures: those that the next command goes on with, oldest first.
         disk: what all of it takes.
         last_sync: when runs were last collected from the API, or looked for in vain.
         snapshot_as_of: the moment that the published snapshot shows.
@@ -130,6 +150,7 @@ class StatusReport:
     credits_this_month: list[MonthlyCredits]
     api_today: ApiUsage
     stale_models: list[StaleModel]
+    unfinished_erasures: list[UnfinishedErasure]
     disk: DiskUse
     last_sync: datetime | None
     snapshot: str | None
@@ -170,6 +191,7 @@ def read_status(
                 settings.requests_per_minute,
             ),
             stale_models=_stale_models(con),
+            unfinished_erasures=_unfinished_erasures(con),
             disk=disk_use(settings),
             last_sync=max(filter(None, [_last_sync(con), aside.last_look()]), default=None),
             snapshot=str(snapshot) if snapshot else None,
@@ -297,6 +319,14 @@ def _stale_models(con: duckdb.DuckDBPyConnection) -> list[StaleModel]:
     return [
         StaleModel(model, problem, _utc(since), _utc(built) if built else None) for model, problem, since, built in rows
     ]
+
+
+def _unfinished_erasures(con: duckdb.DuckDBPyConnection) -> list[UnfinishedErasure]:
+    rows = con.execute(
+        "select erasure_id, kind, asked_at, phase, last_error from linkt.erasures "
+        "where phase <> 'finished' order by asked_at, erasure_id"
+    ).fetchall()
+    return [UnfinishedErasure(id_, kind, _utc(asked_at), phase, error) for id_, kind, asked_at, phase, error in rows]
 
 
 def _last_sync(con: duckdb.DuckDBPyConnection) -> datetime | None:

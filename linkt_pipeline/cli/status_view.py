@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _DETAIL_WIDTH = 100
+_LEFT = {
+    "intended": "everything",
+    "removed": "Dagster's history, and to write every file anew",
+    "forgotten": "to write every file anew",
+}
+"""What is still to be done of an erasure, by its phase."""
 
 
 def print_status(report: StatusReport) -> None:
@@ -30,6 +36,7 @@ def print_status(report: StatusReport) -> None:
     disk = report.disk
     sizes = {"warehouse": disk.warehouse, "published": disk.published, "Dagster": disk.instance}
     echo(f"on disk        {', '.join(f'{name} {file_size(size)}' for name, size in sizes.items())}")
+    _print_erasures(console, report)
     _print_stale_models(console, report)
     _print_executions(console, report)
     _print_resources(console, report)
@@ -60,6 +67,23 @@ def print_channels(console: "Console", channels: Sequence[ChannelState], now: da
     )
     if not is_installed():
         echo(f"note: {AppriseMissingError()}")
+
+
+def _print_erasures(console: "Console", report: StatusReport) -> None:
+    if not report.unfinished_erasures:
+        return
+    print_table(
+        console,
+        "Erasures that are not finished (nothing of them is landed again)",
+        ("erasure", "asked for", "since", "what is left"),
+        (
+            (row.erasure_id, row.kind, ago(row.since, report.as_of), _LEFT.get(row.phase, row.phase))
+            for row in report.unfinished_erasures
+        ),
+    )
+    for error in dict.fromkeys(row.last_error for row in report.unfinished_erasures):
+        echo(f"why: {error or 'it was interrupted, or another process is at it right now'}")
+    echo("`linkt-pipeline erase` goes on with them; so do `run`, `sync`, `compact` and `report`")
 
 
 def _print_stale_models(console: "Console", report: StatusReport) -> None:

@@ -491,6 +491,7 @@ ERASURES = Table(
     ),
     Column("removed", JSON, "How many rows of each table were removed or changed."),
     Column("finished_at", MOMENT, "When no file of the data folder held it any more."),
+    Column("last_error", TEXT, "Why it could not be finished, without what is to be erased; null once it is finished."),
 )
 
 ROW_CHANGES = Table(

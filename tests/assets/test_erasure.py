@@ -200,10 +200,14 @@ def test_a_history_in_use_is_told_and_the_erasure_goes_on_later(data: Path, monk
         other.execute("begin immediate")
         with pytest.raises(HistoryBusyError, match=r"index\.db could not be written anew.*goes on where it stopped"):
             finish(data)
+    warehouse = FileWarehouse(of(data).warehouse_path)
+    ((why,),) = fetch(warehouse, "select last_error from linkt.erasures")
+    assert "index.db could not be written anew" in why
 
     finish(data)
 
     assert_is_gone(data)
+    assert fetch(warehouse, "select last_error from linkt.erasures") == [(None,)]
 
 
 def test_a_file_of_somebody_else_is_left_and_named(data: Path) -> None:

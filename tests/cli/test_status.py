@@ -287,6 +287,30 @@ def test_models_that_can_not_be_built_are_shown(warehouse, capsys):
     assert "marts.people" in told
 
 
+def test_an_unfinished_erasure_says_why_and_what_to_do(warehouse: Warehouse, capsys) -> None:
+    why = "/data/history/runs/index.db could not be written anew: it is busy. Stop what uses it, then repeat " * 3
+    with warehouse.write() as con:
+        con.execute(
+            "insert into linkt.erasures (erasure_id, kind, asked_at, phase, pending, last_error) values "
+            "('one', 'email', $1, 'removed', '{\"emails\": [\"ann@acme.com\"]}', $2), "
+            "('two', 'retention', $3, 'intended', null, null), ('done', 'domain', $3, 'finished', null, null)",
+            [NOW - timedelta(hours=2), why, NOW - timedelta(minutes=5)],
+        )
+
+    assert run_command(["status"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+
+    assert "Erasures that are not finished" in out
+    assert re.search(r"one\W+email\W+2h [^│]*ago\W+Dagster's history, and to write every file anew", out)
+    assert re.search(r"two\W+retention\W+5m [^│]*ago\W+everything", out)
+    assert f"why: {why.strip()}" in out  # the advice at its end is not cut off
+    assert "why: it was interrupted, or another process is at it right now" in out
+    assert "`linkt-pipeline erase` goes on with them" in out
+    assert "ann@acme.com" not in out
+
+    assert [row["erasure_id"] for row in report(capsys)["unfinished_erasures"]] == ["one", "two"]
+
+
 def test_what_is_on_disk_is_told(warehouse: Warehouse, folder: Path, capsys) -> None:
     data = folder / "data"
     for name, size in (("published/marts/a.parquet", 3_000_000), ("history/runs/x.db", 1_500_000), ("storage/y", 7)):

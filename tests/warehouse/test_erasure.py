@@ -15,6 +15,7 @@ from linkt_pipeline.warehouse.erasure import (
     find_target,
     finish_erasure,
     forget_target,
+    note_failure,
     preview_removal,
     remove_target,
     unfinished_erasures,
@@ -250,7 +251,11 @@ def test_the_value_is_known_only_while_it_is_pending(filled: Warehouse) -> None:
     remove_target(filled, erasure)
     assert unfinished_erasures(filled)[0].target == Target((ANN,), emails=(EMAIL,))
     forget_target(filled, erasure.erasure_id)
+    note_failure(filled, RuntimeError(f"no space for the row of {EMAIL}"))
 
+    assert fetch(filled, "select last_error from linkt.erasures") == [
+        ("RuntimeError: no space for the row of [erased]",)
+    ]
     assert unfinished_erasures(filled)[0].target is None
     assert EMAIL not in everything(filled)
     assert ANN not in str(fetch(filled, "from linkt.tombstones"))

@@ -11,6 +11,7 @@ from linkt_pipeline.warehouse.erasure.records import (
     begin_erasure,
     finish_erasure,
     forget_target,
+    note_failure,
     remove_target,
     unfinished_erasures,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "find_target",
     "finish_erasure",
     "forget_target",
+    "note_failure",
     "preview_removal",
     "remove_from_warehouse",
     "remove_target",

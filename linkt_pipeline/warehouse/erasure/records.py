@@ -5,15 +5,18 @@ nowhere else. They are removed before the file is written anew, so that the last
 """
 
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+import duckdb
 import orjson
 
+from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.warehouse.erasure.removal import Counts, remove_from_warehouse
 from linkt_pipeline.warehouse.erasure.targets import Kind, Target
-from linkt_pipeline.warehouse.tombstones import write_tombstones
+from linkt_pipeline.warehouse.tombstones import read_tombstones, write_tombstones
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
 
@@ -106,7 +109,19 @@ def forget_target(warehouse: Warehouse, erasure_id: str) -> None:
 
 def finish_erasure(warehouse: Warehouse, erasure_id: str) -> None:
     """The file was written anew and published: nothing is left."""
-    _set(warehouse, erasure_id, Phase.FINISHED, "finished_at = now()")
+    _set(warehouse, erasure_id, Phase.FINISHED, "finished_at = now(), last_error = null")
+
+
+def note_failure(warehouse: Warehouse, error: Exception) -> None:
+    """Remember why erasures could not be finished, without any word that was erased; for ``status``.
+
+    They go one after the other, so what keeps one keeps all. A full disk keeps the note away as well.
+    """
+    text = str(error) if isinstance(error, LinktPipelineError) else f"{type(error).__name__}: {error}"
+    with suppress(LinktPipelineError, duckdb.Error, OSError), warehouse.write(news=False) as con:
+        tombstones = read_tombstones(con)
+        shown = tombstones.mentions_in(text).erased_from(text) if tombstones else text
+        con.execute("update linkt.erasures set last_error = ? where phase <> 'finished'", [shown])
 
 
 def _set(warehouse: Warehouse, erasure_id: str, phase: Phase, change: str) -> None:
