@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from linkt_pipeline.warehouse.tombstones.mentions import emails_in, normal_domain
+from linkt_pipeline.warehouse.tombstones.mentions import emails_in, exact_email, normal_domain, plain
 
 # Linkt's types of entities that are nobody. Any other, a future one or none, may be a person.
 _NOBODY = frozenset({"company", "job_board", "school_district", "product"})
@@ -16,13 +16,21 @@ def is_person(entity_type: str | None) -> bool:
     return (entity_type or "").strip().lower() not in _NOBODY
 
 
+_BESIDE_ADDRESSES = re.compile(r"[\s,;|<>()\[\]\"]+")
+
+
 def own_emails(data: Any) -> set[str]:
-    """Addresses that fields of an entity consist of, or that stand in a field for addresses."""
-    found = set()
+    """Addresses that fields of an entity consist of, or that stand in a field for addresses.
+
+    ``o'neil@acme.com`` is one address there: only in a text could its end be the address of somebody else.
+    """
+    found: set[str] = set()
     for name, text in _texts_of_fields(data):
-        emails = emails_in(text)
-        if "mail" in name or any(email == text.strip().lower().removeprefix("mailto:") for email in emails):
-            found |= emails
+        if email := exact_email(text):
+            found.add(email)
+        elif "mail" in name and "@" in plain(text):
+            for part in filter(None, _BESIDE_ADDRESSES.split(plain(text))):
+                found |= {email} if (email := exact_email(part)) else emails_in(part)
     return found
 
 
