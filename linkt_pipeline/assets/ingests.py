@@ -217,7 +217,7 @@ async def _ingest_all(worker: Worker, requests: Mapping[str, Request]) -> list[_
         check: Checked | None = None
         try:
             check = await check_file(desk, request)
-            for warning in check.source.warnings:
+            for warning in check.warnings:
                 worker.warn(request.task.key, f"{file}: {warning}")
             credits = "unknown" if check.expected.credits is None else f"{check.expected.credits:.4g}"
             worker.note(

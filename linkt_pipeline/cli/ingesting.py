@@ -136,7 +136,7 @@ def tell(checked: Checked) -> None:
         f"{source.name}: {len(source.rows):,} rows, {len(source.columns)} columns, primary column "
         f"{checked.primary_column!r}"
     )
-    for warning in source.warnings:
+    for warning in checked.warnings:
         echo(f"warning: {warning}")
     if checked.repeated:
         names = ", ".join(repr(name) for name in list(checked.repeated)[:5])

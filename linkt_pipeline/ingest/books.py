@@ -9,7 +9,7 @@ moment at which that is claimed, before the task is changed for it.
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +20,8 @@ from linkt_pipeline.ingest.errors import IngestBusyError
 from linkt_pipeline.ingest.record import Ingest, IngestState
 from linkt_pipeline.ingest.source import Source
 from linkt_pipeline.ledger.lease_owner import Owner, describe_owner, owner_is_gone
+from linkt_pipeline.warehouse.landing import is_erased_row, text_without_erased
+from linkt_pipeline.warehouse.tombstones import ERASED, read_tombstones
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
 LEASE = timedelta(minutes=10)  # renewed by every write; longer than one request takes
@@ -27,6 +29,7 @@ LEASE = timedelta(minutes=10)  # renewed by every write; longer than one request
 
 _COLUMNS = tuple(Ingest.__dataclass_fields__)
 _JSON = ("task_before", "task_config")
+_TEXTS = ("file_name", "last_error")  # may quote the file
 
 
 class IngestBooks:
@@ -125,11 +128,22 @@ class IngestBooks:
                 _assign(con, row.ingest_id, {"execution_id": found[0]})
             return str(found[0])
 
-    def finish(self, ingest: Ingest, run_id: str | None, candidates: Sequence[Mapping[str, Any]] | None) -> Ingest:
+    def erased_lines(self, source: Source) -> list[int]:
+        """The lines of a file that hold what was erased here."""
+        with self._warehouse.read() as con:
+            tombstones = read_tombstones(con)
+        return [
+            line for line, row in zip(source.lines, source.records(), strict=True) if is_erased_row(tombstones, row)
+        ]
+
+    def finish(
+        self, ingest: Ingest, source: Source, run_id: str | None, candidates: Sequence[Mapping[str, Any]] | None
+    ) -> Ingest:
         """The run of a file is landed: keep what its queue said, and close the row, in one transaction.
 
         Args:
             ingest: the row.
+            source: its file.
             run_id: of the run; None if its execution has none.
             candidates: items of the queue; None if it could not be read, so what is kept of it stays.
         """
@@ -137,13 +151,14 @@ class IngestBooks:
         with self._warehouse.write() as con:
             if run_id is not None and candidates is not None:
                 con.execute("delete from linkt.run_candidates where run_id = ?", [run_id])
+                name_of = _names_without_erased(con, source, ingest.primary_column)
                 _insert_many(
                     con,
                     "insert into linkt.run_candidates (run_id, position, name, state, reason, observed_at) "
                     "select unnest(?::varchar[]), unnest(?::bigint[]), unnest(?::varchar[]), unnest(?::varchar[]), "
                     "unnest(?::varchar[]), unnest(?::timestamptz[])",
                     [
-                        (run_id, place, item.get("name"), item.get("state"), item.get("reason"), now)
+                        (run_id, place, name_of(item.get("name")), item.get("state"), name_of(item.get("reason")), now)
                         for place, item in enumerate(candidates)
                     ],
                 )
@@ -173,7 +188,7 @@ class IngestBooks:
             "ingest_id": ingest_id,
             "task_key": task_key,
             "task_id": task_id,
-            "file_name": source.name,
+            "file_name": text_without_erased(read_tombstones(con), source.name),
             "file_sha256": source.sha256,
             "file_bytes": len(source.content),
             "file_rows": len(source.rows),
@@ -204,17 +219,34 @@ class IngestBooks:
 
 
 def _write_rows(con: duckdb.DuckDBPyConnection, ingest_id: str, source: Source, primary_column: str) -> None:
+    """Keep the rows of a file; one that holds what was erased is kept as an empty one, because rows are counted."""
     con.execute("delete from linkt.ingest_rows where ingest_id = ?", [ingest_id])
-    values = zip(source.values(primary_column), source.rows, strict=True)
+    tombstones = read_tombstones(con)
+    written = []
+    for number, (value, row) in enumerate(zip(source.values(primary_column), source.records(), strict=True), 1):
+        kept = (ERASED, "{}") if is_erased_row(tombstones, row) else (value, orjson.dumps(row).decode())
+        written.append((ingest_id, number, *kept))
     _insert_many(
         con,
         "insert into linkt.ingest_rows (ingest_id, row_number, primary_value, data) "
         "select unnest(?::varchar[]), unnest(?::bigint[]), unnest(?::varchar[]), unnest(?::varchar[])::json",
-        [
-            (ingest_id, number, value, orjson.dumps(dict(zip(source.columns, row, strict=True))).decode())
-            for number, (value, row) in enumerate(values, 1)
-        ],
+        written,
     )
+
+
+def _names_without_erased(
+    con: duckdb.DuckDBPyConnection, source: Source, primary_column: str
+) -> Callable[[str | None], str | None]:
+    """How a text of a run's queue is kept: without the names of rows, and without words, that were erased."""
+    tombstones = read_tombstones(con)
+    named = zip(source.values(primary_column), source.records(), strict=True)
+    names = {value.casefold() for value, row in named if is_erased_row(tombstones, row)}
+
+    def without(text: str | None) -> str | None:
+        is_name = text is not None and text.strip().casefold() in names
+        return ERASED if is_name else text_without_erased(tombstones, text)
+
+    return without
 
 
 def _insert_many(con: duckdb.DuckDBPyConnection, statement: str, rows: Sequence[Sequence[Any]]) -> None:
@@ -224,6 +256,9 @@ def _insert_many(con: duckdb.DuckDBPyConnection, statement: str, rows: Sequence[
 
 
 def _assign(con: duckdb.DuckDBPyConnection, ingest_id: str, changes: Mapping[str, Any]) -> Ingest:
+    if texts := {name: text for name, text in changes.items() if name in _TEXTS and text}:
+        tombstones = read_tombstones(con)
+        changes = {**changes, **{name: text_without_erased(tombstones, text) for name, text in texts.items()}}
     values = [orjson.dumps(dict(v)).decode() if k in _JSON and v is not None else v for k, v in changes.items()]
     con.execute(
         f"update linkt.ingests set {', '.join(f'{name} = ?' for name in changes)} where ingest_id = ?",  # noqa: S608

@@ -59,6 +59,7 @@ class Checked:
         task_found: the Linkt task as it is now.
         expected: what ingesting it will take.
         repeated: values of the primary column that several rows have.
+        warnings: what a person should know before it is sent.
     """
 
     source: Source
@@ -66,6 +67,7 @@ class Checked:
     task_found: dict[str, Any]
     expected: Estimate
     repeated: dict[str, int]
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,13 @@ async def check_file(desk: Desk, request: Request) -> Checked:
         with worker.warehouse.read() as con:
             return estimate(con, task, len(source.rows))
 
-    return Checked(source, primary, found, await worker.call(expect), repeated_values(source, primary))
+    warnings = [*source.warnings]
+    if erased := await worker.call(desk.books.erased_lines, source):
+        warnings.append(
+            f"{source.listed(erased)}: what was erased here; Linkt would research and charge it, and nothing of it is "
+            "kept, so take it out of the file"
+        )
+    return Checked(source, primary, found, await worker.call(expect), repeated_values(source, primary), tuple(warnings))
 
 
 async def ingest_file(desk: Desk, request: Request, checked: Checked) -> Ingested:
@@ -146,7 +154,7 @@ async def _go_on(desk: Desk, request: Request, checked: Checked, ingest: Ingest)
         raise UploadFailedError(failed_text(ingest.file_name, str(ingest.last_error)))
     execution = await _execution_of(desk, ingest)
     if execution is not None and execution.state is ExecutionState.FINISHED:
-        return await _answer(desk, request, ingest, execution)
+        return await _answer(desk, request, checked.source, ingest, execution)
     if not ingest.state.is_open:
         raise AlreadyIngestedError(
             f"{ingest.file_name} was ingested, and linkt.executions no longer says by which run. Nothing was bought; "
@@ -155,7 +163,7 @@ async def _go_on(desk: Desk, request: Request, checked: Checked, ingest: Ingest)
     await _require_free_task(desk, request.task, execution)
     if execution is None:
         ingest = await _prepare(desk, request, checked, ingest)
-    return await _execute(desk, request, ingest)
+    return await _execute(desk, request, checked.source, ingest)
 
 
 async def _prepare(desk: Desk, request: Request, checked: Checked, ingest: Ingest) -> Ingest:
@@ -198,7 +206,7 @@ async def _note_task(desk: Desk, checked: Checked, ingest: Ingest) -> Ingest:
     return await desk.worker.call(desk.books.update, ingest, task_before=found)
 
 
-async def _execute(desk: Desk, request: Request, ingest: Ingest) -> Ingested:
+async def _execute(desk: Desk, request: Request, source: Source, ingest: Ingest) -> Ingested:
     worker = desk.worker
     # Outcomes from before are answers about other files.
     worker.not_before = ingest.intended_at
@@ -214,29 +222,36 @@ async def _execute(desk: Desk, request: Request, ingest: Ingest) -> Ingested:
             f"task {task.key}: run {outcome.run.id} was started by another process at the same moment, for another "
             f"file or none. {ingest.file_name} was not bought; repeat the command"
         )
-    return await _conclude(desk, ingest, outcome.execution, outcome.run, bought=True, error=outcome.error)
+    return await _conclude(desk, source, ingest, outcome.execution, outcome.run, bought=True, error=outcome.error)
 
 
-async def _answer(desk: Desk, request: Request, ingest: Ingest, execution: Execution) -> Ingested:
+async def _answer(desk: Desk, request: Request, source: Source, ingest: Ingest, execution: Execution) -> Ingested:
     """The run of the file has ended already: it is used, whoever waited for it."""
     worker = desk.worker
     run = (await worker.call(landed_run, worker.warehouse, str(execution.run_id))).run
     if error := failure_of(request.task, run):
         if ingest.state is not IngestState.FINISHED:
-            await _conclude(desk, ingest, execution, run, bought=False, error=error)
+            await _conclude(desk, source, ingest, execution, run, bought=False, error=error)
         raise AlreadyIngestedError(
             f"{error}\nIt was the run of {ingest.file_name}. --again buys another one; the file is not uploaded again"
         )
-    return await _conclude(desk, ingest, execution, run, bought=False, error=None)
+    return await _conclude(desk, source, ingest, execution, run, bought=False, error=None)
 
 
 async def _conclude(
-    desk: Desk, ingest: Ingest, execution: Execution, run: Run, *, bought: bool, error: LinktPipelineError | None
+    desk: Desk,
+    source: Source,
+    ingest: Ingest,
+    execution: Execution,
+    run: Run,
+    *,
+    bought: bool,
+    error: LinktPipelineError | None,
 ) -> Ingested:
     worker = desk.worker
     if ingest.state is not IngestState.FINISHED:
         candidates = await read_candidates(desk, ingest.task_key, run.id)
-        ingest = await worker.call(desk.books.finish, ingest, run.id, candidates)
+        ingest = await worker.call(desk.books.finish, ingest, source, run.id, candidates)
 
     def take() -> None:
         with worker.warehouse.write(news=False) as con:

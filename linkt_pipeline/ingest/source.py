@@ -8,6 +8,7 @@ import csv
 import hashlib
 import io
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -73,6 +74,14 @@ class Source:
         place = self.columns.index(column)
         return [row[place].strip() for row in self.rows]
 
+    def records(self) -> Iterator[dict[str, str]]:
+        """The rows, their values by column name."""
+        return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
+
+    def listed(self, lines: list[int]) -> str:
+        """Some of its lines, as a message names them."""
+        return _listed(lines, self.kind.place)
+
 
 def read_source(path: Path) -> Source:
     """Read and check a file.
@@ -111,9 +120,9 @@ def require_primary_column(source: Source, column: str) -> None:
         )
     empty = [line for line, value in zip(source.lines, source.values(column), strict=True) if not value]
     if empty:
-        where = _listed(empty, source.kind.place)
         raise FileRefusedError(
-            source.name, [f"the primary column {column!r} is empty on {where}; fill it in, or delete these rows"]
+            source.name,
+            [f"the primary column {column!r} is empty on {source.listed(empty)}; fill it in, or delete these rows"],
         )
 
 

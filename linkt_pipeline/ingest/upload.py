@@ -136,8 +136,8 @@ async def _wait_until_read(desk: Desk, ingest: Ingest, source: Source) -> Ingest
 
 
 async def _fail(desk: Desk, ingest: Ingest, why: str) -> NoReturn:
-    await desk.worker.call(desk.books.fail, ingest, why)
-    raise UploadFailedError(failed_text(ingest.file_name, why))
+    failed = await desk.worker.call(desk.books.fail, ingest, why)
+    raise UploadFailedError(failed_text(failed.file_name, str(failed.last_error)))  # as kept: without what was erased
 
 
 def failed_text(file_name: str, why: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from linkt_pipeline.ingest.desk import Desk
-from linkt_pipeline.ingest.ingest import Ingested, Request, check_file, ingest_file
+from linkt_pipeline.ingest.ingest import Checked, Ingested, Request, check_file, ingest_file
 from linkt_pipeline.sandbox.world.reference_data import FAIR, INGEST_TASK
 from linkt_pipeline.tasks import TaskSpec
 from tests.executions.scene import Scene, run, search
@@ -34,6 +34,15 @@ class IngestScene(Scene):
             async with self.worker() as mine:
                 desk = Desk(replace(mine, **(worker or {})), processing=timedelta(seconds=processing))
                 return await ingest_file(desk, request, await check_file(desk, request))
+
+        return run(work())
+
+    def check(self, file: Path) -> Checked:
+        """Check a file; nothing is sent."""
+
+        async def work() -> Checked:
+            async with self.worker() as mine:
+                return await check_file(Desk(mine), Request(fair(), file))
 
         return run(work())
 

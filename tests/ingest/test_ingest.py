@@ -21,6 +21,8 @@ from linkt_pipeline.ingest.source import FileKind
 from linkt_pipeline.ledger.values import CreditLimitReachedError
 from linkt_pipeline.sandbox.world.reference_data import SEARCH_TASK
 from linkt_pipeline.tasks import CommonSettings
+from linkt_pipeline.warehouse.tombstones import write_tombstones
+from linkt_pipeline.warehouse.tombstones.tombstones import DOMAIN, EMAIL, ENTITY
 from tests.workbooks import styled, workbook
 
 from .scene import LIST, IngestScene, fair
@@ -239,6 +241,63 @@ def test_a_workbook_is_uploaded_as_it_is_and_bought_once(scene: IngestScene, tmp
         ("1200", "completed"),
         ("Unknown", "discarded"),
     ]
+
+
+def test_what_was_erased_is_kept_out_of_the_rows_of_a_later_file(scene: IngestScene, tmp_path: Path) -> None:
+    erased = {EMAIL: ["ann@acme.com"], DOMAIN: ["gone.example"], ENTITY: ["69d4d89c5c41d0beef002a2c"]}
+    with scene.warehouse.write() as con:
+        write_tombstones(con, "e1", erased)
+    file = tmp_path / "ann@acme.com.csv"
+    file.write_text(
+        "company_name,contact\n"
+        "Larkspur Dynamics,<Ann@ACME.com>\n"
+        "Moorgate Cranes,69D4D89C5C41D0BEEF002A2C\n"
+        "Hill Works,https://www.gone.example/team\n"
+        "Bell & Sons,bob@acme.com\n"
+        "Tarn Foods,\n"
+    )
+
+    checked = scene.check(file)
+    scene.ingest(file)
+
+    assert checked.warnings == (
+        "line 2, 3, 4: what was erased here; Linkt would research and charge it, and nothing of it is kept, so take it "
+        "out of the file",
+    )
+    assert scene.query("select row_number, primary_value, data::varchar from linkt.ingest_rows order by 1") == [
+        (1, "[erased]", "{}"),
+        (2, "[erased]", "{}"),
+        (3, "[erased]", "{}"),
+        (4, "Bell & Sons", '{"company_name":"Bell & Sons","contact":"bob@acme.com"}'),
+        (5, "Tarn Foods", '{"company_name":"Tarn Foods","contact":""}'),
+    ]
+    assert scene.query("select name from linkt.run_candidates order by name") == [
+        ("Bell & Sons",),
+        ("Tarn Foods",),
+        *[("[erased]",)] * 3,
+    ]
+    assert scene.query("select file_name, file_rows from linkt.ingests") == [("[erased].csv", 5)]
+    tables = [name for (name,) in scene.query("select table_name from duckdb_tables() where schema_name = 'linkt'")]
+    kept = str([scene.query(f"from linkt.{table}") for table in tables if "ingest" in table or "candidate" in table])
+    assert [word for word in ("Larkspur", "Moorgate", "Hill Works", "gone.example") if word in kept] == []
+    assert "ann@acme.com" not in kept.lower()
+
+
+def test_an_error_that_quotes_the_file_is_kept_without_what_was_erased(scene: IngestScene) -> None:
+    scene.file.write_text("company_name\nann@acme.com\n")
+    with scene.warehouse.write() as con:
+        write_tombstones(con, "e1", {EMAIL: ["ann@acme.com"]})
+    original = scene.sandbox.world.own.put_reference
+
+    def misread(kind: str, item: dict) -> None:
+        original(kind, {**item, "rows": [["company_name"], ["x"]]} if kind == "file" else item)
+
+    scene.sandbox.world.own.put_reference = misread
+
+    with pytest.raises(UploadFailedError, match=r"on line 2, and the file has '\[erased\]'"):
+        scene.ingest()
+    ((kept,),) = scene.query("select last_error from linkt.ingests")
+    assert "[erased]" in kept
 
 
 def test_a_failed_run_is_told_and_not_bought_again(scene: IngestScene) -> None:

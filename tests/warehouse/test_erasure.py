@@ -230,6 +230,36 @@ def test_an_entity_goes_with_the_addresses_that_nobody_else_has(filled: Warehous
     assert broken_checks(filled) == []
 
 
+@pytest.mark.parametrize(("kind", "value", "emptied"), [(Kind.EMAIL, EMAIL, {1, 2}), (Kind.ENTITY, ACME, {3})])
+def test_a_row_of_a_file_that_names_it_is_emptied(filled: Warehouse, kind: Kind, value: str, emptied: set[int]) -> None:
+    rows = [
+        ("Ann Lee", EMAIL.upper()),
+        ("ann lee", ANN.upper()),
+        ("Acme", f" {ACME} "),
+        ("Bob", "bob@elsewhere.example"),
+    ]
+    with filled.write() as con:
+        for number, (name, contact) in enumerate(rows, 1):
+            con.execute(
+                "insert into linkt.ingest_rows values ('i', $1, $2, json_object('name', $2, 'contact', $3))",
+                [number, name, contact],
+            )
+            con.execute(
+                "insert into linkt.run_candidates (run_id, position, name, observed_at) values ('r1', $1, $2, now())",
+                [number, name.lower()],
+            )
+
+    removed = erase(filled, kind, value)
+
+    assert removed["linkt.ingest_rows (emptied)"] == len(emptied)
+    assert fetch(filled, "select row_number from linkt.ingest_rows where data::varchar = '{}' order by 1") == [
+        (number,) for number in sorted(emptied)
+    ]
+    assert fetch(filled, "select position from linkt.run_candidates where name = '[erased]' order by 1") == [
+        (number,) for number in sorted(emptied)
+    ]
+
+
 def test_a_domain_goes_with_its_company_its_people_and_their_addresses(filled: Warehouse) -> None:
     erase(filled, Kind.DOMAIN, "https://www.acme.com/")
 

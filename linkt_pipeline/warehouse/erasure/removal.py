@@ -77,7 +77,7 @@ def remove_from_warehouse(con: duckdb.DuckDBPyConnection, target: Target) -> Cou
     counts["linkt.run_resources (booked as erased)"] = settle_erased(
         con, "entity", [*target.entities, *(id_ for kind, id_ in rejected if kind == "entity")]
     ) + settle_erased(con, "signal", [*signals, *(id_ for kind, id_ in rejected if kind == "signal")])
-    counts["linkt.ingest_rows (emptied)"] = _empty_ingested_rows(con, mentions)
+    counts["linkt.ingest_rows (emptied)"] = _empty_ingested_rows(con, target)
     counts |= _drop_models(con)
     if not mentions.is_empty:
         for table in read_catalog(con):
@@ -147,17 +147,32 @@ def _rejects_about(con: duckdb.DuckDBPyConnection, target: Target) -> list[tuple
     ]
 
 
-def _empty_ingested_rows(con: duckdb.DuckDBPyConnection, mentions: Mentions) -> int:
+def _empty_ingested_rows(con: duckdb.DuckDBPyConnection, target: Target) -> int:
     """A row of a file that mentions somebody is about them; it stays as an empty one, because rows are counted."""
-    if mentions.is_empty:
-        return 0
+    mentions = target.mentions
     rows = con.execute(
-        "select rowid, primary_value, data::varchar from linkt.ingest_rows where regexp_matches(data::varchar, $1)",
-        [mentions.loose_pattern],
+        """
+        with file_rows as (
+            select
+                rowid,
+                primary_value,
+                data::varchar as text,
+                list_has_any(
+                    list_transform(json_extract_string(data, '$.*'), lambda value: lower(trim(value))), $ids::varchar[]
+                ) as has_id
+            from linkt.ingest_rows
+        )
+        select * from file_rows where has_id or $has_words and regexp_matches(text, $pattern)
+        """,
+        {
+            "ids": [entity.lower() for entity in target.entities],
+            "has_words": not mentions.is_empty,
+            "pattern": mentions.loose_pattern,
+        },
     ).fetchall()
-    found = {row: name for row, name, data in rows if mentions.are_in(data)}
+    found = {row: name for row, name, text, has_id in rows if has_id or mentions.are_in(text)}
     con.execute(
-        "update linkt.run_candidates set name = $1 where name in (select unnest($2::varchar[]))",
+        "update linkt.run_candidates set name = $1 where lower(name) in (select lower(unnest($2::varchar[])))",
         [ERASED, list(found.values())],
     )
     return count(

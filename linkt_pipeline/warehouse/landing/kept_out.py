@@ -1,10 +1,11 @@
 """Keeps out of a delivery what was erased: see :mod:`linkt_pipeline.warehouse.tombstones`.
 
 What an erasure removes and what is kept out later is the same, because both ask the rules of this file: an entity that
-is what was erased, or a signal that speaks of it, does not land; anything else lands without the words.
+is what was erased, or a signal that speaks of it, does not land; a row of a file that does is kept as an empty one;
+anything else lands without the words.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -72,6 +73,20 @@ def erase_mentions(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> pl.Da
         return frame
     rows = [_without(row, tombstones.mentions_in(row["payload"])) for row in frame.iter_rows(named=True)]
     return pl.DataFrame(rows, schema=frame.schema)
+
+
+def is_erased_row(tombstones: Tombstones | None, row: Mapping[str, str]) -> bool:
+    """Whether a row of a file mentions what was erased, or holds the id of an entity that was."""
+    if tombstones is None:
+        return False
+    if any(tombstones.has_entity(value.strip()) for value in row.values()):
+        return True
+    return not tombstones.mentions_in(orjson.dumps(dict(row)).decode()).is_empty
+
+
+def text_without_erased(tombstones: Tombstones | None, text: str | None) -> str | None:
+    """A text without the words that were erased."""
+    return text if text is None or tombstones is None else tombstones.mentions_in(text).erased_from(text)
 
 
 def erased_ids(con: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> list[str]:
