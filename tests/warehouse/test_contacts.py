@@ -72,6 +72,45 @@ def test_a_person_is_landed_without_contact_data(hashing: Warehouse) -> None:
     assert found.count("https://hashed.invalid/") > 3  # sources that are the profile itself
 
 
+HIDDEN = {
+    "nested": {"contact": {"phone": "+1 937-555-0199", "url": "https://www.linkedin.com/in/imo"}},
+    "a number": {"mobile_phones": [{"number": 19375550199}]},
+    "a name of a field": {"emails": {"imo@other.example": {"verified": True}}},
+    "another field": {"profile_url": "https://de.linkedin.com/in/imo"},
+    "another spelling": {"phone": "+1 937-555-0199", "note": "0019375550199, (1) 937/555 01 99"},
+    "beside another address": {"email": '"imo c"@other.example, bob@other.example'},
+}
+
+
+@pytest.mark.parametrize("fields", HIDDEN.values(), ids=HIDDEN.keys())
+def test_a_contact_is_found_wherever_it_stands(hashing: Warehouse, fields: dict[str, Any]) -> None:
+    land(hashing, body(**fields))
+
+    found = everything(hashing)
+    for contact in ("0199", "01 99", "imo@", "imo c", "in/imo"):
+        assert contact not in found
+
+
+def test_columns_beside_the_payload_hold_no_contact_either(hashing: Warehouse) -> None:
+    document = json.loads(body())
+    document |= {
+        "external_id": "imo@other.example",
+        "comments": "call +1 937-555-0142",
+        "sheet_name": "imo@other.example",
+    }
+    land(hashing, json.dumps(document).encode())
+
+    assert "imo@" not in everything(hashing)
+    assert "0142" not in everything(hashing)
+
+
+def test_words_of_a_field_for_contacts_stay_in_other_texts(hashing: Warehouse) -> None:
+    land(hashing, body(email_status="valid", phone_type="mobile", phone="00000", note="invalid mobile, see 100000"))
+
+    assert values(hashing, "note") == ['"invalid mobile, see 100000"']
+    assert fetch(hashing, "select payload ->> '$.id' from linkt.entities") == [(PERSON,)]
+
+
 def test_without_a_key_everything_is_landed_as_sent(warehouse: Warehouse) -> None:
     land(warehouse, body())
 

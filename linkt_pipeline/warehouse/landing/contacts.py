@@ -19,14 +19,22 @@ from linkt_pipeline.warehouse.tombstones import is_person, keyed_hash, normal_em
 
 _HOST = "hashed.invalid"
 _STATE = "contact_key"
-_EMAIL = re.compile(r"[\w.%+'-]+(?:@|%40)(?:[\w-]+\.)+[\w-]*[^\W\d_]")
+_EMAIL = re.compile(r"[\w.%+'-]{1,64}(?:@|%40)(?:[\w-]{1,63}\.){1,8}[\w-]{0,62}[^\W\d_]")
+_PROFILE = re.compile(r"(?:https?://)?(?:[a-z-]{1,63}\.){0,3}linkedin\.com/(?:in|pub)/[^\s\"'<>()?#,;]+", re.IGNORECASE)
 _FIELDS = {
     "email": re.compile(r"mail"),
-    "phone": re.compile(r"phone|mobile|telephone|(?:^|_)(?:tel|fax|cell)(?:_|$)"),
-    "linkedin": re.compile(r"linkedin|linked_in"),
+    "phone": re.compile(
+        r"phone|mobile|telefon|whatsapp|(?:contact|direct|office|work|home)[_ ]?(?:number|dial|line)"
+        r"|(?:^|[_ -])(?:tel|fax|fon|cell)(?:[_ -]|$)"
+    ),
+    "linkedin": re.compile(r"linked[_ ]?in"),
 }
+_VALUES = ("value", "display")  # of a field with sources; what is beside them is not the contact, or by accident
 _NO_DIGITS = str.maketrans("0123456789", "ghijklmnop")  # or a part of it would be read as a telephone number
-_SHORTEST = 5  # letters of a contact that is searched for in the other fields
+_SHORTEST = 5  # letters of a contact that is searched for in the other fields, or digits of a number
+_TELLING = range(7, 16)  # digits of a number that is recognised in another spelling
+_BETWEEN_DIGITS = r"[\s()./-]{0,3}"
+_OF_LINKT = frozenset({"entity_id", "sheet_id", "icp_id", "parent_id", "entity_type", "content_hash", "payload"})
 REJECTED = "(not kept, because contact data are hashed)"
 
 
@@ -43,12 +51,7 @@ def hash_contacts(frame: pl.DataFrame, key: bytes) -> pl.DataFrame:
         frame: :data:`~linkt_pipeline.warehouse.schemas.ENTITIES_FRAME`; a ``content_hash`` is computed anew.
         key: keys the hashes.
     """
-    rows = [
-        {**row, "payload": _hashed_payload(row["payload"], key), "comments": _hashed_text(row["comments"], key)}
-        if is_person(row["entity_type"])
-        else row
-        for row in frame.iter_rows(named=True)
-    ]
+    rows = [_hashed_row(row, key) if is_person(row["entity_type"]) else row for row in frame.iter_rows(named=True)]
     hashed = pl.DataFrame(rows, schema=frame.schema)
     if "content_hash" in hashed.columns:
         hashed = hashed.with_columns(content_hashes(hashed["payload"]))
@@ -73,71 +76,138 @@ def require_contact_key(con: duckdb.DuckDBPyConnection, key: bytes | None) -> No
         )
 
 
-def _hashed_text(text: str | None, key: bytes) -> str | None:
-    return None if text is None else _EMAIL.sub(lambda found: hashed_email(key, found[0]), text)
-
-
-def _hashed_payload(payload: str | None, key: bytes) -> str | None:
-    if payload is None:
-        return None
+def _hashed_row(row: Mapping[str, Any], key: bytes) -> dict[str, Any]:
+    """A person. Columns beside the payload were read from it, and may hold contacts that only the payload explains."""
     try:
-        document = json.loads(payload)
+        document = json.loads(row["payload"] or "null")
     except (ValueError, RecursionError):
-        return None  # set aside as a row that can't be stored, without its body
-    data = document.get("data") if isinstance(document, dict) else None
-    plain: dict[str, str] = {}
-    if isinstance(data, Mapping):
-        for name, field in data.items():
-            if kind := _kind_of(name):
-                for text in _texts(_value_of(field)):
-                    plain.setdefault(text, _hashed_contact(kind, text, key))
-    # A longer contact first: one may be a part of another.
-    contacts = sorted((text for text in plain if len(text) >= _SHORTEST), key=len, reverse=True)
-    pattern = re.compile("|".join(map(re.escape, contacts)), re.IGNORECASE) if contacts else None
-    known = {text.lower(): hashed for text, hashed in plain.items()}
+        document = None  # set aside as a row that can't be stored, without its body
+    contacts = _Contacts(document, key)
+    texts = {
+        name: contacts.hashed(value) for name, value in row.items() if name not in _OF_LINKT and isinstance(value, str)
+    }
+    payload = None if document is None else json.dumps(contacts.hashed(document), ensure_ascii=False)
+    return {**row, **texts, "payload": payload}
 
-    def hashed(value: Any) -> Any:
+
+class _Contacts:
+    """The contacts of a person, and everything about the person without them.
+
+    Args:
+        document: the person as Linkt sent it.
+        key: keys the hashes.
+    """
+
+    def __init__(self, document: Any, key: bytes) -> None:
+        self._key = key
+        self._known: dict[str, str] = {}
+        self._numbers: dict[str, str] = {}
+        for kind, text in _contacts_in(document):
+            self._learn(kind, text)
+        patterns = [_standing_alone(re.escape(text)) for text in sorted(self._known, key=len, reverse=True)]
+        self._elsewhere = re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
+
+    def _learn(self, kind: str, text: str) -> None:
+        hashed = _hashed_contact(kind, text, self._key)
+        if kind == "phone":
+            digits = re.sub(r"\D", "", text)
+            if len(digits) in _TELLING:
+                self._numbers[digits] = hashed
+            if len(digits) < _SHORTEST:
+                return
+        elif not re.search(r"[@/.]|\(at\)|\[at\]", text):
+            return  # a word such as "verified", which stands in other texts with its own meaning
+        if len(text) >= _SHORTEST:
+            self._known[text.lower()] = hashed
+
+    def hashed(self, value: Any, kind: str | None = None) -> Any:
+        """A value without contacts.
+
+        Args:
+            value: JSON.
+            kind: of contacts that the value's field is for; None for any other field.
+        """
         match value:
             case str():
-                if value in plain:
-                    return plain[value]
-                text = pattern.sub(lambda found: known[found[0].lower()], value) if pattern else value
-                return _hashed_text(text, key)
+                return _hashed_contact(kind, value, self._key) if kind and _may_be(kind, value) else self._text(value)
+            case int() | float() if not isinstance(value, bool):
+                digits = _digits_of(value)
+                return self._numbers.get(digits) or (
+                    _hashed_contact(kind, digits, self._key) if kind and _may_be(kind, digits) else value
+                )
             case list():
-                return [hashed(item) for item in value]
+                return [self.hashed(item, kind) for item in value]
             case dict():
-                return {name: hashed(item) for name, item in value.items()}
+                return {
+                    self._text(name): self.hashed(item, _kind_inside(value, name, kind)) for name, item in value.items()
+                }
         return value
 
-    return json.dumps(hashed(document), ensure_ascii=False)
+    def _text(self, text: str) -> str:
+        """A text that mentions contacts, perhaps."""
+        if self._elsewhere:
+            text = self._elsewhere.sub(self._replaced, text)
+        text = _PROFILE.sub(lambda found: _hashed_contact("linkedin", found[0], self._key), text)
+        text = _EMAIL.sub(lambda found: hashed_email(self._key, found[0]), text)
+        for digits, hashed in self._numbers.items():
+            spelt = _standing_alone(r"(?:\+|00)?" + _BETWEEN_DIGITS.join(digits))
+            text = re.sub(spelt, hashed, text)
+        return text
+
+    def _replaced(self, found: re.Match[str]) -> str:
+        # A pattern takes more letters for the same one than `lower` does.
+        return self._known.get(found[0].lower()) or _hashed_contact("email", found[0], self._key)
 
 
-def _kind_of(name: str) -> str | None:
-    return next((kind for kind, pattern in _FIELDS.items() if pattern.search(name.lower())), None)
-
-
-def _value_of(field: Any) -> Any:
-    """What a field says; not the addresses of its sources, which are replaced where they are the contact itself."""
-    return [field.get("value"), field.get("display")] if isinstance(field, Mapping) and "value" in field else field
-
-
-def _texts(value: Any) -> Iterator[str]:
+def _contacts_in(value: Any, kind: str | None = None) -> Iterator[tuple[str, str]]:
+    """Kind and text of each contact that stands in a field for contacts."""
     match value:
-        case str():
-            if value.strip() and value.strip().lower() != "linkedin":
-                yield value
+        case str() if kind and _may_be(kind, value):
+            yield kind, value
+        case int() | float() if kind and not isinstance(value, bool) and _may_be(kind, _digits_of(value)):
+            yield kind, _digits_of(value)
         case list():
             for item in value:
-                yield from _texts(item)
+                yield from _contacts_in(item, kind)
         case dict():
-            for item in value.values():
-                yield from _texts(item)
+            for name, item in value.items():
+                yield from _contacts_in(item, _kind_inside(value, name, kind))
+
+
+def _kind_inside(parent: Mapping[str, Any], name: str, kind: str | None) -> str | None:
+    """The kind of contacts that an item of an object is for: by its own name, else as the object."""
+    own = next((kind for kind, pattern in _FIELDS.items() if pattern.search(name.lower())), None)
+    is_beside = "value" in parent and name not in _VALUES
+    return own or (None if is_beside else kind)
+
+
+def _may_be(kind: str, text: str) -> bool:
+    """Whether a text in a field for contacts of a kind can be one."""
+    match kind:
+        case "phone":
+            return any(map(str.isdigit, text))
+        case "linkedin":
+            bare = text.strip().lower()
+            return any(map(str.isalpha, bare)) and bare != "linkedin" and ("/" in bare or not re.search(r"\s", bare))
+    return bool(text.strip())
+
+
+def _digits_of(number: float) -> str:
+    """A number as a telephone number; one with decimals is none."""
+    return str(int(number)) if number == number // 1 and abs(number) >= 10**_SHORTEST else ""
+
+
+def _standing_alone(pattern: str) -> str:
+    """A pattern for what is no part of a longer word or number."""
+    return rf"(?<![^\W_])(?:{pattern})(?![^\W_])"
 
 
 def _hashed_contact(kind: str, text: str, key: bytes) -> str:
     match kind:
         case "email" if _EMAIL.search(text):  # names beside the addresses of a list stay
-            return _EMAIL.sub(lambda found: hashed_email(key, found[0]), text)
+            hashed = _EMAIL.sub(lambda found: hashed_email(key, found[0]), text)
+            if hashed.count("@") == hashed.count(f"@{_HOST}"):
+                return hashed
         case "linkedin":
             profile = re.sub(r"^(?:[a-z]+://)?(?:[a-z-]+\.)*linkedin\.com/", "", text.strip().lower())
             profile = re.split(r"[?#]", profile, maxsplit=1)[0].strip("/")
