@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+import orjson
+
 from linkt_pipeline.ingest.errors import FileRefusedError
 from linkt_pipeline.ingest.spreadsheet import read_first_sheet
 
@@ -46,7 +48,8 @@ class Source:
 
     Attributes:
         path: where it lies.
-        sha256: of its bytes as they are on disk.
+        sha256: of its bytes as they are on disk; of a workbook, of its header and rows, because a spreadsheet program
+            changes the bytes of all that it saves.
         content: what is sent: the same without a byte order mark, which could become part of the first column's name.
         kind: what it is.
         columns: the header.
@@ -97,12 +100,13 @@ def read_source(path: Path) -> Source:
         kind, sheet = FileKind.XLSX, read_first_sheet(path.name, content)
         columns, rows, warnings = [name.strip() for name in sheet.rows[0]], sheet.rows[1:], sheet.warnings
         lines = list(range(2, len(rows) + 2))
+        identity = orjson.dumps([columns, rows])
     else:
-        kind = FileKind.CSV
+        kind, identity = FileKind.CSV, raw
         columns, rows, lines = _table_of(path, _text_of(path, content))
     if problems := [*_header_problems(columns, kind), *_row_problems(columns, rows, lines)]:
         raise FileRefusedError(path.name, problems)
-    sha256 = hashlib.sha256(raw).hexdigest()
+    sha256 = hashlib.sha256(identity).hexdigest()
     return Source(path, sha256, content, kind, tuple(columns), tuple(map(tuple, rows)), tuple(lines), warnings)
 
 

@@ -103,7 +103,7 @@ async def _find(desk: Desk, ingest: Ingest) -> UploadedFile | None:
         found = None
         async for file in desk.worker.client.list_files(whole=True):
             if ingest.token in (file.name or ""):
-                found = file  # several are the same bytes
+                found = file  # several hold the same
         if found is not None or looked_at >= settled_at:
             return found
         await asyncio.sleep(max(0.0, min(pause, settled_at - clock())))

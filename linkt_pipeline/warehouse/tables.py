@@ -174,7 +174,9 @@ INGESTS = Table(
     _required("task_id", TEXT, "Linkt task that ingests it."),
     _required("file_name", TEXT, "Name of the file."),
     _required(
-        "file_sha256", TEXT, "SHA-256 of its bytes, in hexadecimal: the same bytes are uploaded and bought once."
+        "file_sha256",
+        TEXT,
+        "SHA-256 of its bytes, of a workbook that of its rows, in hexadecimal: what has the same is bought once.",
     ),
     _required("file_bytes", BIGINT, "Its size as it is uploaded, in bytes."),
     _required("file_rows", BIGINT, "Rows below its header."),

@@ -8,7 +8,7 @@
 -- column ingest_id: The ingest; a file that was bought again has several.
 -- column row_number: Place of the row below the header, from 1.
 -- column file_name: Name of the file.
--- column file_sha256: SHA-256 of its bytes.
+-- column file_sha256: SHA-256 of its bytes; of a workbook, of its rows.
 -- column task_key: Entry of tasks.yaml that ingested it.
 -- column primary_column: Column by which Linkt tells the rows apart.
 -- column primary_value: The row's value in it.
