@@ -1,6 +1,6 @@
 """The record of ingests: one row of ``linkt.ingests`` per file and task, written before each request and after it.
 
-A file is known by its SHA-256 (see ``source``). While its row is open (anything but ``finished`` and ``failed``), the next
+A file is known by its SHA-256 (``source``). While its row is open (anything but ``finished`` and ``failed``), the next
 ingest of the same file goes on where the last one stopped. A finished row is the answer to the same question, unless
 somebody says *again*; even then the file that Linkt has is used again, whatever task it was uploaded for.
 
