@@ -58,7 +58,7 @@ def erase(email: str | None, entity: str | None, domain: str | None, inactive: b
 
 
 def _erase(deployment: Deployment, kind: str, value: str, *, yes: bool) -> int:
-    from linkt_pipeline.warehouse.erasure import Kind, begin_erasure, find_target, preview_removal
+    from linkt_pipeline.warehouse.erasure import Kind, begin_erasure, find_target, preview_removal, removed_by
 
     with deployment.warehouse.read() as con:
         target = find_target(con, Kind(kind), [value, *_hashed(deployment, kind, value)])
@@ -69,7 +69,12 @@ def _erase(deployment: Deployment, kind: str, value: str, *, yes: bool) -> int:
         echo("nothing was erased")
         return 1
     erasure_id = begin_erasure(deployment.warehouse, Kind(kind), target)
-    _print(deployment.finish_erasures()[erasure_id])
+    done = deployment.finish_erasures().get(erasure_id)
+    if done is None:  # another command was faster
+        echo("another command has finished it")
+        _print_counts("removed or changed", removed_by(deployment.warehouse, erasure_id))
+    else:
+        _print(done)
     return 0
 
 

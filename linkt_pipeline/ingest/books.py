@@ -20,8 +20,8 @@ from linkt_pipeline.ingest.errors import IngestBusyError
 from linkt_pipeline.ingest.record import Ingest, IngestState
 from linkt_pipeline.ingest.source import Source
 from linkt_pipeline.ledger.lease_owner import Owner, describe_owner, owner_is_gone
-from linkt_pipeline.warehouse.landing import is_erased_row, text_without_erased
-from linkt_pipeline.warehouse.tombstones import ERASED, read_tombstones
+from linkt_pipeline.warehouse.landing import is_erased_row
+from linkt_pipeline.warehouse.tombstones import ERASED, read_tombstones, text_without_erased
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
 LEASE = timedelta(minutes=10)  # renewed by every write; longer than one request takes

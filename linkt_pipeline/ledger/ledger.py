@@ -47,6 +47,7 @@ from linkt_pipeline.package_files import built_in_check
 from linkt_pipeline.warehouse.credits import Spending, expected_credits, spending_by_task, total_spending
 from linkt_pipeline.warehouse.ids import WELL_FORMED_ID
 from linkt_pipeline.warehouse.outbox import tell_unclear_start
+from linkt_pipeline.warehouse.tombstones import read_tombstones, text_without_erased
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
 
@@ -353,7 +354,7 @@ def finish_unattended(
     for row in _select(con, "run_id = ? and state = 'started'", [run_id]):
         if not _is_free(row):
             continue
-        values = _end(run_status, error_kind, error) | {"lease_owner": None}
+        values = _to_keep(con, _end(run_status, error_kind, error) | {"lease_owner": None})
         con.execute(
             f"update linkt.executions set {_assignments(values)} where execution_id = ?",  # noqa: S608
             [*values.values(), row.execution_id],
@@ -385,6 +386,7 @@ def _end(run_status: str, error_kind: str | None, error: str | None) -> dict[str
 
 
 def _assign(con: duckdb.DuckDBPyConnection, execution_id: str, owner: Owner, values: Mapping[str, Any]) -> None:
+    values = _to_keep(con, values)
     changed = con.execute(
         f"update linkt.executions set {_assignments(values)} where execution_id = ? and lease_owner = ?",  # noqa: S608
         [*values.values(), execution_id, owner.name],
@@ -394,6 +396,13 @@ def _assign(con: duckdb.DuckDBPyConnection, execution_id: str, owner: Owner, val
             f"execution {execution_id} was taken over by another process while this one was busy or asleep; "
             "that process waits for the run and lands it, nothing was started twice"
         )
+
+
+def _to_keep(con: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Linkt's words may quote what was erased."""
+    if not values.get("last_error"):
+        return values
+    return {**values, "last_error": text_without_erased(read_tombstones(con), values["last_error"])}
 
 
 def _assignments(values: Mapping[str, Any]) -> str:

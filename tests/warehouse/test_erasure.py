@@ -6,6 +6,7 @@ import orjson
 import polars as pl
 import pytest
 
+from linkt_pipeline.ledger.ledger import finish_unattended
 from linkt_pipeline.package_files import BUILT_IN_SQL
 from linkt_pipeline.warehouse.erasure import (
     ErasureError,
@@ -18,9 +19,10 @@ from linkt_pipeline.warehouse.erasure import (
     note_failure,
     preview_removal,
     remove_target,
+    removed_by,
     unfinished_erasures,
 )
-from linkt_pipeline.warehouse.landing import land_rejects
+from linkt_pipeline.warehouse.landing import land_rejects, note_pending
 from linkt_pipeline.warehouse.queries import settlements
 from linkt_pipeline.warehouse.schemas import REJECTS_FRAME
 from linkt_pipeline.warehouse.warehouse import Warehouse
@@ -201,6 +203,28 @@ def test_nothing_of_it_lands_again(filled: Warehouse) -> None:
     assert broken_checks(filled) == []
 
 
+def test_no_error_that_quotes_it_is_kept(filled: Warehouse) -> None:
+    land_run(filled, run("r2"), created=[LATE])
+    erase(filled, Kind.EMAIL, EMAIL)
+    quoting = f"500: no room for {EMAIL.upper()}"
+    with filled.write() as con:
+        con.execute(
+            "insert into linkt.executions (execution_id, task_key, task_id, attempt, state, run_id, intended_at) "
+            "values ('x', 'search', 't', 1, 'started', 'r2', now())"
+        )
+        finish_unattended(con, "r2", run_status="FAILED", error_kind="other", error=quoting, delivered=True)
+        note_pending(con, "entity", {LATE: quoting})
+    assert fetch(filled, "select last_error from linkt.executions") == [("500: no room for [erased]",)]
+    assert fetch(filled, "select last_error from linkt.run_resources where state = 'pending'") == [
+        ("500: no room for [erased]",)
+    ]
+    with filled.write() as con:
+        rejects = [("run", "r9", quoting, "{}", at(200))]
+        land_rejects(con, pl.DataFrame(rejects, schema=REJECTS_FRAME, orient="row"))
+
+    assert EMAIL not in everything(filled)
+
+
 def test_a_reject_that_mentions_it_is_not_kept(filled: Warehouse) -> None:
     land_run(filled, run("r3"), created=[LATE])
     reject = pl.DataFrame(
@@ -269,6 +293,29 @@ def test_a_domain_goes_with_its_company_its_people_and_their_addresses(filled: W
     counts = land(filled, company(40), bob(), ann(LATE, parent=None))
     assert counts.erased == 3
     assert ids(filled, "entities", "entity_id") == {OTHER}
+
+
+def test_two_processes_that_finish_one_erasure_agree_on_it(filled: Warehouse) -> None:
+    with filled.read() as con:
+        target = find_target(con, Kind.EMAIL, [EMAIL])
+    erasure_id = begin_erasure(filled, Kind.EMAIL, target)
+    (seen_by_one,), (seen_by_other,) = unfinished_erasures(filled), unfinished_erasures(filled)
+
+    removed = remove_target(filled, seen_by_one)
+    forget_target(filled, erasure_id)
+    finish_erasure(filled, erasure_id)
+
+    assert remove_target(filled, seen_by_other) == removed == removed_by(filled, erasure_id) != {}
+    forget_target(filled, erasure_id)
+    assert unfinished_erasures(filled) == []
+
+
+def test_people_go_with_their_company_however_their_ids_are_written(filled: Warehouse) -> None:
+    land(filled, entity(LATE, "person", parent=ACME.upper(), name="Cy"))
+
+    erase(filled, Kind.DOMAIN, "acme.com")
+
+    assert LATE not in ids(filled, "entities", "entity_id")
 
 
 def test_the_value_is_known_only_while_it_is_pending(filled: Warehouse) -> None:

@@ -28,10 +28,10 @@ def person(entity_id: str, minute: float = 0) -> dict:
 def filled(warehouse: Warehouse) -> Warehouse:
     """People of 400 days ago, of whom something was heard since, but for one."""
     land_run(warehouse, run("old", updated=0), created=[SILENT, CHANGED, SPOKEN, NAMED, COMPANY])
-    land_run(warehouse, run("new", updated=100 * DAY), updated=[NAMED])
+    land_run(warehouse, run("new", updated=100 * DAY), updated=[NAMED.upper()])
     land(warehouse, *map(person, (SILENT, SPOKEN, NAMED)), person(CHANGED, 50 * DAY), person(NEW, 399 * DAY))
     land(warehouse, _entity(COMPANY, "company", name="Acme"))
-    land_signal_rows(warehouse, {**signal("5" * 24, "spoke", SPOKEN), "created_at": at(60 * DAY)})
+    land_signal_rows(warehouse, {**signal("5" * 24, "spoke", SPOKEN.upper()), "created_at": at(60 * DAY)})
     return warehouse
 
 

@@ -13,6 +13,7 @@ from linkt_pipeline.warehouse.erasure.records import (
     forget_target,
     note_failure,
     remove_target,
+    removed_by,
     unfinished_erasures,
 )
 from linkt_pipeline.warehouse.erasure.removal import preview_removal, remove_from_warehouse
@@ -32,5 +33,6 @@ __all__ = [
     "preview_removal",
     "remove_from_warehouse",
     "remove_target",
+    "removed_by",
     "unfinished_erasures",
 ]

@@ -79,14 +79,30 @@ def unfinished_erasures(warehouse: Warehouse) -> list[Erasure]:
             Kind(kind),
             Phase(phase),
             Target.from_json(pending) if pending else None,
-            orjson.loads(removed) if removed else {},
+            _counts(removed),
         )
         for erasure_id, kind, phase, pending, removed in rows
     ]
 
 
+def removed_by(warehouse: Warehouse, erasure_id: str) -> Counts:
+    """What an erasure has removed from the warehouse, as far as it has come."""
+    with warehouse.read() as con:
+        ((removed,),) = con.execute(
+            "select removed::varchar from linkt.erasures where erasure_id = ?", [erasure_id]
+        ).fetchall()
+    return _counts(removed)
+
+
+def _counts(removed: str | None) -> Counts:
+    return orjson.loads(removed) if removed else {}
+
+
 def remove_target(warehouse: Warehouse, erasure: Erasure) -> Counts:
-    """Take the step from ``intended`` to ``removed``.
+    """Take the step from ``intended`` to ``removed``, unless another process has taken it meanwhile.
+
+    Returns:
+        What was removed, by whichever process did it.
 
     Raises:
         ErasureError: see :func:`~linkt_pipeline.warehouse.erasure.removal.remove_from_warehouse`.
@@ -94,6 +110,11 @@ def remove_target(warehouse: Warehouse, erasure: Erasure) -> Counts:
     if erasure.target is None or erasure.phase is not Phase.INTENDED:
         return erasure.removed
     with warehouse.write() as con:
+        ((phase, removed),) = con.execute(
+            "select phase, removed::varchar from linkt.erasures where erasure_id = ?", [erasure.erasure_id]
+        ).fetchall()
+        if phase != Phase.INTENDED:
+            return _counts(removed)
         counts = remove_from_warehouse(con, erasure.target)
         con.execute(
             "update linkt.erasures set phase = ?, removed = ? where erasure_id = ?",
@@ -125,5 +146,11 @@ def note_failure(warehouse: Warehouse, error: Exception) -> None:
 
 
 def _set(warehouse: Warehouse, erasure_id: str, phase: Phase, change: str) -> None:
+    """Never back: two processes may finish the same erasure."""
+    later = [each.value for each in list(Phase)[list(Phase).index(phase) :]]
     with warehouse.write(news=False) as con:
-        con.execute(f"update linkt.erasures set phase = ?, {change} where erasure_id = ?", [phase.value, erasure_id])  # noqa: S608
+        con.execute(
+            f"update linkt.erasures set phase = ?, {change} "  # noqa: S608
+            "where erasure_id = ? and phase not in (select unnest(?::varchar[]))",
+            [phase.value, erasure_id, later],
+        )

@@ -14,23 +14,23 @@ _AT_ONCE = 1_000  # people of one erasure; the words of all of them are one patt
 # none of these is known, the moment counts when the row was read.
 _INACTIVE = """
 with spoken as (
-    select entity_id, max(created_at) as at
+    select lower(entity_id) as entity_id, max(created_at) as at
     from (select unnest(entity_ids) as entity_id, created_at from linkt.signals)
-    group by entity_id
+    group by lower(entity_id)
 ),
 named as (
-    select resource_id as entity_id, max(coalesce(run.updated_at, run.created_at, run.fetched_at)) as at
+    select lower(resource_id) as entity_id, max(coalesce(run.updated_at, run.created_at, run.fetched_at)) as at
     from linkt.run_resources as resource join linkt.runs as run on run.run_id = resource.run_id
     where resource.resource_type = 'entity'
-    group by resource_id
+    group by lower(resource_id)
 )
-select entity_id
+select entity.entity_id
 from linkt.entities as entity
-left join spoken using (entity_id)
-left join named using (entity_id)
+left join spoken on spoken.entity_id = lower(entity.entity_id)
+left join named on named.entity_id = lower(entity.entity_id)
 where lower(trim(entity_type)) = 'person'
     and coalesce(greatest(entity.updated_at, entity.created_at, spoken.at, named.at), entity.fetched_at) < $1
-order by entity_id
+order by entity.entity_id
 """
 
 

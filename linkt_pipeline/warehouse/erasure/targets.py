@@ -197,7 +197,7 @@ def _with_ids(con: duckdb.DuckDBPyConnection, ids: set[str]) -> Iterator[_Known]
 
 def _with_parents(con: duckdb.DuckDBPyConnection, ids: set[str]) -> Iterator[_Known]:
     rows = con.execute(
-        f"select {_COLUMNS} from {_VERSIONS} where parent_id in (select unnest($1::varchar[]))",  # noqa: S608
+        f"select {_COLUMNS} from {_VERSIONS} where lower(parent_id) in (select lower(unnest($1::varchar[])))",  # noqa: S608
         [sorted(ids)],
     ).fetchall()
     return (_known(*row) for row in rows)

@@ -8,7 +8,7 @@ from linkt_pipeline.warehouse.landing.contacts import REJECTED, hash_contacts, h
 from linkt_pipeline.warehouse.landing.counts import LandingCounts
 from linkt_pipeline.warehouse.landing.deletions import mark_deleted
 from linkt_pipeline.warehouse.landing.entities import land_entities
-from linkt_pipeline.warehouse.landing.kept_out import is_erased_row, text_without_erased
+from linkt_pipeline.warehouse.landing.kept_out import is_erased_row
 from linkt_pipeline.warehouse.landing.reference import land_icps, land_queue_counts, land_sheets, land_tasks
 from linkt_pipeline.warehouse.landing.resources import (
     clear_rejects,
@@ -40,5 +40,4 @@ __all__ = [
     "note_pending",
     "reopen_resources",
     "require_contact_key",
-    "text_without_erased",
 ]

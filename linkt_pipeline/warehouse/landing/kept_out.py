@@ -58,7 +58,7 @@ def keep_out_rejects(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> tup
     kept, erased = [], []
     for row in frame.iter_rows(named=True):
         of_resource = row["resource_type"] in ("entity", "signal")
-        mentions = tombstones.mentions_in(row["payload"])
+        mentions = tombstones.mentions_in(f"{row['payload']} {row['reason']}")
         if of_resource and (tombstones.has_entity(row["resource_id"]) or not mentions.is_empty):
             erased.append((row["resource_type"], row["resource_id"]))
         else:
@@ -82,11 +82,6 @@ def is_erased_row(tombstones: Tombstones | None, row: Mapping[str, str]) -> bool
     if any(tombstones.has_entity(value.strip()) for value in row.values()):
         return True
     return not tombstones.mentions_in(orjson.dumps(dict(row)).decode()).is_empty
-
-
-def text_without_erased(tombstones: Tombstones | None, text: str | None) -> str | None:
-    """A text without the words that were erased."""
-    return text if text is None or tombstones is None else tombstones.mentions_in(text).erased_from(text)
 
 
 def erased_ids(con: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> list[str]:

@@ -18,6 +18,7 @@ from linkt_pipeline.warehouse.landing.kept_out import keep_out_rejects, settle_e
 from linkt_pipeline.warehouse.landing.staging import count, stage
 from linkt_pipeline.warehouse.outbox import tell_rejects
 from linkt_pipeline.warehouse.schemas import REJECTS_FRAME, UTC
+from linkt_pipeline.warehouse.tombstones import read_tombstones, text_without_erased
 
 MISSING = "404: Linkt does not know this id; it may have been deleted"
 UNSETTLED = "state in ('pending', 'missing', 'rejected')"  # not landed, so that a read may still land it
@@ -185,6 +186,7 @@ def note_pending(con: duckdb.DuckDBPyConnection, resource_type: str, reasons: Ma
     Returns:
         Rows of ``linkt.run_resources`` that have changed.
     """
+    tombstones = read_tombstones(con)  # an answer may quote what was erased
     return count(
         con,
         """
@@ -193,7 +195,7 @@ def note_pending(con: duckdb.DuckDBPyConnection, resource_type: str, reasons: Ma
         where named.resource_id = failed.resource_id and named.resource_type = $1 and named.state = 'pending'
             and named.last_error is distinct from failed.reason
         """,
-        [resource_type, list(reasons), list(reasons.values())],
+        [resource_type, list(reasons), [text_without_erased(tombstones, reason) for reason in reasons.values()]],
     )
 
 

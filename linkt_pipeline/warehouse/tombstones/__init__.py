@@ -7,6 +7,7 @@ from linkt_pipeline.warehouse.tombstones.tombstones import (
     keyed_hash,
     read_tombstones,
     salt_of,
+    text_without_erased,
     write_tombstones,
 )
 
@@ -22,5 +23,6 @@ __all__ = [
     "own_hosts",
     "read_tombstones",
     "salt_of",
+    "text_without_erased",
     "write_tombstones",
 ]

@@ -84,6 +84,11 @@ def read_tombstones(con: duckdb.DuckDBPyConnection) -> Tombstones | None:
     return Tombstones(salt_of(con), {kind: frozenset(hashes) for kind, hashes in rows})
 
 
+def text_without_erased(tombstones: Tombstones | None, text: str | None) -> str | None:
+    """A text without the words that were erased."""
+    return text if text is None or tombstones is None else tombstones.mentions_in(text).erased_from(text)
+
+
 def salt_of(con: duckdb.DuckDBPyConnection) -> bytes:
     """The salt of this warehouse; made now if there is none, in the caller's transaction."""
     stored = read_state(con, _SALT)
