@@ -5,12 +5,12 @@ searched for it was searched, and the warehouse is written anew after it was for
 what is published is a copy of that file. Each step may be taken twice.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
-from linkt_pipeline.assets.erased_history import databases, erase_from_history, printed_files
+from linkt_pipeline.assets.erased_history import erase_from_history
+from linkt_pipeline.assets.foreign_files import REPORT_NAME, notes_on_foreign_files
 from linkt_pipeline.report import write_report
 from linkt_pipeline.settings import Settings
 from linkt_pipeline.transform import Check, Project, build_all, load_project
@@ -18,7 +18,6 @@ from linkt_pipeline.warehouse.catalog import read_catalog
 from linkt_pipeline.warehouse.engines.choice import warehouse_of
 from linkt_pipeline.warehouse.erasure import (
     Erasure,
-    Target,
     finish_erasure,
     forget_target,
     note_failure,
@@ -27,14 +26,7 @@ from linkt_pipeline.warehouse.erasure import (
 )
 from linkt_pipeline.warehouse.migration import empty_warehouse
 from linkt_pipeline.warehouse.publish.snapshot import SnapshotError, publish_snapshot
-from linkt_pipeline.warehouse.tombstones import Mentions
 from linkt_pipeline.warehouse.warehouse import Warehouse
-
-REPORT_NAME = "report.html"
-
-_CHUNK = 1 << 20
-_OVERLAP = 1 << 10  # longer than any address
-_OF_THE_STAND_IN = "api"  # the sandbox's own world: what Linkt has is not ours to erase
 
 
 @dataclass(frozen=True)
@@ -101,7 +93,7 @@ def _take_out(
         return removed, 0, []
     say("searching Dagster's history")
     history = erase_from_history(settings.root, erasure.target.mentions)
-    notes = _foreign_files(settings, erasure.target)
+    notes = notes_on_foreign_files(settings, erasure.target.mentions)
     forget_target(warehouse, erasure.erasure_id)
     return removed, history, notes
 
@@ -141,40 +133,3 @@ def _publish(settings: Settings, warehouse: Warehouse, project: Project, checks:
         publish()
         return [f"published all the same, because the copy before held what is erased: {error}"]
     return []
-
-
-def _foreign_files(settings: Settings, target: Target) -> list[str]:
-    """Files in the folder that nobody here has written, and that mention what is erased."""
-    if target.mentions.is_empty:
-        return []
-    return [
-        f"{path} mentions it as well and is no file of linkt-pipeline; delete it, or take it out by hand"
-        for path in _others(settings)
-        if _mentions(path, target.mentions)
-    ]
-
-
-def _others(settings: Settings) -> Iterator[Path]:
-    root = settings.root
-    ours = {*databases(root), *printed_files(root), root / REPORT_NAME}
-    own = (settings.published_dir, root / _OF_THE_STAND_IN)
-    begins = settings.warehouse_path.name
-    for path in sorted(root.rglob("*")):
-        if path.is_file() and not path.is_symlink() and path not in ours:
-            is_warehouse = path.relative_to(root).parts[0].startswith(begins)
-            is_log = path.with_name(path.name.removesuffix("-wal").removesuffix("-shm")) in ours
-            if not (is_warehouse or is_log or any(folder in path.parents for folder in own)):
-                yield path
-
-
-def _mentions(path: Path, mentions: Mentions) -> bool:
-    try:
-        with path.open("rb") as file:
-            rest = b""
-            while chunk := file.read(_CHUNK):
-                if mentions.are_in((rest + chunk).decode("utf-8", "replace")):
-                    return True
-                rest = chunk[-_OVERLAP:]
-    except OSError:
-        return False
-    return False

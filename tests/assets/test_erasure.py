@@ -211,12 +211,21 @@ def test_a_history_in_use_is_told_and_the_erasure_goes_on_later(data: Path, monk
 
 
 def test_a_file_of_somebody_else_is_left_and_named(data: Path) -> None:
-    (data / "notes.txt").write_text(f"ask {EMAIL}")
+    files = [data / "notes.txt", data / "published" / "export.csv", data / "published" / "marts" / "mine.csv"]
+    for file in files:
+        file.write_text(f"ask {EMAIL}")
+    in_two_bytes, copy = data / "excel.csv", data / "warehouse.duckdb.bak"
+    in_two_bytes.write_bytes(EMAIL.encode("utf-16"))
+    shutil.copy(data / "warehouse.duckdb", copy)
+    (data / "of_others.txt").write_text("ask somebody else")
 
     (done,) = finish_erasures(of(data), print).values()
 
-    assert [note for note in done.notes if "notes.txt mentions it" in note]
-    assert places_of(EMAIL, data) == [str(data / "notes.txt")]
+    named = {note.partition(" ")[0] for note in done.notes if "mentions it as well" in note}
+    assert named == set(map(str, (*files, in_two_bytes)))
+    assert [note for note in done.notes if "could not be searched" in note and note.startswith(f"{copy} is a DuckDB")]
+    assert len(done.notes) == 5
+    assert set(places_of(EMAIL, data)) == set(map(str, (*files, in_two_bytes, copy)))
 
 
 def test_it_is_published_although_a_check_fails_and_says_so(data: Path) -> None:

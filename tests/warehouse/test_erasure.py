@@ -295,6 +295,23 @@ def test_a_domain_goes_with_its_company_its_people_and_their_addresses(filled: W
     assert ids(filled, "entities", "entity_id") == {OTHER}
 
 
+def test_a_table_of_the_users_own_loses_it_whatever_its_types_are(filled: Warehouse) -> None:
+    with filled.write() as con:
+        con.execute(
+            "create table main.own as select {'a': $1, 'b': [{'c': $1}]} as s, map {'k': $1} as m, [[$1]] as l, "
+            "encode($1) as b, union_value(t := $1) as u, 7 as number",
+            [f"to {EMAIL}"],
+        )
+
+    removed = erase(filled, Kind.EMAIL, EMAIL)
+
+    words = "to [erased]"
+    assert removed["main.own (without the words)"] == 1
+    assert fetch(filled, "from main.own") == [
+        ({"a": words, "b": [{"c": words}]}, {"k": words}, [[words]], None, words, 7)
+    ]
+
+
 def test_two_processes_that_finish_one_erasure_agree_on_it(filled: Warehouse) -> None:
     with filled.read() as con:
         target = find_target(con, Kind.EMAIL, [EMAIL])

@@ -4,6 +4,7 @@ Entities and signals go as rows. Everywhere else the words go, and the rest of t
 cost. The tables of the models go as a whole, because they are computed from what is left.
 """
 
+import re
 from collections.abc import Mapping
 
 import duckdb
@@ -22,12 +23,9 @@ Counts = Mapping[str, int]
 """Rows that were removed or changed, by what was done to which table."""
 
 _OWN_RECORD = "linkt.erasures"
-_VALUES = {
-    "VARCHAR": "given.text",
-    "JSON": "given.text::json",
-    "VARCHAR[]": "from_json(given.text, '[\"VARCHAR\"]')",
-}
-"""How a text becomes a value again, for each type of column that holds texts."""
+# Tables of the user's own may have any type. What can't be made of a text again becomes null.
+_HOLDS_TEXT = re.compile(r"VARCHAR|JSON|BLOB|ENUM")
+_NO_TEXT_AGAIN = re.compile(r"BLOB|ENUM")
 
 
 def preview_removal(warehouse: Warehouse, target: Target) -> Counts:
@@ -198,10 +196,14 @@ def _drop_models(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 def _erase_words(con: duckdb.DuckDBPyConnection, table: CatalogTable, mentions: Mentions) -> int:
     """Replace the words in every column of a table. Returns the number of rows that held one."""
-    changed: set[int] = set()
-    for column in table.columns:
-        if column.type in _VALUES:
-            changed |= _erase_from_column(con, table, column.name, column.type, mentions)
+    columns = {
+        column.name: (column.type, erased)
+        for column in table.columns
+        if _HOLDS_TEXT.search(column.type) and (erased := _erased_of(con, table, column.name, column.type, mentions))
+    }
+    changed = {row for _, erased in columns.values() for row in erased}
+    if changed:
+        _replace_texts(con, table, sorted(changed), columns)
     if changed and table.key == "linkt.entities":
         _fingerprint_again(con, changed)
     if changed and table.key == "linkt.entity_versions":
@@ -209,26 +211,39 @@ def _erase_words(con: duckdb.DuckDBPyConnection, table: CatalogTable, mentions: 
     return len(changed)
 
 
-def _erase_from_column(
+def _erased_of(
     con: duckdb.DuckDBPyConnection, table: CatalogTable, column: str, kind: str, mentions: Mentions
-) -> set[int]:
+) -> dict[int, str]:
+    """The texts of a column without the words, by row, where there are some."""
     name = quoted(column)
-    text = f"{name}::varchar" if kind != "VARCHAR[]" else f"to_json({name})::varchar"
+    is_plain = kind in ("VARCHAR", "JSON") or _NO_TEXT_AGAIN.search(kind)
+    text = f"{name}::varchar" if is_plain else f"to_json({name})::varchar"
     rows = con.execute(
         f"select rowid, {text} from {table.relation} where regexp_matches({text}, $1)",  # noqa: S608
         [mentions.loose_pattern],
     ).fetchall()
     erase = mentions.erased_from if kind == "VARCHAR" else mentions.erased_from_json
-    erased = {row: erase(found) for row, found in rows if mentions.are_in(found)}
-    if erased:
-        value = _VALUES[kind]
-        con.execute(
-            f"update {table.relation} as stored set {name} = {value} "  # noqa: S608
-            "from (select unnest($1::bigint[]) as row, unnest($2::varchar[]) as text) as given "
-            "where stored.rowid = given.row",
-            [list(erased), list(erased.values())],
-        )
-    return set(erased)
+    return {row: erase(found) for row, found in rows if mentions.are_in(found)}
+
+
+def _replace_texts(
+    con: duckdb.DuckDBPyConnection,
+    table: CatalogTable,
+    rows: list[int],
+    columns: Mapping[str, tuple[str, Mapping[int, str]]],
+) -> None:
+    """All columns at once: a row of which DuckDB replaces a nested value is another row afterwards."""
+    lists, assignments = ["unnest($1::bigint[]) as row"], []
+    for number, (name, (kind, _)) in enumerate(columns.items(), 2):
+        text = f"given.text_{number}"
+        value = "null" if _NO_TEXT_AGAIN.search(kind) else text if kind == "VARCHAR" else f"{text}::json::{kind}"
+        lists.append(f"unnest(${number}::varchar[]) as text_{number}")
+        assignments.append(f"{quoted(name)} = case when {text} is null then stored.{quoted(name)} else {value} end")
+    con.execute(
+        f"update {table.relation} as stored set {', '.join(assignments)} "  # noqa: S608
+        f"from (select {', '.join(lists)}) as given where stored.rowid = given.row",
+        [rows, *([erased.get(row) for row in rows] for _, erased in columns.values())],
+    )
 
 
 def _fingerprint_again(con: duckdb.DuckDBPyConnection, rows: set[int]) -> None:

@@ -18,7 +18,7 @@ from linkt_pipeline.warehouse.publish.types import parquet_type
 
 # DuckDB gathers a row group in memory before it is written, for each thread: by rows alone, wide ones need gigabytes.
 _FORMAT = "format parquet, compression zstd, row_group_size_bytes '16MB'"
-_RECORD_NAME = ".parquet.json"
+RECORD_NAME = ".parquet.json"
 # Rows that somebody changes by hand have the state that they had before.
 _STAYS_FOR = timedelta(days=1)
 
@@ -53,7 +53,7 @@ class ParquetFiles:
 
     def __init__(self, folder: Path, workspace: Path, as_of: datetime, states: Mapping[str, str]) -> None:
         self._folder, self._workspace, self._as_of, self._states = folder, workspace, as_of, states
-        self._last = _read_record(folder / _RECORD_NAME)
+        self._last = _read_record(folder / RECORD_NAME)
         self._stays: dict[str, ParquetFile] = {}
         self._sources: dict[str, tuple[str | None, int]] = {}
 
@@ -79,9 +79,9 @@ class ParquetFiles:
             source, rows = self._sources.get(table.key, (None, 0))
             if source is not None:
                 files[table.key] = ParquetFile(source, rows, self._as_of, _mark(parquet_path(self._folder, table)))
-        record = self._workspace / _RECORD_NAME
+        record = self._workspace / RECORD_NAME
         record.write_bytes(orjson.dumps({key: asdict(file) for key, file in files.items()}))
-        record.replace(self._folder / _RECORD_NAME)
+        record.replace(self._folder / RECORD_NAME)
 
     def _source(self, table: CatalogTable) -> str | None:
         if table.key not in self._states:
