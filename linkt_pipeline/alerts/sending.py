@@ -73,10 +73,13 @@ def without_address(text: str, address: str) -> str:
 
 def _instantiate(address: str) -> Any:
     with _overhearing():
-        from apprise import Apprise
+        from apprise import Apprise, AppriseAsset
 
         _overhear_loggers()
-        service = Apprise.instantiate(address)
+        asset = AppriseAsset()
+        # The login page behind a redirect says 200 to everything. Where it is wanted, `to` says `?redirect=yes`.
+        asset.http_redirects = False
+        service = Apprise.instantiate(address, asset=asset)
         _overhear_loggers()  # those that the service's own code has made
     if service is not None:
         service.request_rate_per_sec = min(service.request_rate_per_sec, _SHORTEST_PAUSE)

@@ -20,6 +20,7 @@ from linkt_pipeline.tasks import AlertChannel, AlertEvent
 KEEP_TRYING = timedelta(days=7)  # an older alert is no news, and nobody waits for it
 _BEFORE_FIRST_SEEN = timedelta(hours=1)  # an alert of the Dagster run in which a channel is seen for the first time
 _LEASE = timedelta(minutes=1)  # longer than one message can take
+_CLOCKS_DIFFER_BY = timedelta(minutes=10)  # of hosts; what lies further ahead was written by a clock that was wrong
 _FIRST_PAUSE = timedelta(seconds=30)
 _LONGEST_PAUSE = timedelta(hours=6)
 
@@ -46,17 +47,23 @@ class ChannelState:
 
     def is_due(self, now: datetime) -> bool:
         """Whether something is to be sent now."""
-        return self.pending > 0 and (self.next_attempt_at is None or self.next_attempt_at <= now)
+        return self.pending > 0 and not _is_ahead(self.next_attempt_at, now, _LONGEST_PAUSE)
 
 
-# $1: the channel; $2: its events; $3: alerts that happened before are given up.
+def _is_ahead(moment: datetime | None, now: datetime, longest: timedelta) -> bool:
+    """Whether a moment is to be waited for: not if it lies further ahead than any was ever set."""
+    return moment is not None and now < moment <= now + longest + _CLOCKS_DIFFER_BY
+
+
+# $1: the channel; $2: its events; $3: alerts that happened before are given up; $4: a channel that is seen now for the
+# first time would be told from then on, so one that claims to be newer was seen while the clock was ahead.
 _PENDING = """
     from linkt.alerts as alert
     left join linkt.alert_channels as channel on channel.channel = $1
     left join linkt.alert_deliveries as delivery
         on delivery.event_key = alert.event_key and delivery.channel = $1
     where alert.event in (select unnest($2::varchar[])) and alert.happened_at >= $3
-        and alert.happened_at >= coalesce(channel.since, $3) and delivery.sent_at is null
+        and alert.happened_at >= coalesce(least(channel.since, $4), $3) and delivery.sent_at is null
 """
 
 
@@ -107,8 +114,8 @@ def take_lease(con: duckdb.DuckDBPyConnection, channel: AlertChannel, owner: Own
         )
         return True
     holder, until, next_attempt_at = found
-    held = holder is not None and holder != owner.name and until is not None and until > now
-    if (held and not owner_is_gone(holder)) or (next_attempt_at is not None and next_attempt_at > now):
+    held = holder is not None and holder != owner.name and _is_ahead(until, now, _LEASE)
+    if (held and not owner_is_gone(holder)) or _is_ahead(next_attempt_at, now, _LONGEST_PAUSE):
         return False
     con.execute(
         "update linkt.alert_channels set lease_owner = ?, lease_until = ? where channel = ?",
@@ -138,7 +145,7 @@ def next_due(con: duckdb.DuckDBPyConnection, channel: AlertChannel, now: datetim
         f"""
         select alert.event_key, alert.event, alert.facts, alert.task_key, alert.run_id, alert.dagster_run_id,
             alert.happened_at
-        {_PENDING} and alert.event_key not in (select unnest($4::varchar[]))
+        {_PENDING} and alert.event_key not in (select unnest($5::varchar[]))
         order by coalesce(delivery.attempts, 0), alert.happened_at, alert.event_key limit 1
         """,
         [*_pending_parameters(channel, now), list(skip)],
@@ -197,13 +204,14 @@ def _extend_lease(con: duckdb.DuckDBPyConnection, channel: AlertChannel, owner: 
 
 
 def _count_pending(con: duckdb.DuckDBPyConnection, channel: AlertChannel, now: datetime, since: datetime | None) -> int:
-    name, events, oldest = _pending_parameters(channel, now)
-    row = con.execute(f"select count(*) {_PENDING}", [name, events, max(filter(None, [oldest, since]))]).fetchone()
+    name, events, oldest, first_seen = _pending_parameters(channel, now)
+    oldest = max(filter(None, [oldest, since]))
+    row = con.execute(f"select count(*) {_PENDING}", [name, events, oldest, first_seen]).fetchone()
     return int(row[0]) if row else 0
 
 
-def _pending_parameters(channel: AlertChannel, now: datetime) -> tuple[str, list[str], datetime]:
-    return channel.name, [event.value for event in channel.on], now - KEEP_TRYING
+def _pending_parameters(channel: AlertChannel, now: datetime) -> tuple[str, list[str], datetime, datetime]:
+    return channel.name, [event.value for event in channel.on], now - KEEP_TRYING, now - _BEFORE_FIRST_SEEN
 
 
 def _with_figures_of_now(con: duckdb.DuckDBPyConnection, row: Sequence[Any]) -> Due:

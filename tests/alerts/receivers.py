@@ -52,6 +52,13 @@ def http_receiver() -> Iterator[Receiver]:
                 receiver.messages.append({**json.loads(body), "path": self.path})
             time.sleep(receiver.delay)
             self.send_response(receiver.status)
+            if 300 <= receiver.status < 400:
+                self.send_header("location", "/login")
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def do_GET(self) -> None:  # a login page
+            self.send_response(200)
             self.send_header("content-length", "0")
             self.end_headers()
 

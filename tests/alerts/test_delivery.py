@@ -240,6 +240,31 @@ def test_a_dead_channel_holds_up_no_other_and_is_tried_again_later(
     assert deliver(warehouse, broken, works) == Delivered()  # nothing is tried before
 
 
+def test_a_redirect_is_no_confirmation_unless_it_is_asked_for(warehouse: FileWarehouse, receiver: Receiver) -> None:
+    happen(warehouse, 1)
+    receiver.status = 302
+
+    done = deliver(warehouse, channel(receiver.address()))
+    followed = deliver(warehouse, channel(f"{receiver.address()}?redirect=yes", "followed"))
+
+    assert (done.sent, list(done.failed), followed.sent) == (0, ["ops"], 1)
+
+
+@pytest.mark.parametrize("ahead", ["next_attempt_at", "since", "lease_until"])
+def test_a_clock_that_was_ahead_silences_no_channel(warehouse: FileWarehouse, receiver: Receiver, ahead: str) -> None:
+    ops = channel(receiver.address())
+    happen(warehouse, 1)
+    deliver(warehouse, ops)
+    with warehouse.write() as con:
+        con.execute("update linkt.alert_channels set lease_owner = 'other-host/1'")
+        con.execute(f"update linkt.alert_channels set {ahead} = now() + interval 400 days")
+    happen(warehouse, 2)
+
+    deliver(warehouse, ops)
+
+    assert len(receiver.messages) == 2
+
+
 def test_the_pause_doubles_with_each_failure_and_ends_with_success(
     warehouse: FileWarehouse, receiver: Receiver
 ) -> None:
