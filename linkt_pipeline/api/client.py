@@ -169,16 +169,7 @@ class LinktClient:
             MalformedBodyError: among others, the answer is about another run (a cache in between mixed them up).
         """
         run = await self._get_one(Run, "/v1/run/{run_id}", attempts, run_id=check_id(run_id, kind="run"))
-        if not same_id(run.id, run_id):
-            raise MalformedBodyError(
-                f"GET /v1/run/{run_id}: the answer is about run {run.id!r} instead",
-                payload=run.payload,
-                reason="it speaks of another run",
-                field="id",
-                method="GET",
-                path=f"/v1/run/{run_id}",
-                status=200,
-            )
+        _require_asked(run_id, run.id, "run", f"/v1/run/{run_id}", run.payload)
         return run
 
     async def get_run_queue(
@@ -236,8 +227,14 @@ class LinktClient:
         return walk_pages(lambda page: self.list_signals_page(page, **filters))
 
     async def get_task(self, task_id: str) -> Task:
-        """One task."""
-        return await self._get_one(Task, "/v1/task/{task_id}", None, task_id=check_id(task_id, kind="task"))
+        """One task.
+
+        Raises:
+            MalformedBodyError: as of :meth:`get_run`.
+        """
+        task = await self._get_one(Task, "/v1/task/{task_id}", None, task_id=check_id(task_id, kind="task"))
+        _require_asked(task_id, task.id, "task", f"/v1/task/{task_id}", task.payload)
+        return task
 
     def list_tasks(
         self, *, on_malformed: OnMalformed | None = None, **filters: Unpack[TaskFilters]
@@ -292,10 +289,16 @@ class LinktClient:
         return self._placed(reply, lambda: _with_usable_file_id(uploaded, reply.body))
 
     async def get_file(self, file_id: str, *, attempts: int | None = None) -> UploadedFile:
-        """One uploaded file, and how far its processing has come."""
-        return await self._get_one(
+        """One uploaded file, and how far its processing has come.
+
+        Raises:
+            MalformedBodyError: as of :meth:`get_run`.
+        """
+        file = await self._get_one(
             UploadedFile, "/v1/files/{file_id}", attempts, file_id=check_id(file_id, kind="file")
         )
+        _require_asked(file_id, file.id, "file", f"/v1/files/{file_id}", file.payload)
+        return file
 
     def list_files(self, *, whole: bool = False, **filters: Unpack[PageFilters]) -> AsyncIterator[UploadedFile]:
         """Every uploaded file: id, name and size alone.
@@ -380,6 +383,19 @@ class LinktClient:
         except MalformedBodyError as error:
             failure = error
         raise failure.placed(reply.method, reply.path, reply.status)
+
+
+def _require_asked(asked: str, told: str, kind: str, path: str, payload: str) -> None:
+    if not same_id(told, asked):
+        raise MalformedBodyError(
+            f"GET {path}: the answer is about {kind} {told!r} instead",
+            payload=payload,
+            reason=f"it speaks of another {kind}",
+            field="id",
+            method="GET",
+            path=path,
+            status=200,
+        )
 
 
 def _with_usable_id(execution: Execution, body: bytes) -> Execution:

@@ -29,6 +29,7 @@ _ATTEMPTS = 3
 _LONGEST_WAIT = 120.0  # seconds before another attempt; whoever is told to wait longer is told so
 _LONGEST_LOOK = 10.0  # seconds between two looks at a file that is being read
 _FIRST_PAUSE = 1 / 30  # of the settle window; doubles with every look at the list
+_UNTOLD = ", and does not say how many rows it has"
 _NEXT = "Nothing was bought. Repeat the command: it goes on from here"
 
 
@@ -122,14 +123,18 @@ async def _wait_until_read(desk: Desk, ingest: Ingest, source: Source) -> Ingest
             await _fail(desk, ingest, f"Linkt no longer has file {file_id}")
         if file.status is FileStatus.FAILED:
             await _fail(desk, ingest, f"Linkt could not process it (file {file_id} is '{file.raw_status}')")
-        if file.status is FileStatus.COMPLETED:
+        if file.name and _token_of(ingest) not in file.name:
+            await _fail(desk, ingest, f"Linkt shows file {file_id} as '{file.name}', so it is another one")
+        is_told = file.columns is not None or file.row_count is not None
+        if file.status is FileStatus.COMPLETED and is_told:
             if unlike := _misread(file, source, ingest.primary_column):
                 await _fail(desk, ingest, f"Linkt read file {file_id} differently: {unlike}")
             return await worker.call(desk.books.update, ingest, state=IngestState.READY)
         if clock() + pause > give_up_at:
+            untold = _UNTOLD if file.status is FileStatus.COMPLETED else ""
             raise StillProcessingError(
                 f"Linkt has not finished reading {ingest.file_name} (file {file_id} is '{file.raw_status}' after "
-                f"{desk.processing.total_seconds():g} s). {_NEXT}"
+                f"{desk.processing.total_seconds():g} s{untold}). {_NEXT}"
             )
         await asyncio.sleep(pause)
         pause = min(pause * 1.5, _LONGEST_LOOK)
@@ -164,6 +169,11 @@ def _misread(file: UploadedFile, source: Source, primary_column: str) -> str | N
 def _is_same_value(theirs: str, ours: str) -> bool:
     """Whether a value is the one of the file; what shows a table may take 007 for a number."""
     return theirs.strip() == ours or (number(theirs) is not None and number(theirs) == number(ours))
+
+
+def _token_of(ingest: Ingest) -> str:
+    """What the name of an upload holds; one that is used again has that of the ingest which uploaded it."""
+    return str(ingest.upload_name).rpartition(".")[0].rpartition("-")[2]
 
 
 def _upload_name(ingest: Ingest, source: Source) -> str:

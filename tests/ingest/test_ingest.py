@@ -19,6 +19,7 @@ from linkt_pipeline.ingest.errors import (
 )
 from linkt_pipeline.ingest.source import FileKind
 from linkt_pipeline.ledger.values import CreditLimitReachedError
+from linkt_pipeline.sandbox.http import file_api
 from linkt_pipeline.sandbox.world.reference_data import SEARCH_TASK
 from linkt_pipeline.tasks import CommonSettings
 from linkt_pipeline.warehouse.tombstones import write_tombstones
@@ -200,6 +201,33 @@ def test_a_reading_that_differs_from_the_file_is_not_paid_for(scene: IngestScene
     with pytest.raises(UploadFailedError, match="it counts 2 rows, and the file has 3"):
         scene.ingest()
     assert scene.bought == 0
+
+
+def test_a_file_that_is_another_one_is_not_paid_for(scene: IngestScene) -> None:
+    files = scene.sandbox.world.own
+    original = files.put_reference
+
+    def mix_up(kind: str, item: dict) -> None:
+        original(kind, {**item, "name": "somebody-elses.csv"} if kind == "file" else item)
+
+    files.put_reference = mix_up  # the reply named the id of another upload
+
+    with pytest.raises(UploadFailedError, match=r"as 'somebody-elses\.csv', so it is another one"):
+        scene.ingest()
+    assert (scene.bought, scene.state()) == (0, "failed")
+
+
+def test_a_file_of_which_linkt_does_not_say_what_it_has_read_is_not_paid_for(
+    scene: IngestScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = file_api.shown
+    monkeypatch.setattr(file_api, "shown", lambda document, now: {**shown(document, now), "csv_metadata": None})
+
+    with pytest.raises(StillProcessingError, match="does not say how many rows it has"):
+        scene.ingest(processing=0.2)
+    assert (scene.bought, scene.state()) == (0, "uploaded")
+    monkeypatch.undo()
+    assert scene.ingest().bought
 
 
 def test_a_primary_value_that_linkt_reads_otherwise_is_not_paid_for(scene: IngestScene) -> None:
