@@ -36,7 +36,7 @@ NOON = datetime(2026, 1, 15, 12, 0, tzinfo=timezone(timedelta(hours=2)))
 OBJECT = b'{"id": "69d4d6fc5c41d0beef002a31", "data": {}, "run_id": "r", "total": 0}'
 
 
-FILE = b'{"file_id": "69da35685c41d0beef002a1b", "name": "fair.csv", "processing_status": "processing"}'
+FILE = b'{"file_id": "69d4d6fc5c41d0beef002a31", "name": "fair.csv", "processing_status": "processing"}'
 CSV = FilePart("fär.csv", b"name\nLarkspur\n", "text/csv")
 
 
@@ -140,6 +140,19 @@ def test_each_endpoint_asks_for_what_the_api_documents(call, body, method, path,
     assert "authorization" not in request.headers
     if isinstance(result, list):
         assert result == ["a", "b"]
+
+
+@pytest.mark.parametrize("read", ["get_run", "get_task", "get_file"])
+def test_an_answer_about_another_one_is_none(read):
+    async def scenario():
+        async with (
+            serving(always(answer(OBJECT if read != "get_file" else FILE))) as server,
+            client_for(server) as client,
+        ):
+            return await getattr(client, read)("e" * 24, **({} if read == "get_task" else {"attempts": 1}))
+
+    with pytest.raises(MalformedBodyError, match=f"about {read[4:]} '{ID}' instead"):
+        asyncio.run(scenario())
 
 
 def test_an_upload_is_multipart_form_data_with_the_files_name_and_bytes():
