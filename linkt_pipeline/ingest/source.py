@@ -52,7 +52,8 @@ class Source:
             changes the bytes of all that it saves.
         content: what is sent: the same without a byte order mark, which could become part of the first column's name.
         kind: what it is.
-        columns: the header.
+        columns: the header, without blanks around.
+        padded: columns whose names have blanks around in the file.
         rows: the values below it; each row has as many as there are columns.
         lines: the line on which each row ends, or its row in the sheet, counted from 1.
         warnings: what a person should know before it is sent.
@@ -63,6 +64,7 @@ class Source:
     content: bytes = field(repr=False)
     kind: FileKind
     columns: tuple[str, ...]
+    padded: frozenset[str]
     rows: tuple[tuple[str, ...], ...] = field(repr=False)
     lines: tuple[int, ...] = field(repr=False)
     warnings: tuple[str, ...] = ()
@@ -98,16 +100,18 @@ def read_source(path: Path) -> Source:
     warnings: tuple[str, ...] = ()
     if content.startswith(_ARCHIVE):
         kind, sheet = FileKind.XLSX, read_first_sheet(path.name, content)
-        columns, rows, warnings = [name.strip() for name in sheet.rows[0]], sheet.rows[1:], sheet.warnings
+        header, rows, warnings = list(sheet.rows[0]), sheet.rows[1:], sheet.warnings
         lines = list(range(2, len(rows) + 2))
-        identity = orjson.dumps([columns, rows])
+        identity = orjson.dumps([[name.strip() for name in header], rows])
     else:
         kind, identity = FileKind.CSV, raw
-        columns, rows, lines = _table_of(path, _text_of(path, content))
+        header, rows, lines = _table_of(path, _text_of(path, content))
+    columns = [name.strip() for name in header]
     if problems := [*_header_problems(columns, kind), *_row_problems(columns, rows, lines)]:
         raise FileRefusedError(path.name, problems)
     sha256 = hashlib.sha256(identity).hexdigest()
-    return Source(path, sha256, content, kind, tuple(columns), tuple(map(tuple, rows)), tuple(lines), warnings)
+    padded = frozenset(name.strip() for name in header if name != name.strip())
+    return Source(path, sha256, content, kind, tuple(columns), padded, tuple(map(tuple, rows)), tuple(lines), warnings)
 
 
 def require_primary_column(source: Source, column: str) -> None:
@@ -121,6 +125,14 @@ def require_primary_column(source: Source, column: str) -> None:
         raise FileRefusedError(
             source.name,
             [f"there is no column {column!r}; choose the primary column with --primary-column among: {known}"],
+        )
+    if column in source.padded:
+        raise FileRefusedError(
+            source.name,
+            [
+                f"the name of the primary column {column!r} has blanks around in the header, and Linkt looks for it as "
+                "it stands; take them out"
+            ],
         )
     empty = [line for line, value in zip(source.lines, source.values(column), strict=True) if not value]
     if empty:
@@ -180,7 +192,7 @@ def _table_of(path: Path, text: str) -> tuple[list[str], list[list[str]], list[i
             if not row:
                 continue
             if not header:
-                header = [name.strip() for name in row]
+                header = row
                 continue
             rows.append(row)
             lines.append(reader.line_num)

@@ -81,6 +81,15 @@ def test_the_primary_column_must_exist_and_be_filled(file: Path) -> None:
     require_primary_column(source, "city")
 
 
+def test_blanks_around_the_name_of_the_primary_column_are_refused(file: Path) -> None:
+    file.write_bytes(b"name, website\nBell, bell.example\n")
+    source = read_source(file)
+
+    require_primary_column(source, "name")
+    with pytest.raises(FileRefusedError, match="'website' has blanks around in the header"):
+        require_primary_column(source, "website")
+
+
 def test_repeated_values_are_counted_whatever_their_case(file: Path) -> None:
     file.write_text("name\nLarkspur\nMoorgate\n larkspur \n")
 
