@@ -45,7 +45,7 @@ file_rows as (
         row_number,
         primary_value,
         data,
-        linkt_word(primary_value) as name_key
+        linkt_word(nfc_normalize(primary_value)) as name_key
     from linkt.ingest_rows
 ),
 
@@ -66,7 +66,7 @@ entities as (
         named.entity_id,
         named.action,
         coalesce(company.name, person.name) as entity_name,
-        linkt_word(coalesce(company.name, person.name)) as name_key,
+        linkt_word(nfc_normalize(coalesce(company.name, person.name))) as name_key,
         company.domain
     from named
     left join marts.companies as company on named.entity_id = company.entity_id
@@ -113,12 +113,12 @@ by_domain as (
 candidates as (
     select
         run_id,
-        linkt_word(name) as name_key,
+        linkt_word(nfc_normalize(name)) as name_key,
         bool_or(state = 'discarded') as is_discarded,
         bool_or(state = 'completed') as is_completed,
         min_by(reason, position) filter (state = 'discarded') as reason
     from linkt.run_candidates
-    group by run_id, linkt_word(name)
+    group by run_id, linkt_word(nfc_normalize(name))
 )
 
 select

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from unicodedata import normalize
 
 from linkt_pipeline.audit.fields import company_columns, person_columns
 from linkt_pipeline.audit.marts.mart import Mart
@@ -14,6 +15,11 @@ from linkt_pipeline.audit.values import UNSURE, parse_json
 from linkt_pipeline.audit.wire import data_of
 from linkt_pipeline.audit.world import World
 from linkt_pipeline.plain_text import word
+
+
+def _word(text: str | None) -> str | None:
+    """A name as it is compared: an accent beside its letter is the letter with it."""
+    return word(text and normalize("NFC", text))
 
 
 @dataclass
@@ -36,7 +42,7 @@ class _Found:
         self.is_unsure = self.is_unsure or UNSURE in (name, domain)
         if name is not UNSURE and name is not None:
             self.names[entity_id] = name
-            self.by_name[word(name) or ""].append((action, entity_id))
+            self.by_name[_word(name) or ""].append((action, entity_id))
         if domain is not UNSURE and domain is not None:
             self.by_domain[domain].append((action, entity_id))
 
@@ -64,7 +70,7 @@ def _outcome(found: _Found | None, said: Mapping[str, Any] | None, row: Mapping[
     values = parse_json(row["data"])
     hosts = [host_of(value) for value in values.values() if isinstance(value, str) and "." in value]
     is_unsure = found.is_unsure or UNSURE in hosts
-    matches = found.by_name.get(word(row["primary_value"]) or "\0", [])
+    matches = found.by_name.get(_word(row["primary_value"]) or "\0", [])
     matched_by = "name"
     if not matches:
         matches = [match for host in hosts if host is not UNSURE for match in found.by_domain.get(host, [])]
@@ -87,7 +93,7 @@ def _said(world: World) -> Mapping[tuple[str, str | None], Mapping[str, Any]]:
     found: dict[tuple[str, str | None], dict[str, Any]] = {}
     for item in sorted(world.table("linkt", "run_candidates"), key=lambda each: each["position"]):
         said = found.setdefault(
-            (item["run_id"], word(item["name"])), {"completed": False, "discarded": False, "reason": None}
+            (item["run_id"], _word(item["name"])), {"completed": False, "discarded": False, "reason": None}
         )
         said["completed"] = said["completed"] or item["state"] == "completed"
         if item["state"] == "discarded":
@@ -121,7 +127,7 @@ def _rows(world: World, ids: Collection[str]) -> Iterator[dict[str, Any]]:
                 "task_key": task_key,
                 "primary_column": primary_column,
                 "primary_value": primary_value,
-                **_outcome(found, said.get((run_id or "", word(primary_value))), row),
+                **_outcome(found, said.get((run_id or "", _word(primary_value))), row),
                 "run_id": run_id,
                 "run_status": run.status if run else None,
                 "ingested_at": ingested_at,
