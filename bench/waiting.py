@@ -26,7 +26,7 @@ from bench.outcome import Goal, Section
 from linkt_pipeline.api import LinktClient, RequestRecord
 from linkt_pipeline.executions.wait import wait_for_run
 from linkt_pipeline.executions.worker import Worker
-from linkt_pipeline.ledger.ledger import DuckDbLedger
+from linkt_pipeline.ledger.choice import ledger_of
 from linkt_pipeline.ledger.values import Execution, ExecutionState, Intention
 from linkt_pipeline.sandbox import SANDBOX_KEY
 from linkt_pipeline.sandbox.world.reference_data import PROFILE_TASK, SAAS
@@ -55,7 +55,7 @@ async def measure(url: str, folder: Path, count: int, age: timedelta, seconds: f
     """Wait for ``count`` runs for a while, and tell what that took."""
     requests: list[RequestRecord] = []
     warehouse = FileWarehouse(folder / "warehouse.duckdb")
-    ledger = DuckDbLedger(warehouse)
+    ledger = ledger_of(warehouse)
     process = psutil.Process()
     async with LinktClient(url, SecretStr(SANDBOX_KEY), on_request=requests.append) as client:
         worker = Worker(client, warehouse, ledger)

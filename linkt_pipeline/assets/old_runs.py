@@ -21,6 +21,7 @@ from linkt_pipeline.assets.instance_files import delete_files
 from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.refresh import REFRESH_ENTITIES
 from linkt_pipeline.assets.retention import ERASE_INACTIVE_PEOPLE
+from linkt_pipeline.ledger.choice import ledger_of
 from linkt_pipeline.ledger.owed_outcomes import dagster_runs_of_open_outcomes
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
@@ -114,8 +115,8 @@ class Retention:
     def _needed_by_ledger(self) -> set[str]:
         if not self.warehouse.exists:
             return set()
-        with self.warehouse.read() as con:
-            return dagster_runs_of_open_outcomes(con)
+        with ledger_of(self.warehouse).read() as rows:
+            return dagster_runs_of_open_outcomes(rows)
 
 
 def delete_runs(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> None:

@@ -19,7 +19,7 @@ from linkt_pipeline.display import shown
 from linkt_pipeline.executions.events import Event, Observer
 from linkt_pipeline.executions.interrupt import settle_interrupted
 from linkt_pipeline.executions.worker import Worker
-from linkt_pipeline.ledger.ledger import DuckDbLedger
+from linkt_pipeline.ledger.choice import ledger_of
 from linkt_pipeline.tasks import CommonSettings, TaskSpec
 
 T = TypeVar("T")
@@ -89,7 +89,7 @@ class PaidStep:
                 self.worker = Worker(
                     client,
                     warehouse,
-                    DuckDbLedger(warehouse),
+                    ledger_of(warehouse),
                     self._report,
                     dagster_run_id=run.run_id,
                     asker=asker_of(run),

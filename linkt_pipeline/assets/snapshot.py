@@ -13,7 +13,7 @@ from linkt_pipeline.assets.metadata import KINDS, WEEKLY, bounded
 from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.previews import figures_markdown
 from linkt_pipeline.assets.resources import Backend
-from linkt_pipeline.ledger.owed_outcomes import complete_outcomes, deliver_published
+from linkt_pipeline.ledger.choice import ledger_of
 from linkt_pipeline.permissions import secure_folder
 from linkt_pipeline.transform import (
     Check,
@@ -83,13 +83,13 @@ def build_snapshot(
     def snapshot(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         if note := secure_folder(published_dir.parent, readers):
             context.log.warning(note)
-        store = backend.warehouse
+        store, ledger = backend.warehouse, ledger_of(backend.warehouse)
         _drop_retired(store, graph)
-        complete = complete_outcomes(store)
+        complete = ledger.complete_outcomes()
         published = publish_snapshot(
             store, published_dir, views, partial(states_by_name, graph=graph), partial(require_checked, checks)
         )
-        deliver_published(store, asker_of(context.run), complete, published.as_of)
+        ledger.deliver_published(asker_of(context.run), complete, published.as_of)
         context.log.info(f"published {published.path} ({published.bytes / 1e6:.1f} MB) in {published.seconds:.2f} s")
         yield dg.MaterializeResult(
             check_results=[_is_current(published)],

@@ -40,10 +40,10 @@ def adopt(task_name: str, run_id: str | None, no_run: bool) -> None:
         raise click.UsageError("name the run, or give --none")
 
     from linkt_pipeline.api import same_id
-    from linkt_pipeline.ledger.ledger import DuckDbLedger
+    from linkt_pipeline.ledger.choice import ledger_of
     from linkt_pipeline.ledger.values import Intention
 
-    ledger = DuckDbLedger(deployment.warehouse)
+    ledger = ledger_of(deployment.warehouse)
     intention = Intention(task.key, task.task_id, task.icp_id, task.parameters, entries=frozenset(deployment.tasks))
     if run_id is None:
         closed = ledger.deny(intention)

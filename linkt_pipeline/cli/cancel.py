@@ -46,9 +46,9 @@ def cancel(run_id: str) -> None:
 
 def _give_up(deployment: Deployment, run_id: str) -> str | None:
     """The task whose execution of this run is closed now; None where the run is no reject."""
-    from linkt_pipeline.ledger.ledger import DuckDbLedger
+    from linkt_pipeline.ledger.choice import ledger_of
 
     if not deployment.warehouse.exists:
         return None
-    given_up = DuckDbLedger(deployment.warehouse).give_up(run_id)
+    given_up = ledger_of(deployment.warehouse).give_up(run_id)
     return given_up.task_key if given_up else None

@@ -12,6 +12,7 @@ from linkt_pipeline.cli.errors import PaidButUnfinishedError, disk_error
 from linkt_pipeline.cli.output import echo, make_console, print_table
 from linkt_pipeline.cli.progress import showing_progress
 from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.ledger.choice import ledger_of
 from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.ledger.owed_outcomes import owed_outcomes
 from linkt_pipeline.tasks import TaskSpec
@@ -150,8 +151,8 @@ def _paid_step_failed(result: JobResult) -> bool:
 
 
 def _owed(deployment: Deployment, tasks: Collection[str]) -> list[tuple[str, str, str | None]]:
-    with deployment.warehouse.read() as con:
-        return owed_outcomes(con, tasks)
+    with ledger_of(deployment.warehouse).read() as rows:
+        return owed_outcomes(rows, tasks)
 
 
 def _owed_to(deployment: Deployment, tasks: Collection[str], askers: Collection[str]) -> list[str]:

@@ -20,8 +20,8 @@ from linkt_pipeline.executions.interrupt import settle_interrupted
 from linkt_pipeline.executions.worker import Worker
 from linkt_pipeline.ingest.desk import Desk
 from linkt_pipeline.ingest.ingest import Checked, Ingested, Request, check_file, ingest_file
+from linkt_pipeline.ledger.choice import ledger_of
 from linkt_pipeline.ledger.lease_owner import Owner
-from linkt_pipeline.ledger.ledger import DuckDbLedger
 from linkt_pipeline.ledger.owed_outcomes import owed_outcomes
 
 
@@ -67,8 +67,8 @@ def ingest_and_publish(deployment: Deployment, request: Request, *, over_budget:
     print_outcome(deployment, {request.task.key: request.task}, began, [execution_id])
     if ingested.error is not None:
         echo(f"error: {ingested.error}", err=True)
-    with deployment.warehouse.read() as con:
-        owed = [task for _, task, asked_by in owed_outcomes(con, [request.task.key]) if asked_by == command]
+    with ledger_of(deployment.warehouse).read() as rows:
+        owed = [task for _, task, asked_by in owed_outcomes(rows, [request.task.key]) if asked_by == command]
     if owed:
         raise PaidButUnfinishedError(owed, again=_again(request))
     bought = "bought now" if ingested.bought else "bought before; nothing was uploaded or bought again"
@@ -108,7 +108,7 @@ async def _desk(
             Worker(
                 client,
                 deployment.warehouse,
-                DuckDbLedger(deployment.warehouse),
+                ledger_of(deployment.warehouse),
                 report,
                 asker=command,
                 entries=frozenset(deployment.tasks),

@@ -16,7 +16,8 @@ from linkt_pipeline.collection.frames import (
     runs_frame,
 )
 from linkt_pipeline.collection.seen_run import SeenRun
-from linkt_pipeline.ledger.ledger import finish_unattended
+from linkt_pipeline.ledger.choice import ledger_of
+from linkt_pipeline.ledger.owed_outcomes import finish_unattended
 from linkt_pipeline.warehouse import landing
 from linkt_pipeline.warehouse.outbox_state import tell_budgets
 from linkt_pipeline.warehouse.queries import landed_run_payload
@@ -32,11 +33,11 @@ def land_runs(warehouse: Warehouse, seen: Sequence[SeenRun]) -> frozenset[str]:
     Returns:
         The runs that DuckDB can't store: they are kept as rejects, and an execution of theirs stays open.
     """
-    with warehouse.write() as con:
-        unstorable = write_runs(con, seen)
+    with ledger_of(warehouse).write() as rows:
+        unstorable = write_runs(rows.con, seen)
         for run in (each.run for each in seen if each.run.id not in unstorable):
             finish_unattended(
-                con,
+                rows,
                 run.id,
                 run_status=run.raw_status,
                 error_kind=error_kind(run),

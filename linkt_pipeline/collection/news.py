@@ -12,7 +12,8 @@ from linkt_pipeline.collection.changed_runs import ChangedRuns
 from linkt_pipeline.collection.cursor import Cursor
 from linkt_pipeline.collection.organization import Organization
 from linkt_pipeline.collection.unknown import sift, unsettled_rows
-from linkt_pipeline.ledger.ledger import runs_at_rest
+from linkt_pipeline.ledger.choice import ledger_of
+from linkt_pipeline.ledger.owed_outcomes import runs_at_rest
 from linkt_pipeline.warehouse.queries import rejected_runs
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
@@ -34,9 +35,9 @@ class _Look:
         self.client, self.warehouse = client, warehouse
         self.organization = Organization(client, warehouse)
         self.begun = datetime.now(UTC)
-        with warehouse.read() as con:
-            self.cursor = Cursor.read(con)
-            self.at_rest = runs_at_rest(con)
+        with ledger_of(warehouse).read() as rows:
+            self.cursor = Cursor.read(rows.con)
+            self.at_rest = runs_at_rest(rows)
 
     async def run(self) -> str | None:
         listed = ChangedRuns(self.client, self.cursor.start(self.begun))

@@ -27,7 +27,8 @@ from linkt_pipeline.collection.land_runs import keep_unusable_runs, land_runs
 from linkt_pipeline.collection.organization import Organization
 from linkt_pipeline.collection.seen_run import SeenRun, see_run
 from linkt_pipeline.collection.unknown import sift
-from linkt_pipeline.ledger.ledger import runs_at_rest
+from linkt_pipeline.ledger.choice import ledger_of
+from linkt_pipeline.ledger.owed_outcomes import runs_at_rest
 from linkt_pipeline.warehouse.queries import rejected_runs, unlanded_run_ids
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
@@ -140,12 +141,11 @@ class _Collection:
 
     async def _look_again(self, unfinished: Collection[str], retry_rejected: bool) -> None:
         """Runs remembered as unfinished, and those of executions that nobody else lands or closes."""
-        with self.warehouse.read() as con:
-            owed = [*unlanded_run_ids(con), *runs_at_rest(con)]
-            rejected = (
-                [run_id for run_id in rejected_runs(con) if not run_id.startswith(NAMELESS)] if retry_rejected else []
-            )
-        for run_id in dict.fromkeys([*unfinished, *owed, *rejected]):
+        with ledger_of(self.warehouse).read() as rows:
+            owed = [*unlanded_run_ids(rows.con), *runs_at_rest(rows)]
+            rejected = rejected_runs(rows.con) if retry_rejected else {}
+        named = [run_id for run_id in rejected if not run_id.startswith(NAMELESS)]
+        for run_id in dict.fromkeys([*unfinished, *owed, *named]):
             confirmed = await self._confirmed([run_id])
             if confirmed:
                 self.organization.confirm()

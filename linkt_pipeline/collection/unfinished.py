@@ -11,10 +11,12 @@ from pathlib import Path
 
 import duckdb
 
-from linkt_pipeline.ledger.ledger import runs_at_rest
+from linkt_pipeline.ledger.choice import ledger_of
+from linkt_pipeline.ledger.owed_outcomes import runs_at_rest
+from linkt_pipeline.ledger.rows import LedgerRows
 from linkt_pipeline.warehouse.completion import read_completion
 from linkt_pipeline.warehouse.publish.reader import mark_of_publication
-from linkt_pipeline.warehouse.queries import unlanded_run_ids
+from linkt_pipeline.warehouse.queries import landed_run_versions, unlanded_run_ids
 from linkt_pipeline.warehouse.state import last_change
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
@@ -38,8 +40,10 @@ def find_unfinished(warehouse: Warehouse, published_dir: Path, *, code: str, now
     """
     if not warehouse.exists:
         return "there is no warehouse yet"
-    with warehouse.read() as con:
-        return _last_sync(con, published_dir, code, now) or next(filter(None, (find(con) for find in _BOOKS)), None)
+    with ledger_of(warehouse).read() as rows:
+        return _last_sync(rows.con, published_dir, code, now) or next(
+            filter(None, (find(rows) for find in _BOOKS)), None
+        )
 
 
 def is_all_built(warehouse: Warehouse) -> bool:
@@ -66,32 +70,29 @@ def _last_sync(con: duckdb.DuckDBPyConnection, published_dir: Path, code: str, n
     return None
 
 
-def _pending(con: duckdb.DuckDBPyConnection) -> str | None:
-    count = _count(con, "from linkt.run_resources where state = 'pending'")
-    return f"{count:,} ids are still to be fetched" if count else None
+def _pending(rows: LedgerRows) -> str | None:
+    pending = rows.con.execute("select count(*) from linkt.run_resources where state = 'pending'").fetchall()[0][0]
+    return f"{pending:,} ids are still to be fetched" if pending else None
 
 
-def _undelivered(con: duckdb.DuckDBPyConnection) -> str | None:
-    return (
-        "a paid outcome is not published" if _count(con, "from linkt.undelivered where published_at is null") else None
-    )
+def _undelivered(rows: LedgerRows) -> str | None:
+    unpublished = any(owed.published_at is None for owed in rows.owed().values())
+    return "a paid outcome is not published" if unpublished else None
 
 
-def _unlanded(con: duckdb.DuckDBPyConnection) -> str | None:
-    unlanded = unlanded_run_ids(con)
+def _unlanded(rows: LedgerRows) -> str | None:
+    unlanded = unlanded_run_ids(rows.con)
     return f"run {unlanded[0]} of a finished execution is not landed" if unlanded else None
 
 
-def _unclosed(con: duckdb.DuckDBPyConnection) -> str | None:
-    landed = con.execute(
-        "select run_id from linkt.runs where run_id in (select unnest($1::varchar[])) limit 1", [runs_at_rest(con)]
-    ).fetchone()
-    return f"run {landed[0]} has ended and its execution is open" if landed else None
+def _unclosed(rows: LedgerRows) -> str | None:
+    landed = landed_run_versions(rows.con, runs_at_rest(rows))
+    return f"run {next(iter(landed))} has ended and its execution is open" if landed else None
 
 
-def _models(con: duckdb.DuckDBPyConnection) -> str | None:
+def _models(rows: LedgerRows) -> str | None:
     """Of a model that can come out otherwise though nothing that it reads has changed, no inputs are kept."""
-    found = con.execute(
+    found = rows.con.execute(
         "select model, problem from linkt.model_builds where problem is not null or cursor is null "
         "order by model limit 1"
     ).fetchone()
@@ -101,8 +102,8 @@ def _models(con: duckdb.DuckDBPyConnection) -> str | None:
     return f"{model} can't be built" if problem else f"{model} depends on when it is built"
 
 
-def _taken_away(con: duckdb.DuckDBPyConnection) -> str | None:
-    found = con.execute(
+def _taken_away(rows: LedgerRows) -> str | None:
+    found = rows.con.execute(
         """
         select model from linkt.model_builds
         anti join (
@@ -116,7 +117,7 @@ def _taken_away(con: duckdb.DuckDBPyConnection) -> str | None:
     return f"{found[0]} no longer exists" if found else None
 
 
-_BOOKS: tuple[Callable[[duckdb.DuckDBPyConnection], str | None], ...] = (
+_BOOKS: tuple[Callable[[LedgerRows], str | None], ...] = (
     _pending,
     _undelivered,
     _unlanded,
@@ -124,8 +125,3 @@ _BOOKS: tuple[Callable[[duckdb.DuckDBPyConnection], str | None], ...] = (
     _models,
     _taken_away,
 )
-
-
-def _count(con: duckdb.DuckDBPyConnection, rest: str) -> int:
-    row = con.execute(f"select count(*) {rest}").fetchone()
-    return int(row[0]) if row else 0

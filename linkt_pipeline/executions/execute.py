@@ -50,7 +50,7 @@ async def execute_tasks(worker: Worker, tasks: Sequence[TaskSpec], *, delivers: 
         worker: who executes.
         tasks: what to execute.
         delivers: the caller wants the outcomes and nothing more. Otherwise it does the rest of its work and then calls
-            :func:`~linkt_pipeline.ledger.owed_outcomes.deliver`. If it fails before, the next start of the task
+            :meth:`~linkt_pipeline.ledger.ledger.Ledger.deliver`. If it fails before, the next start of the task
             gets the outcome and buys nothing.
 
     Returns:

@@ -5,7 +5,7 @@ from linkt_pipeline.collection.land_runs import write_runs
 from linkt_pipeline.collection.seen_run import SeenRun
 from linkt_pipeline.executions.errors import RunNotLandedError
 from linkt_pipeline.executions.worker import Worker
-from linkt_pipeline.ledger.ledger import finish
+from linkt_pipeline.ledger.owed_outcomes import finish
 from linkt_pipeline.ledger.values import Execution
 
 
@@ -19,11 +19,11 @@ async def land_finished_run(worker: Worker, execution: Execution, seen: SeenRun)
     run = seen.run
 
     def land() -> bool:
-        with worker.warehouse.write() as con:
-            if write_runs(con, [seen]):
+        with worker.ledger.write() as rows:
+            if write_runs(rows.con, [seen]):
                 return False
             finish(
-                con,
+                rows,
                 execution.execution_id,
                 worker.owner,
                 run_status=run.raw_status,

@@ -141,8 +141,8 @@ async def _follow(worker: Worker, task: TaskSpec, execution: Execution) -> Execu
         worker.note(task.key, f"another process ({leader}) is working on this task; following it")
     while row.state.is_open:
         await asyncio.sleep(worker.timing.follow.total_seconds())
-        row = await worker.call_when_free(task.key, worker.ledger.get, execution.execution_id)
-        if row.state.is_open and worker.ledger.is_free(row):
+        row, is_free = await worker.call_when_free(task.key, worker.ledger.look, execution.execution_id)
+        if row.state.is_open and is_free:
             return None
     if row.state is ExecutionState.FINISHED:
         worker.report(RunAdopted(task.key, str(row.run_id), "another process waited for it"))

@@ -11,8 +11,7 @@ from linkt_pipeline.api import LinktClient
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.executions.events import Event, Note, Report
 from linkt_pipeline.ledger.lease_owner import Owner
-from linkt_pipeline.ledger.ledger import DuckDbLedger
-from linkt_pipeline.ledger.owed_outcomes import deliver
+from linkt_pipeline.ledger.ledger import Ledger
 from linkt_pipeline.ledger.values import Execution, LeaseLostError
 from linkt_pipeline.tasks import CommonSettings
 from linkt_pipeline.warehouse.errors import WarehouseBusyError
@@ -68,7 +67,7 @@ class Worker:
 
     client: LinktClient
     warehouse: Warehouse
-    ledger: DuckDbLedger
+    ledger: Ledger
     report: Report = _ignore
     timing: Timing = field(default_factory=Timing)
     owner: Owner = field(default_factory=Owner.this_process)
@@ -166,7 +165,7 @@ class Worker:
             execution_ids: of these executions; default: all that were asked for.
         """
         try:
-            await self.call(deliver, self.warehouse, self.asked_by, execution_ids)
+            await self.call(self.ledger.deliver, self.asked_by, execution_ids)
         except LinktPipelineError as error:
             self.warn("ledger", f"an outcome is not noted as delivered, so the next start gets it again: {error}")
 

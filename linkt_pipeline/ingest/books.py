@@ -10,16 +10,21 @@ moment at which that is claimed, before the task is changed for it.
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
 import orjson
 
+from linkt_pipeline.api import same_id
 from linkt_pipeline.ingest.errors import IngestBusyError
 from linkt_pipeline.ingest.record import Ingest, IngestState
 from linkt_pipeline.ingest.source import Source
 from linkt_pipeline.ledger.lease_owner import Owner, describe_owner, owner_is_gone
+from linkt_pipeline.ledger.ledger import Ledger
+from linkt_pipeline.ledger.rows import LedgerRows, Which
+from linkt_pipeline.ledger.values import OPEN_STATES, ExecutionState
 from linkt_pipeline.warehouse.landing import is_erased_row
 from linkt_pipeline.warehouse.tombstones import ERASED, read_tombstones, text_without_erased
 from linkt_pipeline.warehouse.warehouse import Warehouse
@@ -35,8 +40,9 @@ _TEXTS = ("file_name", "last_error")  # may quote the file
 class IngestBooks:
     """The record in the warehouse. Every call is durable when it returns."""
 
-    def __init__(self, warehouse: Warehouse, owner: Owner) -> None:
+    def __init__(self, warehouse: Warehouse, ledger: Ledger, owner: Owner) -> None:
         self._warehouse = warehouse
+        self._ledger = ledger
         self._owner = owner
 
     def claim(self, task_key: str, task_id: str, source: Source, primary_column: str, *, again: bool = False) -> Ingest:
@@ -97,36 +103,12 @@ class IngestBooks:
         It is the one that the row names. Where that left no run, it is one that somebody started afterwards, while the
         task still named the file (``linkt-pipeline run`` after this process was killed); the row names it from now on.
         """
-        with self._warehouse.write() as con:
-            (row,) = _select(con, "ingest_id = ?", [ingest.ingest_id])
-            stands = "execution.state in ('intended', 'unknown', 'started', 'finished')"
-            found = con.execute(
-                f"""
-                select execution_id from linkt.executions as execution
-                where {stands} and (
-                    execution_id = $execution_id
-                    or lower(task_id) = lower($task_id) and intended_at > $configured_at and not exists (
-                        from linkt.ingests as other
-                        where other.ingest_id <> $ingest_id and lower(other.task_id) = lower($task_id) and (
-                            other.execution_id = execution.execution_id
-                            or other.configured_at between $configured_at and execution.intended_at
-                        )
-                    )
-                )
-                order by execution_id = $execution_id desc, intended_at desc
-                """,  # noqa: S608
-                {
-                    "execution_id": row.execution_id,
-                    "task_id": row.task_id,
-                    "configured_at": row.configured_at,
-                    "ingest_id": row.ingest_id,
-                },
-            ).fetchone()
-            if found is None:
-                return None
-            if found[0] != row.execution_id:
-                _assign(con, row.ingest_id, {"execution_id": found[0]})
-            return str(found[0])
+        with self._ledger.write() as rows:
+            (row,) = _select(rows.con, "ingest_id = ?", [ingest.ingest_id])
+            execution_id = _standing_execution(rows, row)
+            if execution_id is not None and execution_id != row.execution_id:
+                _assign(rows.con, row.ingest_id, {"execution_id": execution_id})
+            return execution_id
 
     def erased_lines(self, source: Source) -> list[int]:
         """The lines of a file that hold what was erased here."""
@@ -216,6 +198,31 @@ class IngestBooks:
                 f"another process ({describe_owner(row.lease_owner)}) is ingesting {row.file_name} for task "
                 f"{row.task_key}; let it end. If it is killed, the next ingest of the file goes on where it stopped"
             )
+
+
+def _standing_execution(rows: LedgerRows, row: Ingest) -> str | None:
+    """The execution that a row names, if it left a run or may have; else the latest one that can be of its file."""
+    stands = Which(states=[*OPEN_STATES, ExecutionState.FINISHED])
+    if row.execution_id and rows.executions(replace(stands, execution_ids=[row.execution_id])):
+        return row.execution_id
+    if row.configured_at is None:
+        return None
+    others = _select(rows.con, "lower(task_id) = lower(?) and ingest_id <> ?", [row.task_id, row.ingest_id])
+    taken = {other.execution_id for other in others}
+    next_file = min(
+        (other.configured_at for other in others if other.configured_at and other.configured_at >= row.configured_at),
+        default=None,
+    )
+    later = rows.executions(replace(stands, since=row.configured_at))
+    of_file = [
+        execution.execution_id
+        for execution in later
+        if same_id(execution.task_id, row.task_id)
+        and execution.intended_at > row.configured_at
+        and (next_file is None or execution.intended_at < next_file)
+        and execution.execution_id not in taken
+    ]
+    return next(reversed(of_file), None)
 
 
 def _write_rows(con: duckdb.DuckDBPyConnection, ingest_id: str, source: Source, primary_column: str) -> None:

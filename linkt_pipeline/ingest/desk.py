@@ -21,4 +21,4 @@ class Desk:
     books: IngestBooks = field(init=False)
 
     def __post_init__(self) -> None:
-        self.books = IngestBooks(self.worker.warehouse, self.worker.owner)
+        self.books = IngestBooks(self.worker.warehouse, self.worker.ledger, self.worker.owner)

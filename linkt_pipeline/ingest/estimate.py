@@ -38,8 +38,7 @@ def estimate(con: duckdb.DuckDBPyConnection, task: TaskSpec, rows: int) -> Estim
         """
         select sum(cost.credits) / sum(ingest.file_rows)
         from linkt.ingests as ingest
-        join linkt.executions as execution using (execution_id)
-        join linkt.run_costs as cost on cost.run_id = execution.run_id
+        join linkt.run_costs as cost on cost.execution_id = ingest.execution_id
         where lower(ingest.task_id) = lower($1) and cost.credits is not null
         """,
         [task.task_id],

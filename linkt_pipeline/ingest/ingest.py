@@ -25,7 +25,6 @@ from linkt_pipeline.ingest.record import Ingest, IngestState
 from linkt_pipeline.ingest.source import Source, read_source, repeated_values, require_primary_column
 from linkt_pipeline.ingest.task_state import config_for, differences, is_same, state_of
 from linkt_pipeline.ingest.upload import bring_to_linkt, failed_text
-from linkt_pipeline.ledger.owed_outcomes import ask_for
 from linkt_pipeline.ledger.values import Execution, ExecutionState
 from linkt_pipeline.tasks import TaskSpec
 
@@ -252,12 +251,7 @@ async def _conclude(
     if ingest.state is not IngestState.FINISHED:
         candidates = await read_candidates(desk, ingest.task_key, run.id)
         ingest = await worker.call(desk.books.finish, ingest, source, run.id, candidates)
-
-    def take() -> None:
-        with worker.warehouse.write(news=False) as con:
-            ask_for(con, execution.execution_id, worker.asked_by)
-
-    await worker.call(take)
+    await worker.call(worker.ledger.ask_for, execution.execution_id, worker.asked_by)
     return Ingested(ingest, execution, run, bought, error)
 
 

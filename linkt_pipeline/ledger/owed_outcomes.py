@@ -1,4 +1,4 @@
-"""Outcomes that were paid for and are still owed to whoever asked: ``linkt.undelivered``.
+"""How an execution ends, and to whom its outcome is owed: ``linkt.undelivered``.
 
 A run that ended is used up only when everything that was asked for with it is done: its ids fetched, the models built,
 the snapshot published. Until then every start of its task gets this outcome and buys nothing. A row is written in the
@@ -8,121 +8,125 @@ transaction that lands the run, so that no crash can come between, and deleted b
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-import duckdb
-
-from linkt_pipeline.warehouse.warehouse import Warehouse
+from linkt_pipeline.ledger.lease_owner import Owner
+from linkt_pipeline.ledger.leases import change_as_owner, is_free
+from linkt_pipeline.ledger.rows import Changes, LedgerRows, Which
+from linkt_pipeline.ledger.values import OPEN_STATES, Execution, ExecutionState
+from linkt_pipeline.warehouse.queries import rejected_runs, unfetched_runs
 
 # Published rows can be read by everybody. Whoever asks a day later wants news, not what a crash left behind.
 _WANTED_FOR = timedelta(hours=24)
 
 
-def owe(con: duckdb.DuckDBPyConnection, execution_id: str, asked_by: str | None) -> None:
-    """Keep the outcome of an execution that has just finished, in the transaction that finishes it."""
-    con.execute("insert into linkt.undelivered (execution_id, asked_by) values (?, ?)", [execution_id, asked_by])
+def finish(
+    rows: LedgerRows,
+    execution_id: str,
+    owner: Owner,
+    *,
+    run_status: str,
+    error_kind: str | None,
+    error: str | None,
+    asked_by: str | None = None,
+) -> None:
+    """Close an execution whose run is terminal, inside the transaction that lands that run.
+
+    Its outcome is owed from now on, to ``asked_by`` (default: the owner). Of its task, no earlier outcome answers a
+    start any more.
+
+    Raises:
+        LeaseLostError: another process took the execution over; the transaction must not be committed.
+    """
+    row = change_as_owner(rows, execution_id, owner, _end(rows.now, run_status, error_kind, error))
+    rows.owe_no_more_of(row.task_key)
+    rows.owe(execution_id, asked_by or owner.name)
 
 
-def supersede(con: duckdb.DuckDBPyConnection, execution_id: str) -> None:
-    """An execution has just finished: of its task, no earlier outcome answers a start any more."""
-    con.execute(
-        """
-        delete from linkt.undelivered where execution_id in (
-            select other.execution_id
-            from linkt.executions as other join linkt.executions as ended using (task_key)
-            where ended.execution_id = ?
-        )
-        """,
-        [execution_id],
-    )
+def finish_unattended(
+    rows: LedgerRows,
+    run_id: str,
+    *,
+    run_status: str,
+    error_kind: str | None,
+    error: str | None,
+    delivered: bool,
+) -> None:
+    """Close the execution of a run that is terminal and that nobody waits for, inside the transaction that lands it.
+
+    A row that a living process holds is left to that process.
+
+    Args:
+        rows: the transaction.
+        run_id: a run whose single read showed that it has ended.
+        run_status: how it ended.
+        error_kind: why it failed, if it did.
+        error: the same in Linkt's words.
+        delivered: its outcome is known to whoever wanted it, so the next claim buys anew; otherwise that gets it.
+    """
+    for row in rows.executions(Which(run_id=run_id, states=[ExecutionState.STARTED])):
+        if row.run_id != run_id or not is_free(row, rows.now):
+            continue
+        changes = _end(rows.now, run_status, error_kind, error)
+        changes["lease_owner"] = None
+        rows.change(row.execution_id, changes)
+        rows.owe_no_more_of(row.task_key)
+        if not delivered:
+            rows.owe(row.execution_id, None)
 
 
-def is_owed(con: duckdb.DuckDBPyConnection, execution_id: str, finished_at: datetime | None, now: datetime) -> bool:
+def runs_at_rest(rows: LedgerRows) -> list[str]:
+    """Runs of open executions that no living process waits for and that may still land, oldest first."""
+    started = rows.executions(Which(states=[ExecutionState.STARTED], not_runs=rejected_runs(rows.con)))
+    return [
+        row.run_id for row in started if row.state is ExecutionState.STARTED and row.run_id and is_free(row, rows.now)
+    ]
+
+
+def is_wanted(rows: LedgerRows, row: Execution) -> bool:
     """Whether the next start of a task gets this outcome.
 
     Always while its rows are not published; for 24 hours once they are, because whoever asked was not answered.
     """
-    owed = con.execute("select published_at from linkt.undelivered where execution_id = ?", [execution_id]).fetchall()
-    return bool(owed) and (owed[0][0] is None or finished_at is None or finished_at > now - _WANTED_FOR)
+    owed = rows.owed([row.execution_id]).get(row.execution_id)
+    if owed is None:
+        return False
+    return owed.published_at is None or row.finished_at is None or row.finished_at > rows.now - _WANTED_FOR
 
 
-def ask_for(con: duckdb.DuckDBPyConnection, execution_id: str, asked_by: str) -> None:
-    """Somebody else asks for an outcome that is owed, and is the one to deliver it to now."""
-    con.execute("update linkt.undelivered set asked_by = ? where execution_id = ?", [asked_by, execution_id])
-
-
-def deliver(warehouse: Warehouse, asked_by: str, execution_ids: Collection[str] | None = None) -> None:
-    """Whoever asked has what was asked for; the next start of these tasks buys.
-
-    Args:
-        warehouse: where the outcomes are kept.
-        asked_by: who asked.
-        execution_ids: of these executions; default: all that were asked for.
-    """
-    if execution_ids is None:
-        condition, parameters = "asked_by = ?", [asked_by]
-    else:
-        condition, parameters = "asked_by = ? and execution_id in (select unnest(?::varchar[]))", [asked_by]
-        parameters.append(list(execution_ids))  # type: ignore[arg-type]
-    with warehouse.write(news=False) as con:
-        con.execute(f"delete from linkt.undelivered where {condition}", parameters)  # noqa: S608
-
-
-def complete_outcomes(warehouse: Warehouse) -> list[str]:
+def complete_outcomes(rows: LedgerRows) -> list[str]:
     """Executions whose outcome is owed and whose run has no id left to fetch: a snapshot taken now holds all of it."""
-    with warehouse.read() as con:
-        rows = con.execute(
-            """
-            select execution_id
-            from linkt.undelivered join linkt.executions as execution using (execution_id)
-            where not exists (
-                from linkt.run_resources as named where named.run_id = execution.run_id and named.state = 'pending'
-            )
-            """
-        ).fetchall()
-    return [row[0] for row in rows]
+    owed = rows.owed()
+    if not owed:
+        return []
+    ended = rows.executions(Which(execution_ids=owed))
+    unfetched = unfetched_runs(rows.con, [row.run_id for row in ended if row.run_id])
+    return [row.execution_id for row in ended if row.run_id not in unfetched]
 
 
-def deliver_published(warehouse: Warehouse, asked_by: str, execution_ids: Collection[str], now: datetime) -> None:
-    """A snapshot with all rows of these executions is in place.
-
-    Args:
-        warehouse: where the outcomes are kept.
-        asked_by: whoever published: what it asked for is delivered, what others asked for is only published.
-        execution_ids: as :func:`complete_outcomes` had them before the snapshot was taken.
-        now: when it was published.
-    """
-    if not execution_ids:
-        return
-    deliver(warehouse, asked_by, execution_ids)
-    with warehouse.write(news=False) as con:
-        con.execute(
-            "update linkt.undelivered set published_at = ? "
-            "where published_at is null and execution_id in (select unnest(?::varchar[]))",
-            [now, list(execution_ids)],
-        )
-
-
-def owed_outcomes(con: duckdb.DuckDBPyConnection, task_keys: Collection[str]) -> list[tuple[str, str, str | None]]:
+def owed_outcomes(rows: LedgerRows, task_keys: Collection[str]) -> list[tuple[str, str, str | None]]:
     """What is owed of some tasks: execution id, task key and who asked, oldest first."""
-    return con.execute(
-        """
-        select execution_id, task_key, asked_by
-        from linkt.undelivered join linkt.executions using (execution_id)
-        where task_key in (select unnest(?::varchar[]))
-        order by intended_at
-        """,
-        [list(task_keys)],
-    ).fetchall()
+    owed = rows.owed()
+    if not owed:
+        return []
+    return [
+        (row.execution_id, row.task_key, owed[row.execution_id].asked_by)
+        for row in rows.executions(Which(execution_ids=owed))
+        if row.task_key in task_keys
+    ]
 
 
-def dagster_runs_of_open_outcomes(con: duckdb.DuckDBPyConnection) -> set[str]:
+def dagster_runs_of_open_outcomes(rows: LedgerRows) -> set[str]:
     """Who started or asked for what is not settled yet: ids of Dagster runs, and of commands."""
-    rows = con.execute(
-        """
-        select dagster_run_id from linkt.executions
-        where state in ('intended', 'unknown', 'started')
-            or execution_id in (select execution_id from linkt.undelivered)
-        union
-        select asked_by from linkt.undelivered
-        """
-    ).fetchall()
-    return {name for (name,) in rows if name}
+    owed = rows.owed()
+    unsettled = [*rows.executions(Which(states=OPEN_STATES)), *rows.executions(Which(execution_ids=owed))]
+    names = {row.dagster_run_id for row in unsettled} | {each.asked_by for each in owed.values()}
+    return {name for name in names if name}
+
+
+def _end(now: datetime, run_status: str, error_kind: str | None, error: str | None) -> Changes:
+    return {
+        "state": ExecutionState.FINISHED,
+        "run_status": run_status,
+        "error_kind": error_kind,
+        "last_error": error,
+        "finished_at": now,
+    }

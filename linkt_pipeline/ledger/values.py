@@ -99,21 +99,21 @@ class Execution:
     parameters: Mapping[str, Any]
     attempt: int
     state: ExecutionState
-    run_id: str | None
-    run_status: str | None
-    error_kind: str | None
-    dagster_run_id: str | None
     intended_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    last_error: str | None
-    lease_owner: str | None
-    lease_until: datetime | None
-    clock_offset_seconds: float | None
-    start_confirmed: bool | None
-    expected_credits: float | None
-    budget_rest: float | None
-    over_budget_by: str | None
+    run_id: str | None = None
+    run_status: str | None = None
+    error_kind: str | None = None
+    dagster_run_id: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    last_error: str | None = None
+    lease_owner: str | None = None
+    lease_until: datetime | None = None
+    clock_offset_seconds: float | None = None
+    start_confirmed: bool | None = None
+    expected_credits: float | None = None
+    budget_rest: float | None = None
+    over_budget_by: str | None = None
 
     @property
     def clock_offset(self) -> timedelta | None:
@@ -123,7 +123,7 @@ class Execution:
 
 @dataclass(frozen=True)
 class Claim:
-    """The answer to :meth:`~linkt_pipeline.ledger.interface.Ledger.claim`.
+    """The answer to :meth:`~linkt_pipeline.ledger.ledger.Ledger.claim`.
 
     Attributes:
         execution: the row in question.

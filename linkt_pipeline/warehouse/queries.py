@@ -107,6 +107,26 @@ def landed_run_versions(con: duckdb.DuckDBPyConnection, run_ids: Collection[str]
     return {run_id: updated_at.astimezone(UTC) if updated_at else None for run_id, updated_at in rows}
 
 
+def completed_runs(con: duckdb.DuckDBPyConnection, run_ids: Collection[str]) -> frozenset[str]:
+    """Those of ``run_ids`` that are landed and completed."""
+    rows = con.execute(
+        "select run_id from linkt.runs "
+        "where run_id in (select unnest($1::varchar[])) and status_normalised = 'COMPLETED'",
+        [list(run_ids)],
+    ).fetchall()
+    return frozenset(row[0] for row in rows)
+
+
+def unfetched_runs(con: duckdb.DuckDBPyConnection, run_ids: Collection[str]) -> frozenset[str]:
+    """Those of ``run_ids`` that name an id which is still to be fetched."""
+    rows = con.execute(
+        "select distinct run_id from linkt.run_resources "
+        "where run_id in (select unnest($1::varchar[])) and state = 'pending'",
+        [list(run_ids)],
+    ).fetchall()
+    return frozenset(row[0] for row in rows)
+
+
 def rejected_runs(con: duckdb.DuckDBPyConnection, run_ids: Collection[str] | None = None) -> dict[str, datetime]:
     """When each of the rejected runs was read, of all of them or of ``run_ids``."""
     rows = con.execute(

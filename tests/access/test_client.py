@@ -20,7 +20,7 @@ from linkt_pipeline.access.request_usage import requests_on, usage_on
 from linkt_pipeline.api import Throttle
 from linkt_pipeline.executions.execute import Outcome, execute_tasks
 from linkt_pipeline.executions.worker import Worker
-from linkt_pipeline.ledger.ledger import DuckDbLedger
+from linkt_pipeline.ledger.choice import ledger_of
 from linkt_pipeline.sandbox import Sandbox, running_sandbox
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.warehouse import Warehouse
@@ -170,7 +170,7 @@ def test_a_budget_that_can_not_be_asked_ends_no_wait(
 
     async def work(sandbox: Sandbox) -> Outcome:
         async with connect(sandbox.url, SecretStr(sandbox.api_key), warehouse, daily_request_limit=1000) as client:
-            worker = Worker(client, warehouse, DuckDbLedger(warehouse), timing=TIMING)
+            worker = Worker(client, warehouse, ledger_of(warehouse), timing=TIMING)
             waiting = asyncio.create_task(execute_tasks(worker, [search()]))
             await until(lambda: sandbox.world.requests.count("get_run") >= 1)
             with monkeypatch.context() as now:

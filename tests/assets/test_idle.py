@@ -3,6 +3,7 @@
 import asyncio
 import multiprocessing
 import os
+import pkgutil
 import signal
 import time
 from collections.abc import Iterator
@@ -166,7 +167,7 @@ STEPS = {
     "when runs are landed": "linkt_pipeline.assets.landed.collect_runs",
     "when all else is landed": "linkt_pipeline.assets.models.last_change",
     "when the models are built": "linkt_pipeline.assets.models.all_models_are_built",
-    "when the snapshot is in place": "linkt_pipeline.assets.snapshot.deliver_published",
+    "when the snapshot is in place": "linkt_pipeline.ledger.ledger.Ledger.deliver_published",
 }
 
 
@@ -174,8 +175,7 @@ def _sync_and_die(step: str, sql: Path, folder: Path) -> None:
     """A sync that is killed right after a function has done its work."""
     with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.local_temp(str(folder / "killed")) as instance:
         patch.setenv("LINKT_SQL_DIR", str(sql))
-        module, _, name = step.rpartition(".")
-        done = getattr(__import__(module, fromlist=[name]), name)
+        done = pkgutil.resolve_name(step)
 
         def kill() -> None:
             os.kill(os.getpid(), signal.SIGKILL)

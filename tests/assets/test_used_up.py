@@ -9,7 +9,7 @@ import dagster as dg
 import httpx
 import pytest
 
-from linkt_pipeline.ledger.ledger import DuckDbLedger
+from linkt_pipeline.ledger.choice import ledger_of
 from linkt_pipeline.ledger.values import Intention
 from tests.assets.deployment import API_KEY, Deployment, failures, figures, materializations
 
@@ -151,7 +151,7 @@ def test_a_dagster_run_that_adopted_a_run_does_not_buy_one_when_it_is_executed_a
         sent = {"icp_id": task.icp_id, "parameters": dict(task.parameters)}
         going = client.post(f"/v1/task/{task.task_id}/execute", json=sent).raise_for_status().json()["run_id"]
     intention = Intention("search", task.task_id, task.icp_id, task.parameters)
-    DuckDbLedger(deployment.warehouse).adopt(intention, going)
+    ledger_of(deployment.warehouse).adopt(intention, going)
     first = ask(deployment)
     assert deployment.rows("select state, run_id from linkt.executions") == [("finished", going)]
     assert deployment.rows("from linkt.undelivered") == []

@@ -10,8 +10,8 @@ import pytest
 from linkt_pipeline.access.aside import Aside
 from linkt_pipeline.access.request_usage import UsageCount
 from linkt_pipeline.cli.main import run_command
+from linkt_pipeline.ledger.choice import ledger_of
 from linkt_pipeline.ledger.lease_owner import Owner
-from linkt_pipeline.ledger.ledger import DuckDbLedger
 from linkt_pipeline.ledger.values import CreditLimitReachedError, Intention
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.warehouse import Warehouse
@@ -214,7 +214,7 @@ def test_entries_of_one_linkt_task_share_what_it_spent_and_the_start_sees_the_sa
         (30, True),
         (30, False),
     ]
-    ledger, owner = DuckDbLedger(warehouse), Owner("test")
+    ledger, owner = ledger_of(warehouse), Owner("test")
     with pytest.raises(CreditLimitReachedError, match="30 of 10 credits"):
         ledger.claim(Intention("narrow", shared, None, {}, monthly_credit_limit=10), owner)
     assert ledger.claim(Intention("wide", shared, None, {}, monthly_credit_limit=60), owner).created

@@ -38,7 +38,7 @@ from linkt_pipeline.collection.fetch import fetch_pending
 from linkt_pipeline.executions.worker import Worker
 from linkt_pipeline.sandbox.world.reference_data import FAIR, INGEST_TASK, MONITOR, SHEET_SIGNALS_TASK
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
-from linkt_pipeline.ledger.ledger import DuckDbLedger
+from linkt_pipeline.ledger.choice import ledger_of
 from tests.executions.scene import TIMING, search
 
 retry = {"max_attempts": 2, "on": ["provider_error"], "backoff": "50ms"}
@@ -51,7 +51,7 @@ tasks = [
 async def work(url, key, path, lease, only_one):
     warehouse = FileWarehouse(Path(path))
     async with LinktClient(url, SecretStr(key), retry_for=timedelta(seconds=5)) as client:
-        ledger = DuckDbLedger(warehouse, lease=timedelta(seconds=float(lease)))
+        ledger = ledger_of(warehouse, lease=timedelta(seconds=float(lease)))
         worker = Worker(client, warehouse, ledger, lambda event: print(event.text, flush=True), TIMING)
         outcomes = await execute_tasks(worker, tasks[:1] if only_one == "one" else tasks)
         for outcome in outcomes:

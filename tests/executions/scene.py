@@ -14,8 +14,9 @@ from linkt_pipeline.api import LinktClient
 from linkt_pipeline.executions.events import Event
 from linkt_pipeline.executions.execute import Outcome, execute_tasks
 from linkt_pipeline.executions.worker import Timing, Worker
+from linkt_pipeline.ledger.choice import ledger_of
 from linkt_pipeline.ledger.lease_owner import Owner
-from linkt_pipeline.ledger.ledger import DuckDbLedger
+from linkt_pipeline.ledger.ledger import Ledger
 from linkt_pipeline.ledger.values import Execution
 from linkt_pipeline.sandbox import Sandbox
 from linkt_pipeline.sandbox.world.reference_data import SAAS, SEARCH_TASK
@@ -61,8 +62,8 @@ class Scene:
     events: list[Event] = field(default_factory=list)
 
     @property
-    def ledger(self) -> DuckDbLedger:
-        return DuckDbLedger(self.warehouse, lease=LEASE)
+    def ledger(self) -> Ledger:
+        return ledger_of(self.warehouse, lease=LEASE)
 
     @property
     def texts(self) -> str:
@@ -85,7 +86,7 @@ class Scene:
             yield Worker(
                 client,
                 self.warehouse,
-                DuckDbLedger(self.warehouse, lease=lease),
+                ledger_of(self.warehouse, lease=lease),
                 self.events.append,
                 timing,
                 owner or Owner.this_process(),

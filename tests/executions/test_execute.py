@@ -303,15 +303,15 @@ def test_a_run_that_is_landed_just_when_its_process_is_gone_is_not_bought_again(
             (record,) = scene.sandbox.world.own.runs.values()
             record.status = status
             ended = await see_run(leader.client, record.id)
-            looked = follower.ledger.is_free
+            looked = follower.ledger.look
 
-            def is_free(row: Execution) -> bool:
-                free = looked(row)
-                if free and scene.states() == ["started"]:
+            def look(execution_id: str) -> tuple[Execution, bool]:
+                row, is_free = looked(execution_id)
+                if is_free and scene.states() == ["started"]:
                     land_runs(scene.warehouse, [ended])
-                return free
+                return row, is_free
 
-            monkeypatch.setattr(follower.ledger, "is_free", is_free)
+            monkeypatch.setattr(follower.ledger, "look", look)
             await leader.release_leases()
             return await following
 
@@ -329,13 +329,13 @@ from linkt_pipeline.api import LinktClient
 from linkt_pipeline.executions.execute import execute_tasks
 from linkt_pipeline.executions.worker import Worker
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
-from linkt_pipeline.ledger.ledger import DuckDbLedger
+from linkt_pipeline.ledger.choice import ledger_of
 from tests.executions.scene import TIMING, search
 
 async def work():
     warehouse = FileWarehouse(Path(sys.argv[2]))
     async with LinktClient(sys.argv[1], SecretStr(sys.argv[3])) as client:
-        worker = Worker(client, warehouse, DuckDbLedger(warehouse), timing=TIMING)
+        worker = Worker(client, warehouse, ledger_of(warehouse), timing=TIMING)
         (outcome,) = await execute_tasks(worker, [search()])
         print(outcome.run.id if outcome.run else outcome.error, flush=True)
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from linkt_pipeline.executions.errors import RetryNotStartedError
 from linkt_pipeline.executions.execute import Outcome, execute_tasks
 from linkt_pipeline.executions.worker import Timing
-from linkt_pipeline.ledger import ledger as ledger_module
+from linkt_pipeline.ledger import leases
+from linkt_pipeline.ledger.choice import ledger_of
 from linkt_pipeline.ledger.lease_owner import Owner
-from linkt_pipeline.ledger.ledger import DuckDbLedger
 
 from .model import ANSWERS, LAG, Crash, Fuse, MemoryWarehouse, ModelApi, ModelClient, MortalWorker
 from .scene import search
@@ -55,7 +55,7 @@ class World:
         worker = MortalWorker(
             ModelClient(self.api, fuse),  # type: ignore[arg-type]
             self.warehouse,
-            DuckDbLedger(self.warehouse, lease=timedelta(minutes=5)),
+            ledger_of(self.warehouse, lease=timedelta(minutes=5)),
             timing=TIMING,
             owner=owner,
             fuse=fuse,
@@ -72,7 +72,7 @@ class World:
 def new_world(api: ModelApi) -> Iterator[World]:
     warehouse = MemoryWarehouse()
     world = World(warehouse, api, set(), count(1))
-    with mock.patch.object(ledger_module, "owner_is_gone", world.dead.__contains__):
+    with mock.patch.object(leases, "owner_is_gone", world.dead.__contains__):
         try:
             yield world
         finally:

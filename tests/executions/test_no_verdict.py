@@ -11,8 +11,7 @@ from linkt_pipeline.api import ForeignNotFoundError, MalformedBodyError
 from linkt_pipeline.executions.errors import RunNotVisibleError, StartRefusedError, StillRunningError
 from linkt_pipeline.executions.execute import execute_tasks
 from linkt_pipeline.executions.start import start_or_adopt
-from linkt_pipeline.ledger.ledger import DuckDbLedger
-from linkt_pipeline.ledger.owed_outcomes import owe
+from linkt_pipeline.ledger.ledger import Ledger
 from linkt_pipeline.ledger.values import Execution, LeaseLostError
 from linkt_pipeline.sandbox.world.reference_data import SEARCH_TASK
 
@@ -120,15 +119,15 @@ def test_a_refusal_after_a_503_that_did_the_work_leaves_the_row_to_be_looked_up(
 def test_whatever_keeps_the_run_id_from_being_written_down_is_outwaited(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = DuckDbLedger.mark_started
+    whole = Ledger.mark_started
     failures = iter([duckdb.InternalException("?"), OSError("?"), duckdb.TransactionException("?")])
 
-    def failing(self: DuckDbLedger, *args: str, **kwargs: str) -> Execution:
+    def failing(self: Ledger, *args: str, **kwargs: str) -> Execution:
         for error in failures:
             raise error
         return whole(self, *args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(DuckDbLedger, "mark_started", failing)
+    monkeypatch.setattr(Ledger, "mark_started", failing)
 
     assert start(scene).run_id in scene.sandbox.world.runs
     assert (scene.posts(), scene.states()) == (1, ["started"])
@@ -156,8 +155,8 @@ def test_the_outcome_of_a_landed_run_is_read_from_the_warehouse(scene: Scene, fa
     """Asked of the API it could fail, and a failure that is told would use the run up."""
     (before,) = scene.execute(search())
     (bought,) = scene.rows()
-    with scene.warehouse.write() as con:
-        owe(con, bought.execution_id, "elsewhere/1/2/3")
+    with scene.ledger.write() as rows:
+        rows.owe(bought.execution_id, "elsewhere/1/2/3")
     scene.sandbox.inject(fault)
 
     (outcome,) = scene.execute(search())

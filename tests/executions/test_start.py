@@ -550,14 +550,14 @@ def test_a_follower_outwaits_a_busy_warehouse(scene: Scene, monkeypatch: pytest.
         async with scene.worker() as first, scene.worker() as second:
             mine = await start_or_adopt(first, search())
             busy = iter([WarehouseBusyError("held by a BI tool")] * 3)
-            read = second.ledger.get
+            read = second.ledger.look
 
-            def get(execution_id: str) -> Execution:
+            def look(execution_id: str) -> tuple[Execution, bool]:
                 for error in busy:
                     raise error
                 return read(execution_id)
 
-            monkeypatch.setattr(second.ledger, "get", get)
+            monkeypatch.setattr(second.ledger, "look", look)
             following = asyncio.create_task(start_or_adopt(second, search()))
             await until(lambda: "the warehouse is busy, still waiting: held by a BI tool" in scene.texts)
             await first.call(first.ledger.release, first.owner)

@@ -26,7 +26,7 @@ from linkt_pipeline.collection.runs import collect_runs
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.executions.execute import execute_tasks
 from linkt_pipeline.executions.worker import Worker
-from linkt_pipeline.ledger.ledger import DuckDbLedger
+from linkt_pipeline.ledger.choice import ledger_of
 from linkt_pipeline.sandbox import Sandbox
 from linkt_pipeline.sandbox.world.reference_data import SEARCH_TASK
 from linkt_pipeline.transform import Severity
@@ -72,7 +72,7 @@ class Pipeline:
             retry_for=timedelta(milliseconds=300),
             max_body=MAX_BODY,
         ) as client:
-            worker = Worker(client, self.warehouse, DuckDbLedger(self.warehouse, lease=LEASE), timing=TIMING)
+            worker = Worker(client, self.warehouse, ledger_of(self.warehouse, lease=LEASE), timing=TIMING)
             await self._step(execute_tasks(worker, [TASK]))
             await self._step(collect_runs(client, self.warehouse, retry_rejected=retry))
             for reader in (ENTITIES, SIGNALS):

@@ -26,7 +26,7 @@ from linkt_pipeline.api import LinktClient
 from linkt_pipeline.executions.worker import Worker
 from linkt_pipeline.ingest.desk import Desk
 from linkt_pipeline.ingest.ingest import Request, check_file, ingest_file
-from linkt_pipeline.ledger.ledger import DuckDbLedger
+from linkt_pipeline.ledger.choice import ledger_of
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from tests.executions.scene import TIMING
 from tests.ingest.scene import fair
@@ -53,7 +53,7 @@ for name in ("upload_file", "get_file", "set_task_config", "execute_task", "get_
 async def work():
     warehouse = FileWarehouse(Path(path))
     async with Client(url, SecretStr(key), retry_for=timedelta(seconds=5)) as client:
-        desk = Desk(Worker(client, warehouse, DuckDbLedger(warehouse), timing=TIMING))
+        desk = Desk(Worker(client, warehouse, ledger_of(warehouse), timing=TIMING))
         asked = Request(fair(), Path(file))
         ingested = await ingest_file(desk, asked, await check_file(desk, asked))
         print("ended", ingested.error or "well")

@@ -13,9 +13,10 @@ import pytest
 
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.ledger import lease_owner
+from linkt_pipeline.ledger.choice import ledger_of
 from linkt_pipeline.ledger.lease_owner import Owner, describe_owner, owner_is_gone
-from linkt_pipeline.ledger.ledger import DuckDbLedger, finish
-from linkt_pipeline.ledger.owed_outcomes import complete_outcomes, deliver, deliver_published
+from linkt_pipeline.ledger.ledger import Ledger
+from linkt_pipeline.ledger.owed_outcomes import finish
 from linkt_pipeline.ledger.values import (
     Claim,
     CreditLimitReachedError,
@@ -39,8 +40,8 @@ def warehouse(tmp_path: Path) -> Warehouse:
 
 
 @pytest.fixture
-def ledger(warehouse: Warehouse) -> DuckDbLedger:
-    return DuckDbLedger(warehouse, lease=LONG)
+def ledger(warehouse: Warehouse) -> Ledger:
+    return ledger_of(warehouse, lease=LONG)
 
 
 @pytest.fixture
@@ -52,9 +53,9 @@ def intention(task_key: str = "saas", **changes: Any) -> Intention:
     return Intention(**{"task_key": task_key, "task_id": TASK_ID, "icp_id": None, "parameters": {"n": 1}, **changes})
 
 
-def close(warehouse: Warehouse, claim: Claim, owner: Owner, *, status: str = "COMPLETED") -> None:
-    with warehouse.write() as con:
-        finish(con, claim.execution.execution_id, owner, run_status=status, error_kind=None, error=None)
+def close(ledger: Ledger, claim: Claim, owner: Owner, *, status: str = "COMPLETED") -> None:
+    with ledger.write() as rows:
+        finish(rows, claim.execution.execution_id, owner, run_status=status, error_kind=None, error=None)
 
 
 def dead_owner() -> Owner:
@@ -67,7 +68,7 @@ def dead_owner() -> Owner:
 # --- claims
 
 
-def test_a_first_claim_writes_the_request_down(ledger: DuckDbLedger, owner: Owner) -> None:
+def test_a_first_claim_writes_the_request_down(ledger: Ledger, owner: Owner) -> None:
     wanted = intention(icp_id="6964b8105a4d0beef1000011", parameters={"num_results": 25, "ü": None}, dagster_run_id="d")
 
     claim = ledger.claim(wanted, owner)
@@ -83,7 +84,7 @@ def test_a_first_claim_writes_the_request_down(ledger: DuckDbLedger, owner: Owne
 
 
 @pytest.mark.parametrize("state", ["intended", "unknown", "started"])
-def test_an_open_row_is_given_back_instead_of_a_second_one(ledger: DuckDbLedger, owner: Owner, state: str) -> None:
+def test_an_open_row_is_given_back_instead_of_a_second_one(ledger: Ledger, owner: Owner, state: str) -> None:
     first = ledger.claim(intention(), owner).execution
     if state == "unknown":
         ledger.mark_unknown(first.execution_id, owner, error="no reply")
@@ -99,7 +100,7 @@ def test_an_open_row_is_given_back_instead_of_a_second_one(ledger: DuckDbLedger,
 
 
 @pytest.mark.parametrize("state", [ExecutionState.REFUSED, ExecutionState.LOST])
-def test_after_a_closed_row_a_new_one_is_written(ledger: DuckDbLedger, owner: Owner, state: ExecutionState) -> None:
+def test_after_a_closed_row_a_new_one_is_written(ledger: Ledger, owner: Owner, state: ExecutionState) -> None:
     first = ledger.claim(intention(), owner).execution
     ledger.mark_closed(first.execution_id, owner, state, error="no")
 
@@ -112,22 +113,22 @@ def test_after_a_closed_row_a_new_one_is_written(ledger: DuckDbLedger, owner: Ow
     assert closed.finished_at is not None
 
 
-def test_after_a_finished_run_a_new_one_may_be_bought(ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner) -> None:
+def test_after_a_finished_run_a_new_one_may_be_bought(ledger: Ledger, warehouse: Warehouse, owner: Owner) -> None:
     first = ledger.claim(intention(), owner)
-    close(warehouse, first, owner)
-    deliver(warehouse, owner.name)
+    close(ledger, first, owner)
+    ledger.deliver(owner.name)
 
     assert ledger.claim(intention(), owner).created
 
 
 def test_what_was_bought_after_a_failure_seen_by_two_is_used_by_both(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+    ledger: Ledger, warehouse: Warehouse, owner: Owner
 ) -> None:
     """Two workers see one run fail; the faster one retries and is done before the slower one asks."""
     failed = ledger.claim(intention(), owner)
-    close(warehouse, failed, owner, status="FAILED")
+    close(ledger, failed, owner, status="FAILED")
     retried = ledger.claim(intention(attempt=2, after=ledger.get(failed.execution.execution_id)), owner)
-    close(warehouse, retried, owner)
+    close(ledger, retried, owner)
 
     slower = ledger.claim(intention(attempt=2, after=ledger.get(failed.execution.execution_id)), Owner.this_process())
 
@@ -137,15 +138,15 @@ def test_what_was_bought_after_a_failure_seen_by_two_is_used_by_both(
 
 
 def test_what_was_bought_after_a_failure_is_used_even_if_the_clock_was_set_back_before_it(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, warehouse: Warehouse, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed = ledger.claim(intention(), owner)
-    close(warehouse, failed, owner, status="FAILED")
+    close(ledger, failed, owner, status="FAILED")
     seen = ledger.get(failed.execution.execution_id)
     set_back = datetime.now(UTC) - timedelta(hours=1)
-    monkeypatch.setattr("linkt_pipeline.ledger.ledger._now", lambda: set_back)
+    monkeypatch.setattr("linkt_pipeline.ledger.duckdb_store._now", lambda: set_back)
     retried = ledger.claim(intention(attempt=2, after=seen), owner)
-    close(warehouse, retried, owner)
+    close(ledger, retried, owner)
 
     slower = ledger.claim(intention(attempt=2, after=seen), Owner.this_process())
 
@@ -153,7 +154,7 @@ def test_what_was_bought_after_a_failure_is_used_even_if_the_clock_was_set_back_
     assert slower.execution.execution_id == retried.execution.execution_id
 
 
-def test_the_rows_of_two_tasks_are_independent(ledger: DuckDbLedger, owner: Owner) -> None:
+def test_the_rows_of_two_tasks_are_independent(ledger: Ledger, owner: Owner) -> None:
     ledger.claim(intention("a"), owner)
 
     assert ledger.claim(intention("b"), Owner.this_process()).created
@@ -164,7 +165,7 @@ def test_the_rows_of_two_tasks_are_independent(ledger: DuckDbLedger, owner: Owne
 # --- leases
 
 
-def test_a_row_of_a_living_process_is_not_taken(ledger: DuckDbLedger, owner: Owner) -> None:
+def test_a_row_of_a_living_process_is_not_taken(ledger: Ledger, owner: Owner) -> None:
     held = ledger.claim(intention(), owner).execution
 
     other = ledger.claim(intention(), Owner.this_process())
@@ -175,17 +176,17 @@ def test_a_row_of_a_living_process_is_not_taken(ledger: DuckDbLedger, owner: Own
 
 def test_a_row_whose_lease_ran_out_is_taken_over(warehouse: Warehouse, owner: Owner) -> None:
     """The process may live, suspended: it must notice that the row is not its own any more."""
-    short = DuckDbLedger(warehouse, lease=timedelta(milliseconds=1))
+    short = ledger_of(warehouse, lease=timedelta(milliseconds=1))
     held = short.claim(intention(), owner).execution
     successor = Owner.this_process()
 
-    taken = DuckDbLedger(warehouse, lease=LONG).claim(intention(), successor)
+    taken = ledger_of(warehouse, lease=LONG).claim(intention(), successor)
 
     assert taken.owned
     assert short.get(held.execution_id).lease_owner == successor.name
 
 
-def test_a_row_of_a_dead_process_is_taken_over_at_once(ledger: DuckDbLedger, owner: Owner) -> None:
+def test_a_row_of_a_dead_process_is_taken_over_at_once(ledger: Ledger, owner: Owner) -> None:
     gone = dead_owner()
     held = ledger.claim(intention(), gone).execution
 
@@ -202,7 +203,7 @@ def test_of_a_process_elsewhere_nobody_can_tell_that_it_is_gone(name: str) -> No
 
 
 def test_a_clone_of_this_machine_does_not_take_its_processes_for_gone(
-    ledger: DuckDbLedger, owner: Owner, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = dead_owner()
     held = ledger.claim(intention(), gone).execution
@@ -233,20 +234,20 @@ def test_a_living_process_is_not_gone(owner: Owner) -> None:
 
 
 def test_renewing_keeps_a_lease_and_names_what_is_held(warehouse: Warehouse, owner: Owner) -> None:
-    short = DuckDbLedger(warehouse, lease=timedelta(milliseconds=1))
+    short = ledger_of(warehouse, lease=timedelta(milliseconds=1))
     held = short.claim(intention("a"), owner).execution
     ended = short.claim(intention("b"), owner).execution
     short.mark_closed(ended.execution_id, owner, ExecutionState.LOST, error="none")
-    ledger = DuckDbLedger(warehouse, lease=LONG)
+    ledger = ledger_of(warehouse, lease=LONG)
 
     assert ledger.renew(owner) == {held.execution_id}
     assert not ledger.claim(intention("a"), Owner.this_process()).owned
 
 
 def test_renewing_does_not_bring_back_a_row_that_was_taken_over(warehouse: Warehouse, owner: Owner) -> None:
-    short = DuckDbLedger(warehouse, lease=timedelta(milliseconds=1))
+    short = ledger_of(warehouse, lease=timedelta(milliseconds=1))
     short.claim(intention(), owner)
-    ledger = DuckDbLedger(warehouse, lease=LONG)
+    ledger = ledger_of(warehouse, lease=LONG)
     successor = Owner.this_process()
     ledger.claim(intention(), successor)
 
@@ -255,7 +256,7 @@ def test_renewing_does_not_bring_back_a_row_that_was_taken_over(warehouse: Wareh
 
 
 def test_a_released_row_is_free_at_once_and_remembers_when_its_owner_last_could_act(
-    ledger: DuckDbLedger, owner: Owner
+    ledger: Ledger, owner: Owner
 ) -> None:
     held = ledger.claim(intention(), owner).execution
     before = datetime.now(UTC)
@@ -270,10 +271,10 @@ def test_a_released_row_is_free_at_once_and_remembers_when_its_owner_last_could_
 
 
 def test_taking_over_tells_until_when_the_last_owner_could_act(warehouse: Warehouse, owner: Owner) -> None:
-    short = DuckDbLedger(warehouse, lease=timedelta(milliseconds=1))
+    short = ledger_of(warehouse, lease=timedelta(milliseconds=1))
     held = short.claim(intention(), owner).execution
 
-    taken = DuckDbLedger(warehouse, lease=LONG).claim(intention(), Owner.this_process()).execution
+    taken = ledger_of(warehouse, lease=LONG).claim(intention(), Owner.this_process()).execution
 
     assert taken.lease_until == held.lease_until
 
@@ -287,9 +288,7 @@ WRITES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("write", WRITES)
-def test_a_writer_without_the_lease_is_refused_and_changes_nothing(
-    ledger: DuckDbLedger, owner: Owner, write: str
-) -> None:
+def test_a_writer_without_the_lease_is_refused_and_changes_nothing(ledger: Ledger, owner: Owner, write: str) -> None:
     row = ledger.claim(intention(), owner).execution
 
     with pytest.raises(LeaseLostError, match="taken over by another process"):
@@ -299,14 +298,14 @@ def test_a_writer_without_the_lease_is_refused_and_changes_nothing(
 
 
 def test_landing_without_the_lease_takes_the_whole_transaction_back(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+    ledger: Ledger, warehouse: Warehouse, owner: Owner
 ) -> None:
     row = ledger.claim(intention(), owner).execution
 
     def land() -> None:
-        with warehouse.write() as con:
-            con.execute("insert into linkt.run_credits values ('r1', 'search', 1.0)")
-            finish(con, row.execution_id, Owner.this_process(), run_status="COMPLETED", error_kind=None, error=None)
+        with ledger.write() as rows:
+            rows.con.execute("insert into linkt.run_credits values ('r1', 'search', 1.0)")
+            finish(rows, row.execution_id, Owner.this_process(), run_status="COMPLETED", error_kind=None, error=None)
 
     with pytest.raises(LeaseLostError):
         land()
@@ -316,7 +315,7 @@ def test_landing_without_the_lease_takes_the_whole_transaction_back(
     assert ledger.get(row.execution_id) == row
 
 
-def test_a_note_of_nothing_is_fine(ledger: DuckDbLedger, owner: Owner) -> None:
+def test_a_note_of_nothing_is_fine(ledger: Ledger, owner: Owner) -> None:
     row = ledger.claim(intention(), owner).execution
 
     ledger.note(row.execution_id, owner)
@@ -324,14 +323,14 @@ def test_a_note_of_nothing_is_fine(ledger: DuckDbLedger, owner: Owner) -> None:
     assert ledger.get(row.execution_id) == row
 
 
-def test_the_runs_of_a_task_that_some_row_stands_for(ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner) -> None:
+def test_the_runs_of_a_task_that_some_row_stands_for(ledger: Ledger, warehouse: Warehouse, owner: Owner) -> None:
     first = ledger.claim(intention(), owner)
     ledger.mark_started(first.execution.execution_id, owner, run_id="r1", run_status=None)
     second = ledger.claim(intention("again"), owner).execution
     ledger.mark_started(second.execution_id, owner, run_id="r2", run_status=None)
     other = ledger.claim(intention("other", task_id="f" * 24), owner).execution
     ledger.mark_started(other.execution_id, owner, run_id="r3", run_status=None)
-    close(warehouse, first, owner)
+    close(ledger, first, owner)
 
     assert ledger.owned_run_ids(TASK_ID) == {"r1", "r2"}
 
@@ -340,27 +339,27 @@ def test_the_runs_of_a_task_that_some_row_stands_for(ledger: DuckDbLedger, wareh
 
 
 def test_a_finished_run_whose_process_died_before_it_could_say_so_is_given_to_the_next(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+    ledger: Ledger, warehouse: Warehouse, owner: Owner
 ) -> None:
     """One process waits for many tasks: dying at the last must not mean buying the first ones again."""
     gone = dead_owner()
     ended = ledger.claim(intention(), gone)
-    close(warehouse, ended, gone)
+    close(ledger, ended, gone)
 
     claim = ledger.claim(intention(), owner)
 
     assert (claim.created, claim.owned) == (False, True)
     assert claim.execution.execution_id == ended.execution.execution_id
     assert claim.execution.state is ExecutionState.FINISHED
-    deliver(warehouse, owner.name)
+    ledger.deliver(owner.name)
     assert ledger.claim(intention(), Owner.this_process()).created
 
 
 def test_a_finished_run_is_kept_for_the_next_when_its_process_was_interrupted(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+    ledger: Ledger, warehouse: Warehouse, owner: Owner
 ) -> None:
     ended = ledger.claim(intention(), owner)
-    close(warehouse, ended, owner)
+    close(ledger, ended, owner)
 
     ledger.release(owner)
 
@@ -369,14 +368,14 @@ def test_a_finished_run_is_kept_for_the_next_when_its_process_was_interrupted(
 
 
 def test_a_clock_set_back_hides_no_outcome_that_is_owed(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, warehouse: Warehouse, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as clock:
-        clock.setattr("linkt_pipeline.ledger.ledger._now", lambda: datetime.now(UTC) + timedelta(hours=2))
-        close(warehouse, ledger.claim(intention(), owner), owner)
-        deliver(warehouse, owner.name)
+        clock.setattr("linkt_pipeline.ledger.duckdb_store._now", lambda: datetime.now(UTC) + timedelta(hours=2))
+        close(ledger, ledger.claim(intention(), owner), owner)
+        ledger.deliver(owner.name)
     latest = ledger.claim(intention(), owner)
-    close(warehouse, latest, owner)
+    close(ledger, latest, owner)
 
     claim = ledger.claim(intention(), Owner.this_process())
 
@@ -384,50 +383,50 @@ def test_a_clock_set_back_hides_no_outcome_that_is_owed(
 
 
 def test_a_later_run_takes_the_place_of_an_outcome_that_is_owed(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+    ledger: Ledger, warehouse: Warehouse, owner: Owner
 ) -> None:
-    close(warehouse, ledger.claim(intention(), owner), owner)
-    close(warehouse, ledger.claim(intention(not_before=datetime.now(UTC)), owner), owner)
-    deliver(warehouse, owner.name, [ledger.claim(intention(), owner).execution.execution_id])
+    close(ledger, ledger.claim(intention(), owner), owner)
+    close(ledger, ledger.claim(intention(not_before=datetime.now(UTC)), owner), owner)
+    ledger.deliver(owner.name, [ledger.claim(intention(), owner).execution.execution_id])
 
     assert ledger.claim(intention(), owner).created
 
 
 def test_a_finished_run_that_was_delivered_is_not_given_to_another(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+    ledger: Ledger, warehouse: Warehouse, owner: Owner
 ) -> None:
-    close(warehouse, ledger.claim(intention(), owner), owner)
+    close(ledger, ledger.claim(intention(), owner), owner)
     ledger.release(owner)
-    deliver(warehouse, owner.name)
+    ledger.deliver(owner.name)
 
     assert ledger.claim(intention(), Owner.this_process()).created
 
 
 def test_until_its_rows_are_published_everybody_who_asks_gets_a_finished_run(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+    ledger: Ledger, warehouse: Warehouse, owner: Owner
 ) -> None:
     """Whether or not the process that bought it lives: a second command finishes what the first one is at."""
     bought = ledger.claim(intention(), owner).execution
-    close(warehouse, Claim(bought, True, True), owner)
+    close(ledger, Claim(bought, True, True), owner)
     late = Owner.this_process()
 
     claim = ledger.claim(intention(), late)
 
     assert (claim.created, claim.owned, claim.execution.execution_id) == (False, True, bought.execution_id)
-    deliver_published(warehouse, owner.name, complete_outcomes(warehouse), datetime.now(UTC))
+    ledger.deliver_published(owner.name, ledger.complete_outcomes(), datetime.now(UTC))
     assert not ledger.claim(intention(), late).created, "the first one is not who asked last"
-    deliver_published(warehouse, late.name, complete_outcomes(warehouse), datetime.now(UTC))
+    ledger.deliver_published(late.name, ledger.complete_outcomes(), datetime.now(UTC))
     assert ledger.claim(intention(), late).created
 
 
 @pytest.mark.parametrize(("published", "bought"), [(False, False), (True, True)])
 def test_a_finished_run_of_days_ago_is_the_answer_only_while_its_rows_are_not_published(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, published: bool, bought: bool
+    ledger: Ledger, warehouse: Warehouse, owner: Owner, published: bool, bought: bool
 ) -> None:
     gone = dead_owner()
-    close(warehouse, ledger.claim(intention(), gone), gone)
+    close(ledger, ledger.claim(intention(), gone), gone)
     if published:  # by a sync that somebody else started
-        deliver_published(warehouse, "a sync", complete_outcomes(warehouse), datetime.now(UTC))
+        ledger.deliver_published("a sync", ledger.complete_outcomes(), datetime.now(UTC))
         assert not ledger.claim(intention(), owner).created
     with warehouse.write() as con:
         con.execute("update linkt.executions set finished_at = finished_at - interval 2 days")
@@ -436,28 +435,28 @@ def test_a_finished_run_of_days_ago_is_the_answer_only_while_its_rows_are_not_pu
 
 
 def test_an_outcome_with_an_id_that_is_still_to_be_fetched_is_not_complete(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+    ledger: Ledger, warehouse: Warehouse, owner: Owner
 ) -> None:
     bought = ledger.claim(intention(), owner)
     ledger.mark_started(bought.execution.execution_id, owner, run_id="r1", run_status=None)
-    close(warehouse, bought, owner)
+    close(ledger, bought, owner)
     with warehouse.write() as con:
         con.execute(
             "insert into linkt.run_resources (run_id, resource_type, action, resource_id, position, state) "
             "values ('r1', 'entity', 'created', 'e1', 0, 'landed'), ('r1', 'signal', 'created', 's1', 0, 'pending')"
         )
 
-    assert complete_outcomes(warehouse) == []
+    assert ledger.complete_outcomes() == []
     with warehouse.write() as con:
         con.execute("update linkt.run_resources set state = 'missing' where resource_id = 's1'")
-    assert complete_outcomes(warehouse) == [bought.execution.execution_id]
+    assert ledger.complete_outcomes() == [bought.execution.execution_id]
 
 
 def test_a_question_asked_later_is_not_answered_with_what_was_bought_before_it(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+    ledger: Ledger, warehouse: Warehouse, owner: Owner
 ) -> None:
     """A tick of a schedule, or a person who says so; an open row is adopted all the same."""
-    close(warehouse, ledger.claim(intention(), owner), owner)
+    close(ledger, ledger.claim(intention(), owner), owner)
     now = datetime.now(UTC)
 
     bought = ledger.claim(intention(not_before=now), owner)
@@ -470,12 +469,12 @@ def test_a_question_asked_later_is_not_answered_with_what_was_bought_before_it(
 # --- a Dagster run that is executed again
 
 
-def ended(warehouse: Warehouse, ledger: DuckDbLedger, claim: Claim, owner: Owner, status: str = "COMPLETED") -> None:
+def ended(warehouse: Warehouse, ledger: Ledger, claim: Claim, owner: Owner, status: str = "COMPLETED") -> None:
     """A run of the claim that has ended and is landed, and whose outcome is delivered to whoever has it."""
     run_id = f"run of {claim.execution.execution_id}"
     if claim.execution.run_id is None:
         ledger.mark_started(claim.execution.execution_id, owner, run_id=run_id, run_status=None)
-    close(warehouse, claim, owner, status=status)
+    close(ledger, claim, owner, status=status)
     with warehouse.write() as con:
         con.execute(
             "insert into linkt.runs (run_id, task_id, status_normalised, fetched_at) values (?, ?, ?, now())",
@@ -488,7 +487,7 @@ def ended(warehouse: Warehouse, ledger: DuckDbLedger, claim: Claim, owner: Owner
 @pytest.mark.parametrize("later", [False, True], ids=["", "asked for on purpose"])
 @pytest.mark.parametrize("since", ["nothing", "a completed run", "a failed run", "an open run"])
 def test_a_question_that_is_repeated_gets_the_run_that_answered_it(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, later: bool, since: str
+    ledger: Ledger, warehouse: Warehouse, owner: Owner, later: bool, since: str
 ) -> None:
     """Whatever others have bought since, what the clock says, and however it came to that run."""
     bought = ledger.claim(intention(question="Q"), owner)
@@ -508,12 +507,12 @@ def test_a_question_that_is_repeated_gets_the_run_that_answered_it(
 
 @pytest.mark.parametrize("way", ["adopted while it was going", "owed to another", "followed"])
 def test_a_question_that_bought_nothing_itself_is_answered_by_the_same_run_again(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, way: str
+    ledger: Ledger, warehouse: Warehouse, owner: Owner, way: str
 ) -> None:
     first = dead_owner() if way == "adopted while it was going" else owner
     bought = ledger.claim(intention(question="P"), first)
     if way == "owed to another":
-        close(warehouse, bought, first)
+        close(ledger, bought, first)
     answer = ledger.claim(intention(question="Q"), Owner.this_process() if way == "followed" else owner)
     assert not answer.created
     if way == "owed to another":
@@ -529,7 +528,7 @@ def test_a_question_that_bought_nothing_itself_is_answered_by_the_same_run_again
 
 @pytest.mark.parametrize("status", ["FAILED", "CANCELED", "CRASHED"])
 def test_a_question_whose_run_did_not_complete_buys_when_it_is_repeated(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, status: str
+    ledger: Ledger, warehouse: Warehouse, owner: Owner, status: str
 ) -> None:
     ended(warehouse, ledger, ledger.claim(intention(question="Q"), owner), owner, status)
 
@@ -537,30 +536,28 @@ def test_a_question_whose_run_did_not_complete_buys_when_it_is_repeated(
 
 
 def test_a_failure_that_nobody_was_told_answers_a_repetition_of_what_was_asked_for_on_purpose(
-    ledger: DuckDbLedger, warehouse: Warehouse
+    ledger: Ledger, warehouse: Warehouse
 ) -> None:
     gone = dead_owner()
     failed = ledger.claim(intention(question="Q", not_before=datetime.now(UTC)), gone)
-    close(warehouse, failed, gone, status="FAILED")
+    close(ledger, failed, gone, status="FAILED")
 
     claim = ledger.claim(intention(question="Q", not_before=datetime.now(UTC)), Owner.this_process())
 
     assert (claim.created, claim.execution.execution_id) == (False, failed.execution.execution_id)
 
 
-def test_the_answer_about_one_task_is_none_about_another(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
-) -> None:
+def test_the_answer_about_one_task_is_none_about_another(ledger: Ledger, warehouse: Warehouse, owner: Owner) -> None:
     ended(warehouse, ledger, ledger.claim(intention(question="Q"), owner), owner)
 
     assert ledger.claim(intention("another", question="Q"), owner).created
 
 
 def test_the_retry_of_a_failed_run_does_not_get_that_run_again(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+    ledger: Ledger, warehouse: Warehouse, owner: Owner
 ) -> None:
     failed = ledger.claim(intention(), owner)
-    close(warehouse, failed, owner, status="FAILED")
+    close(ledger, failed, owner, status="FAILED")
 
     assert ledger.claim(intention(attempt=2, after=ledger.get(failed.execution.execution_id)), owner).created
 
@@ -581,7 +578,7 @@ def landed_run(
 
 @pytest.mark.parametrize(("limit", "refused"), [(58.2, True), (57.8, True), (58.0, True), (104, False), (None, False)])
 def test_no_new_run_once_the_months_credits_reach_the_limit(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, limit: float | None, refused: bool
+    ledger: Ledger, warehouse: Warehouse, owner: Owner, limit: float | None, refused: bool
 ) -> None:
     now = datetime.now(UTC)
     landed_run(warehouse, "r1", 45.5, now)
@@ -597,7 +594,7 @@ def test_no_new_run_once_the_months_credits_reach_the_limit(
 
 
 def test_the_limit_does_not_keep_from_adopting_what_is_paid_already(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+    ledger: Ledger, warehouse: Warehouse, owner: Owner
 ) -> None:
     row = ledger.claim(intention(), owner).execution
     landed_run(warehouse, "r1", 45.5, datetime.now(UTC))
@@ -607,12 +604,12 @@ def test_the_limit_does_not_keep_from_adopting_what_is_paid_already(
 
 @pytest.mark.parametrize("limit", [45, 91])
 def test_a_limit_counts_all_runs_of_its_linkt_task_whatever_entry_started_them(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, limit: float
+    ledger: Ledger, warehouse: Warehouse, owner: Owner, limit: float
 ) -> None:
     """An entry that is renamed keeps its month, and two entries of one Linkt task share it."""
     other = ledger.claim(intention("other"), owner)
     ledger.mark_started(other.execution.execution_id, owner, run_id="r1", run_status=None)
-    close(warehouse, other, owner)
+    close(ledger, other, owner)
     landed_run(warehouse, "r1", 45.5, datetime.now(UTC))
 
     if limit > 45.5:
@@ -624,7 +621,7 @@ def test_a_limit_counts_all_runs_of_its_linkt_task_whatever_entry_started_them(
 
 @pytest.mark.parametrize(("limit", "refused"), [(None, False), (581, False), (58.2, True), (0, True)])
 def test_all_tasks_together_have_a_limit_of_their_own_whoever_started_the_runs(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, limit: float | None, refused: bool
+    ledger: Ledger, warehouse: Warehouse, owner: Owner, limit: float | None, refused: bool
 ) -> None:
     now = datetime.now(UTC)
     landed_run(warehouse, "r1", 45.5, now)
@@ -645,7 +642,7 @@ def test_all_tasks_together_have_a_limit_of_their_own_whoever_started_the_runs(
     assert ledger.open_executions() == []
 
 
-def test_the_month_of_all_tasks_is_that_of_the_file(ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner) -> None:
+def test_the_month_of_all_tasks_is_that_of_the_file(ledger: Ledger, warehouse: Warehouse, owner: Owner) -> None:
     now = datetime.now(UTC)
     begins = {month_of(now, zone)[0]: zone for zone in ("Etc/GMT+12", "Pacific/Kiritimati")}
     landed_run(warehouse, "r1", 10.0, max(begins) - timedelta(seconds=1))
@@ -658,7 +655,7 @@ def test_the_month_of_all_tasks_is_that_of_the_file(ledger: DuckDbLedger, wareho
 
 
 def test_a_run_without_a_stated_cost_counts_as_the_median_and_the_refusal_says_so(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+    ledger: Ledger, warehouse: Warehouse, owner: Owner
 ) -> None:
     now = datetime.now(UTC)
     landed_run(warehouse, "r1", 10.0, now)
@@ -674,7 +671,7 @@ def test_a_run_without_a_stated_cost_counts_as_the_median_and_the_refusal_says_s
 
 @pytest.mark.parametrize("common", [False, True])
 def test_a_rest_that_would_not_do_for_the_expected_cost_refuses_and_can_be_overridden(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, common: bool
+    ledger: Ledger, warehouse: Warehouse, owner: Owner, common: bool
 ) -> None:
     for number, credits in enumerate((10.0, 12.0, 40.0)):
         landed_run(warehouse, f"r{number}", credits, datetime.now(UTC))
@@ -699,7 +696,7 @@ def test_a_rest_that_would_not_do_for_the_expected_cost_refuses_and_can_be_overr
 
 
 def test_two_starts_side_by_side_do_not_share_a_rest_that_does_for_one(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+    ledger: Ledger, warehouse: Warehouse, owner: Owner
 ) -> None:
     landed_run(warehouse, "r1", 10.0, datetime.now(UTC))
     limit = CommonSettings(monthly_credit_limit=29)
@@ -717,7 +714,7 @@ def test_two_starts_side_by_side_do_not_share_a_rest_that_does_for_one(
 
 
 def test_the_expected_cost_is_the_median_of_the_last_twenty_completed_runs_and_unknown_without_any(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+    ledger: Ledger, warehouse: Warehouse, owner: Owner
 ) -> None:
     for number in range(20):  # what failed half-way cost less than a run that completes
         landed_run(warehouse, f"f{number:02}", 0.1, datetime.now(UTC), "FAILED")
@@ -734,7 +731,7 @@ def test_the_expected_cost_is_the_median_of_the_last_twenty_completed_runs_and_u
 # --- adopting by hand
 
 
-def test_the_unclear_row_takes_the_run_a_person_chose(ledger: DuckDbLedger, owner: Owner) -> None:
+def test_the_unclear_row_takes_the_run_a_person_chose(ledger: Ledger, owner: Owner) -> None:
     row = ledger.claim(intention(), owner).execution
     ledger.mark_unknown(row.execution_id, owner, error="several runs fit")
     ledger.release(owner)
@@ -746,7 +743,7 @@ def test_the_unclear_row_takes_the_run_a_person_chose(ledger: DuckDbLedger, owne
     assert ledger.claim(intention(), Owner.this_process()).owned
 
 
-def test_without_an_open_row_the_chosen_run_gets_one(ledger: DuckDbLedger, owner: Owner) -> None:
+def test_without_an_open_row_the_chosen_run_gets_one(ledger: Ledger, owner: Owner) -> None:
     adopted = ledger.adopt(intention(), "r7")
 
     claim = ledger.claim(intention(), owner)
@@ -755,7 +752,7 @@ def test_without_an_open_row_the_chosen_run_gets_one(ledger: DuckDbLedger, owner
     assert claim.execution.execution_id == adopted.execution_id
 
 
-def test_what_can_not_be_adopted(ledger: DuckDbLedger, owner: Owner) -> None:
+def test_what_can_not_be_adopted(ledger: Ledger, owner: Owner) -> None:
     row = ledger.claim(intention(), owner).execution
     with pytest.raises(LinktPipelineError, match=r"another process .* is working on task saas"):
         ledger.adopt(intention(), "r7")
@@ -778,10 +775,10 @@ from datetime import timedelta
 from pathlib import Path
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.warehouse import Warehouse
-from linkt_pipeline.ledger.ledger import DuckDbLedger
+from linkt_pipeline.ledger.choice import ledger_of
 from linkt_pipeline.ledger.values import Intention
 from linkt_pipeline.ledger.lease_owner import Owner
-ledger = DuckDbLedger(FileWarehouse(Path(sys.argv[1])), lease=timedelta(minutes=5))
+ledger = ledger_of(FileWarehouse(Path(sys.argv[1])), lease=timedelta(minutes=5))
 wanted = Intention(sys.argv[2], "6964b9b45a4d0beef1000031", None, {})
 print("ready", flush=True)
 sys.stdin.readline()
@@ -816,7 +813,7 @@ def _claimers(path: Path, task_keys: list[str]) -> Iterator[Any]:
         )
 
 
-def test_processes_that_start_one_task_at_one_moment_get_one_row(warehouse: Warehouse, ledger: DuckDbLedger) -> None:
+def test_processes_that_start_one_task_at_one_moment_get_one_row(warehouse: Warehouse, ledger: Ledger) -> None:
     answers = claim_at_once(warehouse.path, ["saas"] * 3)
 
     assert len({execution_id for execution_id, _, _ in answers}) == 1
@@ -825,14 +822,14 @@ def test_processes_that_start_one_task_at_one_moment_get_one_row(warehouse: Ware
     assert len(ledger.open_executions()) == 1
 
 
-def test_processes_that_start_different_tasks_each_get_a_row(warehouse: Warehouse, ledger: DuckDbLedger) -> None:
+def test_processes_that_start_different_tasks_each_get_a_row(warehouse: Warehouse, ledger: Ledger) -> None:
     answers = claim_at_once(warehouse.path, ["a", "b", "c"])
 
     assert [answer[1:] for answer in answers] == [["True", "True"]] * 3
     assert sorted(row.task_key for row in ledger.open_executions()) == ["a", "b", "c"]
 
 
-def test_threads_that_start_one_task_at_one_moment_get_one_row(ledger: DuckDbLedger) -> None:
+def test_threads_that_start_one_task_at_one_moment_get_one_row(ledger: Ledger) -> None:
     at_once = threading.Barrier(6)
 
     def claim(_: int) -> Claim:
@@ -850,7 +847,7 @@ def test_threads_that_start_one_task_at_one_moment_get_one_row(ledger: DuckDbLed
 # --- one run, one row
 
 
-def test_a_run_that_another_row_has_is_not_written_into_a_second_one(ledger: DuckDbLedger, owner: Owner) -> None:
+def test_a_run_that_another_row_has_is_not_written_into_a_second_one(ledger: Ledger, owner: Owner) -> None:
     first = ledger.claim(intention("a"), owner).execution
     second = ledger.claim(intention("b"), owner).execution
     ledger.mark_started(first.execution_id, owner, run_id="r1", run_status=None)
@@ -865,7 +862,7 @@ def test_a_run_that_another_row_has_is_not_written_into_a_second_one(ledger: Duc
 
 def test_of_two_that_want_one_run_at_a_time_one_gets_it(warehouse: Warehouse) -> None:
     owners = [Owner.this_process() for _ in range(8)]
-    ledger = DuckDbLedger(warehouse, lease=LONG)
+    ledger = ledger_of(warehouse, lease=LONG)
     rows = [ledger.claim(intention(f"task{i}"), owner).execution for i, owner in enumerate(owners)]
 
     def start(i: int) -> bool:
@@ -888,7 +885,7 @@ def renamed(**changes: Any) -> Intention:
 
 @pytest.mark.parametrize("state", ["intended", "unknown", "started", "finished"])
 def test_a_renamed_task_takes_the_row_of_its_old_name(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner, state: str
+    ledger: Ledger, warehouse: Warehouse, owner: Owner, state: str
 ) -> None:
     before = dead_owner()
     row = ledger.claim(intention(), before).execution
@@ -897,7 +894,7 @@ def test_a_renamed_task_takes_the_row_of_its_old_name(
     elif state != "intended":
         ledger.mark_started(row.execution_id, before, run_id="r1", run_status=None)
     if state == "finished":
-        close(warehouse, Claim(row, True, True), before)
+        close(ledger, Claim(row, True, True), before)
 
     claim = ledger.claim(renamed(), owner)
 
@@ -912,20 +909,20 @@ def test_a_renamed_task_takes_the_row_of_its_old_name(
     ids=["other parameters", "another ICP", "another Linkt task"],
 )
 def test_a_row_with_another_request_is_not_that_of_a_renamed_task(
-    ledger: DuckDbLedger, owner: Owner, changes: dict[str, Any]
+    ledger: Ledger, owner: Owner, changes: dict[str, Any]
 ) -> None:
     ledger.claim(intention(), dead_owner())
 
     assert ledger.claim(renamed(**changes), owner).created
 
 
-def test_two_entries_with_one_request_stay_two(ledger: DuckDbLedger, owner: Owner) -> None:
+def test_two_entries_with_one_request_stay_two(ledger: Ledger, owner: Owner) -> None:
     ledger.claim(intention("b"), dead_owner())
 
     assert ledger.claim(renamed(), owner).created
 
 
-def test_a_living_process_that_still_has_the_old_name_is_followed(ledger: DuckDbLedger, owner: Owner) -> None:
+def test_a_living_process_that_still_has_the_old_name_is_followed(ledger: Ledger, owner: Owner) -> None:
     held = ledger.claim(intention(), Owner.this_process()).execution
 
     claim = ledger.claim(renamed(), owner)
@@ -933,35 +930,35 @@ def test_a_living_process_that_still_has_the_old_name_is_followed(ledger: DuckDb
     assert (claim.created, claim.owned, claim.execution.execution_id) == (False, False, held.execution_id)
 
 
-def test_the_key_order_of_parameters_makes_no_other_request(ledger: DuckDbLedger, owner: Owner) -> None:
+def test_the_key_order_of_parameters_makes_no_other_request(ledger: Ledger, owner: Owner) -> None:
     row = ledger.claim(intention(parameters={"a": 1, "b": [1]}), dead_owner()).execution
 
     assert ledger.claim(renamed(parameters={"b": [1], "a": 1}), owner).execution.execution_id == row.execution_id
 
 
 def test_a_task_that_is_renamed_and_back_again_has_what_is_owed_under_the_other_name(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+    ledger: Ledger, warehouse: Warehouse, owner: Owner
 ) -> None:
-    close(warehouse, ledger.claim(intention("saas", entries=frozenset({"saas"})), owner), owner)
-    deliver(warehouse, owner.name)
+    close(ledger, ledger.claim(intention("saas", entries=frozenset({"saas"})), owner), owner)
+    ledger.deliver(owner.name)
     gone = dead_owner()
     bought = ledger.claim(intention("companies", entries=frozenset({"companies"})), gone)
     assert bought.created
-    close(warehouse, bought, gone)
+    close(ledger, bought, gone)
 
     claim = ledger.claim(intention("saas", entries=frozenset({"saas"})), owner)
 
     assert (claim.created, claim.execution.execution_id) == (False, bought.execution.execution_id)
-    deliver(warehouse, owner.name)
+    ledger.deliver(owner.name)
     assert ledger.claim(intention("saas", entries=frozenset({"saas"})), Owner.this_process()).created
 
 
 def test_what_a_person_has_given_up_is_no_outcome_of_another_start(
-    ledger: DuckDbLedger, warehouse: Warehouse, owner: Owner
+    ledger: Ledger, warehouse: Warehouse, owner: Owner
 ) -> None:
     """Two processes saw the first attempt fail; the run of the second one is a reject that a person gave up."""
     failed = ledger.claim(intention(), owner)
-    close(warehouse, failed, owner, status="FAILED")
+    close(ledger, failed, owner, status="FAILED")
     seen = ledger.get(failed.execution.execution_id)
     second = ledger.claim(intention(attempt=2, after=seen), owner)
     ledger.mark_started(second.execution.execution_id, owner, run_id="r2", run_status=None)

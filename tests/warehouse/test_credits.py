@@ -11,8 +11,8 @@ import pytest
 from linkt_pipeline.api import parse_run
 from linkt_pipeline.collection.land_runs import land_runs
 from linkt_pipeline.collection.seen_run import SeenRun
+from linkt_pipeline.ledger.choice import ledger_of
 from linkt_pipeline.ledger.lease_owner import Owner
-from linkt_pipeline.ledger.ledger import DuckDbLedger
 from linkt_pipeline.ledger.values import CreditLimitReachedError, Intention
 from linkt_pipeline.warehouse.credits import Spending, month_of, spending_by_task
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
@@ -173,7 +173,7 @@ def test_a_limit_counts_the_month_of_the_entrys_zone(warehouse: Warehouse) -> No
     begins = {month_of(now, each)[0]: each for each in ("UTC", zone)}
     edge = max(begins) - timedelta(minutes=1)  # of the month that began earlier alone
     land(warehouse, body(id=run_id(edge), created_at=edge.isoformat()), seen_at=now)
-    ledger, owner = DuckDbLedger(warehouse), Owner("test")
+    ledger, owner = ledger_of(warehouse), Owner("test")
 
     counted = Intention("a", TASK, None, {}, monthly_credit_limit=15, timezone=begins[min(begins)])
     with pytest.raises(CreditLimitReachedError):
@@ -230,7 +230,7 @@ HOLES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("hole", HOLES.values(), ids=HOLES)
 def test_a_body_with_a_hole_buys_no_run_beyond_the_limit(warehouse: Warehouse, hole: dict[str, Any]) -> None:
-    ledger, owner, now = DuckDbLedger(warehouse), Owner("test"), datetime.now(UTC)
+    ledger, owner, now = ledger_of(warehouse), Owner("test"), datetime.now(UTC)
     intention = Intention("search", TASK, None, {}, monthly_credit_limit=10)
     row = ledger.claim(intention, owner).execution
     ledger.mark_started(row.execution_id, owner, run_id=run_id(now), run_status=None)

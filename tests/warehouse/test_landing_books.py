@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from linkt_pipeline.ledger.ledger import _OWN_CHECKS
+from linkt_pipeline.ledger.claims import OWN_CHECKS
 from linkt_pipeline.transform import ModelKey, Severity
 from linkt_pipeline.warehouse.landing import LandingCounts, mark_missing, reopen_resources
 from linkt_pipeline.warehouse.queries import landed_run_versions, pending_resources, settlements, unlanded_run_ids
@@ -297,7 +297,7 @@ def test_nothing_is_bought_while_an_error_level_check_of_the_ledger_fails() -> N
     of_the_ledger = ModelKey("linkt", "executions")
     assert {
         check.name for check in landed_checks() if check.severity is Severity.ERROR and check.model == of_the_ledger
-    } == set(_OWN_CHECKS)
+    } == set(OWN_CHECKS)
 
 
 def _failing(warehouse: Warehouse) -> set[str]:

@@ -1,0 +1,207 @@
+"""What a claim gets: something that was bought already, or the right to buy.
+
+A Dagster run asks once for each of its tasks, and every Dagster run that executes it again asks the same question. What
+answered it is written down in the transaction of the claim: an execution that it bought, adopted, or was owed. So the
+question can be repeated at any time, whoever else has started the task since, and by any clock. A question may have
+several names, such as those of a Dagster run and of its backfill; each of them leads to the answer.
+
+A row belongs to its entry of tasks.yaml by name, and to an entry that has been renamed by its request: the Linkt task,
+the ICP and the parameters. Two entries with one request stay two, and each buys its own run.
+"""
+
+import uuid
+from dataclasses import replace
+from datetime import timedelta
+
+import orjson
+
+from linkt_pipeline.ledger.credit_guard import Budget, budget_of
+from linkt_pipeline.ledger.lease_owner import Owner
+from linkt_pipeline.ledger.leases import is_free
+from linkt_pipeline.ledger.owed_outcomes import is_wanted
+from linkt_pipeline.ledger.rows import LedgerRows, Which
+from linkt_pipeline.ledger.values import (
+    OPEN_STATES,
+    BooksDisagreeError,
+    Claim,
+    Execution,
+    ExecutionState,
+    Intention,
+)
+from linkt_pipeline.package_files import built_in_check
+from linkt_pipeline.warehouse.queries import completed_runs, landed_run_versions, rejected_runs
+
+# Error-level checks of the ledger's own tables, with the table that each reads.
+OWN_CHECKS = {
+    "executions_key": "executions",
+    "undelivered_key": "undelivered",
+    "answers_key": "answers",
+    "finished_runs_are_landed": "executions",
+    "one_open_execution_per_task": "executions",
+    "one_execution_per_run": "executions",
+}
+
+
+def claim(rows: LedgerRows, intention: Intention, owner: Owner, lease: timedelta) -> Claim:
+    """Take over the open execution of a task, or write down a new one; see :class:`Claim`.
+
+    Raises:
+        CreditLimitReachedError: nothing is open and a limit leaves less for this month than the run will cost.
+        BooksDisagreeError: nothing is open and an error-level check of the ledger fails.
+    """
+    questions, task_key = intention.question_names, intention.task_key
+    known = rows.answers_to(questions, task_key) if questions else frozenset()
+    answer = _answer(rows, intention, known, owner, lease) or _intend(rows, intention, owner, lease)
+    if questions:
+        rows.remember_answer(questions, task_key, answer.execution.execution_id)
+    return answer
+
+
+def open_execution(rows: LedgerRows, intention: Intention) -> Execution | None:
+    """The open execution of a task: the one under its name or, if there is none, that of the name it had before."""
+    own = rows.executions(Which(task_key=intention.task_key, states=OPEN_STATES), limit=1)
+    return next(iter(own or _before_renaming(rows, intention, Which(states=OPEN_STATES))), None)
+
+
+def take_over(rows: LedgerRows, row: Execution, intention: Intention, owner: Owner, lease: timedelta) -> Claim:
+    """Take the lease of an open execution, unless a living process holds it."""
+    # Under another name it is another task's work to this very process, too.
+    mine = row.lease_owner == owner.name and row.task_key == intention.task_key
+    if not mine and not is_free(row, rows.now):
+        return Claim(row, created=False, owned=False)
+    rows.change(
+        row.execution_id,
+        {"task_key": intention.task_key, "lease_owner": owner.name, "lease_until": rows.now + lease},
+    )
+    return Claim(replace(row, task_key=intention.task_key), created=False, owned=True)
+
+
+def new_execution(rows: LedgerRows, intention: Intention) -> Execution:
+    """An execution for an intention, which is still to be written down."""
+    return Execution(
+        execution_id=uuid.uuid4().hex,
+        task_key=intention.task_key,
+        task_id=intention.task_id,
+        icp_id=intention.icp_id,
+        parameters=orjson.loads(orjson.dumps(dict(intention.parameters))),
+        attempt=intention.attempt,
+        state=ExecutionState.INTENDED,
+        dagster_run_id=intention.dagster_run_id,
+        intended_at=rows.now,
+    )
+
+
+def _answer(
+    rows: LedgerRows, intention: Intention, known: frozenset[str], owner: Owner, lease: timedelta
+) -> Claim | None:
+    """What there is already and answers the intention; None: a new run has to be bought."""
+    asked_by = intention.asked_by or owner.name
+    if completed := _completed(rows, known):
+        rows.owe_to(completed.execution_id, asked_by)
+        return Claim(completed, created=False, owned=True, repeated=True)
+    if found := open_execution(rows, intention):
+        return take_over(rows, found, intention, owner, lease)
+    latest = _latest_finished(rows, intention)
+    if intention.after is not None and latest and latest.intended_at > intention.after.intended_at:
+        return Claim(latest, created=False, owned=False)
+    if latest and _is_owed(rows, latest, intention, known):
+        rows.owe_to(latest.execution_id, asked_by)
+        return Claim(latest, created=False, owned=True)
+    if ended := _ended_unseen(rows, intention):
+        return Claim(ended, created=False, owned=False)
+    return None
+
+
+def _intend(rows: LedgerRows, intention: Intention, owner: Owner, lease: timedelta) -> Claim:
+    """Write down that a new run is to be bought, if that may be."""
+    budget: Budget = budget_of(rows, intention)
+    _refuse_on_failing_checks(rows, intention)
+    execution = replace(
+        new_execution(rows, intention),
+        lease_owner=owner.name,
+        lease_until=rows.now + lease,
+        expected_credits=budget.expected,
+        budget_rest=budget.rest,
+        over_budget_by=budget.over_budget_by,
+    )
+    rows.add(execution)
+    return Claim(execution, created=True, owned=True)
+
+
+def _before_renaming(
+    rows: LedgerRows, intention: Intention, which: Which, *, owed_and_latest_first: bool = False
+) -> list[Execution]:
+    """Executions with the very request of a task, under a name that no entry of tasks.yaml has."""
+    if intention.entries is None:
+        return []
+    parameters = orjson.loads(orjson.dumps(dict(intention.parameters)))
+    of_request = replace(which, request=(intention.task_id, intention.icp_id))
+    return [
+        row
+        for row in rows.executions(of_request, owed_and_latest_first=owed_and_latest_first)
+        if row.task_key not in intention.entries and row.parameters == parameters
+    ]
+
+
+def _latest_finished(rows: LedgerRows, intention: Intention) -> Execution | None:
+    """The last execution of a task that has ended; one under another name where that is owed and its own is not.
+
+    The clock may have been set between two runs, so their times alone do not say which one is the latest. An outcome
+    that is owed is: a run that ends takes the place of those before it. The run of an execution that was given up is a
+    reject, and has no outcome.
+    """
+    finished = Which(states=[ExecutionState.FINISHED], not_runs=rejected_runs(rows.con))
+    of_name = replace(finished, task_key=intention.task_key)
+    found = [
+        *rows.executions(of_name, owed_and_latest_first=True, limit=1),
+        *_before_renaming(rows, intention, finished, owed_and_latest_first=True)[:1],
+    ]
+    owed = rows.owed([row.execution_id for row in found]) if len(found) > 1 else {}
+    return next((row for row in found if row.execution_id in owed), next(iter(found), None))
+
+
+def _completed(rows: LedgerRows, known: frozenset[str]) -> Execution | None:
+    """What answered the question before, if its run has completed; a failed one is worth another."""
+    if not known:
+        return None
+    finished = rows.executions(Which(execution_ids=known, states=[ExecutionState.FINISHED]))
+    completed = completed_runs(rows.con, [row.run_id for row in finished if row.run_id])
+    return next((row for row in reversed(finished) if row.run_id in completed), None)
+
+
+def _is_owed(rows: LedgerRows, row: Execution, intention: Intention, known: frozenset[str]) -> bool:
+    """Whether the task's latest run answers this question, because somebody does not have all of it."""
+    of_an_earlier_question = (
+        intention.not_before is not None and row.intended_at < intention.not_before and row.execution_id not in known
+    )
+    if _was_seen(row, intention) or of_an_earlier_question:
+        return False
+    return is_wanted(rows, row)
+
+
+def _was_seen(row: Execution, intention: Intention) -> bool:
+    """Whether it is the very attempt that this intention follows; a clock that was set tells nothing about that."""
+    after = intention.after
+    return after is not None and not after.state.is_open and row.execution_id == after.execution_id
+
+
+def _ended_unseen(rows: LedgerRows, intention: Intention) -> Execution | None:
+    """What this start has followed, if another process, such as a sync, has landed it since the last look."""
+    after = intention.after
+    if after is None or not after.state.is_open:
+        return None
+    ended = rows.executions(Which(execution_ids=[after.execution_id], states=[ExecutionState.FINISHED]))
+    # A row that a person gave up has no landed run: it is worth another.
+    return next((row for row in ended if row.run_id and landed_run_versions(rows.con, [row.run_id])), None)
+
+
+def _refuse_on_failing_checks(rows: LedgerRows, intention: Intention) -> None:
+    # The ledger's own alone: those of a million entities take seconds, for which nobody else would get the file. If one
+    # of them fails, the run is owed, and repeating the command buys no further one.
+    for name, table in OWN_CHECKS.items():
+        if offending := len(rows.con.execute(built_in_check(name)).fetchmany(100)):
+            raise BooksDisagreeError(
+                f"task {intention.task_key}: check {name} of linkt.{table} fails ({offending} rows), so "
+                "nothing that a new run finds could be published, and none is started. `linkt-pipeline ui` shows the "
+                "rows, docs/operations.md what to do about them"
+            )

@@ -1,0 +1,27 @@
+"""Leases: who may act for an execution, and until when."""
+
+from datetime import datetime
+
+from linkt_pipeline.ledger.lease_owner import Owner, owner_is_gone
+from linkt_pipeline.ledger.rows import Changes, LedgerRows
+from linkt_pipeline.ledger.values import Execution, LeaseLostError
+
+
+def is_free(row: Execution, now: datetime) -> bool:
+    """Whether nobody holds a live lease on an execution."""
+    expired = row.lease_until is None or row.lease_until <= now
+    return row.lease_owner is None or expired or owner_is_gone(row.lease_owner)
+
+
+def change_as_owner(rows: LedgerRows, execution_id: str, owner: Owner, changes: Changes) -> Execution:
+    """Change an execution whose lease the owner holds. Returns it as it is then.
+
+    Raises:
+        LeaseLostError: another process took the execution over; the transaction must not be committed.
+    """
+    if not rows.change(execution_id, changes, owner=owner):
+        raise LeaseLostError(
+            f"execution {execution_id} was taken over by another process while this one was busy or asleep; "
+            "that process waits for the run and lands it, nothing was started twice"
+        )
+    return rows.get(execution_id)
