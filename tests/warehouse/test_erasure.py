@@ -227,22 +227,33 @@ def test_no_error_that_quotes_it_is_kept(filled: Warehouse) -> None:
     assert EMAIL not in everything(filled)
 
 
-def test_a_reject_that_mentions_it_is_not_kept(filled: Warehouse) -> None:
-    land_run(filled, run("r3"), created=[LATE])
-    reject = pl.DataFrame(
-        [("entity", LATE, "cut off", f'{{"email": "{EMAIL}', at(200))], schema=REJECTS_FRAME, orient="row"
+def test_a_body_that_mentions_it_and_can_not_be_used_is_not_kept(filled: Warehouse) -> None:
+    land_run(filled, run("r3"), created=[LATE], signals=["5" * 24])
+    rejects = pl.DataFrame(
+        [
+            ("entity", LATE, "cut off", f'{{"contact": "{EMAIL}', at(200)),
+            ("entity", ANN, "cut off", '{"name": "Ann', at(200)),
+            ("signal", "5" * 24, "cut off", f'{{"summary": "{EMAIL}', at(200)),
+        ],
+        schema=REJECTS_FRAME,
+        orient="row",
     )
     with filled.write() as con:
-        land_rejects(con, reject)
+        land_rejects(con, rejects)
     assert states(filled)["r3", LATE] == "rejected"
 
     erase(filled, Kind.EMAIL, EMAIL)
 
-    assert states(filled)["r3", LATE] == "erased"
+    left = [("entity", LATE, "cut off", None)]  # nobody can tell whose it is; it may be a company's
+    assert fetch(filled, "select resource_type, resource_id, reason, payload from linkt.rejects") == left
     with filled.write() as con:
-        land_rejects(con, reject)
-    assert fetch(filled, "from linkt.rejects") == []
+        land_rejects(con, rejects.with_columns(received_at=pl.lit(at(300))))
+    assert fetch(filled, "select resource_type, resource_id, reason, payload from linkt.rejects") == left
+    assert (states(filled)["r3", LATE], states(filled)["r3", "5" * 24]) == ("rejected", "erased")
     assert broken_checks(filled) == []
+    land(filled, entity(LATE, "company", name="Late", contact=EMAIL))
+    assert states(filled)["r3", LATE] == "landed"
+    assert EMAIL not in everything(filled)
 
 
 def test_an_entity_goes_with_the_addresses_that_nobody_else_has(filled: Warehouse) -> None:
@@ -265,15 +276,25 @@ def test_a_row_of_a_file_that_names_it_is_emptied(filled: Warehouse, kind: Kind,
         ("Bob", "bob@elsewhere.example"),
     ]
     with filled.write() as con:
+        con.execute(
+            "insert into linkt.ingests (ingest_id, task_key, task_id, file_name, file_sha256, file_bytes, file_rows, "
+            "primary_column, state, execution_id, intended_at) "
+            "values ('i', 'fair', 't', 'a.csv', 'abc', 1, 3, 'name', 'finished', 'x', now())"
+        )
+        con.execute(
+            "insert into linkt.executions (execution_id, task_key, task_id, attempt, state, run_id, intended_at) "
+            "values ('x', 'fair', 't', 1, 'finished', 'r1', now())"
+        )
         for number, (name, contact) in enumerate(rows, 1):
             con.execute(
                 "insert into linkt.ingest_rows values ('i', $1, $2, json_object('name', $2, 'contact', $3))",
                 [number, name, contact],
             )
-            con.execute(
-                "insert into linkt.run_candidates (run_id, position, name, observed_at) values ('r1', $1, $2, now())",
-                [number, name.lower()],
-            )
+            for run_id in ("r1", "of another file"):
+                con.execute(
+                    "insert into linkt.run_candidates (run_id, position, name, observed_at) values ($1, $2, $3, now())",
+                    [run_id, number, f"{name.lower()} "],
+                )
 
     removed = erase(filled, kind, value)
 
@@ -281,8 +302,8 @@ def test_a_row_of_a_file_that_names_it_is_emptied(filled: Warehouse, kind: Kind,
     assert fetch(filled, "select row_number from linkt.ingest_rows where data::varchar = '{}' order by 1") == [
         (number,) for number in sorted(emptied)
     ]
-    assert fetch(filled, "select position from linkt.run_candidates where name = '[erased]' order by 1") == [
-        (number,) for number in sorted(emptied)
+    assert fetch(filled, "select run_id, position from linkt.run_candidates where name = '[erased]' order by 2") == [
+        ("r1", number) for number in sorted(emptied)
     ]
 
 

@@ -133,16 +133,22 @@ def _delete(con: duckdb.DuckDBPyConnection, table: str, key: str, ids: tuple[str
 
 
 def _rejects_about(con: duckdb.DuckDBPyConnection, target: Target) -> list[tuple[str, str]]:
+    """Type and id of those that go, by the rules of ``keep_out_rejects``; bodies of others that mention it go now."""
     mentions = target.mentions
     ids = {entity.lower() for entity in target.entities}
     rows = con.execute(
         "select resource_type, resource_id, payload from linkt.rejects where resource_type in ('entity', 'signal')"
     ).fetchall()
-    return [
-        (kind, resource_id)
-        for kind, resource_id, payload in rows
-        if (kind == "entity" and resource_id.lower() in ids) or mentions.are_in(payload)
+    mentioning = [(kind, resource_id) for kind, resource_id, payload in rows if mentions.are_in(payload)]
+    con.execute(
+        "update linkt.rejects set payload = null "
+        "where resource_type = 'entity' and resource_id in (select unnest($1::varchar[]))",
+        [[resource_id for kind, resource_id in mentioning if kind == "entity"]],
+    )
+    of_entities = [
+        (kind, resource_id) for kind, resource_id, _ in rows if kind == "entity" and resource_id.lower() in ids
     ]
+    return [*of_entities, *(found for found in mentioning if found[0] == "signal")]
 
 
 def _empty_ingested_rows(con: duckdb.DuckDBPyConnection, target: Target) -> int:
@@ -153,7 +159,6 @@ def _empty_ingested_rows(con: duckdb.DuckDBPyConnection, target: Target) -> int:
         with file_rows as (
             select
                 rowid,
-                primary_value,
                 data::varchar as text,
                 list_has_any(
                     list_transform(json_extract_string(data, '$.*'), lambda value: lower(trim(value))), $ids::varchar[]
@@ -168,15 +173,22 @@ def _empty_ingested_rows(con: duckdb.DuckDBPyConnection, target: Target) -> int:
             "pattern": mentions.loose_pattern,
         },
     ).fetchall()
-    found = {row: name for row, name, text, has_id in rows if has_id or mentions.are_in(text)}
-    con.execute(
-        "update linkt.run_candidates set name = $1 where lower(name) in (select lower(unnest($2::varchar[])))",
-        [ERASED, list(found.values())],
+    found = [row for row, text, has_id in rows if has_id or mentions.are_in(text)]
+    con.execute(  # of their own runs: the same name in another file may be somebody else's
+        """
+        update linkt.run_candidates as candidate set name = $1
+        from linkt.ingest_rows as file_row
+        join linkt.ingests as ingest on ingest.ingest_id = file_row.ingest_id
+        join linkt.executions as execution on execution.execution_id = ingest.execution_id
+        where file_row.rowid in (select unnest($2::bigint[])) and candidate.run_id = execution.run_id
+            and lower(trim(candidate.name)) = lower(file_row.primary_value)
+        """,
+        [ERASED, found],
     )
     return count(
         con,
         "update linkt.ingest_rows set primary_value = $1, data = '{}' where rowid in (select unnest($2::bigint[]))",
-        [ERASED, list(found)],
+        [ERASED, found],
     )
 
 

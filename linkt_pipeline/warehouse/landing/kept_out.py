@@ -21,6 +21,7 @@ from linkt_pipeline.warehouse.tombstones import (
     own_emails,
     own_hosts,
     read_tombstones,
+    text_without_erased,
 )
 
 ERASED_REASON = "erased here; the tombstone keeps it out"
@@ -49,6 +50,9 @@ def keep_out_signals(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> tup
 def keep_out_rejects(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[str, str]]]:
     """A body that can't be used is not kept if it is of something erased, or mentions it.
 
+    Whose body it is can't be read, so an entity's id is asked for again as that of every reject: it may be of a company
+    that only mentions somebody.
+
     Returns:
         What may land, and type and id of what was erased.
     """
@@ -57,12 +61,14 @@ def keep_out_rejects(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> tup
         return frame, []
     kept, erased = [], []
     for row in frame.iter_rows(named=True):
-        of_resource = row["resource_type"] in ("entity", "signal")
-        mentions = tombstones.mentions_in(f"{row['payload']} {row['reason']}")
-        if of_resource and (tombstones.has_entity(row["resource_id"]) or not mentions.is_empty):
-            erased.append((row["resource_type"], row["resource_id"]))
-        else:
-            kept.append(_without(row, mentions))
+        kind, in_body = row["resource_type"], tombstones.mentions_in(row["payload"])
+        if (kind == "entity" and tombstones.has_entity(row["resource_id"])) or (
+            kind == "signal" and not in_body.is_empty
+        ):
+            erased.append((kind, row["resource_id"]))
+            continue
+        row = _without(row, in_body) | {"reason": text_without_erased(tombstones, row["reason"])}
+        kept.append(row | {"payload": None} if kind == "entity" and not in_body.is_empty else row)
     return pl.DataFrame(kept, schema=frame.schema), erased
 
 
