@@ -242,8 +242,9 @@ def test_a_body_that_mentions_it_and_can_not_be_used_is_not_kept(filled: Warehou
         land_rejects(con, rejects)
     assert states(filled)["r3", LATE] == "rejected"
 
-    erase(filled, Kind.EMAIL, EMAIL)
+    removed = erase(filled, Kind.EMAIL, EMAIL)
 
+    assert (removed["linkt.rejects"], removed["linkt.rejects (emptied)"]) == (2, 1)
     left = [("entity", LATE, "cut off", None)]  # nobody can tell whose it is; it may be a company's
     assert fetch(filled, "select resource_type, resource_id, reason, payload from linkt.rejects") == left
     with filled.write() as con:

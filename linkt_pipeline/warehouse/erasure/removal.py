@@ -75,6 +75,7 @@ def remove_from_warehouse(con: duckdb.DuckDBPyConnection, target: Target) -> Cou
     counts["linkt.run_resources (booked as erased)"] = settle_erased(
         con, "entity", [*target.entities, *(id_ for kind, id_ in rejected if kind == "entity")]
     ) + settle_erased(con, "signal", [*signals, *(id_ for kind, id_ in rejected if kind == "signal")])
+    counts["linkt.rejects (emptied)"] = _empty_rejects(con, mentions)
     counts["linkt.ingest_rows (emptied)"] = _empty_ingested_rows(con, target)
     counts |= _drop_models(con)
     if not mentions.is_empty:
@@ -133,22 +134,24 @@ def _delete(con: duckdb.DuckDBPyConnection, table: str, key: str, ids: tuple[str
 
 
 def _rejects_about(con: duckdb.DuckDBPyConnection, target: Target) -> list[tuple[str, str]]:
-    """Type and id of those that go, by the rules of ``keep_out_rejects``; bodies of others that mention it go now."""
+    """Type and id of those that go, by the rules of ``keep_out_rejects``."""
     mentions = target.mentions
     ids = {entity.lower() for entity in target.entities}
     rows = con.execute(
         "select resource_type, resource_id, payload from linkt.rejects where resource_type in ('entity', 'signal')"
     ).fetchall()
-    mentioning = [(kind, resource_id) for kind, resource_id, payload in rows if mentions.are_in(payload)]
-    con.execute(
-        "update linkt.rejects set payload = null "
-        "where resource_type = 'entity' and resource_id in (select unnest($1::varchar[]))",
-        [[resource_id for kind, resource_id in mentioning if kind == "entity"]],
-    )
-    of_entities = [
-        (kind, resource_id) for kind, resource_id, _ in rows if kind == "entity" and resource_id.lower() in ids
+    return [
+        (kind, resource_id)
+        for kind, resource_id, payload in rows
+        if (resource_id.lower() in ids if kind == "entity" else mentions.are_in(payload))
     ]
-    return [*of_entities, *(found for found in mentioning if found[0] == "signal")]
+
+
+def _empty_rejects(con: duckdb.DuckDBPyConnection, mentions: Mentions) -> int:
+    """Bodies of other entities that mention it: whose they are can't be read, so nothing of them is kept."""
+    rows = con.execute("select rowid, payload from linkt.rejects where resource_type = 'entity'").fetchall()
+    found = [row for row, payload in rows if mentions.are_in(payload)]
+    return count(con, "update linkt.rejects set payload = null where rowid in (select unnest($1::bigint[]))", [found])
 
 
 def _empty_ingested_rows(con: duckdb.DuckDBPyConnection, target: Target) -> int:
