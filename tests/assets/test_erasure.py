@@ -2,8 +2,10 @@
 
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 
 from linkt_pipeline import settings as settings_module
 from linkt_pipeline.assets import erased_history
-from linkt_pipeline.assets.erased_history import HistoryBusyError
+from linkt_pipeline.assets.erased_history import HistoryBusyError, erase_from_history
 from linkt_pipeline.assets.erasure import finish_erasures
 from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.resources import Backend
@@ -22,6 +24,7 @@ from linkt_pipeline.transform import build_all
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.erasure import Kind, begin_erasure, find_target, unfinished_erasures
 from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
+from linkt_pipeline.warehouse.tombstones import Mentions
 from tests.cli.data_folder import places_of
 from tests.warehouse.deliveries import fetch, land, land_run, run
 from tests.warehouse.test_erasure import ACME, ANN, BOB, EMAIL, LANDED_CHECKS, ann, bob, company
@@ -208,6 +211,22 @@ def test_a_history_in_use_is_told_and_the_erasure_goes_on_later(data: Path, monk
 
     assert_is_gone(data)
     assert fetch(warehouse, "select last_error from linkt.erasures") == [(None,)]
+
+
+def test_keys_of_dagsters_that_become_one_keep_no_erasure_from_its_end(tmp_path: Path) -> None:
+    (tmp_path / "history").mkdir()
+    with closing(sqlite3.connect(tmp_path / "history" / "index.db")) as con:
+        con.execute("create table dynamic_partitions (partition text unique)")
+        con.executemany("insert into dynamic_partitions values (?)", [(EMAIL,), (EMAIL.upper(),), ("other",)])
+        con.commit()
+
+    assert erase_from_history(tmp_path, Mentions([EMAIL])) == 2
+
+    with closing(sqlite3.connect(tmp_path / "history" / "index.db")) as con:
+        assert con.execute("select * from dynamic_partitions order by 1").fetchall() == [
+            ("[erased]",),
+            ("other",),
+        ]
 
 
 def test_a_file_of_somebody_else_is_left_and_named(data: Path) -> None:

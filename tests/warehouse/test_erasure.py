@@ -26,6 +26,7 @@ from linkt_pipeline.warehouse.erasure import (
 from linkt_pipeline.warehouse.landing import land_rejects, note_pending
 from linkt_pipeline.warehouse.queries import settlements
 from linkt_pipeline.warehouse.schemas import REJECTS_FRAME
+from linkt_pipeline.warehouse.tombstones.tombstones import SaltLostError
 from linkt_pipeline.warehouse.warehouse import Warehouse
 from tests.warehouse.deliveries import at, fetch, land, land_run, land_signal_rows, run, states
 
@@ -408,8 +409,25 @@ def test_what_names_nobody_is_refused(warehouse: Warehouse, kind: Kind, value: s
         find_target(con, kind, [value])
 
 
-def test_a_host_that_many_share_is_no_company(warehouse: Warehouse) -> None:
-    with warehouse.write() as con:
-        con.execute("create schema seeds; create table seeds.shared_hosts as select 'linkedin.com' as host")
-    with warehouse.read() as con, pytest.raises(ErasureError, match="many share"):
-        find_target(con, Kind.DOMAIN, ["https://www.linkedin.com/in/ann"])
+@pytest.mark.parametrize("value", ["https://www.linkedin.com/in/ann", "de.linkedin.com", "gmail.com", "co.uk"])
+@pytest.mark.parametrize("is_built", [True, False])
+def test_a_host_that_many_share_is_no_company(warehouse: Warehouse, value: str, is_built: bool) -> None:
+    if is_built:
+        with warehouse.write() as con:
+            file = BUILT_IN_SQL / "seeds" / "shared_hosts.csv"
+            con.execute(f"create schema seeds; create table seeds.shared_hosts as from read_csv('{file}')")
+    with warehouse.read() as con:
+        with pytest.raises(ErasureError, match="many"):
+            find_target(con, Kind.DOMAIN, [value])
+        assert find_target(con, Kind.DOMAIN, ["acme.wordpress.com"]).domains == ("acme.wordpress.com",)
+
+
+def test_without_its_salt_nothing_lands_and_nobody_comes_back(filled: Warehouse) -> None:
+    erase(filled, Kind.EMAIL, EMAIL)
+    with filled.write() as con:
+        con.execute("delete from linkt.sync_state")
+
+    with pytest.raises(SaltLostError, match="Put the row back"):
+        land(filled, ann(LATE))
+
+    assert EMAIL not in everything(filled)

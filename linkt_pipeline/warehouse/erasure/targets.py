@@ -1,5 +1,6 @@
 """What is meant by an address, an id or a domain: which entities, and which words in everything else."""
 
+import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -9,10 +10,12 @@ from typing import Any
 import duckdb
 import orjson
 
+from linkt_pipeline.package_files import BUILT_IN_SQL
 from linkt_pipeline.warehouse.erasure.errors import ErasureError
 from linkt_pipeline.warehouse.ids import WELL_FORMED_ID
 from linkt_pipeline.warehouse.tombstones import (
     Mentions,
+    domains_above,
     is_person,
     normal_domain,
     normal_email,
@@ -21,6 +24,9 @@ from linkt_pipeline.warehouse.tombstones import (
 )
 
 _EMAIL = re.compile(r"[^@\s\"<>,;]+@(?:[\w-]+\.)+[\w-]*[^\W\d_]")
+_UNDER_A_COUNTRY = re.compile(
+    r"(?:ac|co|com|edu|gob|gov|govt|gv|ltd|mil|muni|ne|net|nhs|nom|or|org|plc|police|sch|school)\.[a-z]{2}"
+)
 _DOMAIN = re.compile(r"(?:[\w-]+\.)+[\w-]*[^\W\d_]")
 
 
@@ -112,16 +118,27 @@ def _valid_domain(con: duckdb.DuckDBPyConnection, text: str) -> str:
     domain = normal_domain(text)
     if not _DOMAIN.fullmatch(domain):
         raise ErasureError(f"{text!r} is not a domain such as acme.com")
-    try:
-        shared = con.execute("select 1 from seeds.shared_hosts where host = ?", [domain]).fetchone()
-    except duckdb.CatalogException:  # nothing was built yet
-        shared = None
-    if shared:
+    shared = _shared_hosts(con)
+    if domain in shared or any(shared.get(above) for above in domains_above(domain)):
         raise ErasureError(
             f"{domain} is a host that many share (seeds.shared_hosts), so it names no company. Erase people by --email "
             "or --entity"
         )
+    if _UNDER_A_COUNTRY.fullmatch(domain):
+        raise ErasureError(
+            f"{domain} is no company's domain, but what many of a country have theirs under. Name one, such as "
+            f"acme.{domain}"
+        )
     return domain
+
+
+def _shared_hosts(con: duckdb.DuckDBPyConnection) -> dict[str, bool]:
+    """Hosts that many share, and whether their subdomains are shared too."""
+    try:
+        return dict(con.execute("select host, with_subdomains from seeds.shared_hosts").fetchall())
+    except (duckdb.CatalogException, duckdb.BinderException):  # nothing was built yet, or by an older release
+        with (BUILT_IN_SQL / "seeds" / "shared_hosts.csv").open(encoding="utf-8", newline="") as file:
+            return {row["host"]: row["with_subdomains"] == "true" for row in csv.DictReader(file)}
 
 
 @dataclass(frozen=True)

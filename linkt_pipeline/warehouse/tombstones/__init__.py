@@ -1,6 +1,6 @@
 """Who was erased, as keyed hashes, and how they are recognised in what Linkt sends."""
 
-from linkt_pipeline.warehouse.tombstones.mentions import ERASED, Mentions, normal_domain, normal_email
+from linkt_pipeline.warehouse.tombstones.mentions import ERASED, Mentions, domains_above, normal_domain, normal_email
 from linkt_pipeline.warehouse.tombstones.people import is_person, own_emails, own_hosts
 from linkt_pipeline.warehouse.tombstones.tombstones import (
     Tombstones,
@@ -15,6 +15,7 @@ __all__ = [
     "ERASED",
     "Mentions",
     "Tombstones",
+    "domains_above",
     "is_person",
     "keyed_hash",
     "normal_domain",

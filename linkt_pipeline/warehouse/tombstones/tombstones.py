@@ -12,6 +12,7 @@ from hashlib import blake2b
 
 import duckdb
 
+from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.warehouse.state import read_state, write_state
 from linkt_pipeline.warehouse.tombstones.mentions import Mentions, domains_above, domains_in, emails_in
 
@@ -19,6 +20,17 @@ _SALT = "tombstone_salt"
 
 ENTITY, PARENT, EMAIL, DOMAIN = "entity", "parent", "email", "domain"
 """Kinds of values: an entity; an entity whose people are kept out too; an address; a domain."""
+
+
+class SaltLostError(LinktPipelineError):
+    """Nobody can be recognised by the tombstones any more."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"linkt.sync_state has lost {_SALT!r}, so what was erased could not be kept out and nothing is landed. "
+            f"Put the row back: linkt.sync_state of the published copy, or of a backup, has it. Delete all rows of "
+            "linkt.tombstones if what was erased may come back"
+        )
 
 
 def keyed_hash(salt: bytes, kind: str, value: str) -> str:
@@ -90,9 +102,15 @@ def text_without_erased(tombstones: Tombstones | None, text: str | None) -> str 
 
 
 def salt_of(con: duckdb.DuckDBPyConnection) -> bytes:
-    """The salt of this warehouse; made now if there is none, in the caller's transaction."""
+    """The salt of this warehouse; made now if there is none, in the caller's transaction.
+
+    Raises:
+        SaltLostError: tombstones that were made with a salt are there without it.
+    """
     stored = read_state(con, _SALT)
     if stored is None:
+        if con.execute("select 1 from linkt.tombstones limit 1").fetchone():
+            raise SaltLostError
         stored = secrets.token_hex(32)
         write_state(con, _SALT, stored)
     return bytes.fromhex(stored)
