@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ import pytest
 
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.ledger import lease_owner
-from linkt_pipeline.ledger.choice import ledger_of
+from linkt_pipeline.ledger.duckdb_store import DuckDbStore
 from linkt_pipeline.ledger.lease_owner import Owner, describe_owner, owner_is_gone
 from linkt_pipeline.ledger.ledger import Ledger
 from linkt_pipeline.ledger.owed_outcomes import finish
+from linkt_pipeline.ledger.rows import LedgerRows
+from linkt_pipeline.ledger.store import LedgerStore
 from linkt_pipeline.ledger.values import (
     Claim,
     CreditLimitReachedError,
@@ -29,6 +32,8 @@ from linkt_pipeline.tasks import CommonSettings
 from linkt_pipeline.warehouse.credits import month_of
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.warehouse import Warehouse
+from tests.ledger.postgres_store import PostgresStore, make_schema
+from tests.postgres import PostgresServer
 
 TASK_ID = "6964b9b45a4d0beef1000031"
 LONG = timedelta(minutes=5)
@@ -39,9 +44,23 @@ def warehouse(tmp_path: Path) -> Warehouse:
     return FileWarehouse(tmp_path / "warehouse.duckdb")
 
 
+@pytest.fixture(scope="module")
+def address(postgres_server: PostgresServer) -> str:
+    return postgres_server.new_database()
+
+
+@pytest.fixture(params=["DuckDB", "PostgreSQL"])
+def store(request: pytest.FixtureRequest, warehouse: Warehouse) -> LedgerStore:
+    if request.param == "DuckDB":
+        return DuckDbStore(warehouse)
+    address = request.getfixturevalue("address")
+    make_schema(address)
+    return PostgresStore(address, warehouse)
+
+
 @pytest.fixture
-def ledger(warehouse: Warehouse) -> Ledger:
-    return ledger_of(warehouse, lease=LONG)
+def ledger(store: LedgerStore) -> Ledger:
+    return Ledger(store, lease=LONG)
 
 
 @pytest.fixture
@@ -56,6 +75,19 @@ def intention(task_key: str = "saas", **changes: Any) -> Intention:
 def close(ledger: Ledger, claim: Claim, owner: Owner, *, status: str = "COMPLETED") -> None:
     with ledger.write() as rows:
         finish(rows, claim.execution.execution_id, owner, run_status=status, error_kind=None, error=None)
+
+
+def set_clock(patch: pytest.MonkeyPatch, ledger: Ledger, by: timedelta) -> None:
+    """The clock of the ledger is set: what it writes from now on has other times."""
+    write = ledger.write
+
+    @contextmanager
+    def at_another_time(*, news: bool = True) -> Iterator[LedgerRows]:
+        with write(news=news) as rows:
+            rows.now += by
+            yield rows
+
+    patch.setattr(ledger, "write", at_another_time)
 
 
 def dead_owner() -> Owner:
@@ -143,8 +175,7 @@ def test_what_was_bought_after_a_failure_is_used_even_if_the_clock_was_set_back_
     failed = ledger.claim(intention(), owner)
     close(ledger, failed, owner, status="FAILED")
     seen = ledger.get(failed.execution.execution_id)
-    set_back = datetime.now(UTC) - timedelta(hours=1)
-    monkeypatch.setattr("linkt_pipeline.ledger.duckdb_store._now", lambda: set_back)
+    set_clock(monkeypatch, ledger, -timedelta(hours=1))
     retried = ledger.claim(intention(attempt=2, after=seen), owner)
     close(ledger, retried, owner)
 
@@ -174,13 +205,13 @@ def test_a_row_of_a_living_process_is_not_taken(ledger: Ledger, owner: Owner) ->
     assert ledger.get(held.execution_id).lease_owner == owner.name
 
 
-def test_a_row_whose_lease_ran_out_is_taken_over(warehouse: Warehouse, owner: Owner) -> None:
+def test_a_row_whose_lease_ran_out_is_taken_over(store: LedgerStore, owner: Owner) -> None:
     """The process may live, suspended: it must notice that the row is not its own any more."""
-    short = ledger_of(warehouse, lease=timedelta(milliseconds=1))
+    short = Ledger(store, lease=timedelta(milliseconds=1))
     held = short.claim(intention(), owner).execution
     successor = Owner.this_process()
 
-    taken = ledger_of(warehouse, lease=LONG).claim(intention(), successor)
+    taken = Ledger(store, lease=LONG).claim(intention(), successor)
 
     assert taken.owned
     assert short.get(held.execution_id).lease_owner == successor.name
@@ -233,21 +264,21 @@ def test_a_living_process_is_not_gone(owner: Owner) -> None:
     assert not owner_is_gone(owner.name)
 
 
-def test_renewing_keeps_a_lease_and_names_what_is_held(warehouse: Warehouse, owner: Owner) -> None:
-    short = ledger_of(warehouse, lease=timedelta(milliseconds=1))
+def test_renewing_keeps_a_lease_and_names_what_is_held(store: LedgerStore, owner: Owner) -> None:
+    short = Ledger(store, lease=timedelta(milliseconds=1))
     held = short.claim(intention("a"), owner).execution
     ended = short.claim(intention("b"), owner).execution
     short.mark_closed(ended.execution_id, owner, ExecutionState.LOST, error="none")
-    ledger = ledger_of(warehouse, lease=LONG)
+    ledger = Ledger(store, lease=LONG)
 
     assert ledger.renew(owner) == {held.execution_id}
     assert not ledger.claim(intention("a"), Owner.this_process()).owned
 
 
-def test_renewing_does_not_bring_back_a_row_that_was_taken_over(warehouse: Warehouse, owner: Owner) -> None:
-    short = ledger_of(warehouse, lease=timedelta(milliseconds=1))
+def test_renewing_does_not_bring_back_a_row_that_was_taken_over(store: LedgerStore, owner: Owner) -> None:
+    short = Ledger(store, lease=timedelta(milliseconds=1))
     short.claim(intention(), owner)
-    ledger = ledger_of(warehouse, lease=LONG)
+    ledger = Ledger(store, lease=LONG)
     successor = Owner.this_process()
     ledger.claim(intention(), successor)
 
@@ -270,11 +301,11 @@ def test_a_released_row_is_free_at_once_and_remembers_when_its_owner_last_could_
     assert ledger.claim(intention(), Owner.this_process()).owned
 
 
-def test_taking_over_tells_until_when_the_last_owner_could_act(warehouse: Warehouse, owner: Owner) -> None:
-    short = ledger_of(warehouse, lease=timedelta(milliseconds=1))
+def test_taking_over_tells_until_when_the_last_owner_could_act(store: LedgerStore, owner: Owner) -> None:
+    short = Ledger(store, lease=timedelta(milliseconds=1))
     held = short.claim(intention(), owner).execution
 
-    taken = ledger_of(warehouse, lease=LONG).claim(intention(), Owner.this_process()).execution
+    taken = Ledger(store, lease=LONG).claim(intention(), Owner.this_process()).execution
 
     assert taken.lease_until == held.lease_until
 
@@ -371,7 +402,7 @@ def test_a_clock_set_back_hides_no_outcome_that_is_owed(
     ledger: Ledger, warehouse: Warehouse, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as clock:
-        clock.setattr("linkt_pipeline.ledger.duckdb_store._now", lambda: datetime.now(UTC) + timedelta(hours=2))
+        set_clock(clock, ledger, timedelta(hours=2))
         close(ledger, ledger.claim(intention(), owner), owner)
         ledger.deliver(owner.name)
     latest = ledger.claim(intention(), owner)
@@ -428,8 +459,9 @@ def test_a_finished_run_of_days_ago_is_the_answer_only_while_its_rows_are_not_pu
     if published:  # by a sync that somebody else started
         ledger.deliver_published("a sync", ledger.complete_outcomes(), datetime.now(UTC))
         assert not ledger.claim(intention(), owner).created
-    with warehouse.write() as con:
-        con.execute("update linkt.executions set finished_at = finished_at - interval 2 days")
+    with ledger.write() as rows:
+        (row,) = rows.executions()
+        rows.change(row.execution_id, {"finished_at": datetime.now(UTC) - timedelta(days=2)})
 
     assert ledger.claim(intention(), owner).created is bought
 
@@ -480,7 +512,8 @@ def ended(warehouse: Warehouse, ledger: Ledger, claim: Claim, owner: Owner, stat
             "insert into linkt.runs (run_id, task_id, status_normalised, fetched_at) values (?, ?, ?, now())",
             [run_id, TASK_ID, status],
         )
-        con.execute("delete from linkt.undelivered")
+    with ledger.write() as rows:
+        rows.owe_no_more_of(claim.execution.task_key)
     ledger.release(owner)
 
 
@@ -516,8 +549,9 @@ def test_a_question_that_bought_nothing_itself_is_answered_by_the_same_run_again
     answer = ledger.claim(intention(question="Q"), Owner.this_process() if way == "followed" else owner)
     assert not answer.created
     if way == "owed to another":
-        with warehouse.write() as con:
-            con.execute("update linkt.executions set state = 'started', lease_owner = ?", [owner.name])
+        with ledger.write() as rows:
+            reopened = {"state": ExecutionState.STARTED, "lease_owner": owner.name}
+            rows.change(bought.execution.execution_id, reopened)
     ended(warehouse, ledger, bought, owner)
 
     claim = ledger.claim(intention(question="Q"), Owner.this_process())
@@ -662,9 +696,9 @@ def test_a_run_without_a_stated_cost_counts_as_the_median_and_the_refusal_says_s
     landed_run(warehouse, "r2", None, now)
     landed_run(warehouse, "long ago", 14.0, now - timedelta(days=100))
 
-    assert ledger.claim(intention(monthly_credit_limit=34), owner).created
-    with warehouse.write() as con:
-        con.execute("update linkt.executions set state = 'refused'")
+    bought = ledger.claim(intention(monthly_credit_limit=34), owner)
+    assert bought.created
+    ledger.mark_closed(bought.execution.execution_id, owner, ExecutionState.REFUSED, error="no")
     with pytest.raises(CreditLimitReachedError, match=r"22 of 22 credits .*\(12 of them estimated: a run that"):
         ledger.claim(intention(monthly_credit_limit=22), owner)
 
@@ -775,11 +809,16 @@ from datetime import timedelta
 from pathlib import Path
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.warehouse import Warehouse
-from linkt_pipeline.ledger.choice import ledger_of
+from linkt_pipeline.ledger.duckdb_store import DuckDbStore
+from linkt_pipeline.ledger.ledger import Ledger
 from linkt_pipeline.ledger.values import Intention
 from linkt_pipeline.ledger.lease_owner import Owner
-ledger = ledger_of(FileWarehouse(Path(sys.argv[1])), lease=timedelta(minutes=5))
-wanted = Intention(sys.argv[2], "6964b9b45a4d0beef1000031", None, {})
+from tests.ledger.postgres_store import PostgresStore
+key, path, address = sys.argv[1:]
+warehouse = FileWarehouse(Path(path))
+store = PostgresStore(address, warehouse) if address else DuckDbStore(warehouse)
+ledger = Ledger(store, lease=timedelta(minutes=5))
+wanted = Intention(key, "6964b9b45a4d0beef1000031", None, {})
 print("ready", flush=True)
 sys.stdin.readline()
 claim = ledger.claim(wanted, Owner.this_process())
@@ -788,9 +827,10 @@ sys.stdin.readline()  # stay alive: a dead process would lose its lease
 """
 
 
-def claim_at_once(path: Path, task_keys: list[str]) -> list[list[str]]:
+def claim_at_once(store: LedgerStore, warehouse: Warehouse, task_keys: list[str]) -> list[list[str]]:
     """One process per key, all released at one moment; ``[execution_id, created, owned]`` of each."""
-    processes = list(_claimers(path, task_keys))
+    address = store.address if isinstance(store, PostgresStore) else ""
+    processes = list(_claimers(task_keys, str(warehouse.path), address))
     try:
         for process in processes:
             assert process.stdout.readline() == "ready\n"
@@ -803,18 +843,20 @@ def claim_at_once(path: Path, task_keys: list[str]) -> list[list[str]]:
             process.communicate("stop\n", timeout=30)
 
 
-def _claimers(path: Path, task_keys: list[str]) -> Iterator[Any]:
+def _claimers(task_keys: list[str], *place: str) -> Iterator[Any]:
     for key in task_keys:
         yield subprocess.Popen(
-            [sys.executable, "-c", CLAIMER, str(path), key],
+            [sys.executable, "-c", CLAIMER, key, *place],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
 
 
-def test_processes_that_start_one_task_at_one_moment_get_one_row(warehouse: Warehouse, ledger: Ledger) -> None:
-    answers = claim_at_once(warehouse.path, ["saas"] * 3)
+def test_processes_that_start_one_task_at_one_moment_get_one_row(
+    store: LedgerStore, warehouse: Warehouse, ledger: Ledger
+) -> None:
+    answers = claim_at_once(store, warehouse, ["saas"] * 3)
 
     assert len({execution_id for execution_id, _, _ in answers}) == 1
     assert sorted(created for _, created, _ in answers) == ["False", "False", "True"]
@@ -822,8 +864,10 @@ def test_processes_that_start_one_task_at_one_moment_get_one_row(warehouse: Ware
     assert len(ledger.open_executions()) == 1
 
 
-def test_processes_that_start_different_tasks_each_get_a_row(warehouse: Warehouse, ledger: Ledger) -> None:
-    answers = claim_at_once(warehouse.path, ["a", "b", "c"])
+def test_processes_that_start_different_tasks_each_get_a_row(
+    store: LedgerStore, warehouse: Warehouse, ledger: Ledger
+) -> None:
+    answers = claim_at_once(store, warehouse, ["a", "b", "c"])
 
     assert [answer[1:] for answer in answers] == [["True", "True"]] * 3
     assert sorted(row.task_key for row in ledger.open_executions()) == ["a", "b", "c"]
@@ -860,9 +904,9 @@ def test_a_run_that_another_row_has_is_not_written_into_a_second_one(ledger: Led
     assert ledger.get(second.execution_id) == second
 
 
-def test_of_two_that_want_one_run_at_a_time_one_gets_it(warehouse: Warehouse) -> None:
+def test_of_two_that_want_one_run_at_a_time_one_gets_it(store: LedgerStore) -> None:
     owners = [Owner.this_process() for _ in range(8)]
-    ledger = ledger_of(warehouse, lease=LONG)
+    ledger = Ledger(store, lease=LONG)
     rows = [ledger.claim(intention(f"task{i}"), owner).execution for i, owner in enumerate(owners)]
 
     def start(i: int) -> bool:
