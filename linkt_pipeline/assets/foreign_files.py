@@ -67,6 +67,8 @@ def _is_published(folder: Path, path: Path) -> bool:
 
 
 def _note_on(path: Path, mentions: Mentions) -> str | None:
+    if mentions.are_in(path.name):
+        return f"the name of {path} mentions it, and it is no file of linkt-pipeline; delete it or give it another name"
     try:
         with path.open("rb") as file:
             begins = file.read(16)

@@ -233,6 +233,8 @@ def test_a_file_of_somebody_else_is_left_and_named(data: Path) -> None:
     files = [data / "notes.txt", data / "published" / "export.csv", data / "published" / "marts" / "mine.csv"]
     for file in files:
         file.write_text(f"ask {EMAIL}")
+    named_after = data / f"list of {EMAIL}.csv"
+    named_after.write_text("a list")
     in_two_bytes, copy = data / "excel.csv", data / "warehouse.duckdb.bak"
     in_two_bytes.write_bytes(EMAIL.encode("utf-16"))
     shutil.copy(data / "warehouse.duckdb", copy)
@@ -243,7 +245,8 @@ def test_a_file_of_somebody_else_is_left_and_named(data: Path) -> None:
     named = {note.partition(" ")[0] for note in done.notes if "mentions it as well" in note}
     assert named == set(map(str, (*files, in_two_bytes)))
     assert [note for note in done.notes if "could not be searched" in note and note.startswith(f"{copy} is a DuckDB")]
-    assert len(done.notes) == 5
+    assert [note for note in done.notes if note.startswith(f"the name of {named_after} mentions it")]
+    assert len(done.notes) == 6
     assert set(places_of(EMAIL, data)) == set(map(str, (*files, in_two_bytes, copy)))
 
 

@@ -147,8 +147,10 @@ class _Contacts:
         """A text that mentions contacts, perhaps."""
         if self._elsewhere:
             text = self._elsewhere.sub(self._replaced, text)
-        text = _PROFILE.sub(lambda found: _hashed_contact("linkedin", found[0], self._key), text)
-        text = _EMAIL.sub(lambda found: hashed_email(self._key, found[0]), text)
+        if "linkedin" in text.lower():
+            text = _PROFILE.sub(lambda found: _hashed_contact("linkedin", found[0], self._key), text)
+        if "@" in text or "%40" in text:
+            text = _EMAIL.sub(lambda found: hashed_email(self._key, found[0]), text)
         for digits, hashed in self._numbers.items():
             spelt = _standing_alone(r"(?:\+|00)?" + _BETWEEN_DIGITS.join(digits))
             text = re.sub(spelt, hashed, text)
