@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-import duckdb
-
 from linkt_pipeline.api import RunStatus
 from linkt_pipeline.collection.error_kind import ADVICE, classify_error
 from linkt_pipeline.collection.seen_run import SeenRun
+from linkt_pipeline.ledger.rows import LedgerRows, Which
 from linkt_pipeline.tasks import AlertEvent
 from linkt_pipeline.warehouse.outbox import Alert, tell
 
@@ -15,39 +14,25 @@ _FAILURES = frozenset({RunStatus.FAILED, RunStatus.CRASHED})
 _NEWS_FOR = timedelta(days=1)  # a backfill lands the failures of years
 
 
-def tell_failures(con: duckdb.DuckDBPyConnection, seen: Sequence[SeenRun]) -> None:
+def tell_failures(rows: LedgerRows, seen: Sequence[SeenRun]) -> None:
     """Write down which of these runs have failed: those that an execution of ours waits for, and recent others.
 
     Linkt's error text is left out, because it may quote rows: its kind and what to do about it are told.
 
     Args:
-        con: the transaction that has just landed them.
+        rows: the transaction that has just landed them.
         seen: terminal runs.
     """
-    failed = [each for each in seen if each.run.status in _FAILURES]
-    if not failed:
-        return
-    ours = _executions(con, [each.run.id for each in failed])
-    for each in failed:
+    for each in seen:
         run = each.run
-        task_key, dagster_run_id, is_open = ours.get(run.id.lower(), (None, None, False))
+        if run.status not in _FAILURES:
+            continue
+        ours = next(iter(rows.executions(Which(run_id=run.id), limit=1)), None)
+        is_open = ours is not None and ours.state.is_open
         ended_at = run.updated_at or run.created_at
         if not is_open and ended_at is not None and each.seen_at - ended_at > _NEWS_FOR:
             continue
         kind = classify_error(run.error)
         facts = {"status": run.status.value, "kind": kind.value, "advice": ADVICE[kind], "credits": run.credits}
-        tell(con, Alert(AlertEvent.RUN_FAILED, run.id, facts, task_key, run.id, dagster_run_id))
-
-
-def _executions(
-    con: duckdb.DuckDBPyConnection, run_ids: Sequence[str]
-) -> dict[str, tuple[str | None, str | None, bool]]:
-    """Of runs that are ours, by id in lower case: the task, the Dagster run that asked, and whether anybody waits."""
-    rows = con.execute(
-        """
-        select lower(run_id), task_key, dagster_run_id, state not in ('finished', 'refused', 'lost')
-        from linkt.executions where lower(run_id) in (select lower(unnest(?::varchar[])))
-        """,
-        [list(run_ids)],
-    ).fetchall()
-    return {run_id: (task_key, dagster_run_id, is_open) for run_id, task_key, dagster_run_id, is_open in rows}
+        task_key, dagster_run_id = (ours.task_key, ours.dagster_run_id) if ours else (None, None)
+        tell(rows.con, Alert(AlertEvent.RUN_FAILED, run.id, facts, task_key, run.id, dagster_run_id))

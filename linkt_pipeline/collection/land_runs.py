@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-import duckdb
-
 from linkt_pipeline.api import MalformedBodyError, Run, RunStatus, parse_run
 from linkt_pipeline.collection.failed_runs import tell_failures
 from linkt_pipeline.collection.frames import (
@@ -18,6 +16,7 @@ from linkt_pipeline.collection.frames import (
 from linkt_pipeline.collection.seen_run import SeenRun
 from linkt_pipeline.ledger.choice import ledger_of
 from linkt_pipeline.ledger.owed_outcomes import finish_unattended
+from linkt_pipeline.ledger.rows import LedgerRows
 from linkt_pipeline.warehouse import landing
 from linkt_pipeline.warehouse.outbox_state import tell_budgets
 from linkt_pipeline.warehouse.queries import landed_run_payload
@@ -34,7 +33,7 @@ def land_runs(warehouse: Warehouse, seen: Sequence[SeenRun]) -> frozenset[str]:
         The runs that DuckDB can't store: they are kept as rejects, and an execution of theirs stays open.
     """
     with ledger_of(warehouse).write() as rows:
-        unstorable = write_runs(rows.con, seen)
+        unstorable = write_runs(rows, seen)
         for run in (each.run for each in seen if each.run.id not in unstorable):
             finish_unattended(
                 rows,
@@ -47,16 +46,16 @@ def land_runs(warehouse: Warehouse, seen: Sequence[SeenRun]) -> frozenset[str]:
     return unstorable
 
 
-def write_runs(con: duckdb.DuckDBPyConnection, seen: Sequence[SeenRun]) -> frozenset[str]:
+def write_runs(rows: LedgerRows, seen: Sequence[SeenRun]) -> frozenset[str]:
     """Write terminal runs, their credits and the ids they name, in the caller's transaction.
 
     Returns:
         The runs that DuckDB can't store: they are kept as rejects.
     """
     runs = [each.run for each in seen]
-    counts = landing.land_runs(con, runs_frame(seen), run_credits_frame(runs), run_resources_frame(runs))
-    tell_failures(con, [each for each in seen if each.run.id not in counts.unstorable])
-    tell_budgets(con, datetime.now(UTC))
+    counts = landing.land_runs(rows.con, runs_frame(seen), run_credits_frame(runs), run_resources_frame(runs))
+    tell_failures(rows, [each for each in seen if each.run.id not in counts.unstorable])
+    tell_budgets(rows.con, datetime.now(UTC))
     return frozenset(counts.unstorable)
 
 

@@ -20,7 +20,7 @@ async def land_finished_run(worker: Worker, execution: Execution, seen: SeenRun)
 
     def land() -> bool:
         with worker.ledger.write() as rows:
-            if write_runs(rows.con, [seen]):
+            if write_runs(rows, [seen]):
                 return False
             finish(
                 rows,

@@ -5,9 +5,10 @@ from datetime import datetime
 
 import duckdb
 
+from linkt_pipeline.ledger.credit_guard import limits_on
 from linkt_pipeline.ledger.values import CreditLimitReachedError
 from linkt_pipeline.tasks import CommonSettings, TaskSpec
-from linkt_pipeline.warehouse.credits import Spending, expected_credits, spending_by_task, total_spending
+from linkt_pipeline.warehouse.credits import expected_credits
 
 MINUTES_A_ROW = 1.0  # the supplier's figure: 15 rows in about 15 minutes
 
@@ -61,18 +62,10 @@ def require_room(
     Raises:
         CreditLimitReachedError: a limit leaves less.
     """
-    limits: list[tuple[str, float, Spending]] = []
-    if task.monthly_credit_limit is not None:
-        spent = spending_by_task(con, now, task.timezone).get(task.task_id.lower(), Spending())
-        limits.append(("", task.monthly_credit_limit, spent))
-    if common.monthly_credit_limit is not None:
-        all_tasks = total_spending(spending_by_task(con, now, common.timezone).values())
-        limits.append((" of all tasks together", common.monthly_credit_limit, all_tasks))
-    for whose, limit, spent in limits:
-        if not spent.leaves_room(limit, expected.credits):
+    for limit in limits_on(con, task, common, now):
+        if not limit.leaves_room(expected.credits):
             wanted = "" if expected.credits is None else f", and the file is expected to cost {expected.credits:g}"
             raise CreditLimitReachedError(
-                f"task {task.key}: {spent.counted:g} of {limit:g} credits (monthly_credit_limit){whose} are spent this "
-                f"month{wanted} ({expected.basis}), so nothing was sent. Raise the limit in tasks.yaml, wait for the "
-                "next month, or ingest it all the same with --over-budget"
+                f"task {task.key}: {limit.in_words} this month{wanted} ({expected.basis}), so nothing was sent. Raise "
+                "the limit in tasks.yaml, wait for the next month, or ingest it all the same with --over-budget"
             )

@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 from zoneinfo import ZoneInfo
+
+import duckdb
 
 from linkt_pipeline.ledger.rows import LedgerRows
 from linkt_pipeline.ledger.values import CreditLimitReachedError, Intention
+from linkt_pipeline.tasks import CommonSettings
 from linkt_pipeline.warehouse.credits import Spending, expected_credits, spending_by_task, total_spending
 
 
@@ -24,6 +28,65 @@ class Budget:
     over_budget_by: str | None
 
 
+class Limited(Protocol):
+    """What spends credits: an entry of tasks.yaml, or the intention to buy a run of it."""
+
+    @property
+    def task_id(self) -> str:
+        """Linkt's id of the task."""
+
+    @property
+    def monthly_credit_limit(self) -> float | None:
+        """Its own limit, if it has one."""
+
+    @property
+    def timezone(self) -> str:
+        """The zone of its months."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A limit that a new run must keep, and what is spent of it.
+
+    Attributes:
+        credits: the limit.
+        spent: what counts towards it in this month.
+        timezone: the zone of the month.
+        whose: words for a message: of whom it is.
+    """
+
+    credits: float
+    spent: Spending
+    timezone: str
+    whose: str = ""
+
+    @property
+    def rest(self) -> float:
+        """What is left; below zero if more was spent."""
+        return self.credits - self.spent.counted
+
+    @property
+    def in_words(self) -> str:
+        """What is spent, for a message."""
+        return f"{self.spent.counted:g} of {self.credits:g} credits (monthly_credit_limit) {self.whose}are spent"
+
+    def leaves_room(self, expected: float | None) -> bool:
+        """Whether a run fits that is expected to cost so much; None if that is unknown."""
+        return self.spent.leaves_room(self.credits, expected)
+
+
+def limits_on(con: duckdb.DuckDBPyConnection, buyer: Limited, common: CommonSettings, now: datetime) -> list[Limit]:
+    """The limits on a new run: that of its task, then that of all tasks together."""
+    limits: list[Limit] = []
+    if (own := buyer.monthly_credit_limit) is not None:
+        spent = spending_by_task(con, now, buyer.timezone).get(buyer.task_id.lower(), Spending())
+        limits.append(Limit(own, spent, buyer.timezone))
+    if (of_all := common.monthly_credit_limit) is not None:
+        spent = total_spending(spending_by_task(con, now, common.timezone).values())
+        limits.append(Limit(of_all, spent, common.timezone, "of all tasks together "))
+    return limits
+
+
 def budget_of(rows: LedgerRows, intention: Intention) -> Budget:
     """The budget of a new run, in the transaction that writes it down.
 
@@ -32,29 +95,20 @@ def budget_of(rows: LedgerRows, intention: Intention) -> Budget:
     Raises:
         CreditLimitReachedError: a limit leaves less than the run will cost, and nobody wants it all the same.
     """
-    con, now, common = rows.con, rows.now, intention.common
-    expected = expected_credits(con, intention.task_id)
-    limits: list[tuple[str, Spending, float, str]] = []
-    if (limit := intention.monthly_credit_limit) is not None:
-        spent = spending_by_task(con, now, intention.timezone).get(intention.task_id.lower(), Spending())
-        limits.append(("", spent, limit, intention.timezone))
-    if (limit := common.monthly_credit_limit) is not None:
-        spent = total_spending(spending_by_task(con, now, common.timezone).values())
-        limits.append(("of all tasks together ", spent, limit, common.timezone))
-    beyond = [each for each in limits if not each[1].leaves_room(each[2], expected)]
+    expected = expected_credits(rows.con, intention.task_id)
+    limits = limits_on(rows.con, intention, intention.common, rows.now)
+    beyond = [limit for limit in limits if not limit.leaves_room(expected)]
     if beyond and intention.over_budget_by is None:
-        whose, spent, limit, zone = beyond[0]
-        raise CreditLimitReachedError(_limit_reached(intention, whose, spent, limit, now, zone, expected))
+        raise CreditLimitReachedError(_limit_reached(intention, beyond[0], expected, rows.now))
     return Budget(
         expected,
-        min((limit - spent.counted for _, spent, limit, _ in limits), default=None),
+        min((limit.rest for limit in limits), default=None),
         intention.over_budget_by if beyond else None,
     )
 
 
-def _limit_reached(
-    intention: Intention, whose: str, spent: Spending, limit: float, now: datetime, zone: str, expected: float | None
-) -> str:
+def _limit_reached(intention: Intention, limit: Limit, expected: float | None, now: datetime) -> str:
+    spent = limit.spent
     estimated = (
         f" ({spent.estimated_credits:g} of them estimated: a run that is open or states no cost counts as the "
         "median of the task's runs)"
@@ -63,13 +117,13 @@ def _limit_reached(
     )
     too_much = (
         ""
-        if spent.reaches(limit)
-        else f"; {limit - spent.counted:g} are left, and the run is expected to cost {expected or 0:g} (median of the "
+        if spent.reaches(limit.credits)
+        else f"; {limit.rest:g} are left, and the run is expected to cost {expected or 0:g} (median of the "
         "task's last runs)"
     )
+    month = f"{now.astimezone(ZoneInfo(limit.timezone)):%B %Y}"
     return (
-        f"task {intention.task_key}: {spent.counted:g} of {limit:g} credits (monthly_credit_limit) {whose}are spent in "
-        f"{now.astimezone(ZoneInfo(zone)):%B %Y}{estimated}{too_much}, so no new run is started; raise the limit in "
-        f"tasks.yaml, wait for the next month, or start it all the same: linkt-pipeline run --over-budget "
+        f"task {intention.task_key}: {limit.in_words} in {month}{estimated}{too_much}, so no new run is started; raise "
+        f"the limit in tasks.yaml, wait for the next month, or start it all the same: linkt-pipeline run --over-budget "
         f"{intention.task_key}"
     )
