@@ -11,6 +11,7 @@ from functools import partial
 
 from linkt_pipeline.assets.erased_history import erase_from_history
 from linkt_pipeline.assets.foreign_files import REPORT_NAME, notes_on_foreign_files
+from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.report import write_report
 from linkt_pipeline.settings import Settings
 from linkt_pipeline.transform import Check, Project, build_all, load_project
@@ -110,9 +111,20 @@ def _make_anew(settings: Settings, warehouse: Warehouse, say: Callable[[str], No
     if published:
         say("publishing")
         notes += _publish(settings, warehouse, project, project.checks)
-    if (report := settings.root / REPORT_NAME).exists():
+    return published, notes + _report_anew(settings)
+
+
+def _report_anew(settings: Settings) -> list[str]:
+    """The report shows people, so one that can't be made anew goes."""
+    report = settings.root / REPORT_NAME
+    if not report.exists():
+        return []
+    try:
         write_report(settings.snapshot_path, report, made_up=settings.sandbox)
-    return published, notes
+    except LinktPipelineError as error:
+        report.unlink()
+        return [f"{report} is removed, because it could not be made anew: {error}"]
+    return []
 
 
 def _project(settings: Settings) -> Project:

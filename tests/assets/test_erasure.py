@@ -213,6 +213,16 @@ def test_a_history_in_use_is_told_and_the_erasure_goes_on_later(data: Path, monk
     assert fetch(warehouse, "select last_error from linkt.erasures") == [(None,)]
 
 
+def test_a_report_that_can_not_be_made_anew_goes_and_keeps_no_erasure_from_its_end(data: Path) -> None:
+    (data / "report.html").write_text(EMAIL)
+    shutil.rmtree(data / "published")
+
+    (done,) = finish_erasures(of(data), print).values()
+
+    assert [note for note in done.notes if "report.html is removed" in note]
+    assert places_of(EMAIL, data) == []
+
+
 def test_keys_of_dagsters_that_become_one_keep_no_erasure_from_its_end(tmp_path: Path) -> None:
     (tmp_path / "history").mkdir()
     with closing(sqlite3.connect(tmp_path / "history" / "index.db")) as con:
