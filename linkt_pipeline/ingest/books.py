@@ -21,7 +21,8 @@ from linkt_pipeline.api import same_id
 from linkt_pipeline.ingest.errors import IngestBusyError
 from linkt_pipeline.ingest.record import Ingest, IngestState
 from linkt_pipeline.ingest.source import Source
-from linkt_pipeline.ledger.lease_owner import Owner, describe_owner, owner_is_gone
+from linkt_pipeline.ledger.lease_owner import Owner, describe_owner
+from linkt_pipeline.ledger.leases import is_free
 from linkt_pipeline.ledger.ledger import Ledger
 from linkt_pipeline.ledger.rows import LedgerRows, Which
 from linkt_pipeline.ledger.values import OPEN_STATES, ExecutionState
@@ -192,8 +193,7 @@ class IngestBooks:
         return {"lease_owner": self._owner.name, "lease_until": datetime.now(UTC) + LEASE}
 
     def _require_free(self, row: Ingest) -> None:
-        held = row.lease_owner is not None and row.lease_until is not None and row.lease_until > datetime.now(UTC)
-        if held and row.lease_owner != self._owner.name and not owner_is_gone(str(row.lease_owner)):
+        if row.lease_owner != self._owner.name and not is_free(row, datetime.now(UTC)):
             raise IngestBusyError(
                 f"another process ({describe_owner(row.lease_owner)}) is ingesting {row.file_name} for task "
                 f"{row.task_key}; let it end. If it is killed, the next ingest of the file goes on where it stopped"

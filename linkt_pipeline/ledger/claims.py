@@ -15,7 +15,7 @@ from datetime import timedelta
 
 import orjson
 
-from linkt_pipeline.ledger.credit_guard import Budget, budget_of
+from linkt_pipeline.ledger.credit_guard import budget_of
 from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.ledger.leases import is_free
 from linkt_pipeline.ledger.owed_outcomes import is_wanted
@@ -114,7 +114,7 @@ def _answer(
 
 def _intend(rows: LedgerRows, intention: Intention, owner: Owner, lease: timedelta) -> Claim:
     """Write down that a new run is to be bought, if that may be."""
-    budget: Budget = budget_of(rows, intention)
+    budget = budget_of(rows, intention)
     _refuse_on_failing_checks(rows, intention)
     execution = replace(
         new_execution(rows, intention),

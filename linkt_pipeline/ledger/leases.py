@@ -1,14 +1,27 @@
 """Leases: who may act for an execution, and until when."""
 
 from datetime import datetime
+from typing import Protocol
 
 from linkt_pipeline.ledger.lease_owner import Owner, owner_is_gone
 from linkt_pipeline.ledger.rows import Changes, LedgerRows
 from linkt_pipeline.ledger.values import Execution, LeaseLostError
 
 
-def is_free(row: Execution, now: datetime) -> bool:
-    """Whether nobody holds a live lease on an execution."""
+class Leased(Protocol):
+    """A row that one process at a time may act for."""
+
+    @property
+    def lease_owner(self) -> str | None:
+        """Who may."""
+
+    @property
+    def lease_until(self) -> datetime | None:
+        """Until when, unless the lease is renewed."""
+
+
+def is_free(row: Leased, now: datetime) -> bool:
+    """Whether nobody holds a live lease on a row."""
     expired = row.lease_until is None or row.lease_until <= now
     return row.lease_owner is None or expired or owner_is_gone(row.lease_owner)
 

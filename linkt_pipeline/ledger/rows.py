@@ -20,6 +20,9 @@ from linkt_pipeline.warehouse.ids import WELL_FORMED_ID
 from linkt_pipeline.warehouse.tombstones import read_tombstones, text_without_erased
 
 _COLUMNS = tuple(Execution.__dataclass_fields__)
+_ONE_OF = "(select unnest(?::varchar[]))"
+_HELD = "execution_id = ? and lease_owner = ?"
+_OWED_FIRST = "case when execution_id in (select execution_id from linkt.undelivered) then 0 else 1 end"
 
 
 @dataclass(frozen=True)
@@ -64,9 +67,6 @@ class Which:
         ]
         given = [(text, values) for is_given, text, values in parts if is_given]
         return " and ".join(["true", *(text for text, _ in given)]), [value for _, values in given for value in values]
-
-
-_ONE_OF = "(select unnest(?::varchar[]))"
 
 
 class Changes(TypedDict, total=False):
@@ -130,11 +130,7 @@ class LedgerRows(ABC):
     ) -> list[Execution]:
         """Executions, oldest first; or those whose outcome is owed, then the others, each latest first."""
         condition, parameters = (which or Which()).condition()
-        order = (
-            "case when execution_id in (select execution_id from linkt.undelivered) then 0 else 1 end, intended_at desc"
-            if owed_and_latest_first
-            else "intended_at"
-        )
+        order = f"{_OWED_FIRST}, intended_at desc" if owed_and_latest_first else "intended_at"
         rows = self._select(
             f"select {', '.join(_COLUMNS)} from linkt.executions where {condition} order by {order}"  # noqa: S608
             + ("" if limit is None else f" limit {limit:d}"),
@@ -243,9 +239,6 @@ class LedgerRows(ABC):
             f"update linkt.undelivered set published_at = ? where published_at is null and {condition}",  # noqa: S608
             [moment, *parameters],
         )
-
-
-_HELD = "execution_id = ? and lease_owner = ?"
 
 
 def _among(execution_ids: Collection[str]) -> tuple[str, list[Any]]:
