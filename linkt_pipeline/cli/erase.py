@@ -60,15 +60,16 @@ def erase(email: str | None, entity: str | None, domain: str | None, inactive: b
 def _erase(deployment: Deployment, kind: str, value: str, *, yes: bool) -> int:
     from linkt_pipeline.warehouse.erasure import Kind, begin_erasure, find_target, preview_removal, removed_by
 
+    values = [value, *_hashed(deployment, kind, value)]
     with deployment.warehouse.read() as con:
-        target = find_target(con, Kind(kind), [value, *_hashed(deployment, kind, value)])
+        target = find_target(con, Kind(kind), values)
     _print_counts("would be removed or changed", preview_removal(deployment.warehouse, target))
     for line in _consequences(deployment, target):
         echo(line)
     if not yes and not _agreed():
         echo("nothing was erased")
         return 1
-    erasure_id = begin_erasure(deployment.warehouse, Kind(kind), target)
+    erasure_id = begin_erasure(deployment.warehouse, Kind(kind), values)
     done = deployment.finish_erasures().get(erasure_id)
     if done is None:  # another command was faster
         echo("another command has finished it")

@@ -22,7 +22,7 @@ from linkt_pipeline.assets.retention import ERASE_INACTIVE_PEOPLE, build_retenti
 from linkt_pipeline.settings import Settings, load_settings
 from linkt_pipeline.transform import build_all
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
-from linkt_pipeline.warehouse.erasure import Kind, begin_erasure, find_target, unfinished_erasures
+from linkt_pipeline.warehouse.erasure import Kind, begin_erasure, unfinished_erasures
 from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
 from linkt_pipeline.warehouse.tombstones import Mentions
 from tests.cli.data_folder import places_of
@@ -125,9 +125,7 @@ def example(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Path:
         publish_snapshot(warehouse, settings.published_dir)
         with dg.DagsterInstance.local_temp(str(data)) as instance:
             assert dg.materialize([people, nobody_is_ann], instance=instance).success
-    with warehouse.read() as con:
-        target = find_target(con, Kind.EMAIL, [EMAIL])
-    begin_erasure(warehouse, Kind.EMAIL, target)
+    begin_erasure(warehouse, Kind.EMAIL, [EMAIL])
     return data
 
 

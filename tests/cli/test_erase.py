@@ -1,10 +1,18 @@
 """``erase``: afterwards no byte of the data folder holds it, and nothing brings it back."""
 
+from types import SimpleNamespace
+
 import duckdb
 import pytest
 
+from linkt_pipeline.assets.erasure import Erased
+from linkt_pipeline.cli import erase
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
+from linkt_pipeline.warehouse.erasure import remove_target, unfinished_erasures
 from tests.cli.command import Command
 from tests.cli.data_folder import places_of
+from tests.warehouse.deliveries import fetch, land
+from tests.warehouse.test_erasure import EMAIL, LATE, ann
 
 
 def rows(command: Command, sql: str) -> list[tuple]:
@@ -49,6 +57,27 @@ def test_the_data_folder_holds_no_byte_of_an_erased_address(filled):
     assert rows(filled, f"select count(*) from linkt.entities where entity_id = '{entity}'") == [(0,)]
     assert rows(filled, "select phase, pending from linkt.erasures") == [("finished", None)]
     assert filled("erase").out == "nothing is left to finish; give --email, --entity, --domain or --inactive to erase\n"
+
+
+def test_whoever_lands_while_the_question_is_open_goes_too(tmp_path, monkeypatch):
+    warehouse = FileWarehouse(tmp_path / "warehouse.duckdb")
+    land(warehouse, ann())
+
+    def agreed() -> bool:
+        land(warehouse, ann(LATE))  # a sync, meanwhile
+        return True
+
+    def finish() -> dict[str, Erased]:
+        (erasure,) = unfinished_erasures(warehouse)
+        return {erasure.erasure_id: Erased(remove_target(warehouse, erasure), 0, False, ())}
+
+    monkeypatch.setattr(erase, "_agreed", agreed)
+    settings = SimpleNamespace(active_tasks_file=tmp_path / "tasks.yaml")
+    erase._erase(
+        SimpleNamespace(warehouse=warehouse, settings=settings, finish_erasures=finish), "email", EMAIL, yes=False
+    )
+
+    assert fetch(warehouse, "from linkt.entities") == []
 
 
 @pytest.mark.parametrize(

@@ -197,7 +197,7 @@ def test_a_person_is_found_by_the_plain_address_and_kept_out(hashing: Warehouse)
         target = find_target(con, Kind.EMAIL, [plain, hashed_email(KEY, plain)])
     assert target.entities == (PERSON,)
 
-    begin_erasure(hashing, Kind.EMAIL, target)
+    begin_erasure(hashing, Kind.EMAIL, [plain, hashed_email(KEY, plain)])
     remove_target(hashing, unfinished_erasures(hashing)[0])
     land(hashing, body(), body())  # under its id, and under another one
 

@@ -5,6 +5,7 @@ nowhere else. They are removed before the file is written anew, so that the last
 """
 
 import uuid
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ import orjson
 
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.warehouse.erasure.removal import Counts, remove_from_warehouse
-from linkt_pipeline.warehouse.erasure.targets import Kind, Target
+from linkt_pipeline.warehouse.erasure.targets import Kind, Target, find_target
 from linkt_pipeline.warehouse.tombstones import read_tombstones, write_tombstones
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
@@ -48,14 +49,25 @@ class Erasure:
     removed: Counts
 
 
-def begin_erasure(warehouse: Warehouse, kind: Kind, target: Target) -> str:
+def begin_erasure(warehouse: Warehouse, kind: Kind, values: Iterable[str]) -> str:
     """Write an erasure down. From now on nothing of it is landed, and the next command finishes it.
+
+    What is meant is looked up in the same transaction: whatever was landed before it goes, whoever looked when.
+
+    Args:
+        warehouse: of the deployment.
+        kind: of the values.
+        values: what is to be erased, as :func:`~linkt_pipeline.warehouse.erasure.targets.find_target` takes it.
 
     Returns:
         Its id.
+
+    Raises:
+        ErasureError: the values name nobody.
     """
     erasure_id = uuid.uuid4().hex
     with warehouse.write(news=False) as con:
+        target = find_target(con, kind, values)
         con.execute(
             "insert into linkt.erasures (erasure_id, kind, asked_at, phase, pending) values (?, ?, ?, ?, ?)",
             [erasure_id, kind.value, datetime.now(UTC), Phase.INTENDED.value, target.to_json()],

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import duckdb
 
 from linkt_pipeline.warehouse.erasure.records import begin_erasure, remove_target, unfinished_erasures
-from linkt_pipeline.warehouse.erasure.targets import Kind, find_target
+from linkt_pipeline.warehouse.erasure.targets import Kind
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
 _AT_ONCE = 1_000  # people of one erasure; the words of all of them are one pattern
@@ -51,9 +51,7 @@ def remove_inactive(warehouse: Warehouse, now: datetime, keep: timedelta) -> int
     with warehouse.read() as con:
         people = inactive_people(con, now, keep)
     for place in range(0, len(people), _AT_ONCE):
-        with warehouse.read() as con:
-            target = find_target(con, Kind.RETENTION, people[place : place + _AT_ONCE])
-        begun = begin_erasure(warehouse, Kind.RETENTION, target)
+        begun = begin_erasure(warehouse, Kind.RETENTION, people[place : place + _AT_ONCE])
         for erasure in unfinished_erasures(warehouse):
             if erasure.erasure_id == begun:
                 remove_target(warehouse, erasure)
