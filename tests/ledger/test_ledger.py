@@ -366,6 +366,24 @@ def test_the_runs_of_a_task_that_some_row_stands_for(ledger: Ledger, warehouse: 
     assert ledger.owned_run_ids(TASK_ID) == {"r1", "r2"}
 
 
+def test_rivals_of_a_start_are_those_of_its_linkt_task_since_then_whose_run_is_not_known(
+    ledger: Ledger, owner: Owner
+) -> None:
+    def start(task_key: str, task_id: str = TASK_ID) -> str:
+        return ledger.claim(intention(task_key, task_id=task_id), owner).execution.execution_id
+
+    start("before")
+    row = ledger.claim(intention("its own"), owner).execution
+    intended, lost, refused, started = map(start, ("intended", "lost", "refused", "started"))
+    start("another", "f" * 24)
+    ledger.mark_closed(lost, owner, ExecutionState.LOST, error="none listed")
+    ledger.mark_closed(refused, owner, ExecutionState.REFUSED, error="no")
+    ledger.mark_started(started, owner, run_id="r1", run_status=None)
+    ledger.mark_unknown(started, owner, error="the run of another task")  # it keeps the run that it names
+
+    assert [rival.execution_id for rival in ledger.rivals(row, row.intended_at)] == [intended, lost]
+
+
 # --- runs that ended without anybody hearing of it
 
 
