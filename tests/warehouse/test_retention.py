@@ -6,7 +6,7 @@ import pytest
 
 from linkt_pipeline.errors import ConfigError
 from linkt_pipeline.tasks_yaml import read_tasks
-from linkt_pipeline.warehouse.erasure import retention, unfinished_erasures
+from linkt_pipeline.warehouse.erasure import ErasureError, retention, unfinished_erasures
 from linkt_pipeline.warehouse.erasure.retention import inactive_people, remove_inactive
 from linkt_pipeline.warehouse.warehouse import Warehouse
 from tests.warehouse.deliveries import at, fetch, land, land_run, land_signal_rows, run
@@ -50,6 +50,21 @@ def test_they_are_erased_and_kept_out(filled: Warehouse) -> None:
     assert SILENT not in ids(filled, "entities", "entity_id")
     assert land(filled, person(SILENT, 401 * DAY)).erased == 1
     assert remove_inactive(filled, TODAY, KEEP) == 0
+
+
+def test_an_erasure_that_has_to_wait_is_not_begun_again_every_day(filled: Warehouse) -> None:
+    with filled.write() as con:
+        con.execute(
+            "insert into linkt.executions (execution_id, task_key, task_id, parameters, attempt, state, intended_at) "
+            "values ('x', 'search', 't', $1, 1, 'unknown', now())",
+            [f'{{"prompt": "{SILENT}@acme.com"}}'],
+        )
+    with pytest.raises(ErasureError, match="bought twice"):
+        remove_inactive(filled, TODAY, KEEP)
+
+    assert remove_inactive(filled, TODAY, KEEP) == 0
+
+    assert len(unfinished_erasures(filled)) == 1
 
 
 def test_many_are_erased_a_part_at_a_time(filled: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,8 @@ def inactive_people(con: duckdb.DuckDBPyConnection, now: datetime, keep: timedel
 def remove_inactive(warehouse: Warehouse, now: datetime, keep: timedelta) -> int:
     """Remove them from the landed tables; ``finish_erasures`` brings that to its end.
 
+    Who is part of an erasure that could not remove them yet is left to that one.
+
     Returns:
         How many people.
 
@@ -50,6 +52,10 @@ def remove_inactive(warehouse: Warehouse, now: datetime, keep: timedelta) -> int
     """
     with warehouse.read() as con:
         people = inactive_people(con, now, keep)
+    begun_before = {
+        entity for erasure in unfinished_erasures(warehouse) if erasure.target for entity in erasure.target.entities
+    }
+    people = [person for person in people if person.lower() not in begun_before]
     for place in range(0, len(people), _AT_ONCE):
         begun = begin_erasure(warehouse, Kind.RETENTION, people[place : place + _AT_ONCE])
         for erasure in unfinished_erasures(warehouse):
