@@ -18,7 +18,7 @@ import duckdb
 import orjson
 
 from linkt_pipeline.api import same_id
-from linkt_pipeline.ingest.errors import IngestBusyError
+from linkt_pipeline.ingest.errors import IngestBusyError, RunUnclearError
 from linkt_pipeline.ingest.record import Ingest, IngestState
 from linkt_pipeline.ingest.source import Source
 from linkt_pipeline.ledger.lease_owner import Owner, describe_owner
@@ -98,15 +98,23 @@ class IngestBooks:
         with self._warehouse.read() as con:
             return _select(con, "ingest_id = ?", [ingest.ingest_id])[0]
 
-    def execution_of(self, ingest: Ingest) -> str | None:
+    def execution_of(self, ingest: Ingest, named_now: str | None, *, again: bool = False) -> str | None:
         """The execution that bought the run of a file, or may have; None if none has.
 
         It is the one that the row names. Where that left no run, it is one that somebody started afterwards, while the
         task still named the file (``linkt-pipeline run`` after this process was killed); the row names it from now on.
+
+        Args:
+            ingest: the row.
+            named_now: the file that the task names now.
+            again: a run of which that can't be said is not the file's.
+
+        Raises:
+            RunUnclearError: that can't be said, because the task came to name another file by other hands.
         """
         with self._ledger.write() as rows:
             (row,) = _select(rows.con, "ingest_id = ?", [ingest.ingest_id])
-            execution_id = _standing_execution(rows, row)
+            execution_id = _standing_execution(rows, row, named_now, again=again)
             if execution_id is not None and execution_id != row.execution_id:
                 _assign(rows.con, row.ingest_id, {"execution_id": execution_id})
             return execution_id
@@ -200,7 +208,7 @@ class IngestBooks:
             )
 
 
-def _standing_execution(rows: LedgerRows, row: Ingest) -> str | None:
+def _standing_execution(rows: LedgerRows, row: Ingest, named_now: str | None, *, again: bool) -> str | None:
     """The execution that a row names, if it left a run or may have; else the latest one that can be of its file."""
     stands = Which(states=[*OPEN_STATES, ExecutionState.FINISHED])
     if row.execution_id and rows.executions(replace(stands, execution_ids=[row.execution_id])):
@@ -209,10 +217,9 @@ def _standing_execution(rows: LedgerRows, row: Ingest) -> str | None:
         return None
     others = _select(rows.con, "lower(task_id) = lower(?) and ingest_id <> ?", [row.task_id, row.ingest_id])
     taken = {other.execution_id for other in others}
-    next_file = min(
-        (other.configured_at for other in others if other.configured_at and other.configured_at >= row.configured_at),
-        default=None,
-    )
+    after = [other for other in others if other.configured_at and other.configured_at >= row.configured_at]
+    next_ingest = min(after, key=lambda other: other.configured_at or row.intended_at, default=None)
+    next_file = next_ingest.configured_at if next_ingest else None
     later = rows.executions(replace(stands, since=row.configured_at))
     of_file = [
         execution.execution_id
@@ -222,7 +229,22 @@ def _standing_execution(rows: LedgerRows, row: Ingest) -> str | None:
         and (next_file is None or execution.intended_at < next_file)
         and execution.execution_id not in taken
     ]
+    named = named_now if next_ingest is None else _file_of(next_ingest.task_before)
+    if of_file and named != row.file_id:
+        if again:
+            return None
+        raise RunUnclearError(
+            f"task {row.task_key}: a run of it (execution {of_file[-1]}) was started after {row.file_name} had been "
+            "set, and somebody else has set another file since. Nobody can tell which of them the run was of, so "
+            "nothing was bought. If it was not of this one, --again buys a run"
+        )
     return next(reversed(of_file), None)
+
+
+def _file_of(task: Mapping[str, Any] | None) -> str | None:
+    """The file that a task named when it was looked at."""
+    file_id = ((task or {}).get("task_config") or {}).get("file_id")
+    return None if file_id is None else str(file_id)
 
 
 def _write_rows(con: duckdb.DuckDBPyConnection, ingest_id: str, source: Source, primary_column: str) -> None:

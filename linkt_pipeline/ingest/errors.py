@@ -43,6 +43,10 @@ class TaskBusyError(IngestError):
     """Another run of the task is open, so its file must not be exchanged."""
 
 
+class RunUnclearError(IngestError):
+    """A run may be of this file, or of another one that somebody else had the task name meanwhile."""
+
+
 class IngestBusyError(IngestError):
     """Another process ingests the same file right now."""
 

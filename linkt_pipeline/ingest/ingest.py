@@ -151,7 +151,8 @@ async def ingest_file(desk: Desk, request: Request, checked: Checked) -> Ingeste
 async def _go_on(desk: Desk, request: Request, checked: Checked, ingest: Ingest) -> Ingested:
     if ingest.state is IngestState.FAILED:
         raise UploadFailedError(failed_text(ingest.file_name, str(ingest.last_error)))
-    execution = await _execution_of(desk, ingest)
+    named_now = (checked.task_found["task_config"] or {}).get("file_id")
+    execution = await _execution_of(desk, ingest, named_now, again=request.again)
     if execution is not None and execution.state is ExecutionState.FINISHED:
         return await _answer(desk, request, checked.source, ingest, execution)
     if not ingest.state.is_open:
@@ -255,8 +256,8 @@ async def _conclude(
     return Ingested(ingest, execution, run, bought, error)
 
 
-async def _execution_of(desk: Desk, ingest: Ingest) -> Execution | None:
-    execution_id = await desk.worker.call(desk.books.execution_of, ingest)
+async def _execution_of(desk: Desk, ingest: Ingest, named_now: str | None, *, again: bool) -> Execution | None:
+    execution_id = await desk.worker.call(partial(desk.books.execution_of, ingest, named_now, again=again))
     return None if execution_id is None else await desk.worker.call(desk.worker.ledger.get, execution_id)
 
 

@@ -11,6 +11,7 @@ from linkt_pipeline.ingest.errors import (
     AlreadyIngestedError,
     FileRefusedError,
     IngestError,
+    RunUnclearError,
     StillProcessingError,
     TaskBusyError,
     TaskChangedError,
@@ -431,6 +432,22 @@ def test_a_run_that_somebody_started_for_the_file_after_a_crash_is_the_files_run
     assert not ingested.bought
     assert ingested.run.id == outcome.run.id
     assert scene.bought == 1
+
+
+def test_a_run_of_a_file_that_somebody_else_has_set_is_not_taken_for_the_files_run(scene: IngestScene) -> None:
+    scene.sandbox.inject("http_403=no@execute")
+    with pytest.raises(LinktPipelineError):
+        scene.ingest()
+    scene.change_task(file_id=next(iter(scene.sandbox.world.own.reference["file"])))
+    (outcome,) = scene.execute(fair(parameters={"input_entities": []}))
+
+    with pytest.raises(RunUnclearError, match="Nobody can tell which of them"):
+        scene.ingest()
+    assert scene.bought == 1
+    ingested = scene.ingest(again=True)
+
+    assert ingested.run.id != outcome.run.id
+    assert (scene.bought, scene.task_config["file_id"]) == (2, ingested.ingest.file_id)
 
 
 @pytest.mark.parametrize("whose", ["task", "all"])
