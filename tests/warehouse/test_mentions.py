@@ -106,6 +106,13 @@ def test_a_domain_in_unicode_is_found_in_both_spellings():
     assert found.erased_from('"müller.example" "xn--mller-kva.example"') == '"[erased]" "[erased]"'
     assert normal_domain("XN--MLLER-KVA.example") == "müller.example"
     assert "müller.example" in domains_in('"xn--mller-kva.example"')
+    of_ann = Mentions([normal_email("Ann@MÜLLER.example")])
+    text = "ann@müller.example, ann@xn--mller-kva.example, bob@xn--mller-kva.example"
+    assert of_ann.erased_from(text) == "[erased], [erased], bob@xn--mller-kva.example"
+    assert duckdb.sql("select regexp_matches($1, $2)", params=[text[20:45], of_ann.loose_pattern]).fetchall() == [
+        (True,)
+    ]
+    assert normal_email("ann@xn--mller-kva.example") == "ann@müller.example"
 
 
 def test_one_spelling_of_what_a_person_writes():

@@ -40,14 +40,19 @@ _MANY = 100  # words; a pattern of more costs DuckDB more than looking at every 
 
 
 def normal_email(text: str) -> str:
-    """One spelling of an address: lower case, without ``mailto:`` and blanks."""
-    return unicodedata.normalize("NFC", text).strip().lower().removeprefix("mailto:").strip("<>\"' .")
+    """One spelling of an address: lower case, without ``mailto:`` and blanks, its domain in Unicode."""
+    email = unicodedata.normalize("NFC", text).strip().lower().removeprefix("mailto:").strip("<>\"' .")
+    local, at, host = email.rpartition("@")
+    return f"{local}{at}{_in_unicode(host)}" if "xn--" in host else email
 
 
 def normal_domain(text: str) -> str:
     """One spelling of a domain: lower case, without scheme, ``www.``, port, path and ``@``; in Unicode."""
     bare = re.sub(r"^[a-z][a-z0-9+.-]*://", "", unicodedata.normalize("NFC", text).strip().lower())
-    host = re.split(r"[/?#:]", bare.rpartition("@")[2], maxsplit=1)[0].strip(".").removeprefix("www.")
+    return _in_unicode(re.split(r"[/?#:]", bare.rpartition("@")[2], maxsplit=1)[0].strip(".").removeprefix("www."))
+
+
+def _in_unicode(host: str) -> str:
     try:
         return host.encode("ascii").decode("idna")
     except UnicodeError:
@@ -103,7 +108,7 @@ class Mentions:
     @cached_property
     def loose_pattern(self) -> str:
         """For DuckDB: what it does not match mentions none of them."""
-        words = [*self.emails, *(spelling for domain in self.domains for spelling in _spellings(domain))]
+        words = [spelling for word in (*self.emails, *self.domains) for spelling in _spellings(word)]
         if len(words) > _MANY:
             words = ["@"] if not self.domains else ["@", "."]
         return "(?i)" + "|".join([*map(_spelt, sorted(words)), _LETTER_ESCAPED])
@@ -306,15 +311,16 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _spellings(domain: str) -> Iterator[str]:
-    """A domain, and as it is written in ASCII where that differs."""
-    yield domain
+def _spellings(word: str) -> Iterator[str]:
+    """A domain or an address, and as it is written with its domain in ASCII where that differs."""
+    yield word
+    local, at, domain = word.rpartition("@")
     try:
         in_ascii = domain.encode("idna").decode()
     except UnicodeError:
         return
     if in_ascii != domain:
-        yield in_ascii
+        yield f"{local}{at}{in_ascii}"
 
 
 def _spelt(text: str) -> str:
