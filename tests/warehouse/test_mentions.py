@@ -6,7 +6,7 @@ from time import process_time
 import duckdb
 import pytest
 
-from linkt_pipeline.warehouse.tombstones import Mentions, normal_domain, normal_email, own_emails
+from linkt_pipeline.warehouse.tombstones import Mentions, normal_domain, normal_email, own_emails, own_hosts
 from linkt_pipeline.warehouse.tombstones.mentions import domains_in, emails_in
 
 ANN = "ann.lee@acme.com"
@@ -143,6 +143,12 @@ def test_an_address_belongs_to_nobody_whose_own_one_ends_like_it():
     assert own_emails({"email": {"value": "info@acme.de.com"}}) == {"info@acme.de.com"}
     assert own_emails({"mails": 'Ann <mailto:Ann@acme.com>; "Bob" <bob@acme.com>'}) == {"ann@acme.com", "bob@acme.com"}
     assert own_emails({"note": "write to ann@acme.com"}) == set()
+
+
+def test_a_website_is_one_however_its_field_is_written():
+    fields = {"Company Website": "https://www.acme.com/x", "web-site-url": "b.example", "website note": "c.example"}
+
+    assert own_hosts(fields) == {"acme.com", "b.example"}
 
 
 def test_json_stays_json_where_a_word_ends_in_an_escape():

@@ -36,7 +36,8 @@ def own_emails(data: Any) -> set[str]:
 
 def own_hosts(data: Any) -> set[str]:
     """Hosts of the websites that an entity names as its own."""
-    found = (normal_domain(text) for name, text in _texts_of_fields(data) if _WEBSITES.fullmatch(name))
+    named = ((re.sub(r"[\s-]+", "_", name.strip()), text) for name, text in _texts_of_fields(data))
+    found = (normal_domain(text) for name, text in named if _WEBSITES.fullmatch(name))
     return {host for host in found if "." in host and " " not in host}
 
 
