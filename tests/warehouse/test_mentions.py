@@ -31,6 +31,7 @@ MENTIONED = {
     '[erased]"}',
     '{"url": "https://x.example/%0Aann.lee@acme.com"}': '{"url": "https://x.example/%0A[erased]"}',
     '{"name": "list_ann.csv, ann.lee@acme.com_2"}': '{"name": "list_ann.csv, [erased]_2"}',
+    '{"text": "ann.lee@acme.com.Er schreibt"}': '{"text": "[erased].Er schreibt"}',
     '{"text": "ann.lee@acme.com.Tomorrow"}': '{"text": "[erased].Tomorrow"}',
     '{"number": 12345678901234567890.10, "email": "ann.lee@acme.com"}': '{"number": 12345678901234567890.10, '
     '"email": "[erased]"}',
@@ -42,6 +43,7 @@ OF_OTHERS = [
     '{"email": "mary-ann.lee@acme.com"}',
     '{"email": "x+ann.lee@acme.com"}',
     '{"email": "ann.lee@acme.com.au"}',
+    '{"email": "ANN.LEE@ACME.COM.AU"}',
     '{"email": "ann.lee@acme.company"}',
     '{"email": "ann.lee@acme.com-pany.example"}',
     '{"email": "annXlee@acme.com"}',

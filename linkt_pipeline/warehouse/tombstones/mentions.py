@@ -34,7 +34,7 @@ _LAST_LABEL = rf"(?:[^\W_]|[{_MARKS}]|-(?=[\w-])){{1,63}}"
 _HOST_AT = re.compile(_LABELS + _LAST_LABEL)
 _HOST_RUN = re.compile(rf"(?:[^\W_]|[{_MARKS}.-])+")
 _MOST_LABELS = 8  # of a host
-_COUNTRY = re.compile(r"[a-z]{2}", re.IGNORECASE)
+_COUNTRY = re.compile(r"[a-z]{2}|[A-Z]{2}")  # "De" begins the next sentence
 _LETTER_ESCAPED = r"\\u00(?:3[0-9]|[46][1-9a-f]|[57][0-9a])|%(?:25)*(?:3[0-9]|[46][1-9a-f]|[57][0-9a])"
 _MANY = 100  # words; a pattern of more costs DuckDB more than looking at every address
 
@@ -245,7 +245,7 @@ def _starts(text: str, first: int, at: int) -> list[int]:
 
 
 def _ends(text: str, start: int, end: int) -> list[int]:
-    """Where a host may end: ``acme.com.au`` is no ``acme.com``, but after a full stop may come a longer word."""
+    """Where a host may end: ``acme.com.au`` is no ``acme.com``, but after a full stop may come a word."""
     ends = [end]
     labels = text[start:end].split(".")
     while len(labels) > 2:
