@@ -197,7 +197,13 @@ def _table_of(path: Path, text: str) -> tuple[list[str], list[list[str]], list[i
             rows.append(row)
             lines.append(reader.line_num)
     except csv.Error as error:
-        raise FileRefusedError(path.name, [f"line {reader.line_num} is no CSV: {error}"]) from None
+        longest = csv.field_size_limit()
+        what = (
+            f"holds a value of more than {longest:,} characters, probably a quotation mark too many; mend it"
+            if str(longest) in str(error)
+            else f"is no CSV: {error}"
+        )
+        raise FileRefusedError(path.name, [f"line {reader.line_num} {what}"]) from None
     return header, rows, lines
 
 

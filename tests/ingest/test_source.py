@@ -37,6 +37,7 @@ def test_a_file_is_read_with_its_header_rows_and_lines(file: Path) -> None:
         (b"name\nLark\x00spur\n", "line 2 holds a NUL"),
         (b'name\n"open\n', "is no CSV: unexpected end of data"),
         (b'name\n"a"b\n', "line 2 is no CSV"),
+        (b"name\n" + b"x" * 200_000, "line 2 holds a value of more than 131,072 characters"),
         (b"name;city\nLarkspur;Oslo\n", "set apart by semicolons"),
         (b"name\tcity\nLarkspur\tOslo\n", "set apart by tabs"),
         (b"name,\nLarkspur,Oslo\n", "column 2 has no name in the header"),
