@@ -1,7 +1,7 @@
 """One asset per file of sql/: one subsettable multi-asset, so that all models cost one step and no further process."""
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -19,38 +19,39 @@ from linkt_pipeline.assets.resources import Backend
 from linkt_pipeline.transform import (
     SEEDS_FOLDER,
     BuildResult,
+    Built,
     Check,
     Columns,
-    LandedTables,
     Lineage,
-    ModelBuildError,
-    ModelError,
     ModelKey,
+    NotBuilt,
     Project,
+    Retired,
     SqlModel,
     Verdict,
     Verdicts,
-    build_model,
-    clear_problem,
-    drop_retired_models,
+    build_each,
     kept_lineage,
-    prepare_builds,
-    problem_text,
     read_verdicts,
-    record_problem,
-    record_problems,
     states_of_rows,
     write_verdicts,
 )
 from linkt_pipeline.transform.columns import relation
 from linkt_pipeline.warehouse.completion import all_models_are_built, begin_build, note_checked
-from linkt_pipeline.warehouse.errors import WarehouseError
 from linkt_pipeline.warehouse.outbox_state import tell_checks, tell_stale
 from linkt_pipeline.warehouse.state import last_change
-from linkt_pipeline.warehouse.warehouse import Session, Warehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 _PUBLIC_SCHEMA = "marts"
 _SEED_LINES = 40
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a person wants to see of a built model."""
+
+    shown: dict[str, Any]
+    lineage: Lineage
 
 
 class ModelsConfig(dg.Config):
@@ -77,6 +78,10 @@ def build_models_asset(placement: Placement, backend: Backend, project: Project,
     def is_selected(context: dg.AssetExecutionContext, check: Check) -> bool:
         return dg.AssetCheckKey(placement.asset_key(check.model), check.name) in context.selected_asset_check_keys
 
+    def look(con: duckdb.DuckDBPyConnection, model: SqlModel, result: BuildResult) -> _Seen:
+        shown = _shown(con, result) if model.schema == _PUBLIC_SCHEMA else {}
+        return _Seen(shown, kept_lineage(con, model, graph, described))
+
     @dg.multi_asset(
         name=placement.op("sql_models"),
         specs=[
@@ -98,14 +103,15 @@ def build_models_asset(placement: Placement, backend: Backend, project: Project,
         selected = context.selected_asset_keys
         wanted = [model for model in graph.models.values() if placement.asset_key(model.key) in selected]
         store = backend.warehouse
-        failed: dict[ModelKey, str] = {}
-        built: dict[ModelKey, BuildResult] = {}
         begin_build(store, context.run.run_id)
         with store.read() as con:
             change = last_change(con)
-        yield from _build_all(
-            placement, context, store, project, wanted, failed, built, full_refresh=config.full_refresh
-        )
+        outcomes = []
+        for outcome in build_each(store, project, wanted, look, full_refresh=config.full_refresh):
+            outcomes.append(outcome)
+            yield from _told(placement, context, outcome)
+        built = {outcome.model.key: outcome.result for outcome in outcomes if isinstance(outcome, Built)}
+        failed = [outcome for outcome in outcomes if isinstance(outcome, NotBuilt)]
         due = [check for check in own_checks if check.model in built and is_selected(context, check)]
         found, verdicts, seen = check_models(placement, store, project, due, built, change, in_full=config.full_refresh)
         wrong = any(not result.passed and holds_back(check) for check, result in zip(due, found, strict=True))
@@ -118,8 +124,7 @@ def build_models_asset(placement: Placement, backend: Backend, project: Project,
         yield from found
         yield from quarantine_check_results(placement, context, graph)
         if failed:
-            text = "\n".join(f"{key}: {reason}" for key, reason in failed.items())
-            raise dg.Failure(description=text, allow_retries=False)
+            raise dg.Failure(description="\n".join(map(str, failed)), allow_retries=False)
         # Seeds are made current with the first model that reads them.
         if not project.problems and all(
             model in wanted or model.schema == SEEDS_FOLDER for model in graph.models.values()
@@ -207,57 +212,25 @@ def _select(model: SqlModel) -> str:
     return "\n".join(shown)
 
 
-def _build_all(
-    placement: Placement,
-    context: dg.AssetExecutionContext,
-    warehouse: Warehouse,
-    project: Project,
-    wanted: list[SqlModel],
-    failed: dict[ModelKey, str],
-    built: dict[ModelKey, BuildResult],
-    *,
-    full_refresh: bool,
+def _told(
+    placement: Placement, context: dg.AssetExecutionContext, outcome: Built[_Seen] | NotBuilt | Retired
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Each model in a transaction of its own: a failure keeps the former table, skips its children, spares the rest."""
-    landed = LandedTables()
-    with warehouse.session() as session:
-        with session.transaction() as con:
-            for retired in drop_retired_models(con, project.graph):
-                context.log.info(f"{retired} is dropped, because its file is gone")
-            record_problems(con, {name: problem_text(problem) for name, problem in project.problems.items()})
-            prepare_builds(con, project.graph, wanted)
-        for model in wanted:
-            broken = next((parent for parent in model.depends_on if parent in failed), None)
-            if broken is not None:
-                failed[model.key] = f"skipped, because {broken} failed"
-                context.log.warning(f"{model.key}: {failed[model.key]}")
-                _record(session, model, failed[model.key])
-                continue
-            try:
-                with session.transaction() as con:
-                    result = build_model(con, model, full_refresh=full_refresh, landed=landed)
-                    clear_problem(con, str(model.key))
-                    lineage = kept_lineage(con, model, project.graph, project.described)
-                    shown = _shown(con, result) if model.schema == _PUBLIC_SCHEMA else {}
-            except ModelError as error:
-                failed[model.key] = str(error)
-                context.log.error(str(error))
-                _record(session, model, error.reason if isinstance(error, ModelBuildError) else str(error))
-                continue
-            built[model.key] = result
+    """What Dagster hears of an outcome: a line of the log, and a materialization where there is one."""
+    match outcome:
+        case Retired(model):
+            context.log.info(f"{model} is dropped, because its file is gone")
+        case NotBuilt():
+            (context.log.warning if outcome.error is None else context.log.error)(str(outcome))
+        case Built(model, result, seen):
             if result.written:  # every line of the log is a row that Dagster commits on its own
                 text = f"{result.rows} rows, {result.written} written, {result.seconds:.2f} s"
                 context.log.info(f"{model.key}: {result.mode}, {text}")
             yield dg.MaterializeResult(
                 asset_key=placement.asset_key(model.key),
-                metadata=bounded({**shown, **_metadata(model, result), **_lineage_metadata(placement, lineage)}),
+                metadata=bounded(
+                    {**seen.shown, **_metadata(model, result), **_lineage_metadata(placement, seen.lineage)}
+                ),
             )
-
-
-def _record(session: Session, model: SqlModel, problem: str) -> None:
-    """The table of the last good build is stale from now on; a warehouse that takes no word keeps that to itself."""
-    with suppress(WarehouseError, duckdb.Error), session.transaction() as con:
-        record_problem(con, str(model.key), problem)
 
 
 def _shown(con: duckdb.DuckDBPyConnection, result: BuildResult) -> dict[str, Any]:

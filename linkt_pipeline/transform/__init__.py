@@ -2,7 +2,7 @@
 
 from linkt_pipeline.transform.binding import describe_models, try_describe
 from linkt_pipeline.transform.build import BuildMode, BuildResult, build_model, prepare_builds
-from linkt_pipeline.transform.build_all import build_all
+from linkt_pipeline.transform.build_all import Built, NotBuilt, Retired, build_all, build_each
 from linkt_pipeline.transform.cases import CaseResult, run_cases
 from linkt_pipeline.transform.changes import LandedTables
 from linkt_pipeline.transform.checks import Check, CheckResult, load_checks, run_check
@@ -33,6 +33,7 @@ __all__ = [
     "SEEDS_FOLDER",
     "BuildMode",
     "BuildResult",
+    "Built",
     "CaseResult",
     "Check",
     "CheckResult",
@@ -46,12 +47,15 @@ __all__ = [
     "ModelFileError",
     "ModelGraph",
     "ModelKey",
+    "NotBuilt",
     "Project",
+    "Retired",
     "Severity",
     "SqlModel",
     "Verdict",
     "Verdicts",
     "build_all",
+    "build_each",
     "build_model",
     "clear_problem",
     "column_lineage",

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 TASKS = """
 tasks:
   search: {task_id: 6964b9b45a4d0beef1000031, icp_id: 6964b8105a4d0beef1000011, poll_interval: 200ms, max_wait: 5m}
-  signals: {task_id: 6964ba2c5a4d0beef1000033, icp_id: 6964b8885a4d0beef1000013, poll_interval: 200ms, max_wait: 5m}
+  signals: {task_id: 6964ba2c5a4d0beef1000033, icp_id: 6964b8885a4d0beef1000013, poll_interval: 3s, max_wait: 5m}
 """
 SEARCH = "6964b9b45a4d0beef1000031"
 
@@ -118,8 +118,8 @@ def test_terminate_cancels_sigterm_leaves_and_sigkill_is_adopted(dagster: Dagste
 def test_the_warehouse_is_free_while_a_run_is_waited_for(dagster: DagsterDev, sandbox: Sandbox) -> None:
     waiting = dagster.materialize("signals")
     eventually(lambda: "RUNNING" in dagster.messages(waiting), 60)
-    # What each look at the run has shown is written down, in milliseconds; between two of them nobody has the file.
-    with FileWarehouse(dagster.home / "warehouse.duckdb", lock_timeout=timedelta(seconds=1)).read() as con:
+    # Each look at the run is written down at once; between two of them, 3 s, nobody has the file.
+    with FileWarehouse(dagster.home / "warehouse.duckdb", lock_timeout=timedelta(seconds=15)).read() as con:
         assert con.execute("select count(*) from linkt.executions where state = 'started'").fetchall() == [(1,)]
     dagster.terminate(waiting)
     assert dagster.wait_until(waiting) == "CANCELED"

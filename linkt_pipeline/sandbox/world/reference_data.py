@@ -1,6 +1,5 @@
 """The sandbox organisation's fixed reference data: ICPs, sheets, tasks, schedules and files, with stable ids."""
 
-from functools import cache
 from typing import Any
 
 from linkt_pipeline.sandbox.world.vocabulary import SIGNALS
@@ -127,9 +126,8 @@ def _signal_types(*types: str) -> list[dict[str, str]]:
     return [{"type": kind, "display": SIGNALS[kind][0], "description": f"News of the kind {kind}"} for kind in types]
 
 
-@cache
 def reference_data() -> dict[str, list[dict[str, Any]]]:
-    """All reference objects by kind: icp, sheet, task, schedule, file. Not to be changed by the caller."""
+    """All reference objects by kind: icp, sheet, task, schedule, file. The caller owns them."""
     return {
         "icp": [
             _icp(SAAS, "Enterprise SaaS vendors", "## Criteria\n- 50-5,000 staff\n- sells software by subscription",
