@@ -10,22 +10,27 @@ from functools import lru_cache
 
 import duckdb
 
-from linkt_pipeline.transform.columns import relation, table_columns
+from linkt_pipeline.transform.columns import relation
 from linkt_pipeline.transform.errors import ModelFileError
 from linkt_pipeline.transform.graph import ModelGraph
 from linkt_pipeline.transform.incremental import bind_narrowed
 from linkt_pipeline.transform.macro import create_macros
 from linkt_pipeline.transform.model import Columns, Materialization, ModelKey, Reference, SqlModel
-from linkt_pipeline.transform.moments import in_utc
+from linkt_pipeline.transform.moments import columns_in_utc, columns_of, has_moments, in_utc
 from linkt_pipeline.transform.names import did_you_mean
 from linkt_pipeline.warehouse.catalog import quoted
 from linkt_pipeline.warehouse.running_duckdb import memory_warehouse
 
 
-def create_statement(con: duckdb.DuckDBPyConnection, model: SqlModel) -> str:
-    """The statement that makes a model's view or table in place of the last one."""
+def create_statement(model: SqlModel, columns: Columns) -> str:
+    """The statement that makes a model's view or table in place of the last one.
+
+    Args:
+        model: the model.
+        columns: those of its SELECT as it is written.
+    """
     kind = "view" if model.materialization is Materialization.VIEW else "table"
-    return f"create or replace {kind} {relation(model.key)} as {in_utc(con, model.sql)}"
+    return f"create or replace {kind} {relation(model.key)} as {in_utc(model.sql, columns)}"
 
 
 def describe_models(graph: ModelGraph) -> dict[ModelKey, Columns]:
@@ -88,13 +93,14 @@ def bind_models(
             continue
         con.execute(f"create schema if not exists {quoted(key.schema)}")
         try:
-            _create_empty(con, model)
-            columns = table_columns(con, key)
+            written = _create_empty(con, model)
+            columns = columns_in_utc(written)
+            known = {**graph.sources, **described, key: columns}
             _require_described_columns(model, columns)
-            _require_header_sql_binds(con, model)
-            _require_referenced_columns(con, model)
+            _require_header_sql_binds(con, model, known)
+            _require_referenced_columns(model, known)
             if model.materialization is Materialization.INCREMENTAL:
-                bind_narrowed(con, model)
+                bind_narrowed(con, model, written)
             described[key] = columns
         except duckdb.Error as error:
             problems[key] = file_error(model, error)
@@ -111,12 +117,26 @@ def file_error(model: SqlModel, error: duckdb.Error) -> ModelFileError:
     return ModelFileError(model.path, line, text.partition("\n\n")[0].strip())
 
 
-def _create_empty(con: duckdb.DuckDBPyConnection, model: SqlModel) -> None:
-    is_view = model.materialization is Materialization.VIEW
-    con.execute(create_statement(con, model) if is_view else f"{create_statement(con, model)}\nwith no data")
+def _create_empty(con: duckdb.DuckDBPyConnection, model: SqlModel) -> Columns:
+    """Create a model without rows. Returns the columns of its SELECT as it is written.
+
+    Creating binds the SELECT and tells its columns, so most models, which have no moments to convert, are bound once.
+    """
+    _execute_empty(con, model, {})
+    written = columns_of(con, f"from {relation(model.key)}")
+    if has_moments(written):
+        _execute_empty(con, model, written)
+    return written
 
 
-def _require_header_sql_binds(con: duckdb.DuckDBPyConnection, model: SqlModel) -> None:
+def _execute_empty(con: duckdb.DuckDBPyConnection, model: SqlModel, columns: Columns) -> None:
+    statement = create_statement(model, columns)
+    con.execute(statement if model.materialization is Materialization.VIEW else f"{statement}\nwith no data")
+
+
+def _require_header_sql_binds(
+    con: duckdb.DuckDBPyConnection, model: SqlModel, known: Mapping[ModelKey, Columns]
+) -> None:
     """The header's own SQL binds as well: the number of rows, and the columns by which tables are narrowed."""
     if model.header.rows:
         try:
@@ -124,13 +144,13 @@ def _require_header_sql_binds(con: duckdb.DuckDBPyConnection, model: SqlModel) -
         except duckdb.Error as error:
             raise ModelFileError(model.path, 1, f"rows: {str(error).partition(chr(10))[0]}") from None
     for narrow in model.header.incremental.narrow if model.header.incremental else ():
-        _require_column(model, narrow, table_columns(con, narrow.target), "narrow")
+        _require_column(model, narrow, known.get(narrow.target, {}), "narrow")
 
 
-def _require_referenced_columns(con: duckdb.DuckDBPyConnection, model: SqlModel) -> None:
-    """Of tables that exist here by now; a model may refer to one that is built after it, or can't be built."""
+def _require_referenced_columns(model: SqlModel, known: Mapping[ModelKey, Columns]) -> None:
+    """Of tables whose columns are known by now; a model may refer to one that is built after it, or can't be built."""
     for reference in model.header.references:
-        if columns := table_columns(con, reference.target):
+        if columns := known.get(reference.target):
             _require_column(model, reference, columns, "references")
 
 

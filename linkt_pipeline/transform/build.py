@@ -20,7 +20,7 @@ from linkt_pipeline.transform.graph import ModelGraph
 from linkt_pipeline.transform.incremental import apply_changes, compute_and_tell, find_changed_keys
 from linkt_pipeline.transform.macro import create_macros
 from linkt_pipeline.transform.model import Columns, Materialization, ModelKey, SqlModel
-from linkt_pipeline.transform.moments import columns_in_utc
+from linkt_pipeline.transform.moments import columns_in_utc, columns_of
 from linkt_pipeline.transform.seed import SEEDS_FOLDER
 from linkt_pipeline.warehouse.catalog import CatalogColumn, CatalogTable, describe, quoted
 
@@ -177,45 +177,46 @@ def _materialize(
     if found and found.kind == "table" and _count(con, f"select count(*) from {table}") != last.rows:  # noqa: S608
         # Somebody took rows out or put some in: what they were is not known, so nothing can be told from there.
         last = replace(last, contents=None)
+    columns = columns_of(con, model.sql)
     match model.materialization:
         case Materialization.VIEW:
-            con.execute(create_statement(con, model))
+            con.execute(create_statement(model, columns))
             return _Written(BuildMode.VIEW)
         case Materialization.INCREMENTAL if (
             found
             and not full_refresh
             and last.version == version
-            and not _columns_differ(con, model)
+            and not _columns_differ(con, model, columns)
             and find_changed_keys(
-                con, model, marks_in(last.inputs), marks_in(inputs), is_whole=last.contents is not None
+                con, model, columns, marks_in(last.inputs), marks_in(inputs), is_whole=last.contents is not None
             )
         ):
             contents = new_contents()
-            delta = apply_changes(con, model, last.contents, contents)
+            delta = apply_changes(con, model, columns, last.contents, contents)
             if not (delta.deleted or delta.inserted):
                 return _Written(BuildMode.UNCHANGED, 0, last.contents or contents)
             follows = last.contents if delta.keeps_keys else None
             return _Written(BuildMode.INCREMENTAL, delta.inserted, contents, follows)
-        case _ if found and not full_refresh and last.version == version and _is_comparable(con, model, last):
-            return _replace_rows(con, model, last)
+        case _ if found and not full_refresh and last.version == version and _is_comparable(con, model, last, columns):
+            return _replace_rows(con, model, last, columns)
         case _:
-            return _Written(BuildMode.FULL, _count(con, create_statement(con, model)), new_contents())
+            return _Written(BuildMode.FULL, _count(con, create_statement(model, columns)), new_contents())
 
 
-def _is_comparable(con: duckdb.DuckDBPyConnection, model: SqlModel, last: LastBuild) -> bool:
+def _is_comparable(con: duckdb.DuckDBPyConnection, model: SqlModel, last: LastBuild, columns: Columns) -> bool:
     """It tells what changes, and its rows have the same columns and are few enough to be held beside the new ones."""
     return (
         bool(model.header.tells)
         and last.contents is not None
         and (last.rows or 0) <= _COMPARABLE_ROWS
-        and not _columns_differ(con, model)
+        and not _columns_differ(con, model, columns)
     )
 
 
-def _replace_rows(con: duckdb.DuckDBPyConnection, model: SqlModel, last: LastBuild) -> _Written:
+def _replace_rows(con: duckdb.DuckDBPyConnection, model: SqlModel, last: LastBuild, columns: Columns) -> _Written:
     """A table that is computed in full and tells which rows came out otherwise."""
     contents = new_contents()
-    rows = compute_and_tell(con, model, last.contents or "", contents)
+    rows = compute_and_tell(con, model, columns, last.contents or "", contents)
     if rows is None:
         return _Written(BuildMode.UNCHANGED, 0, last.contents)
     return _Written(BuildMode.FULL, rows, contents)
@@ -236,9 +237,9 @@ def _kind(model: SqlModel) -> str:
     return "view" if model.materialization is Materialization.VIEW else "table"
 
 
-def _columns_differ(con: duckdb.DuckDBPyConnection, model: SqlModel) -> bool:
+def _columns_differ(con: duckdb.DuckDBPyConnection, model: SqlModel, columns: Columns) -> bool:
     """A column added to a source reaches ``select *`` without any change of code."""
-    return columns_in_utc(con, model.sql) != table_columns(con, model.key)
+    return columns_in_utc(columns) != table_columns(con, model.key)
 
 
 def _describe(con: duckdb.DuckDBPyConnection, model: SqlModel, comment: str | None) -> Columns:

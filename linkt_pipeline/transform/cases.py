@@ -23,7 +23,7 @@ from linkt_pipeline.transform.errors import ModelFileError
 from linkt_pipeline.transform.graph import ModelGraph
 from linkt_pipeline.transform.macro import MACROS_FOLDER, Macro
 from linkt_pipeline.transform.model import Columns, ModelKey, SqlModel
-from linkt_pipeline.transform.moments import in_utc
+from linkt_pipeline.transform.moments import columns_of, in_utc
 from linkt_pipeline.transform.seed import SEEDS_FOLDER
 from linkt_pipeline.transform.sql_files import place_of
 from linkt_pipeline.warehouse.catalog import quoted
@@ -192,7 +192,8 @@ def _run_model_case(
         _create(con, "expected", {name: described[model.key][name] for name in names})
         _insert(con, "expected", described[model.key], wanted)
         listed = ", ".join(map(quoted, names))
-        con.execute(f"create temp table found as select {listed} from ({in_utc(con, model.sql)}\n)")  # noqa: S608
+        select = in_utc(model.sql, columns_of(con, model.sql))
+        con.execute(f"create temp table found as select {listed} from ({select}\n)")  # noqa: S608
         for said, query in (
             ("not expected", "select * from found except all select * from expected"),
             ("missing", "select * from expected except all select * from found"),

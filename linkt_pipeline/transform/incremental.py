@@ -16,7 +16,7 @@ import duckdb
 
 from linkt_pipeline.transform.columns import relation, table_columns
 from linkt_pipeline.transform.following import bind_follows, insert_following_keys
-from linkt_pipeline.transform.model import Incremental, SqlModel
+from linkt_pipeline.transform.model import Columns, Incremental, SqlModel
 from linkt_pipeline.transform.moments import in_utc
 from linkt_pipeline.transform.row_changes import tell
 from linkt_pipeline.warehouse.catalog import quoted
@@ -49,6 +49,7 @@ class Delta:
 def find_changed_keys(
     con: duckdb.DuckDBPyConnection,
     model: SqlModel,
+    columns: Columns,
     before: Mapping[str, str],
     now: Mapping[str, str],
     *,
@@ -59,6 +60,7 @@ def find_changed_keys(
     Args:
         con: a transaction.
         model: an incremental model whose table is there.
+        columns: those of its SELECT as it is written.
         before: marks of the inputs that its rows were computed from, by ``schema.table``.
         now: marks of the inputs that there are.
         is_whole: the table has the rows that its last build has left there.
@@ -71,11 +73,11 @@ def find_changed_keys(
         return True
     if settings.cursor is None:
         return False
-    _compare_pairs(con, model, (*settings.key, settings.cursor))
+    _compare_pairs(con, model, columns, (*settings.key, settings.cursor))
     return True
 
 
-def _compare_pairs(con: duckdb.DuckDBPyConnection, model: SqlModel, names: tuple[str, ...]) -> None:
+def _compare_pairs(con: duckdb.DuckDBPyConnection, model: SqlModel, columns: Columns, names: tuple[str, ...]) -> None:
     settings = _settings(model)
     pair = _list(names)
     same = " and ".join(f"present.{name} is not distinct from stored.{name}" for name in map(quoted, names))
@@ -86,19 +88,22 @@ def _compare_pairs(con: duckdb.DuckDBPyConnection, model: SqlModel, names: tuple
         f"""
         create or replace temp table {CHANGED} ({_list(settings.key)}) as
         select distinct {either}
-        from (select {pair}, true as is_present {_pairs(con, model, names)}) as present
+        from (select {pair}, true as is_present {_pairs(con, model, columns, names)}) as present
         full join (select {pair}, true as is_stored from {relation(model.key)}) as stored on {same}
         where is_present is null or is_stored is null
         """  # noqa: S608
     )
 
 
-def apply_changes(con: duckdb.DuckDBPyConnection, model: SqlModel, before: str | None, after: str) -> Delta:
+def apply_changes(
+    con: duckdb.DuckDBPyConnection, model: SqlModel, columns: Columns, before: str | None, after: str
+) -> Delta:
     """Compute the changed keys again and put their rows in place; runs in the caller's transaction.
 
     Args:
         con: the transaction in which the keys were found.
         model: the model.
+        columns: those of its SELECT as it is written.
         before: mark of its rows until now.
         after: mark of its rows if any of them changes.
     """
@@ -107,7 +112,7 @@ def apply_changes(con: duckdb.DuckDBPyConnection, model: SqlModel, before: str |
         changed = _count(con, f"select count(*) from {CHANGED}")  # noqa: S608
         if not changed:
             return Delta(0, 0, 0, keeps_keys=True)
-        select = in_utc(con, narrowed(model))
+        select = in_utc(narrowed(model), columns)
         if changed <= _FEW:
             con.execute(f"create or replace temp table {_NEW} as from ({select}\n) where {_is_changed(settings)}")
             select = f"select * from {_NEW} where {_is_changed(settings)}"  # noqa: S608
@@ -122,14 +127,16 @@ def apply_changes(con: duckdb.DuckDBPyConnection, model: SqlModel, before: str |
             con.execute(f"drop table if exists temp.{name}")
 
 
-def compute_and_tell(con: duckdb.DuckDBPyConnection, model: SqlModel, before: str, after: str) -> int | None:
+def compute_and_tell(
+    con: duckdb.DuckDBPyConnection, model: SqlModel, columns: Columns, before: str, after: str
+) -> int | None:
     """Compute a table in full and tell the rows that came out otherwise; if none did, the table stays as it is.
 
     Returns:
         The rows that were written; None if the table stays.
     """
     try:
-        con.execute(f"create or replace temp table {_NEW} as {in_utc(con, model.sql)}")
+        con.execute(f"create or replace temp table {_NEW} as {in_utc(model.sql, columns)}")
         _find_different_rows(con, model, "")
         different = _count(con, f"select count(*) from {_DIFFERENT}")  # noqa: S608
         if not different:
@@ -184,8 +191,13 @@ def _offenders(model: SqlModel) -> Iterator[str]:
         )
 
 
-def bind_narrowed(con: duckdb.DuckDBPyConnection, model: SqlModel) -> None:
+def bind_narrowed(con: duckdb.DuckDBPyConnection, model: SqlModel, columns: Columns) -> None:
     """Have DuckDB check the SQL of an incremental build against an empty table of the model; nothing is run.
+
+    Args:
+        con: a database with the table.
+        model: the model.
+        columns: those of its SELECT as it is written.
 
     Raises:
         duckdb.Error: it refuses it.
@@ -195,10 +207,10 @@ def bind_narrowed(con: duckdb.DuckDBPyConnection, model: SqlModel) -> None:
     table = relation(model.key)
     con.execute(f"create or replace temp table {CHANGED} as select {_list(settings.key)} from {table} limit 0")  # noqa: S608
     try:
-        con.execute(f"explain insert into {table} by name {in_utc(con, narrowed(model))}")
+        con.execute(f"explain insert into {table} by name {in_utc(narrowed(model), columns)}")
         if settings.cursor is not None:
             pair = (*settings.key, settings.cursor)
-            con.execute(f"explain select {_list(pair)} {_pairs(con, model, pair)}")
+            con.execute(f"explain select {_list(pair)} {_pairs(con, model, columns, pair)}")
         bind_follows(con, model, CHANGED)
     finally:
         con.execute(f"drop table if exists temp.{CHANGED}")
@@ -206,6 +218,8 @@ def bind_narrowed(con: duckdb.DuckDBPyConnection, model: SqlModel) -> None:
 
 def narrowed(model: SqlModel) -> str:
     """The model's SELECT with its spine, and what the header names beside it, cut down to the changed keys.
+
+    Its columns are those of the whole SELECT.
 
     Where the spine has the key in a column of another name, a line ``narrow`` says in which.
     """
@@ -232,7 +246,7 @@ def _settings(model: SqlModel) -> Incremental:
     return model.header.incremental
 
 
-def _pairs(con: duckdb.DuckDBPyConnection, model: SqlModel, names: tuple[str, ...]) -> str:
+def _pairs(con: duckdb.DuckDBPyConnection, model: SqlModel, columns: Columns, names: tuple[str, ...]) -> str:
     """Where the pairs are read: from the spine if it has the cursor too, else from the model itself.
 
     DuckDB computes only the columns asked for, so even the second reads no JSON.
@@ -240,7 +254,7 @@ def _pairs(con: duckdb.DuckDBPyConnection, model: SqlModel, names: tuple[str, ..
     spine = _settings(model).spine
     if set(names) <= set(table_columns(con, spine)):
         return f"from {relation(spine)}"
-    return f"from ({in_utc(con, model.sql)}\n)"
+    return f"from ({in_utc(model.sql, columns)}\n)"
 
 
 def _is_changed(settings: Incremental) -> str:

@@ -74,10 +74,12 @@ def _nodes(model: SqlModel, columns: Mapping[ModelKey, Columns], names: list[str
     from sqlglot.lineage import lineage
     from sqlglot.optimizer.qualify import qualify
     from sqlglot.optimizer.scope import build_scope
+    from sqlglot.schema import MappingSchema
 
-    schema: dict[str, Any] = {}
+    tables: dict[str, Any] = {}
     for key in model.depends_on:
-        schema.setdefault(key.schema, {})[key.name] = dict.fromkeys(columns.get(key, {}), "varchar")
+        tables.setdefault(key.schema, {})[key.name] = dict.fromkeys(columns.get(key, {}), "varchar")
+    schema = MappingSchema(tables, dialect="duckdb")  # made once: each column's lineage would make its own
     qualified = qualify(
         parse_one(model.sql, dialect="duckdb"), dialect="duckdb", schema=schema, validate_qualify_columns=False
     )

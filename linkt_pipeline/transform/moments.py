@@ -14,11 +14,16 @@ _MOMENT = "TIMESTAMP WITH TIME ZONE"
 _PUBLISHED = {_MOMENT: "TIMESTAMP", f"{_MOMENT}[]": "TIMESTAMP[]"}
 
 
-def in_utc(con: duckdb.DuckDBPyConnection, select: str) -> str:
-    """A SELECT with every moment among its columns, and every list of moments, in UTC; lines stay what they are."""
+def in_utc(select: str, columns: Columns) -> str:
+    """A SELECT with every moment among its columns, and every list of moments, in UTC; lines stay what they are.
+
+    Args:
+        select: the SELECT.
+        columns: its columns, as :func:`columns_of` gives them.
+    """
     converted = {
         name: _moment_in_utc(quoted(name)) if kind == _MOMENT else _list_in_utc(quoted(name))
-        for name, kind in _described(con, select).items()
+        for name, kind in columns.items()
         if kind in _PUBLISHED
     }
     if not converted:
@@ -27,12 +32,18 @@ def in_utc(con: duckdb.DuckDBPyConnection, select: str) -> str:
     return f"select * replace ({replaced}) from ({select}\n)"  # noqa: S608
 
 
-def columns_in_utc(con: duckdb.DuckDBPyConnection, select: str) -> Columns:
-    """The columns that :func:`in_utc` of a SELECT has."""
-    return {name: _PUBLISHED.get(kind, kind) for name, kind in _described(con, select).items()}
+def has_moments(columns: Columns) -> bool:
+    """Whether :func:`in_utc` has something to convert."""
+    return not _PUBLISHED.keys().isdisjoint(columns.values())
 
 
-def _described(con: duckdb.DuckDBPyConnection, select: str) -> Columns:
+def columns_in_utc(columns: Columns) -> Columns:
+    """The columns that :func:`in_utc` of a SELECT with ``columns`` has."""
+    return {name: _PUBLISHED.get(kind, kind) for name, kind in columns.items()}
+
+
+def columns_of(con: duckdb.DuckDBPyConnection, select: str) -> Columns:
+    """The columns of a SELECT as it is written. DuckDB binds it for that, which takes up to 80 ms: ask once a build."""
     return {row[0]: row[1] for row in con.execute(f"describe {select}").fetchall()}
 
 
