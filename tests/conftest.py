@@ -7,12 +7,14 @@ import pytest
 
 from tests import postgres
 from tests.file_order import LongFilesFirst
+from tests.known_projects import share_loaded_projects
 from tests.memory_disk import use_memory_disk
 from tests.postgres import PostgresServer
 
 
 def pytest_configure(config: pytest.Config) -> None:
     use_memory_disk()
+    share_loaded_projects()
     config.pluginmanager.register(LongFilesFirst())
 
 

@@ -111,7 +111,7 @@ def build_model(
     Args:
         con: a connection inside a transaction of its own; commit keeps the build, rollback the former table.
         model: a model of a loaded graph.
-        full_refresh: compute a table anew, whether or not anything it is made of has changed.
+        full_refresh: compute a table in full, even if none of its inputs has changed.
         landed: shared by the builds of a session, so that landed tables are looked at once for all of them.
 
     Raises:
@@ -134,7 +134,7 @@ def build_model(
             lineage = last.lineage if last.version == version else None
             record(con, model, LastBuild(version, inputs, done.contents, rows, lineage))
             if done.mode in (BuildMode.VIEW, BuildMode.FULL):
-                comment = None  # made anew, it has lost it
+                comment = None  # a table or view that is made again has no comment
         columns = _describe(con, model, comment)
     except duckdb.Error as error:
         raise ModelBuildError(str(model.key), model.path, error) from error
@@ -152,7 +152,7 @@ def _is_up_to_date(
     *,
     full_refresh: bool,
 ) -> bool:
-    """Nothing it is made of has changed since the last build, and nobody took the table or rows of it away."""
+    """None of its inputs has changed since the last build, and nobody has dropped the table or deleted rows."""
     if full_refresh or inputs is None or found is None or found.kind != _kind(model):
         return False
     if (last.version, last.inputs) != (version, inputs):
@@ -175,7 +175,7 @@ def _materialize(
         con.execute(f"drop {found.kind} {table}")
         found = None
     if found and found.kind == "table" and _count(con, f"select count(*) from {table}") != last.rows:  # noqa: S608
-        # Somebody took rows out or put some in: what they were is not known, so nothing can be told from there.
+        # Somebody deleted or inserted rows by hand. Which rows is not known, so the changes can't be derived.
         last = replace(last, contents=None)
     columns = columns_of(con, model.sql)
     match model.materialization:
@@ -204,7 +204,7 @@ def _materialize(
 
 
 def _is_comparable(con: duckdb.DuckDBPyConnection, model: SqlModel, last: LastBuild, columns: Columns) -> bool:
-    """It tells what changes, and its rows have the same columns and are few enough to be held beside the new ones."""
+    """It records its changes, its columns are the same, and its rows are few enough to be held beside the new ones."""
     return (
         bool(model.header.tells)
         and last.contents is not None
@@ -214,7 +214,7 @@ def _is_comparable(con: duckdb.DuckDBPyConnection, model: SqlModel, last: LastBu
 
 
 def _replace_rows(con: duckdb.DuckDBPyConnection, model: SqlModel, last: LastBuild, columns: Columns) -> _Written:
-    """A table that is computed in full and tells which rows came out otherwise."""
+    """Compute a table in full and record which rows have changed."""
     contents = new_contents()
     rows = compute_and_tell(con, model, columns, last.contents or "", contents)
     if rows is None:

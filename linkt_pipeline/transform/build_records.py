@@ -14,19 +14,19 @@ import duckdb
 from linkt_pipeline.transform.model import SqlModel
 from linkt_pipeline.transform.statement import fingerprint
 
-_BUILDER = "moments in UTC"  # another one builds every table anew, because the same SQL gives other rows
+_BUILDER = "moments in UTC"  # a change of it builds every table in full, because the same SQL then gives other rows
 
 
 @dataclass(frozen=True)
 class LastBuild:
-    """What the books say of a model; all None if it was never built.
+    """The record of a model's last build; all None if it was never built.
 
     Attributes:
         version: of the code, the ancestors' included as they were then; see :func:`version_of`.
-        inputs: fingerprint of all that was read; None if it can't be told, then the next build reads again.
+        inputs: fingerprint of all that was read; None if it is not known, then the next build reads again.
         contents: mark of the rows; None for a view, whose rows are never written.
         rows: how many there were.
-        lineage: of its columns, as JSON; None if nobody has asked for it since the code changed.
+        lineage: of its columns, as JSON; None if nothing has asked for it since the code changed.
     """
 
     version: str | None = None
@@ -37,7 +37,7 @@ class LastBuild:
 
 
 def last_build(con: duckdb.DuckDBPyConnection, model: SqlModel) -> LastBuild:
-    """What the books say of ``model``."""
+    """The record of the last build of ``model``."""
     row = con.execute(
         "select code_version, cursor, contents, rows, lineage from linkt.model_builds where model = $1",
         [str(model.key)],
@@ -46,7 +46,7 @@ def last_build(con: duckdb.DuckDBPyConnection, model: SqlModel) -> LastBuild:
 
 
 def version_of(con: duckdb.DuckDBPyConnection, model: SqlModel) -> str:
-    """A hash of the model's code and of that of its ancestors; another one than the last build's asks for a full build.
+    """A hash of the code of a model and its ancestors. If it differs from the last build's, the build is a full one.
 
     Of the ancestors it is the code they were last *built* with that counts, because that is what is read: one whose
     file was changed may be waiting for its build.

@@ -161,8 +161,8 @@ def _run_model_cases(graph: ModelGraph, described: Mapping[ModelKey, Columns], p
             )
         for problem in _run_model_case(graph, described, graph.models[key], path, line, case):
             failures.setdefault(line, []).append(f"{path}:{line}: {case['case']}: {problem}")
-    told = tuple(text for problems in failures.values() for text in problems)
-    return CaseResult(path, len(cases), len(failures), told)
+    texts = tuple(text for problems in failures.values() for text in problems)
+    return CaseResult(path, len(cases), len(failures), texts)
 
 
 def _run_model_case(

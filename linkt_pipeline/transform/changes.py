@@ -1,9 +1,9 @@
-"""Whether anything has changed of all that a model is computed from.
+"""Whether the inputs of a model have changed since its last build.
 
-A model that reads what its last build read comes out the same, so its build is spared. For a table that a model builds
-the books say whether rows were written since. A landed table has no such mark. The rows of the two biggest are compared
-with those that the last build saw (seen_rows.py), those of the others are counted and digested: some tenths of a second
-for a million rows, once for all models of a session.
+A model that reads the same rows again gives the same rows again, so its build is skipped. For a table that a model
+builds, ``linkt.model_builds`` says whether rows were written since. A landed table has no such mark: the rows of the
+two biggest are compared with those that the last build saw (seen_rows.py), the rows of the others are counted and
+digested. That takes some tenths of a second for a million rows, once for all models of a session.
 """
 
 from collections.abc import Mapping
@@ -19,16 +19,16 @@ from linkt_pipeline.transform.statement import fingerprint
 from linkt_pipeline.warehouse.catalog import quoted
 from linkt_pipeline.warehouse.state import last_change
 
-_STAND_FOR_THE_ROW = ("fetched_at", "content_hash")
-_BESIDE_THE_ROW = frozenset({"deleted_at"})  # says something that the payload does not
+_ROW_VERSION = ("fetched_at", "content_hash")
+_BESIDE_THE_ROW = frozenset({"deleted_at"})  # changes while the payload, and so its hash, stays
 
 
 class LandedTables:
-    """Marks of the rows of landed tables, each found once for a connection.
+    """Marks of the rows of landed tables, each computed once for a connection.
 
-    Give one to all builds of a session. While the session's connection is open nobody else can land rows; with the
-    next connection everything is looked at anew, unless the warehouse says that nothing has changed in between. Whoever
-    writes to landed tables between two builds of one connection takes a new one.
+    Give one instance to all builds of a session. While the session's connection is open nobody else can land rows. The
+    next connection computes the marks again, unless the warehouse says that nothing has changed in between. Code that
+    writes to landed tables between two builds of one connection needs a new instance.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class LandedTables:
         self._known: dict[ModelKey, str] = {}
 
     def mark(self, con: duckdb.DuckDBPyConnection, key: ModelKey) -> str:
-        """A text that is another one whenever the table's rows, whatever their order, or its columns are others."""
+        """A text that changes whenever the table's rows or columns change; the order of the rows does not matter."""
         if con is not self._con:
             change = last_change(con)
             if change is None or change != self._change:
@@ -64,9 +64,9 @@ def marks_in(state: str | None) -> Mapping[str, str]:
 
 def _fingerprint(con: duckdb.DuckDBPyConnection, key: ModelKey) -> str:
     columns = table_columns(con, key)
-    told = ", ".join(_as_text(name, columns[name]) for name in _telling(columns))
+    values = ", ".join(_as_text(name, columns[name]) for name in _telling(columns))
     # A sum does not depend on the order, and equal rows don't cancel. 96 bits of each, so that it can't overflow.
-    digest = f"sum((md5_number(json_array({told})::varchar) >> 32)::hugeint)"
+    digest = f"sum((md5_number(json_array({values})::varchar) >> 32)::hugeint)"
     row = con.execute(f"select count(*), {digest} from {relation(key)}").fetchone()  # noqa: S608
     return fingerprint(str(row), str(columns))
 
@@ -77,12 +77,12 @@ def _as_text(name: str, data_type: str) -> str:
 
 
 def _telling(columns: Columns) -> list[str]:
-    """The columns of which one differs whenever a row differs.
+    """The columns of which at least one changes whenever a row changes.
 
-    Landing gives a changed row another ``content_hash`` and ``fetched_at``; to read what they stand for as well would
-    mean reading nearly the whole warehouse. Tables without a hash are small, or have short rows.
+    Landing gives a changed row another ``content_hash`` and ``fetched_at``. Reading the payload too would mean reading
+    nearly the whole warehouse. Tables without a hash are small, or have short rows.
     """
     names = list(columns)
-    if not set(_STAND_FOR_THE_ROW).issubset(names):
+    if not set(_ROW_VERSION).issubset(names):
         return names
-    return [names[0], *_STAND_FOR_THE_ROW, *(name for name in names if name in _BESIDE_THE_ROW)]
+    return [names[0], *_ROW_VERSION, *(name for name in names if name in _BESIDE_THE_ROW)]

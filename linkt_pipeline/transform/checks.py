@@ -138,19 +138,19 @@ def bind_checks(con: duckdb.DuckDBPyConnection, checks: Iterable[Check]) -> tupl
 def generated_checks(model: SqlModel, graph: ModelGraph) -> list[Check]:
     """The checks that a model's header asks for, ``key`` and ``references``.
 
-    Two at most: the books that Dagster keeps of a check take longer than the check itself.
+    Two at most: Dagster's events for a check take longer than the check itself.
     """
     return [check for check in (_key_check(model), _references_check(model, graph)) if check is not None]
 
 
 def _key_check(model: SqlModel) -> Check | None:
     table, header = relation(model.key), model.header
-    queries, told = [], []
+    queries, sentences = [], []
     for names in header.unique:
         columns = ", ".join(map(quoted, names))
         shared = f"count(*) || {literal(f' rows share {_and(names)}')} as problem"
         queries.append(f"select {shared}, {columns} from {table} group by {columns} having count(*) > 1")  # noqa: S608
-        told.append(f"No two rows share {_and(names)}.")
+        sentences.append(f"No two rows share {_and(names)}.")
     if header.not_null:
         empty = ", ".join(f"case when {quoted(name)} is null then {literal(name)} end" for name in header.not_null)
         problem = f"concat_ws(', ', {empty}) || ' empty' as problem"
@@ -158,8 +158,8 @@ def _key_check(model: SqlModel) -> Check | None:
         # Not every column: a view of a million rows would compute them all, JSON included.
         shown = dict.fromkeys([*(name for key in header.unique for name in key), *header.not_null])
         queries.append(f"select {problem}, {', '.join(map(quoted, shown))} from {table} where {condition}")  # noqa: S608
-        told.append(f"Never empty: {', '.join(header.not_null)}.")
-    check = _generated(model, KEY_CHECK, Severity.ERROR, queries, told)
+        sentences.append(f"Never empty: {', '.join(header.not_null)}.")
+    check = _generated(model, KEY_CHECK, Severity.ERROR, queries, sentences)
     return replace(check, quick=_quick_key_check(model)) if check else None
 
 
@@ -182,7 +182,7 @@ def _quick_key_check(model: SqlModel) -> tuple[str, ...]:
 
 def _references_check(model: SqlModel, graph: ModelGraph) -> Check | None:
     """Parents may be filtered out, deleted or on their way: an orphan is worth a look, not a stop."""
-    queries, told, targets = [], [], []
+    queries, sentences, targets = [], [], []
     for reference in model.header.references:
         if reference.target in graph.quarantined:
             continue
@@ -193,9 +193,9 @@ def _references_check(model: SqlModel, graph: ModelGraph) -> Check | None:
             f"from {relation(model.key)} as child anti join {relation(reference.target)} as parent "
             f"on {child} = parent.{quoted(reference.target_column)} where {child} is not null"
         )
-        told.append(f"Every {reference.column} is found in {reference.target}.")
+        sentences.append(f"Every {reference.column} is found in {reference.target}.")
         targets.append(reference.target)
-    return _generated(model, _REFERENCES_CHECK, Severity.WARN, queries, told, targets)
+    return _generated(model, _REFERENCES_CHECK, Severity.WARN, queries, sentences, targets)
 
 
 def _and(names: tuple[str, ...]) -> str:
@@ -207,7 +207,7 @@ def _generated(
     name: str,
     severity: Severity,
     queries: list[str],
-    told: list[str],
+    sentences: list[str],
     targets: Collection[ModelKey] = (),
 ) -> Check | None:
     if not queries:
@@ -218,7 +218,7 @@ def _generated(
         model.key,
         severity,
         sql,
-        " ".join(told),
+        " ".join(sentences),
         model.path,
         reads=tuple(sorted({model.key, *targets})),
         version=fingerprint(sql),

@@ -40,10 +40,10 @@ class ModelBuildError(ModelError):
     """
 
     def __init__(self, model: str, path: Path, reason: duckdb.Error) -> None:
-        told, advice = sql_failure(reason)
+        text, advice = sql_failure(reason)
         super().__init__(
-            f"model {model} ({path}) failed: {told}\n"
+            f"model {model} ({path}) failed: {text}\n"
             f"The table of its last good build is unchanged. {advice} and build it again."
         )
         self.model = model
-        self.reason = " ".join(told.split())
+        self.reason = " ".join(text.split())

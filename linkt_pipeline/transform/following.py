@@ -1,7 +1,7 @@
 """Models that follow tables: which of their keys change with the changed rows of what they are computed from.
 
-Nothing has to be searched for then: the build of a table tells its changed rows (row_changes.py), and the header of the
-model that reads it says which keys of its own these touch.
+Such a model does not compare all its rows: the build of a table records its changed rows (row_changes.py), and the
+header of the model that reads the table says which of its own keys these rows touch.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from linkt_pipeline.transform.row_changes import CHANGED_ROWS, hide_changed_rows
 from linkt_pipeline.transform.seen_rows import IDS
 from linkt_pipeline.warehouse.catalog import quoted
 
-# Beyond it the rows are as well computed in full.
+# With more changed keys, computing all rows costs no more.
 _FEW_SHARE = 0.2
 _FEW_KEYS = 1_000
 
@@ -24,7 +24,7 @@ _FEW_KEYS = 1_000
 def resolve_follows(
     models: Mapping[ModelKey, SqlModel],
 ) -> tuple[dict[ModelKey, SqlModel], dict[ModelKey, ModelFileError]]:
-    """Tell each model what the tables that it follows tell; and say what is wrong with its lines ``follows``."""
+    """Give each line ``follows`` the columns that its table records. Returns the models, and wrong lines."""
     resolved, problems = dict(models), {}
     for key, model in models.items():
         if model.header.incremental is None or not model.header.incremental.follows:
@@ -50,10 +50,10 @@ def _resolved(model: SqlModel, follow: Follow, models: Mapping[ModelKey, SqlMode
         raise problem(f"the model is not computed from {follow.table}; behind views it is from {inputs}")
     if follow.table in IDS:
         return replace(follow, columns=(IDS[follow.table],))
-    told = models[follow.table].header.tells if follow.table in models else ()
-    if not told:
+    columns = models[follow.table].header.tells if follow.table in models else ()
+    if not columns:
         raise problem(f"{follow.table} does not tell what changes; give its model a line '-- tells: column, column'")
-    return replace(follow, columns=told)
+    return replace(follow, columns=columns)
 
 
 def insert_following_keys(

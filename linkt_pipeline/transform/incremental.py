@@ -24,7 +24,7 @@ from linkt_pipeline.warehouse.catalog import quoted
 CHANGED = "linkt_changed_keys"
 _NEW = "linkt_new_rows"
 _DIFFERENT = "linkt_different_rows"
-# Rows of more keys are replaced without telling which of them differ: each would be kept three times.
+# Rows of more keys are replaced without comparing them: each would be held three times.
 _FEW = 50_000
 
 
@@ -66,7 +66,7 @@ def find_changed_keys(
         is_whole: the table has the rows that its last build has left there.
 
     Returns:
-        Whether they can be told. If not, the model is to be computed in full.
+        Whether they are known. If not, the model is to be computed in full.
     """
     settings = _settings(model)
     if is_whole and insert_following_keys(con, model, CHANGED, before, now):
@@ -130,7 +130,7 @@ def apply_changes(
 def compute_and_tell(
     con: duckdb.DuckDBPyConnection, model: SqlModel, columns: Columns, before: str, after: str
 ) -> int | None:
-    """Compute a table in full and tell the rows that came out otherwise; if none did, the table stays as it is.
+    """Compute a table in full and record the rows that have changed; if none has, the table stays as it is.
 
     Returns:
         The rows that were written; None if the table stays.
@@ -159,7 +159,7 @@ def _find_different_rows(con: duckdb.DuckDBPyConnection, model: SqlModel, condit
 
 
 def _leave_equal_rows(con: duckdb.DuckDBPyConnection, model: SqlModel) -> int:
-    """Take out of the changed keys those whose rows came out as they are. Returns how many are left."""
+    """Take out of the changed keys those whose rows are the same as before. Returns how many are left."""
     settings = _settings(model)
     _find_different_rows(con, model, f"where {_is_changed(settings)}")
     con.execute(f"create or replace temp table {CHANGED} as select distinct {_list(settings.key)} from {_DIFFERENT}")  # noqa: S608

@@ -2,7 +2,7 @@
 
 Each step leads from one mark of a table's rows to the next and holds the ids of all rows that were added, taken away or
 replaced between the two. A model that was built from the rows of an older mark finds its way along the steps. Where
-one is missing, because it was too large to tell or is too long ago, nothing is known, and the model looks for itself.
+one is missing, because it was too large or is too long ago, nothing is known, and the model compares all rows.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def tell(
         source: the table.
         before: mark of its rows until now.
         after: mark of its rows from now on.
-        names: the columns to tell.
+        names: the columns whose values are kept.
         rows: a table, or a query in brackets: the changed rows as they were and as they are.
     """
     con.execute(

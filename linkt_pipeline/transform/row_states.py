@@ -1,8 +1,8 @@
-"""What tells the rows of a model from any others, by the books alone: no row is read.
+"""The state of a model's rows, from the records of builds alone: no row is read.
 
-Of a table it is the mark that every build leaves which writes rows. Of a view it is what a build has last seen it to be
-made of, with the states of the models that it reads and the macros there are: any of them may have been built later,
-and a view shows that at once.
+The state of a table is the mark that each build leaves that writes rows. The state of a view is made of what its last
+build read, of the states of the models that it reads and of the macros: any of these may have been built later, and a
+view shows that at once.
 """
 
 from collections.abc import Collection
@@ -17,23 +17,23 @@ from linkt_pipeline.warehouse.completion import read_completion
 from linkt_pipeline.warehouse.state import last_change
 
 States = dict[ModelKey, str]
-"""For models: a text that is another one whenever the rows are others. A model that is not there may have any rows."""
+"""For models: a text that changes whenever the rows change. A model without a state may have any rows."""
 
 
 def states_of_rows(con: duckdb.DuckDBPyConnection, graph: ModelGraph, seen: Collection[ModelKey]) -> States:
     """The states of all models that have one.
 
     Args:
-        con: a connection to the warehouse, or to a copy of it whose books are as they were.
+        con: a connection to the warehouse, or to a copy with the records of its builds.
         graph: all models.
-        seen: the models that were built since a row was last landed; only of these the books know what a view shows.
+        seen: the models that were built since a row was last landed; only for these is known what a view shows.
     """
     rows = con.execute("select model, code_version, cursor, contents from linkt.model_builds").fetchall()
-    books = {model: (version, inputs, contents) for model, version, inputs, contents in rows}
+    builds = {model: (version, inputs, contents) for model, version, inputs, contents in rows}
     macros = repr(sorted(definitions_of_macros(con).items()))
     found: States = {}
     for key, model in graph.models.items():  # parents first
-        version, inputs, contents = books.get(str(key), (None, None, None))
+        version, inputs, contents = builds.get(str(key), (None, None, None))
         if model.materialization is not Materialization.VIEW:
             if contents is not None:
                 found[key] = contents

@@ -1,7 +1,8 @@
 """``linkt.seen_rows``: the big landed tables as the last build saw them, to find the rows that have changed since.
 
-Rows are compared as they are, whoever changed them and in whatever order they came: no time is trusted, and landing
-does not have to keep a record of what it does.
+A row counts as changed when its landing time, its deletion time or the first 32 bits of its content hash differ from
+what the last build saw, whoever changed it and in whatever order it came. Times are compared for equality only, so no
+clock is trusted, and landing does not have to record what it does.
 """
 
 import uuid
@@ -18,10 +19,10 @@ from linkt_pipeline.warehouse.catalog import literal
 from linkt_pipeline.warehouse.state import read_state, write_state
 
 _DIFFERING = "linkt_differing_rows"
-# Beyond it the tables that follow are as well computed from all rows.
+# With more changed rows, computing the following tables from all rows costs no more.
 _TELLABLE_SHARE = 0.1
 _TELLABLE_ROWS = 1_000
-# Of a digest that differs whenever the row differs, beside the moment at which it was landed.
+# Of the content hash. The landing time is compared beside it, so two versions of a row hardly ever look the same.
 _DIGITS = 8
 
 
@@ -44,11 +45,11 @@ _TABLES = {
 }
 
 IDS: Mapping[ModelKey, str] = {key: identity.id for key, identity in _TABLES.items()}
-"""The landed tables whose changes are known, with the column that is told."""
+"""The landed tables whose changes are known, with the column that names a changed row."""
 
 
 def mark_of_landed_rows(con: duckdb.DuckDBPyConnection, source: ModelKey) -> str:
-    """A mark that is another one whenever rows of a landed table are others; tells which, if they are few.
+    """A mark that changes whenever rows of a landed table change. If they are few, their ids go to linkt.row_changes.
 
     Args:
         con: a connection that may write.

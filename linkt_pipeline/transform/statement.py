@@ -24,9 +24,10 @@ _QUOTED_OR_LAYOUT = re.compile(
 )
 _TEMPLATING = re.compile(r"\{\{|\{%|\{#")
 
-# Written without brackets some of these are columns to the parser, so names alone are looked at. DuckDB's own notes on
-# stability call age(x), which counts from today, consistent; hence a list.
-_OWN_WILL = frozenset({
+# Functions whose value does not depend on their arguments alone. Written without brackets some of these are columns to
+# the parser, so only names are compared. DuckDB's own stability flags call age(x), which counts from today, consistent;
+# hence this list.
+_VOLATILE = frozenset({
     "age", "ago", "current_date", "current_localtime", "current_localtimestamp", "current_query", "current_setting",
     "current_time", "current_timestamp", "currval", "gen_random_uuid", "get_current_time", "get_current_timestamp",
     "getenv", "getvariable", "localtime", "localtimestamp", "nextval", "now", "random", "setseed", "today",
@@ -202,9 +203,9 @@ def _is_pure(node: dict[str, Any]) -> bool:
         case "TABLE_FUNCTION":
             return node["function"].get("function_name") in _PURE_TABLE_FUNCTIONS
         case "FUNCTION":
-            return node["function_name"].lower() not in _OWN_WILL
+            return node["function_name"].lower() not in _VOLATILE
         case "COLUMN_REF":
-            return node["column_names"][-1].lower() not in _OWN_WILL
+            return node["column_names"][-1].lower() not in _VOLATILE
     return True
 
 

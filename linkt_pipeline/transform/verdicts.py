@@ -1,7 +1,7 @@
 """Verdicts of checks that passed, which hold for as long as all rows stay the same that the check reads.
 
-Only passes are kept: a check that failed, or whose verdict can't be told from the books, is run. So what is kept never
-decides that anything may be published which the check itself would hold back.
+Only passes are kept. A check that failed is run again, and so is one whose rows have no known state. So a kept verdict
+never publishes what the check itself would hold back.
 
 For a key check there is a shorter way after an incremental build. If no two rows shared a key before, any two that do
 now include one that the build has put in, and the build looks at these. So the verdict on the rows before holds for
@@ -40,11 +40,11 @@ class Verdict:
 
 
 class Verdicts:
-    """The verdicts on what one session has built: those that are kept, and those that come out anew.
+    """The verdicts on what one session has built: those that are kept, and those of this session.
 
     Args:
         kept: verdicts of earlier sessions by name of the check, as :func:`read_verdicts` gives them.
-        states: what tells the rows of a model from others; see :mod:`~linkt_pipeline.transform.row_states`.
+        states: the states of the models' rows; see :mod:`~linkt_pipeline.transform.row_states`.
         built: what the session did.
         now: the present.
     """
@@ -110,7 +110,7 @@ def _name(check: Check) -> str:
 
 
 def _state(check: Check, states: Mapping[ModelKey, str]) -> str | None:
-    """A fingerprint of all that decides the check; None if something is not known to the books."""
+    """A fingerprint of all that decides the check; None if a part of it is not known."""
     if check.version is None or not all(key in states for key in check.reads):
         return None
     # The same SQL may find something else in another release of the engine.

@@ -1,4 +1,3 @@
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +6,7 @@ import pytest
 
 from linkt_pipeline.sandbox import running_sandbox
 from tests.assets.deployment import API_KEY, TASKS, Deployment
-from tests.paths import PROJECT_ROOT
+from tests.few_models import write_few_models
 
 
 def deploy(folder: Path) -> Iterator[Deployment]:
@@ -15,7 +14,7 @@ def deploy(folder: Path) -> Iterator[Deployment]:
     with (
         running_sandbox(speed=60, api_key=API_KEY) as sandbox,
         pytest.MonkeyPatch.context() as environment,
-        dg.DagsterInstance.local_temp(str(folder)) as instance,
+        dg.DagsterInstance.ephemeral() as instance,
     ):
         environment.setenv("LINKT_API_KEY", API_KEY)
         environment.setenv("LINKT_BASE_URL", sandbox.url)
@@ -25,22 +24,27 @@ def deploy(folder: Path) -> Iterator[Deployment]:
 
 
 def copied_sql(folder: Path) -> Iterator[Path]:
-    """A copy of sql/ that lies over the built-in one, so that tests may change it."""
-    shutil.copytree(PROJECT_ROOT / "sql", folder)
+    """Few models, in a folder that lies over the built-in one, so that tests may change them."""
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("LINKT_SQL_DIR", str(folder))
+        environment.setenv("LINKT_SQL_DIR", str(write_few_models(folder)))
         yield folder
 
 
 @pytest.fixture
 def own_sql(tmp_path: Path) -> Iterator[Path]:
-    """A copy of sql/ that a test may change."""
+    """Few models that a test may change."""
     yield from copied_sql(tmp_path / "sql")
 
 
+@pytest.fixture(scope="module")
+def few_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Few models for a module whose tests are not about them."""
+    yield from copied_sql(tmp_path_factory.mktemp("project") / "sql")
+
+
 @pytest.fixture
-def deployment(tmp_path: Path) -> Iterator[Deployment]:
-    """A deployment that has run nothing yet."""
+def deployment(tmp_path: Path, few_models: Path) -> Iterator[Deployment]:
+    """A deployment that has run nothing yet, with few models."""
     yield from deploy(tmp_path)
 
 

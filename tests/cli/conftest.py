@@ -7,6 +7,7 @@ import pytest
 
 from linkt_pipeline.sandbox import Sandbox, running_sandbox, stop_sandbox
 from tests.cli.command import TASKS_YAML, Command
+from tests.few_models import write_few_models
 
 
 @pytest.fixture
@@ -21,9 +22,15 @@ def api() -> Iterator[Sandbox]:
         yield served
 
 
+@pytest.fixture(scope="session")
+def few_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For commands that are not about models."""
+    return write_few_models(tmp_path_factory.mktemp("project") / "sql")
+
+
 @pytest.fixture
-def live(command: Command, api: Sandbox) -> Command:
-    """A deployment with a key and a tasks.yaml, whose host happens to be on loopback."""
+def live(command: Command, api: Sandbox, few_models: Path) -> Command:
+    """A deployment with a key, a tasks.yaml and few models, whose host happens to be on loopback."""
     (command.folder / "tasks.yaml").write_text(TASKS_YAML)
-    command.env |= {"LINKT_API_KEY": api.api_key, "LINKT_BASE_URL": api.url}
+    command.env |= {"LINKT_API_KEY": api.api_key, "LINKT_BASE_URL": api.url, "LINKT_SQL_DIR": str(few_models)}
     return command

@@ -11,6 +11,7 @@ import pytest
 from linkt_pipeline.sandbox import Sandbox, running_sandbox
 from tests.cli.command import SEARCH, SIGNALS, Command
 from tests.end_to_end.dagster_dev import DagsterDev, dagster_dev
+from tests.few_models import write_few_models
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 
@@ -55,6 +56,7 @@ def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
             "LINKT_BASE_URL": api.url,
             "LINKT_DATA_DIR": str(folder / "data"),
             "LINKT_TASKS_FILE": str(folder / "tasks.yaml"),
+            "LINKT_SQL_DIR": str(write_few_models(folder / "sql")),
         }
         with dagster_dev(folder, environment, Path(folder / "data")) as dagster:
             yield Beside(api, dagster, Command(folder, environment))

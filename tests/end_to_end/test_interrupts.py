@@ -16,6 +16,7 @@ from linkt_pipeline.sandbox import Sandbox, running_sandbox
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.warehouse import Warehouse
 from tests.end_to_end.dagster_dev import DagsterDev, dagster_dev
+from tests.few_models import write_few_models
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -43,6 +44,7 @@ def dagster(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Itera
         "LINKT_BASE_URL": sandbox.url,
         "LINKT_DATA_DIR": str(folder / "data"),
         "LINKT_TASKS_FILE": str(folder / "tasks.yaml"),
+        "LINKT_SQL_DIR": str(write_few_models(folder / "sql")),
     }
     with dagster_dev(folder, environment) as running:
         yield running
