@@ -28,7 +28,8 @@ PERSON = """
 
 @pytest.fixture
 def filled(live: Command) -> Command:
-    """A deployment with people, models, a published copy, a report and a history of Dagster."""
+    """A deployment with people, all models, a published copy, a report and a history of Dagster."""
+    del live.env["LINKT_SQL_DIR"]
     done = live("run", "search", timeout=280)
     assert done.code == 0, done.err
     assert live("report").code == 0
