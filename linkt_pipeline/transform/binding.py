@@ -30,6 +30,7 @@ def create_statement(model: SqlModel, columns: Columns) -> str:
         columns: those of its SELECT as it is written.
     """
     kind = "view" if model.materialization is Materialization.VIEW else "table"
+    # The SELECT begins on the first line, so that the lines in DuckDB's errors are those of the file.
     return f"create or replace {kind} {relation(model.key)} as {in_utc(model.sql, columns)}"
 
 
@@ -89,6 +90,7 @@ def bind_models(
     described: dict[ModelKey, Columns] = {}
     problems: dict[ModelKey, ModelFileError] = {}
     for key, model in graph.models.items():
+        # A model that lacks its parent would only repeat the parent's problem.
         if any(parent in graph.models and parent not in described for parent in model.depends_on):
             continue
         con.execute(f"create schema if not exists {quoted(key.schema)}")
@@ -114,6 +116,7 @@ def file_error(model: SqlModel, error: duckdb.Error) -> ModelFileError:
     text = str(error)
     _, marker, rest = text.partition("\nLINE ")
     line = int(rest.split(":", 1)[0]) if marker and rest.split(":", 1)[0].isdigit() else 1
+    # After an empty line DuckDB quotes the SQL, which file and line already point to.
     return ModelFileError(model.path, line, text.partition("\n\n")[0].strip())
 
 

@@ -72,12 +72,15 @@ def insert_following_keys(
         Whether they are known, and few; if not, the table is not to be used.
     """
     settings = model.header.incremental
+    # An input that has a mark on one side only gives no step to begin from or to end with.
     if settings is None or not settings.follows or before.keys() != now.keys():
         return False
     follows = {str(follow.table): follow for follow in settings.follows}
     changed = [name for name in now if now[name] != before[name]]
+    # The header says nothing of such an input, so its change may touch any key.
     if not all(name in follows for name in changed):
         return False
+    # An empty table first: without a changed input no key has changed, which is an answer too.
     _make_empty(con, settings, model, keys)
     try:
         for name in changed:

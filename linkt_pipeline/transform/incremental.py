@@ -69,6 +69,8 @@ def find_changed_keys(
         Whether they are known. If not, the model is to be computed in full.
     """
     settings = _settings(model)
+    # The recorded steps lead to the rows that the last build left. Rows that somebody deleted or inserted by hand since
+    # are in none of them.
     if is_whole and insert_following_keys(con, model, CHANGED, before, now):
         return True
     if settings.cursor is None:
@@ -80,6 +82,7 @@ def find_changed_keys(
 def _compare_pairs(con: duckdb.DuckDBPyConnection, model: SqlModel, columns: Columns, names: tuple[str, ...]) -> None:
     settings = _settings(model)
     pair = _list(names)
+    # A null equals a null, or a row without a cursor would count as changed in every build.
     same = " and ".join(f"present.{name} is not distinct from stored.{name}" for name in map(quoted, names))
     # One join that keeps both sides' leftovers: two anti joins would build two hash tables, the one over all rows of
     # a table that may hold many for each key.
@@ -116,7 +119,9 @@ def apply_changes(
         if changed <= _FEW:
             con.execute(f"create or replace temp table {_NEW} as from ({select}\n) where {_is_changed(settings)}")
             select = f"select * from {_NEW} where {_is_changed(settings)}"  # noqa: S608
+            # A key whose rows came out the same is left alone, so that the models that follow have nothing to do.
             changed = _leave_equal_rows(con, model)
+            # A step needs a mark to lead from; rows that somebody changed by hand have none.
             if before is not None and changed and model.header.tells:
                 tell(con, model.key, before, after, model.header.tells, _DIFFERENT)
         deleted = _count(con, f"delete from {table} where {_is_changed(settings)}")  # noqa: S608
@@ -141,6 +146,7 @@ def compute_and_tell(
         different = _count(con, f"select count(*) from {_DIFFERENT}")  # noqa: S608
         if not different:
             return None
+        # Without a step the models that follow find a gap and compare all their rows, which then costs no more.
         if different <= _FEW:
             tell(con, model.key, before, after, model.header.tells, _DIFFERENT)
         return _count(con, f"create or replace table {relation(model.key)} as from {_NEW}")
@@ -151,6 +157,8 @@ def compute_and_tell(
 
 def _find_different_rows(con: duckdb.DuckDBPyConnection, model: SqlModel, condition: str) -> None:
     columns = _list(tuple(table_columns(con, model.key)))
+    # Both name the table's columns, because `except` compares by place. `all` counts rows: two where there was one
+    # differ.
     old = f"select {columns} from {relation(model.key)} {condition}"  # noqa: S608
     new = f"select {columns} from {_NEW}"  # noqa: S608
     con.execute(
@@ -183,6 +191,7 @@ def _offenders(model: SqlModel) -> Iterator[str]:
         if set(settings.key) <= set(names):  # rows of other keys differ from them by the key alone
             yield f"select 1 {changed} group by {columns} having count(*) > 1"
             continue
+        # A row of a changed key may clash with a row of a key that was left alone, so the whole table is searched.
         same = " and ".join(f"stored.{name} is not distinct from touched.{name}" for name in map(quoted, names))
         yield (
             f"select 1 from (select {columns} from {table}) as stored "  # noqa: S608
@@ -231,9 +240,11 @@ def narrowed(model: SqlModel) -> str:
             for narrow in settings.narrow
         },
     }
+    # DuckDB gives places in bytes. The last name is replaced first, because a replacement moves all that comes after.
     data = model.sql.encode()
     for read in reversed(model.reads):
         if condition := conditions.get(read.key):
+            # The SELECT may write `table.column`, so the subquery keeps the table's name.
             alias = "" if read.alias else f" as {quoted(read.key.name)}"
             subquery = f"(select * from {relation(read.key)} where {condition}){alias}"  # noqa: S608
             data = data[: read.start] + subquery.encode() + data[_end_of_name(data, read.start) :]

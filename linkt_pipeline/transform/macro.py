@@ -78,6 +78,7 @@ def load_macros(
     for name, path in files.items():
         try:
             texts[name] = read_text(path)
+            # The calls give the order: DuckDB refuses a macro that calls one which does not exist yet.
             calls[name] = functions_used(con, path, _as_select(texts[name]), files)
         except ModelFileError as error:
             problems[name] = error
@@ -120,6 +121,8 @@ def create_macros(con: duckdb.DuckDBPyConnection, macros: Iterable[Macro], keep:
     """
     wanted = {macro.name: macro for macro in macros}
     present = definitions_of_macros(con)
+    # DuckDB keeps a definition in its own spelling, so both sides are compared in that. A sync that finds all of them
+    # equal writes nothing to the warehouse.
     defined = _define_apart(tuple((macro.path, macro.create) for macro in wanted.values()))
     changed = [macro for name, macro in wanted.items() if present.get(name) != defined[name]]
     for macro in changed:
@@ -183,6 +186,7 @@ def _macro(con: duckdb.DuckDBPyConnection, path: Path, text: str, called: Collec
                 path, 1, f"no '{key}'; a macro begins with '-- description: ...' and '-- returns: ...'"
             )
     statement = select_of(_as_select(text))
+    # A table behind a macro would be one that the graph of models does not see: nothing would build it first.
     if reads := read_select(con, path, statement):
         problem = f"a macro reads no tables, and this one reads {reads[0].key}; give it the value as a parameter"
         raise ModelFileError(path, reads[0].line, problem)
@@ -194,6 +198,7 @@ def _macro(con: duckdb.DuckDBPyConnection, path: Path, text: str, called: Collec
         parameters=parameters,
         returns=said["returns"],
         expression=expression,
+        # A new description or layout gives the same rows, so no model is built again for it.
         version=fingerprint(normalise(expression), *parameters, *(macro.version for macro in called)),
         is_repeatable=is_repeatable(con, path, statement) and all(macro.is_repeatable for macro in called),
     )

@@ -30,10 +30,12 @@ def tell(
         rows: a table, or a query in brackets: the changed rows as they were and as they are.
     """
     con.execute(
+        # All tables share the numbers, so a table keeps these steps or fewer.
         "delete from linkt.row_changes where source = $1 and number <= "
         "(select max(number) - $2::bigint from linkt.row_changes where source = $1)",
         [str(source), _STEPS_KEPT - 1],
     )
+    # One list holds columns of any type, so every value is kept as text.
     ids = ", ".join(f"cast({quoted(name)} as varchar)" for name in names)
     con.execute(
         f"""
@@ -58,10 +60,12 @@ def show_changed_rows(
         "select distinct before, after, number from linkt.row_changes where source = $1 and names = $2::varchar[]",
         [str(source), list(names)],
     ).fetchall()
+    # Steps that hold other columns date from before the header was changed; the query leaves them out.
     following = {before: (after, number) for before, after, number in steps}
     numbers: list[int] = []
     mark = since
     while mark != now:
+        # No mark comes twice, so the steps form no circle; if a damaged table held one, the loop would still end.
         if mark not in following or len(numbers) > len(steps):
             return False
         mark, number = following[mark]

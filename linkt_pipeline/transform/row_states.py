@@ -38,6 +38,7 @@ def states_of_rows(con: duckdb.DuckDBPyConnection, graph: ModelGraph, seen: Coll
             if contents is not None:
                 found[key] = contents
             continue
+        # `inputs` holds the marks of landed tables. A model that the view reads may have been built after the view.
         parents = [parent for parent in model.depends_on if parent not in graph.sources]
         if key in seen and inputs is not None and all(parent in found for parent in parents):
             found[key] = fingerprint(version, inputs, macros, *(f"{parent} {found[parent]}" for parent in parents))

@@ -55,6 +55,7 @@ def mark_of_landed_rows(con: duckdb.DuckDBPyConnection, source: ModelKey) -> str
         con: a connection that may write.
         source: one of :data:`IDS`.
     """
+    # A replaced row comes out of the join twice: as it is, and as it was seen.
     identity, name = _TABLES[source], f"seen {source}"
     known = read_state(con, name)
     con.execute(
@@ -78,6 +79,8 @@ def mark_of_landed_rows(con: duckdb.DuckDBPyConnection, source: ModelKey) -> str
     try:
         changed, rows = _number(con, f"from {_DIFFERING}"), _number(con, f"from linkt.{source.name}")
         columns = fingerprint(str(table_columns(con, source)))
+        # The number of rows is part of the mark: an equal copy of a row differs from nothing that was seen. So are the
+        # columns: a new one may reach a model's rows while every landed row stays as it was.
         if known is not None and not changed and known.endswith(f" {rows} {columns}"):
             return known
         mark = f"{uuid.uuid4().hex} {rows} {columns}"
@@ -86,6 +89,7 @@ def mark_of_landed_rows(con: duckdb.DuckDBPyConnection, source: ModelKey) -> str
         is_tellable = changed <= max(_TELLABLE_ROWS, rows * _TELLABLE_SHARE)
         # Ids that are not unique can't tell which rows are new.
         kept = _number(con, f"from linkt.seen_rows where source = {literal(str(source))}")
+        # A step leads from one known state to the next. After a change of columns every row may be another one.
         if known is not None and known.endswith(columns) and is_tellable and changed > 0 and kept == rows:
             tell(con, source, known, mark, [identity.id], f"(select id as {identity.id} from {_DIFFERING})")  # noqa: S608
         write_state(con, name, mark)

@@ -17,6 +17,7 @@ from linkt_pipeline.transform.errors import ModelFileError
 from linkt_pipeline.transform.model import ModelKey, TableReference
 from linkt_pipeline.transform.names import did_you_mean
 
+# Quoted text comes first in the pattern: what looks like a comment inside of it is none.
 _QUOTED_OR_LAYOUT = re.compile(
     r"(\b[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)"
     r"|(?:--[^\n]*|/\*.*?\*/|\s+)+",
@@ -121,6 +122,7 @@ def select_of(text: str) -> str:
 
 def fingerprint(*parts: str) -> str:
     """A short hash, stable across processes and releases."""
+    # A separator that SQL and names hardly contain, so that parts can't be cut differently into the same text.
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
 
 
@@ -201,6 +203,7 @@ def _is_pure(node: dict[str, Any]) -> bool:
         return False
     match node.get("type"):
         case "TABLE_FUNCTION":
+            # Any other may read a file or list the catalog.
             return node["function"].get("function_name") in _PURE_TABLE_FUNCTIONS
         case "FUNCTION":
             return node["function_name"].lower() not in _VOLATILE
@@ -216,6 +219,7 @@ def _tables(node: Any, ctes: frozenset[str]) -> Iterator[tuple[dict[str, Any], f
             yield from _tables(item, ctes)
     elif isinstance(node, dict):
         if cte_map := node.get("cte_map"):
+            # A CTE is seen by what is below the node that defines it, not by the nodes beside.
             ctes = ctes | {entry["key"].lower() for entry in cte_map["map"]}
         if node.get("type") == "BASE_TABLE":
             yield node, ctes

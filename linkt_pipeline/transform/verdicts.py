@@ -64,6 +64,7 @@ class Verdicts:
     def holding(self, check: Check) -> Verdict | None:
         """The kept verdict on the very rows that the check would read now; None if it has to be run."""
         verdict = self._verdicts.get(_name(check))
+        # A verdict from the future means that a clock was set back, so nobody knows its age.
         if verdict is None or not timedelta(0) <= self._now - verdict.looked_at < _GOOD_FOR:
             return None
         state = _state(check, self._states)
@@ -71,9 +72,11 @@ class Verdicts:
             return None
         if verdict.state == state:
             return verdict
+        # The shorter way: the verdict is on the rows before the build, and the build has checked the rows it put in.
         before = self._follows.get(check.model) if check.name == KEY_CHECK else None
         if before is None or verdict.state != _state(check, {**self._states, check.model: before}):
             return None
+        # The age counts from when all rows were read, or a chain of builds would keep a verdict for ever.
         self._verdicts[_name(check)] = derived = Verdict(state, verdict.looked_at)
         return derived
 
@@ -83,6 +86,7 @@ class Verdicts:
         if passed and state is not None:
             self._verdicts[_name(check)] = Verdict(state, self._now)
         else:
+            # An older pass must not outlive this failure.
             self._verdicts.pop(_name(check), None)
 
     def of(self, checks: Iterable[Check]) -> dict[str, Verdict]:

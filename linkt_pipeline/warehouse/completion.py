@@ -14,6 +14,7 @@ import orjson
 from linkt_pipeline.warehouse.state import last_change, read_state, write_state
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
+# These records are written with `news=False`: a record that counted as a change of rows would make itself outdated.
 _NAME = "last_sync"
 _CHECKED = "checked_change"
 
@@ -87,6 +88,7 @@ def all_is_published(warehouse: Warehouse, sync: str, as_of: datetime, published
 def begin_build(warehouse: Warehouse, build: str) -> None:
     """Models are about to be built: nothing counts as checked until this build is, or one that began later."""
     with warehouse.write(news=False) as con:
+        # The id of a build is no mark of a change, so nothing counts as checked until `note_checked` replaces it.
         write_state(con, _CHECKED, build)
 
 

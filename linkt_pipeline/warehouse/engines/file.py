@@ -56,6 +56,7 @@ class _Turn:
 
     @contextmanager
     def taken(self, path: Path, timeout: timedelta) -> Iterator[None]:
+        # Only this thread can have written its own id, so the comparison needs no lock.
         if self._holder == threading.get_ident():
             raise WarehouseInUseError(
                 f"{path} is already open in this thread; hand that connection on instead of opening a second one"
@@ -151,8 +152,10 @@ class FileWarehouse(Warehouse):
 
         with _turn_for(self.path).taken(self.path, self.lock_timeout), ExitStack() as opened:
             self._take_new_name()
+            # DuckDB does not create a file that it opens for reading.
             con = opened.enter_context(attached(reading=read_only and self.path.exists()))
             if needs_migration(con, self.path):
+                # This handle goes first: it may be a reading one, and DuckDB refuses a writing one beside it.
                 opened.close()
                 with attached(reading=False) as con:
                     self._bring_up_to_date(con)
@@ -185,6 +188,7 @@ class FileWarehouse(Warehouse):
         """
         retrying = Retrying(
             retry=retry_if_exception(is_lock_conflict),
+            # The random part keeps processes that wait together from trying together.
             wait=wait_exponential(multiplier=0.005, max=0.2) + wait_random(0, 0.04),
             stop=stop_after_delay(self.lock_timeout),
             reraise=True,
@@ -237,6 +241,7 @@ class FileWarehouse(Warehouse):
             WarehouseMissingError, WarehouseBusyError...: see :meth:`copy_to`.
         """
         with self._frozen(to_replace=True) as file:
+            # Several processes may hold the shared lock; one of them may prepare another file.
             if not exclude_rivals(file):
                 raise WarehouseBusyError(f"{self.path} is being compacted by another process; let that one finish")
             replacement = Replacement(self.path, file, self.lock_timeout)
@@ -247,6 +252,7 @@ class FileWarehouse(Warehouse):
     def _frozen(self, *, to_replace: bool = False) -> Iterator[IO[bytes]]:
         if not self.exists:
             raise WarehouseMissingError(f"{self.path} does not exist yet; `linkt-pipeline sync` or `run` creates it")
+        # An older file is renamed and migrated here, which the lock below would keep from happening.
         with self._opened(read_only=True):
             pass
         with _turn_for(self.path).taken(self.path, self.lock_timeout):
@@ -257,6 +263,7 @@ class FileWarehouse(Warehouse):
                     with self._attached(read_only=False):
                         pass  # closing it writes the log of a killed process into the file
                 with shared_lock(self.path, to_replace=to_replace) as file:
+                    # Looked at again under the lock: a writer may have been killed since, and left a log.
                     if file is not None and not log.exists():
                         yield file
                         return

@@ -125,6 +125,7 @@ def remove_target(warehouse: Warehouse, erasure: Erasure) -> Counts:
         ((phase, removed),) = con.execute(
             "select phase, removed::varchar from linkt.erasures where erasure_id = ?", [erasure.erasure_id]
         ).fetchall()
+        # Read again inside of the transaction: another process may have removed it since the caller looked.
         if phase != Phase.INTENDED:
             return _counts(removed)
         counts = remove_from_warehouse(con, erasure.target)

@@ -77,6 +77,7 @@ def remove_from_warehouse(con: duckdb.DuckDBPyConnection, target: Target) -> Cou
     ) + settle_erased(con, "signal", [*signals, *(id_ for kind, id_ in rejected if kind == "signal")])
     counts["linkt.rejects (emptied)"] = _empty_rejects(con, mentions)
     counts["linkt.ingest_rows (emptied)"] = _empty_ingested_rows(con, target)
+    # Before the words are searched for: tables that are built again need no search.
     counts |= _drop_models(con)
     if not mentions.is_empty:
         for table in read_catalog(con):
@@ -268,6 +269,7 @@ def _fingerprint_again(con: duckdb.DuckDBPyConnection, rows: set[int]) -> None:
         "where rowid in (select unnest($1::bigint[]))",
         [sorted(rows)],
     ).fetchall()
+    # By the rules of landing, so that the same content, delivered again without the words, is no new version.
     hashes = content_hashes(pl.Series([payload for *_, payload in found], dtype=pl.String)).to_list()
     con.execute(
         "update linkt.entities as stored set content_hash = given.hash "

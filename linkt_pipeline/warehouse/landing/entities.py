@@ -47,6 +47,7 @@ select d.delivery, d.entity_id, known.stored_row, waiting.run_id,
         or (
             d.updated_at is not distinct from known.updated_at
             and d.content_hash <> known.content_hash
+            -- Of two bodies of one moment the same one wins in whatever order they arrive.
             and (d.fetched_at, d.content_hash) > (known.fetched_at, known.content_hash)
         )
     ) as is_row,
@@ -56,6 +57,7 @@ select d.delivery, d.entity_id, known.stored_row, waiting.run_id,
         false
     ) as is_late,
     known.deleted_at is not null as was_deleted,
+    -- A body that was fetched before the entity was found deleted does not bring it back.
     case when known.deleted_at >= max(d.fetched_at) over (partition by d.entity_id) then known.deleted_at end
         as deleted_at
 from delivered as d left join known using (entity_id) left join waiting using (entity_id)
@@ -104,6 +106,7 @@ def land_entities(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame, *, for_ru
     rejected = 0
     if storable < len(staged):
         rejected = len(set_aside_unstorable(con, "delivered", staged, "entity", "entity_id"))
+    # The history is decided against the stored rows, so it comes before these are replaced.
     versions = append_versions(con, some_late=some_late, some_unasked=some_unasked and for_runs)
     if restored:
         restore_unchanged(con)

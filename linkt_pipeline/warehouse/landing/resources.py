@@ -67,6 +67,7 @@ def land_rejects(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> int:
     Returns:
         Rows of ``run_resources`` that are now rejected.
     """
+    # What was erased is settled as erased and not as rejected, so that nothing asks for it again.
     frame, erased = keep_out_rejects(con, frame)
     for resource_type in ("entity", "signal"):
         settle_erased(con, resource_type, [found for kind, found in erased if kind == resource_type])

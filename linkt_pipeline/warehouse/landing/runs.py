@@ -82,6 +82,7 @@ def land_runs(
     _replace_credits(con)
     rejected = _name_resources(con)
     entities = resources.filter(pl.col("resource_type") == "entity")["resource_id"]
+    # A run may name what was erased here. Left pending, the id would be asked for, only to be kept out.
     settle_erased(con, "entity", erased_ids(con, entities.drop_nulls().to_list()))
     inserted = count(con, "select count(*) from changed_runs where is_new")
     updated = count(con, "select count(*) from changed_runs where not is_new")

@@ -36,6 +36,7 @@ ordered as (
         order by updated_at nulls first, fetched_at, content_hash, is_stored desc, delivery nulls first
     )
 ),
+-- A span is a stretch of equal contents: one version, which is missing if none of its rows is stored.
 spans as (
     select *, count(*) filter (is_change) over (partition by entity_id order by place) as span from ordered
 )

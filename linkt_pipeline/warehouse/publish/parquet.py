@@ -79,6 +79,7 @@ class ParquetFiles:
             source, rows = self._sources.get(table.key, (None, 0))
             if source is not None:
                 files[table.key] = ParquetFile(source, rows, self._as_of, _mark(parquet_path(self._folder, table)))
+        # Written aside and moved, so that a killed process leaves the old record or the new one.
         record = self._workspace / RECORD_NAME
         record.write_bytes(orjson.dumps({key: asdict(file) for key, file in files.items()}))
         record.replace(self._folder / RECORD_NAME)
@@ -92,6 +93,7 @@ class ParquetFiles:
     def _is_intact(self, con: duckdb.DuckDBPyConnection, table: CatalogTable, last: ParquetFile) -> bool:
         if not timedelta(0) <= self._as_of - last.written_at < _STAYS_FOR:
             return False
+        # Rows that somebody deleted by hand leave the table's state as it was. To count a view's rows would compute it.
         if not table.is_view and count_rows(con, table) != last.rows:
             return False
         try:

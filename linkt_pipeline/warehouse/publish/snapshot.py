@@ -133,7 +133,9 @@ def _publish(
         tables, rows, stale, files = _finish_copy(copy, folder, workspace, as_of, views, states, require)
         parquet = {table.key: parquet_path(folder, table) for table in _exported(tables)}
         (workspace / CATALOG_NAME).write_bytes(_describe(tables, rows, as_of, folder, parquet, stale))
+        # Before the moves, so that whoever reads the folder can read each file from its first moment.
         open_files(workspace)
+        # The catalog moves last: it names the moment of the files, which have to be there by then.
         for table in filter(files.is_new, _exported(tables)):
             move_into_place(parquet_path(workspace, table), parquet_path(folder, table))
         for schema in {table.schema for table in _exported(tables)}:
@@ -144,6 +146,7 @@ def _publish(
         link_old_name(folder / SNAPSHOT_NAME)
         move_into_place(workspace / CATALOG_NAME, folder / CATALOG_NAME)
         _remove_stale(folder, set(parquet.values()))
+        # Last too: the record marks the files as they lie in place.
         files.remember(_exported(tables))
     finally:
         shutil.rmtree(workspace, ignore_errors=True)
@@ -198,6 +201,7 @@ def _finish_copy(
                 _leave_out(con, table, error, stale)
             else:
                 tables.append(table)
+        # Detaching writes DuckDB's log into the file, and only the file is moved.
         con.execute(f"use memory; detach {CATALOG}")
         return tables, rows, stale, files
     except duckdb.Error as error:
