@@ -86,7 +86,7 @@ class Resource:
         moment = batch.asked_since
         frame = self._frame(batch.rows, moment)  # before the warehouse is opened: nobody waits for it
         key = warehouse.contact_key
-        if key and self.kind == "entity":
+        if key:
             frame = hash_contacts(frame, key)
         missed = deleted = noted = 0
         with warehouse.write(threads=1, news=False) as con:
@@ -97,9 +97,8 @@ class Resource:
                 if self.kind == "entity":
                     deleted = mark_deleted(con, batch.missing, at=moment)
             if batch.rejected:
-                hides = key and self.kind == "entity"
                 rejects = [
-                    (each.resource_id, each.reason, REJECTED if hides else each.payload) for each in batch.rejected
+                    (each.resource_id, each.reason, REJECTED if key else each.payload) for each in batch.rejected
                 ]
                 land_rejects(con, rejects_frame(self.kind, rejects, moment))
             if batch.failed:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from linkt_pipeline.collection.resources import ENTITIES
+from linkt_pipeline.collection.resources import ENTITIES, SIGNALS
 from linkt_pipeline.collection.verdicts import Batch
 from linkt_pipeline.errors import ConfigError
 from linkt_pipeline.package_files import BUILT_IN_SQL
@@ -102,6 +102,27 @@ def test_columns_beside_the_payload_hold_no_contact_either(hashing: Warehouse) -
 
     assert "imo@" not in everything(hashing)
     assert "0142" not in everything(hashing)
+
+
+def test_a_signal_holds_no_contact_of_anybody(hashing: Warehouse) -> None:
+    signal = json.loads((SAMPLES / "signal_full.json").read_text())
+    signal |= {
+        "summary": "Write to imo@other.example",
+        "references": ["https://www.linkedin.com/in/imo", "https://other.example/news"],
+        "metadata": {"contact": {"phone": "+1 937-555-0199"}},
+    }
+    batch = Batch()
+    batch.add(SIGNALS.parse(signal["id"], json.dumps(signal).encode(), datetime.now(UTC)))
+    batch.add(SIGNALS.parse("e" * 24, b'{"summary": "imo@other.example', datetime.now(UTC)))
+    SIGNALS.land(hashing, batch)
+
+    found = str(fetch(hashing, "from linkt.signals") + fetch(hashing, "from linkt.rejects")).lower()
+    for contact in ("imo@", "in/imo", "0199"):
+        assert contact not in found
+    assert hashed_email(KEY, "imo@other.example") in found
+    assert fetch(hashing, "select \"references\"[2], signal_id = (payload ->> '$.id') from linkt.signals") == [
+        ("https://other.example/news", True)
+    ]
 
 
 def test_words_of_a_field_for_contacts_stay_in_other_texts(hashing: Warehouse) -> None:

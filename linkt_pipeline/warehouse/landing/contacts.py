@@ -34,7 +34,19 @@ _NO_DIGITS = str.maketrans("0123456789", "ghijklmnop")  # or a part of it would 
 _SHORTEST = 5  # letters of a contact that is searched for in the other fields, or digits of a number
 _TELLING = range(7, 16)  # digits of a number that is recognised in another spelling
 _BETWEEN_DIGITS = r"[\s()./-]{0,3}"
-_OF_LINKT = frozenset({"entity_id", "sheet_id", "icp_id", "parent_id", "entity_type", "content_hash", "payload"})
+_OF_LINKT = frozenset(
+    {
+        "entity_id",
+        "sheet_id",
+        "icp_id",
+        "parent_id",
+        "entity_type",
+        "signal_id",
+        "entity_ids",
+        "content_hash",
+        "payload",
+    }
+)
 REJECTED = "(not kept, because contact data are hashed)"
 
 
@@ -45,13 +57,18 @@ def hashed_email(key: bytes, email: str) -> str:
 
 
 def hash_contacts(frame: pl.DataFrame, key: bytes) -> pl.DataFrame:
-    """Entities as they may be landed: those that may be people have hashes instead of contact data.
+    """Entities or signals as they may be landed: signals, and who may be a person, have hashes instead of contacts.
 
     Args:
-        frame: :data:`~linkt_pipeline.warehouse.schemas.ENTITIES_FRAME`; a ``content_hash`` is computed anew.
+        frame: :data:`~linkt_pipeline.warehouse.schemas.ENTITIES_FRAME` or ``SIGNALS_FRAME``; a ``content_hash`` is
+            computed anew.
         key: keys the hashes.
     """
-    rows = [_hashed_row(row, key) if is_person(row["entity_type"]) else row for row in frame.iter_rows(named=True)]
+    are_entities = "entity_type" in frame.columns
+    rows = [
+        row if are_entities and not is_person(row["entity_type"]) else _hashed_row(row, key)
+        for row in frame.iter_rows(named=True)
+    ]
     hashed = pl.DataFrame(rows, schema=frame.schema)
     if "content_hash" in hashed.columns:
         hashed = hashed.with_columns(content_hashes(hashed["payload"]))
@@ -77,14 +94,16 @@ def require_contact_key(con: duckdb.DuckDBPyConnection, key: bytes | None) -> No
 
 
 def _hashed_row(row: Mapping[str, Any], key: bytes) -> dict[str, Any]:
-    """A person. Columns beside the payload were read from it, and may hold contacts that only the payload explains."""
+    """A person or a signal. Columns beside the payload were read from it; only the payload explains what they hold."""
     try:
         document = json.loads(row["payload"] or "null")
     except (ValueError, RecursionError):
         document = None  # set aside as a row that can't be stored, without its body
     contacts = _Contacts(document, key)
     texts = {
-        name: contacts.hashed(value) for name, value in row.items() if name not in _OF_LINKT and isinstance(value, str)
+        name: contacts.hashed(value)
+        for name, value in row.items()
+        if name not in _OF_LINKT and isinstance(value, str | list)
     }
     payload = None if document is None else json.dumps(contacts.hashed(document), ensure_ascii=False)
     return {**row, **texts, "payload": payload}
