@@ -29,11 +29,11 @@ _PAUSE = 0.1
 
 
 class HistoryBusyError(LinktPipelineError):
-    """Another process keeps a file of Dagster's history so busy that it can't be written anew."""
+    """Another process keeps a file of Dagster's history so busy that it can't be rewritten."""
 
     def __init__(self, path: Path, said: str) -> None:
         super().__init__(
-            f"{path} could not be written anew: {said}. Stop what uses it (linkt-pipeline ui, dagster dev), then "
+            f"{path} could not be rewritten: {said}. Stop what uses it (linkt-pipeline ui, dagster dev), then "
             "run linkt-pipeline erase again: it goes on where it stopped"
         )
 

@@ -199,11 +199,11 @@ def test_a_history_in_use_is_told_and_the_erasure_goes_on_later(data: Path, monk
     monkeypatch.setattr(erased_history, "_PATIENCE", 0.2)
     with erased_history.sqlite3.connect(data / "history" / "runs" / "index.db") as other:
         other.execute("begin immediate")
-        with pytest.raises(HistoryBusyError, match=r"index\.db could not be written anew.*goes on where it stopped"):
+        with pytest.raises(HistoryBusyError, match=r"index\.db could not be rewritten.*goes on where it stopped"):
             finish(data)
     warehouse = FileWarehouse(of(data).warehouse_path)
     ((why,),) = fetch(warehouse, "select last_error from linkt.erasures")
-    assert "index.db could not be written anew" in why
+    assert "index.db could not be rewritten" in why
 
     finish(data)
 

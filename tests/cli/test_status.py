@@ -288,7 +288,7 @@ def test_models_that_can_not_be_built_are_shown(warehouse, capsys):
 
 
 def test_an_unfinished_erasure_says_why_and_what_to_do(warehouse: Warehouse, capsys) -> None:
-    why = "/data/history/runs/index.db could not be written anew: it is busy. Stop what uses it, then repeat " * 3
+    why = "/data/history/runs/index.db could not be rewritten: it is busy. Stop what uses it, then repeat " * 3
     with warehouse.write() as con:
         con.execute(
             "insert into linkt.erasures (erasure_id, kind, asked_at, phase, pending, last_error) values "

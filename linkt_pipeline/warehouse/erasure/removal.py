@@ -72,7 +72,7 @@ def remove_from_warehouse(con: duckdb.DuckDBPyConnection, target: Target) -> Cou
         counts[name] = _delete(con, name, key, ids)
     rejected = _rejects_about(con, target)
     counts["linkt.rejects"] = len(rejected)
-    counts["linkt.run_resources (booked as erased)"] = settle_erased(
+    counts["linkt.run_resources (marked as erased)"] = settle_erased(
         con, "entity", [*target.entities, *(id_ for kind, id_ in rejected if kind == "entity")]
     ) + settle_erased(con, "signal", [*signals, *(id_ for kind, id_ in rejected if kind == "signal")])
     counts["linkt.rejects (emptied)"] = _empty_rejects(con, mentions)
