@@ -11,7 +11,7 @@ class RequestsNotCountedError(NoRequestError):
     """A limit on requests is set, and the file that counts them can't be written."""
 
     def __init__(self, cause: str) -> None:
-        super().__init__(f"requests can't be counted, so none is made: {cause}. Free space, or mend the data folder")
+        super().__init__(f"requests can't be counted, so none is made: {cause}. Free space, or repair the data folder")
 
 
 class DailyLimitReachedError(NoRequestError):

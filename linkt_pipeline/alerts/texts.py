@@ -94,8 +94,8 @@ def _unclear_start(alert: Due) -> tuple[str, list[str]]:
     return (
         f"A start{alert.of_task} needs a decision",
         [
-            f"The reply to a start{alert.of_task} does not tell which run it has made. Nothing is started for the task "
-            "until a person says so.",
+            f"The reply to a start{alert.of_task} does not say which run it made. Nothing is started for the task "
+            "until a person decides.",
             f"What to do: `linkt-pipeline run {alert.task_key}` lists the runs that it could be, `linkt-pipeline adopt "
             f"{alert.task_key} RUN_ID` names one, `linkt-pipeline adopt {alert.task_key} --none` none of them.",
         ],
@@ -127,8 +127,8 @@ def _check_failed(alert: Due) -> tuple[str, list[str]]:
     return (
         f"Check failed: {alert.facts['check']}",
         [
-            f"The check {alert.facts['check']} has turned red ({found}). Nothing is published while it is.",
-            "What to do: `linkt-pipeline ui` shows the rows at the asset's checks; docs/operations.md says what then.",
+            f"The check {alert.facts['check']} has turned red ({found}). Nothing is published while it is red.",
+            "What to do: `linkt-pipeline ui` shows the rows at the asset's checks; docs/operations.md says what to do.",
         ],
     )
 
@@ -139,7 +139,7 @@ def _stale(alert: Due) -> tuple[str, list[str]]:
     return (
         f"{marts[0]} is stale" if len(marts) == 1 else f"{len(marts)} marts are stale",
         [
-            f"Can't be built, and stay as last built: {', '.join(marts[:_SHOWN_MARTS])}{more}.",
+            f"These can't be built and stay as last built: {', '.join(marts[:_SHOWN_MARTS])}{more}.",
             "What to do: `linkt-pipeline models --check` names the file and the mistake.",
         ],
     )
@@ -149,8 +149,8 @@ def _fields(alert: Due) -> tuple[str, list[str]]:
     facts = alert.facts
     where = f"{facts['entity_type'] or 'entities'} in sheet {facts['sheet'] or 'without a name'}"
     lines = [
-        f"{told} of {where}: {', '.join(fields)}."
-        for told, fields in (("New fields", facts["new"]), ("Fields that no entity has any more", facts["vanished"]))
+        f"{change} of {where}: {', '.join(fields)}."
+        for change, fields in (("New fields", facts["new"]), ("Fields that no entity has any more", facts["vanished"]))
         if fields
     ]
     return f"The fields of {where} have changed", lines

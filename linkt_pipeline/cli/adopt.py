@@ -21,13 +21,16 @@ class ForeignRunError(ConfigError):
 @click.argument("task_name", metavar="TASK")
 @click.argument("run_id", required=False)
 @click.option(
-    "--none", "no_run", is_flag=True, help="No run came of the start whose reply was lost; the next run buys."
+    "--none",
+    "no_run",
+    is_flag=True,
+    help="Say that the start with the lost reply made no run; the next `run` buys one.",
 )
 def adopt(task_name: str, run_id: str | None, no_run: bool) -> None:
     """Say by hand which Linkt run a task is waiting for.
 
-    Needed when the reply to a start was lost and several runs could be the one it started: nothing is started for
-    the task until one is chosen. The next `run TASK` waits for the adopted run and buys nothing.
+    You need this when the reply to a start was lost and several runs could be the one it started. Until you choose
+    one, nothing is started for the task. The next `run TASK` waits for the adopted run and buys nothing.
 
     \b
     Example:
@@ -57,8 +60,8 @@ def adopt(task_name: str, run_id: str | None, no_run: bool) -> None:
     run = deployment.ask_api(ask)
     if run.task_id is not None and not same_id(run.task_id, task.task_id):
         raise ForeignRunError(
-            f"run {run_id} is of the Linkt task {run.task_id}, and {task_name} of tasks.yaml is {task.task_id}; "
-            "adopt it for the entry with that task_id"
+            f"run {run_id} belongs to the Linkt task {run.task_id}, but the entry {task_name} of tasks.yaml names the "
+            f"Linkt task {task.task_id}; adopt the run for the entry whose task_id is {run.task_id}"
         )
 
     execution = ledger.adopt(intention, run.id)

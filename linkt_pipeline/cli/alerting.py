@@ -1,4 +1,4 @@
-"""Alerts after a command: sent when its work is done, and whatever becomes of them changes nothing of it."""
+"""Alerts after a command. They are sent when its work is done; a failure to send them changes nothing of the work."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,13 +25,13 @@ def _deliver(deployment: Deployment) -> None:
         if _may_name_channels(deployment.settings.active_tasks_file) and deployment.common.alerts:
             _send(deployment)
     except KeyboardInterrupt:
-        echo("note: alerts are sent another time", err=True)
+        echo("note: alerts were not sent now; they are sent later", err=True)
     except Exception as error:  # whatever it is: the command has done its work
         echo(f"note: alerts could not be sent this time: {error}", err=True)
 
 
 def _may_name_channels(tasks_file: Path) -> bool:
-    """Whether tasks.yaml has the word; without it an idle sync, which needs nothing else of the file, parses none."""
+    """Whether tasks.yaml holds the word. An idle sync needs nothing else of the file, so it can skip parsing it."""
     return tasks_file.is_file() and b"alerts" in tasks_file.read_bytes()
 
 
@@ -46,4 +46,4 @@ def _send(deployment: Deployment) -> None:
     if delivered.not_installed:
         echo(f"note: {AppriseMissingError()}", err=True)
     for name, reason in delivered.failed.items():
-        echo(f"note: alert channel {name} has taken nothing and is tried again later: {reason}", err=True)
+        echo(f"note: alert channel {name} took no alert and is tried again later: {reason}", err=True)

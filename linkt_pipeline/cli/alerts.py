@@ -13,7 +13,7 @@ _TEST_TITLE = "Test alert of linkt-pipeline"
 @click.group("alerts", invoke_without_command=True)
 @click.pass_context
 def alerts(ctx: click.Context) -> None:
-    """Show the channels that alerts go to, or send each of them one to try it.
+    """Show the channels that receive alerts, or send each of them a test alert.
 
     \b
     Examples:
@@ -36,14 +36,14 @@ def alerts(ctx: click.Context) -> None:
     states = states_of_channels(deployment.warehouse, channels, now)
     print_channels(make_console(), states, now)
     for channel in channels:
-        echo(f"{channel.name} is told of: {', '.join(sorted(channel.on))}")
+        echo(f"{channel.name} receives: {', '.join(sorted(channel.on))}")
 
 
 @alerts.command("test")
 def test() -> int:
-    """Send one message to every channel of tasks.yaml, now, and say which have taken it.
+    """Send a test alert to every channel of tasks.yaml now, and show which channels took it.
 
-    Exit codes: 0 all of them have; 1 one has not; 2 there is no channel, or Apprise is not installed.
+    Exit codes: 0 all took it; 1 at least one did not; 2 there is no channel, or Apprise is not installed.
 
     \b
     Example:
@@ -61,7 +61,7 @@ def test() -> int:
         raise AppriseMissingError
     failed = 0
     for channel in channels:
-        text = f"Channel {channel.name} is told of: {', '.join(sorted(channel.on))}."
+        text = f"Channel {channel.name} receives: {', '.join(sorted(channel.on))}."
         try:
             open_channel(channel)(_TEST_TITLE, text)
         except NotSentError as error:

@@ -17,23 +17,29 @@ _LIVE_PATIENCE = timedelta(seconds=5)
 
 @click.command("audit")
 @click.option(
-    "--mart", "marts", multiple=True, metavar="NAME", help="Audit this mart alone; may be given several times."
+    "--mart", "marts", multiple=True, metavar="NAME", help="Audit only this mart; repeat the option for several."
 )
-@click.option("--live", is_flag=True, help="Audit the warehouse itself; waits for a writer, and makes writers wait.")
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Audit the warehouse itself; waits for a writer, and makes writers wait.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write what was found as JSON.")
 @click.option(
     "--rows",
     type=click.IntRange(1),
     default=100_000,
     show_default=True,
-    help="Most companies, people, signals, runs and changed entities to compare, each.",
+    help="Most companies to compare; likewise people, signals, runs and changed entities.",
 )
-@click.option("--show", type=click.IntRange(1), default=20, show_default=True, help="Most differences to print a mart.")
+@click.option(
+    "--show", type=click.IntRange(1), default=20, show_default=True, help="Most differences to print per mart."
+)
 def audit(marts: tuple[str, ...], live: bool, as_json: bool, rows: int, show: int) -> int:
     """Compute every mart a second time, from the landed payloads, and show each figure that differs.
 
     The second computation is Python written from the descriptions in docs/tables.md, and shares no SQL with the models.
-    Readings that only a macro defines ("about 50" employees) are left out; the output says how many. Exits with 1 if
+    It leaves out values that only a macro can read ("about 50" employees); the output says how many. Exits with 1 if
     any figure differs, with 0 if none does.
 
     \b

@@ -20,12 +20,12 @@ def progress_line() -> "Iterator[Progress]":
     console = Console(stderr=True)
     with console.status("auditing") as status:
 
-        def tell(mart: str, done: int, of: int) -> None:
+        def show_progress(mart: str, done: int, of: int) -> None:
             status.update(f"auditing marts.{mart}" + (f", {done:,} of {of:,}" if of else ""))
             if not of and not console.is_terminal:
                 echo(f"auditing marts.{mart}", err=True)
 
-        yield tell
+        yield show_progress
 
 
 def print_audit(found: "Audit", most: int) -> None:
@@ -51,7 +51,7 @@ def print_audit(found: "Audit", most: int) -> None:
     for remark in _remarks(found):
         echo(remark)
     if found.differences and found.stale:
-        echo(f"{found.stale}, so differences may mean no more than that: `linkt-pipeline sync`, then audit again")
+        echo(f"{found.stale}; that alone may explain the differences: run `linkt-pipeline sync`, then audit again")
 
 
 def _line(mart: "MartAudit") -> list[str]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def cancel(run_id: str) -> None:
     """Cancel a Linkt run. The process that waits for it, or `sync`, lands what it found and spent.
 
-    A run that has ended and can't be landed is given up: its task may start another one.
+    If the run has ended and can't be landed, this command gives it up: then its task may start another run.
 
     \b
     Example:

@@ -10,8 +10,8 @@ from linkt_pipeline.cli.output import echo, file_size
 def compact() -> None:
     """Write the warehouse into a new file without the space of deleted rows, and show its size before and after.
 
-    Readers go on meanwhile, writers wait. Nothing is lost by an interrupt, a kill or a full disk: until the new file is
-    complete, the old one is in place. It needs room for both.
+    Meanwhile readers go on and writers wait. An interrupt, a kill or a full disk loses nothing: the old file stays in
+    place until the new one is complete. The disk needs room for both files.
 
     \b
     Examples:

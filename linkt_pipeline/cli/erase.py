@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 
 @click.command("erase")
-@click.option("--email", metavar="ADDRESS", help="The person with this address, and the address wherever it stands.")
+@click.option("--email", metavar="ADDRESS", help="The person with this address, and the address everywhere else.")
 @click.option("--entity", metavar="ID", help="This person or company, and a person's own addresses.")
 @click.option("--domain", metavar="DOMAIN", help="The company with this website, its people, and all addresses there.")
-@click.option("--inactive", is_flag=True, help="People without activity for as long as retention in tasks.yaml says.")
+@click.option("--inactive", is_flag=True, help="People without activity for as long as `retention` in tasks.yaml says.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 def erase(email: str | None, entity: str | None, domain: str | None, inactive: bool, yes: bool) -> int:
     """Remove a person, a company or a domain from every table, version, file and log here, and keep it out.
 
-    Shows what would be removed and asks. Then it removes the entities with their versions, the signals that speak of
-    them, and the words wherever else they stand; builds the models, writes the warehouse anew and publishes it. What
-    lands later is compared with a keyed hash, so that it does not come back.
+    First the command shows what it would remove, and asks. Then it removes the entities with their versions, the
+    signals that speak of them, and the words everywhere else. It builds the models, writes the warehouse into a new
+    file and publishes it. Rows that land later are compared with a keyed hash, so nothing erased comes back.
 
-    An interrupt, a kill or a full disk loses nothing: the next command goes on. Without an option it only finishes
-    what was begun. Linkt itself keeps what it has, and so does whoever made a copy: docs/erasure.md.
+    An interrupt, a kill or a full disk loses nothing: the next command goes on. Without an option, the command only
+    finishes an erasure that was begun. Linkt keeps its own data, and so does everyone with a copy: docs/erasure.md.
 
     \b
     Examples:
@@ -124,17 +124,17 @@ def _consequences(deployment: Deployment, target: "Target") -> Iterator[str]:
     yield f"{people} {'entity' if people == 1 else 'entities'} will be kept out from now on, by id"
     if words := len(target.emails) + len(target.domains):
         yield f"{words} {'address or domain' if words == 1 else 'addresses and domains'} will be kept out by keyed hash"
-    yield "all models, published files and the report are made anew; Dagster's history loses all previews of rows"
+    yield "all models, published files and the report are made again; Dagster's history loses all previews of rows"
     file = deployment.settings.active_tasks_file
     if file.is_file() and target.mentions.are_in(file.read_text(encoding="utf-8", errors="replace")):
-        yield f"warning: {file} mentions it and is yours; take it out there, or the next run brings it back"
+        yield f"warning: your file {file} mentions it; remove it there, or the next run brings it back"
 
 
 def _print(done: "Erased") -> None:
     _print_counts("removed or changed", done.removed)
     if done.history:
         echo(f"Dagster's history: {done.history:,} records and files changed")
-    echo("the warehouse was written anew" + (" and published" if done.published else ""))
+    echo("the warehouse was written into a new file" + (" and published" if done.published else ""))
     for note in done.notes:
         echo(f"note: {note}", err=True)
 

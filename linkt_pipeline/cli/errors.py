@@ -36,7 +36,7 @@ class NoTasksError(ConfigError):
 
 
 class UnknownMartError(ConfigError):
-    """A mart on the command line is none that can be audited."""
+    """A mart on the command line can't be audited."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
         names = list(known)
@@ -66,8 +66,8 @@ class PaidButUnfinishedError(LinktPipelineError):
         names = " ".join(dict.fromkeys(tasks))
         super().__init__(
             (f"{why}\n" if why else "")
-            + f"paid, but not all landed and published: the last run of {names}. Mend what failed and repeat the same "
-            f"command: it finishes this and buys nothing. To buy a new run all the same: "
+            + f"paid, but not all landed and published: the last run of {names}. Correct what failed and repeat the "
+            f"same command: it finishes this and buys nothing. To buy a new run all the same: "
             f"{again or f'linkt-pipeline run --again {names}'}"
         )
 
@@ -96,7 +96,8 @@ class UnguardedUiError(LinktPipelineError):
     def __init__(self) -> None:
         super().__init__(
             "this version of Dagster starts its web server in a way that linkt-pipeline can't guard, so any web page "
-            "in your browser could start paid runs; it was stopped. Install the Dagster that requirements.lock names"
+            "in your browser could start paid runs; the server was stopped. Install the Dagster that "
+            "requirements.lock names"
         )
 
 
@@ -140,7 +141,7 @@ class HistoryError(LinktPipelineError):
 
 
 def disk_error(error: BaseException | None, folder: Path | None) -> DiskError | HistoryError | None:
-    """What a failure tells about the disk or about Dagster's files on it, if it or one of its causes does.
+    """What a failure, or one of its causes, says about the disk or about Dagster's files on it; None if nothing.
 
     Args:
         error: the failure.

@@ -32,7 +32,7 @@ def check_only(deployment: Deployment, request: Request) -> int:
         async with _desk(deployment, lambda event: None) as desk:
             return await check_file(desk, request)
 
-    tell(asyncio.run(look()))
+    _show_check(asyncio.run(look()))
     return 0
 
 
@@ -84,7 +84,7 @@ def _ingest(deployment: Deployment, request: Request, command: str, over_budget:
         async with _desk(deployment, progress.on_event, command, over_budget) as desk:
             worker = desk.worker
             checked = await check_file(desk, request)
-            tell(checked)
+            _show_check(checked)
             return await ingest_file(desk, request, checked)
 
     async def settle(interrupted: Worker) -> None:
@@ -129,8 +129,8 @@ def _person() -> str:
         return f"user {os.getuid()}"
 
 
-def tell(checked: Checked) -> None:
-    """What the check of a file found, and what ingesting it will take."""
+def _show_check(checked: Checked) -> None:
+    """Print what the check of a file found, and what ingesting it will take."""
     source, expected = checked.source, checked.expected
     echo(
         f"{source.name}: {len(source.rows):,} rows, {len(source.columns)} columns, primary column "

@@ -28,7 +28,7 @@ _ENDED = frozenset({"SUCCESS", "FAILURE", "CANCELED"})
 _PAUSE_SECONDS = 1.0
 _QUEUED_SECONDS = 15.0  # after which a person wants to know what is being waited for
 _DAEMON_SECONDS = 40.0  # a daemon that has just been started has shown itself by then
-_SILENCE_SECONDS = 300.0  # a web server that is being deployed anew is back by then
+_SILENCE_SECONDS = 300.0  # a web server that is being redeployed is back by then
 
 
 @dataclass
@@ -59,8 +59,8 @@ class RemoteDeployment:
         url = find_address(settings)
         if url is None:
             raise NoDeploymentError(
-                "no Dagster is known that could execute this. Start `linkt-pipeline ui`, or set LINKT_DAGSTER_URL to "
-                "the web server of the deployment; or leave out --launch to execute it here"
+                "this command knows no Dagster that could execute the tasks. Start `linkt-pipeline ui`, or set "
+                "LINKT_DAGSTER_URL to the web server of the deployment; or leave out --launch to execute them here"
             )
         self._web, self._sleep = DagsterWeb(url), sleep
         try:
@@ -129,8 +129,8 @@ class RemoteDeployment:
             run_id = self._web.launch(job, {**tags, STARTED_BY_TAG: HANDED_OVER}, config)
         except SilentServerError as error:
             raise HandOverError(
-                f"{error}. Whether it was launched is not known: look at {self._web.url}/runs before you repeat the "
-                "command. A run that is going is adopted; one that has ended and is published would be bought again"
+                f"{error}. Dagster may have launched the run: look at {self._web.url}/runs before you repeat the "
+                "command. The command adopts a run that is going; it buys again what has ended and is published"
             ) from None
         echo(f"handed to Dagster: {self._web.url}/runs/{run_id}")
         return run_id

@@ -20,7 +20,7 @@ class FilterIgnoredError(LinktPipelineError):
     def __init__(self, external_id: str) -> None:
         super().__init__(
             f"asked for the external id {external_id!r}, Linkt listed entities that do not carry it: this host seems "
-            "to ignore the filter. Without --live the published snapshot is asked"
+            "to ignore the filter. Leave out --live to ask the published snapshot"
         )
 
 

@@ -17,14 +17,16 @@ class NothingFoundError(LinktPipelineError):
     metavar="NAME",
     help="System that owns the id, such as salesforce. Default: any; with --live Linkt's own default, salesforce.",
 )
-@click.option("--live", is_flag=True, help="Ask Linkt instead of the published snapshot; its signals of 90 days. Free.")
+@click.option(
+    "--live", is_flag=True, help="Ask Linkt instead of the published snapshot; with signals of 90 days. Free."
+)
 @click.option("--json", "as_json", is_flag=True, help="Everything as one JSON object, for scripts.")
 @click.option("--rows", type=click.IntRange(1), default=50, show_default=True, help="Most rows that a table shows.")
 def lookup(external_id: str, source: str | None, live: bool, as_json: bool, rows: int) -> None:
     """Show what is known of a record of your CRM by its id there, over all ICPs.
 
-    Of the published snapshot these are its row in marts.crm_accounts, the companies and people that carry the id or
-    belong to those that do, and their signals. Exits with 1 if nothing carries the id.
+    Shows its row in marts.crm_accounts, the companies and people that carry the id or belong to those that do, and
+    their signals, all from the published snapshot. Exits with 1 if nothing carries the id.
 
     \b
     Examples:

@@ -51,11 +51,11 @@ COMMANDS = {
     "adopt": Subcommand("adopt", "adopt", "Say by hand which Linkt run a task is waiting for."),
     "tasks": Subcommand("tasks", "tasks", "Show tasks.yaml, or write it from the API."),
     "models": Subcommand("models", "models", "Show the SQL models in build order, or check them."),
-    "alerts": Subcommand("alerts", "alerts", "Show the channels that alerts go to, or try each of them."),
+    "alerts": Subcommand("alerts", "alerts", "Show the channels that receive alerts, or send each a test alert."),
     "audit": Subcommand("audit", "audit", "Compute every mart a second time and show each figure that differs."),
     "erase": Subcommand("erase", "erase", "Remove a person, a company or a domain from everything here."),
-    "compact": Subcommand("compact", "compact", "Give the space of deleted rows in the warehouse back."),
-    "sandbox": Subcommand("sandbox", "sandbox_command", "Serve the stand-in for the Linkt API alone."),
+    "compact": Subcommand("compact", "compact", "Shrink the warehouse by the space of its deleted rows."),
+    "sandbox": Subcommand("sandbox", "sandbox_command", "Serve only the stand-in for the Linkt API."),
 }
 _ELSEWHERE = {"sandbox": "linkt_pipeline.sandbox.process.command"}
 

@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 @click.option("--check", is_flag=True, help="Check every model's SQL and header against the tables; run none.")
 @click.option("--test", is_flag=True, help="Run the cases written beside macros and models, in memory.")
 @click.option(
-    "--copy", metavar="NAME", help="Copy a built-in file, such as marts.companies, to where your own one replaces it."
+    "--copy",
+    metavar="NAME",
+    help="Copy a built-in file, such as marts.companies, to where your copy replaces it.",
 )
 @click.option("--markdown", is_flag=True, help="Print a reference of all tables and columns, as in docs/tables.md.")
 def models(check: bool, test: bool, copy: str | None, markdown: bool) -> int:
     """Show the SQL models in build order, with how each is kept and what it reads.
 
-    Your own lie in sql/ beside tasks.yaml, or in LINKT_SQL_DIR: a file with the folder and name of a built-in one takes
-    its place, any other is added, and one whose header says "-- disabled: true" takes the built-in one away.
+    Your own files lie in sql/ beside tasks.yaml, or in LINKT_SQL_DIR. A file with the folder and name of a built-in one
+    replaces it. Any other file is added. A file whose header says "-- disabled: true" removes the built-in one.
 
     \b
     Examples:
@@ -64,7 +66,7 @@ def models(check: bool, test: bool, copy: str | None, markdown: bool) -> int:
             echo(f"warning: {warning}", err=True)
     if project.graph.quarantined:
         left_out = ", ".join(map(str, project.graph.quarantined))
-        echo(f"left out until that is mended, everything else is built: {left_out}", err=True)
+        echo(f"left out until you correct that; everything else is built: {left_out}", err=True)
     if markdown:
         echo(
             _reference(landed, render_markdown(project.graph, _as_published(project.described))), nl=False, longest=None
@@ -98,15 +100,15 @@ def _copy(settings: Settings, name: str) -> int:
     try:
         copy = take_over(built_in, settings.own_sql_dir)
     except FileExistsError as error:
-        raise ConfigError(f"{error.filename} exists; it takes the place of the built-in {name} already") from None
+        raise ConfigError(f"{error.filename} exists already; it replaces the built-in {name}") from None
     except OSError as error:
         raise ConfigError(f"{settings.own_sql_dir} can't be written: {error.strerror}") from None
-    echo(f"{copy} takes the place of the built-in {name} from now on")
+    echo(f"{copy} replaces the built-in {name} from now on")
     return 0
 
 
 def _test(settings: Settings, project: "Project") -> int:
-    """Each file of cases on a line, what came out otherwise below it. Returns 1 if anything did."""
+    """Print each file of cases on a line, and below it each case that failed. Returns 1 if any case failed."""
     from linkt_pipeline.transform import place_of, run_cases
 
     built_in, *own = settings.sql_dirs

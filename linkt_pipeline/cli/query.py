@@ -31,12 +31,16 @@ _RETURNING = b"returning"
 )
 @click.option("--rows", type=click.IntRange(1), default=200, show_default=True, help="Most rows that a table shows.")
 @click.option("--raw", is_flag=True, help="csv with texts as they are stored; for a program, never for a terminal.")
-@click.option("--live", is_flag=True, help="Ask the warehouse itself; waits for a writer, and makes writers wait.")
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Ask the warehouse itself; waits for a writer, and makes writers wait.",
+)
 def query(sql: str, form: str, rows: int, raw: bool, live: bool) -> None:
     """Ask the published snapshot in SQL (DuckDB's dialect); it is read-only and never locked.
 
     Schemas: `marts` (companies, people, signal_feed, run_history, credits_daily, ...), `staging`, and `linkt`, the
-    tables as they were landed. Of several queries a table shows each result, csv and json take one.
+    tables as they were landed. The table format takes several queries and shows each result; csv and json take one.
 
     \b
     Examples:

@@ -19,9 +19,15 @@ _STATES = ("queued", "processing", "completed", "discarded")
 @click.argument("run_id")
 @click.option("--state", type=click.Choice(_STATES), help="List the candidates in this state only.")
 @click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="Most candidates listed.")
-@click.option("--offset", type=click.IntRange(0), default=0, show_default=True, help="Candidates to leave out before.")
+@click.option(
+    "--offset",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Candidates to skip first.",
+)
 def queue(run_id: str, state: str | None, limit: int, offset: int) -> None:
-    """Show how far a Linkt run has come: candidates of all states, when each reached them, and why some were discarded.
+    """Show how far a Linkt run has come: its candidates, when each reached its states, and why some were discarded.
 
     Linkt keeps the queue for a while only, so a run that ended long ago may have none.
 

@@ -9,20 +9,20 @@ from linkt_pipeline.cli.deployment import Deployment
 @click.argument("names", nargs=-1, metavar="TASK...")
 @click.option("--all", "every", is_flag=True, help="Execute every task of tasks.yaml.")
 @click.option("--again", is_flag=True, help="Buy a new run even if the last one's rows are not published yet.")
-@click.option("--over-budget", is_flag=True, help="Start runs that are expected to cost more than the limits leave.")
+@click.option("--over-budget", is_flag=True, help="Start runs even if the limits leave less than their expected cost.")
 @click.option("--launch", is_flag=True, help="Let the deployment's Dagster execute it, and follow it from here.")
 def run(names: tuple[str, ...], every: bool, again: bool, over_budget: bool, launch: bool) -> int:
     """Execute tasks of tasks.yaml, wait for them, land and publish what they find.
 
-    Costs credits. A run that is still going from an earlier attempt is adopted instead of buying another. Ctrl-C
-    leaves the Linkt runs going; the next `run` waits for them again. A run that ended is used up when its rows are
-    landed and published: until then the same command finishes that and buys nothing.
+    Costs credits. If an earlier run of a task is still going, the command adopts it and buys no other. Ctrl-C
+    leaves the Linkt runs going; the next `run` waits for them again. Until the rows of a run that ended are landed and
+    published, the same command finishes that and buys nothing.
 
-    Before a start the expected cost is shown: the median of the task's last completed runs. A start that
-    `monthly_credit_limit` (of the task, or of all together) does not leave enough for is refused; --over-budget starts
-    it all the same, and the ledger says who did.
+    Before each start the command shows the expected cost: the median of the task's last completed runs. If
+    `monthly_credit_limit` (of the task, or of all tasks together) leaves less than that, it refuses to start the run.
+    --over-budget starts it all the same, and the ledger says who did.
 
-    With --launch the Dagster that runs this deployment executes it: the one of LINKT_DAGSTER_URL, else that of
+    With --launch, the Dagster that runs this deployment executes the tasks: the one at LINKT_DAGSTER_URL, else that of
     `linkt-pipeline ui`. Ctrl-C then only stops following.
 
     Exit codes: 0 done; 1 a run failed or could not be started; 2 wrong usage or configuration; 3 the runs are paid and

@@ -64,7 +64,7 @@ class FilterNotKeptError(LinktPipelineError):
     def __init__(self, name: str, wanted: str, found: str | None) -> None:
         super().__init__(
             f"asked for runs whose {name} is {wanted!r}, Linkt listed one of {found!r}: this host seems to ignore the "
-            "filter. Without --live the warehouse is asked"
+            "filter. Leave out --live to ask the warehouse"
         )
 
 

@@ -22,10 +22,10 @@ _PATIENCE = timedelta(seconds=5)
 @click.option("--created-after", metavar="DATE", callback=moment_of, help="Made at this time (UTC) or later.")
 @click.option("--created-before", metavar="DATE", callback=moment_of, help="Made at this time (UTC) or earlier.")
 @click.option("--page", type=click.IntRange(1), default=1, show_default=True, help="Which page.")
-@click.option("--size", type=click.IntRange(1, 100), default=20, show_default=True, help="Runs a page.")
+@click.option("--size", type=click.IntRange(1, 100), default=20, show_default=True, help="Runs on a page.")
 @click.option("--sort", type=click.Choice(SORTS), default="created_at", show_default=True, help="What to sort by.")
 @click.option("--order", type=click.Choice(("desc", "asc")), default="desc", show_default=True, help="In which order.")
-@click.option("--live", is_flag=True, help="Ask Linkt instead of the warehouse, for runs of others that go on. Free.")
+@click.option("--live", is_flag=True, help="Ask Linkt instead of the warehouse, also for open runs of others. Free.")
 @click.option("--json", "as_json", is_flag=True, help="Everything as one JSON object, for scripts.")
 def runs(
     task: str | None,
@@ -43,7 +43,7 @@ def runs(
 ) -> None:
     """List runs, newest first: those that are landed and those that are being waited for.
 
-    With --live Linkt's own list is asked, which also has runs that somebody else started and that still go on.
+    --live asks Linkt's own list, which also has runs that somebody else started and that still go on.
 
     \b
     Examples:

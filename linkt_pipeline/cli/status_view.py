@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _DETAIL_WIDTH = 100
 _LEFT = {
     "intended": "everything",
-    "removed": "Dagster's history, and to write every file anew",
-    "forgotten": "to write every file anew",
+    "removed": "Dagster's history, and to write every file again",
+    "forgotten": "to write every file again",
 }
 """What is still to be done of an erasure, by its phase."""
 
@@ -133,7 +133,7 @@ def _print_resources(console: "Console", report: StatusReport) -> None:
     if sum(row.missing + row.rejected for row in report.resources.values()) > report.malformed_ids:
         echo("missing (404) or rejected: `linkt-pipeline sync --retry-missing` asks again")
     if report.malformed_ids:
-        echo("malformed ids: nothing can be asked for; the run's payload in linkt.runs shows what Linkt named")
+        echo("malformed ids: Linkt can't be asked for them; the run's payload in linkt.runs shows what Linkt named")
     if report.rejected:
         print_table(
             console,

@@ -18,12 +18,16 @@ from linkt_pipeline.cli.refresh_view import print_refresh
     help="Go back to runs updated since this time (UTC). Default: where the last sync stopped; 30 days on the first.",
 )
 @click.option("--retry-missing", is_flag=True, help="Ask again for what was missing (404) or rejected before.")
-@click.option("--refresh", is_flag=True, help="Read the known ICPs again: what was changed or deleted in Linkt itself.")
+@click.option(
+    "--refresh",
+    is_flag=True,
+    help="Read all known ICPs again, for what was changed or deleted in Linkt.",
+)
 def sync(since: datetime | None, retry_missing: bool, refresh: bool) -> int:
     """Collect runs started elsewhere and everything that is pending, transform and publish it.
 
-    Free: it never starts a Linkt run. It can be repeated at any time and settles what a crash left behind. Where
-    there is nothing to do it says "nothing new" and ends, after one API request.
+    Free: it never starts a Linkt run. You can repeat it at any time; it finishes what a crash left behind. If
+    there is nothing to do, it says "nothing new" and ends, after one API request.
 
     \b
     Examples:

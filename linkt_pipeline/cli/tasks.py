@@ -49,7 +49,7 @@ def tasks(ctx: click.Context) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="File to write; default LINKT_TASKS_FILE (tasks.yaml). '-' shows what would be added.",
 )
-@click.option("--force", is_flag=True, help="Replace the file instead of adding to it: drops its entries.")
+@click.option("--force", is_flag=True, help="Replace the file instead of adding to it: removes its entries.")
 def pull(output: Path | None, force: bool) -> None:
     """Write tasks.yaml from the API: one entry per Linkt task, named after it.
 

@@ -33,8 +33,8 @@ _FORBIDDEN = 403
 def ui(port: int | None) -> int:
     """Start Dagster's web UI and daemon with this deployment's instance; Ctrl-C stops both.
 
-    It shows the runs of the command as well. Reachable from this machine only, because Dagster's UI has no login, and
-    closed to web pages of other sites. Behind a proxy with a login of its own: LINKT_UI_HOSTS, see docs/deploy.md.
+    The UI shows the runs of this command too. Only this machine can reach it, because Dagster's UI has no login, and
+    it refuses web pages of other sites. To put it behind a proxy with a login: LINKT_UI_HOSTS, see docs/deploy.md.
 
     \b
     Examples:

@@ -13,9 +13,9 @@ class OtherOrganizationError(LinktPipelineError):
 
     def __init__(self, run_ids: Sequence[str]) -> None:
         super().__init__(
-            "LINKT_API_KEY seems to belong to another organization: by it, Linkt knows none of the runs that this "
-            f"warehouse is about ({', '.join(run_ids)}). Nothing was settled as missing and nothing forgotten. Use the "
-            "key of that organization, or give the other one a LINKT_DATA_DIR of its own. (Were these runs deleted in "
+            "LINKT_API_KEY seems to belong to another organization: with it, Linkt shows none of the runs that this "
+            f"warehouse knows ({', '.join(run_ids)}). Nothing was settled as missing and nothing forgotten. Use the "
+            "key of that organization, or set another LINKT_DATA_DIR for the other one. (Were these runs deleted in "
             "Linkt? Then the next `linkt-pipeline run TASK` shows that the key is right)"
         )
 

@@ -92,13 +92,13 @@ class RetryNotStartedError(ExecutionError):
 
 
 class RunNotVisibleError(ExecutionError):
-    """Neither a run that was being waited for nor its task can be seen: that is about the key, not about the run."""
+    """The key shows neither a run that is waited for nor its task, so the key is at fault, not the run."""
 
     exit_code: ClassVar[int] = 2
 
     def __init__(self, task_key: str, run_id: str, task_id: str) -> None:
         super().__init__(
-            f"task {task_key}: by this key, Linkt knows neither run {run_id} nor the task {task_id}. Check "
+            f"task {task_key}: to this key, Linkt shows neither run {run_id} nor the task {task_id}. Check "
             "LINKT_API_KEY (of another organization?) and task_id in tasks.yaml. The run stays adoptable, and nothing "
             "is started until then"
         )

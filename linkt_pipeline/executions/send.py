@@ -120,7 +120,7 @@ async def _look_up(
     window = max(worker.timing.settle, _ordered_wait(error))
     if _asks_to_come_back(error) and window > patience:
         raise NotStartedError(f"task {task.key}: {_NONE_SEEN}: {error}")
-    worker.warn(task.key, f"the reply to the start does not tell whether a run began; looking for one: {error}")
+    worker.warn(task.key, f"the reply to the start does not say whether a run began; looking for one: {error}")
     return await adopt_if_found(worker, task, execution, sent_by, window=window, patience=patience)
 
 

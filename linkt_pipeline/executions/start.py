@@ -130,7 +130,7 @@ def _why_adopted(claim: Claim) -> str:
         return "its earlier wait was interrupted"
     if claim.repeated:
         return "it answered this Dagster run before; materialize the task to buy another"
-    return "it has ended, and whoever asked for it did not get to the end of landing and publishing its rows"
+    return "it has ended, and the command or Dagster run that asked for it did not land and publish all of its rows"
 
 
 async def _follow(worker: Worker, task: TaskSpec, execution: Execution) -> Execution | None:

@@ -235,8 +235,8 @@ def _standing_execution(rows: LedgerRows, row: Ingest, named_now: str | None, *,
             return None
         raise RunUnclearError(
             f"task {row.task_key}: a run of it (execution {of_file[-1]}) was started after {row.file_name} had been "
-            "set, and somebody else has set another file since. Nobody can tell which of them the run was of, so "
-            "nothing was bought. If it was not of this one, --again buys a run"
+            "set, and somebody else has set another file since. It is unclear which of the two files the run used, so "
+            "nothing was bought. If it did not use this file, --again buys a run"
         )
     return next(reversed(of_file), None)
 

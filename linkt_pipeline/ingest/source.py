@@ -130,8 +130,8 @@ def require_primary_column(source: Source, column: str) -> None:
         raise FileRefusedError(
             source.name,
             [
-                f"the name of the primary column {column!r} has blanks around in the header, and Linkt looks for it as "
-                "it stands; take them out"
+                f"the name of the primary column {column!r} has blanks around it in the header, and Linkt would take "
+                "them for a part of the name; remove the blanks"
             ],
         )
     empty = [line for line, value in zip(source.lines, source.values(column), strict=True) if not value]
@@ -199,7 +199,7 @@ def _table_of(path: Path, text: str) -> tuple[list[str], list[list[str]], list[i
     except csv.Error as error:
         longest = csv.field_size_limit()
         what = (
-            f"holds a value of more than {longest:,} characters, probably a quotation mark too many; mend it"
+            f"holds a value of more than {longest:,} characters, probably a quotation mark too many; correct it"
             if str(longest) in str(error)
             else f"is no CSV: {error}"
         )
@@ -212,7 +212,7 @@ def _header_problems(columns: list[str], kind: FileKind) -> list[str]:
     if len(columns) == 1 and kind is FileKind.CSV:
         for character, what in _OTHER_DELIMITERS.items():
             if character in columns[0]:
-                return [f"its columns are set apart by {what}, and Linkt reads commas; save it with commas"]
+                return [f"its columns are separated by {what}, but Linkt reads commas; save it with commas"]
     if unnamed := [str(place) for place, name in enumerate(columns, 1) if not name]:
         problems.append(f"column {', '.join(unnamed)} has no name in the header")
     counted = Counter(name.casefold() for name in columns if name)

@@ -91,7 +91,7 @@ def _values(content: bytes) -> tuple[list[list[Any]], list[str]]:
             sheet = workbook.get_sheet_by_index(0)
             notes = [f"only the first sheet, {first.name!r}, is read; it has {len(others)} more"] if others else []
             if sheet.merged_cell_ranges:
-                notes.append("of cells that are merged, the first one alone has the value; the others are empty")
+                notes.append("of merged cells, only the first one has the value; the others are empty")
             return sheet.to_python(skip_empty_area=False), notes
     except CalamineError as error:
         raise DamagedWorkbookError(f"it is damaged, or no XLSX workbook ({error})") from None

@@ -72,7 +72,7 @@ async def _upload(desk: Desk, ingest: Ingest, source: Source) -> Ingest:
             case StartReply.UNCLEAR:
                 without = IngestState.UPLOADING  # however late it arrives: the next ingest of the file looks for it
                 worker.warn(
-                    ingest.task_key, f"the reply to the upload does not tell whether it arrived; looking: {error}"
+                    ingest.task_key, f"the reply to the upload does not say whether it arrived; looking: {error}"
                 )
                 if found := await _find(desk, ingest):
                     return await _remember(desk, ingest, found)
@@ -148,7 +148,7 @@ async def _fail(desk: Desk, ingest: Ingest, why: str) -> NoReturn:
 def failed_text(file_name: str, why: str) -> str:
     """The message of a file that Linkt can't use."""
     return (
-        f"{file_name} can't be used: {why}. Nothing was bought. Correct the file, or upload the same bytes anew with "
+        f"{file_name} can't be used: {why}. Nothing was bought. Correct the file, or upload the same bytes again with "
         "--again"
     )
 

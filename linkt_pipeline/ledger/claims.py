@@ -203,5 +203,5 @@ def _refuse_on_failing_checks(rows: LedgerRows, intention: Intention) -> None:
             raise BooksDisagreeError(
                 f"task {intention.task_key}: check {name} of linkt.{table} fails ({offending} rows), so "
                 "nothing that a new run finds could be published, and none is started. `linkt-pipeline ui` shows the "
-                "rows, docs/operations.md what to do about them"
+                "rows; docs/operations.md says what to do about them"
             )

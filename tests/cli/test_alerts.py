@@ -76,7 +76,7 @@ def test_the_channels_are_listed_with_what_they_are_told_of(folder: Path, capsys
     assert run_command(["alerts"]) == 0
 
     told = capsys.readouterr().out
-    assert "json is told of: check_failed, credit_limit, rejected, run_failed, stale, unclear_start" in told
+    assert "json receives: check_failed, credit_limit, rejected, run_failed, stale, unclear_start" in told
     assert SECRET not in told
 
 
@@ -114,7 +114,7 @@ def test_a_failed_run_is_told_when_the_command_has_done_its_work(
     (message,) = receiver.messages
     assert message["title"] == "Linkt run of task search ended FAILED: timeout"
     assert "Dagster run: http://dagster.example:3000/runs/" in message["message"]
-    assert "note: alert channel json 2 has taken nothing and is tried again later" in ended.err
+    assert "note: alert channel json 2 took no alert and is tried again later" in ended.err
     status = live("status", "--json")
     assert [(row["channel"], row["pending"], row["failures"] > 0) for row in json.loads(status.out)["alerts"]] == [
         ("json", 0, False),

@@ -43,7 +43,7 @@ def test_a_file_that_can_t_be_ingested_is_wrong_usage(fair: Command, api: Sandbo
     refused = fair("ingest", "fair.csv", "--task", "fair")
 
     assert refused.code == 2
-    assert "set apart by semicolons" in refused.err
+    assert "separated by semicolons" in refused.err
     assert not refused.has_traceback
     assert api.world.requests.count("upload_file") == 0
 

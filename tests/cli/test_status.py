@@ -169,7 +169,7 @@ def test_only_what_can_be_asked_for_again_is_said_to_be(warehouse, capsys, state
     run_command(["status"])
     out = capsys.readouterr().out
     assert ("--retry-missing" in out) == asks_again
-    assert ("malformed ids: nothing can be asked for" in out) == nothing_to_ask
+    assert ("malformed ids: Linkt can't be asked for them" in out) == nothing_to_ask
 
 
 @pytest.mark.usefixtures("warehouse")
@@ -301,7 +301,7 @@ def test_an_unfinished_erasure_says_why_and_what_to_do(warehouse: Warehouse, cap
     out = " ".join(capsys.readouterr().out.split())
 
     assert "Erasures that are not finished" in out
-    assert re.search(r"one\W+email\W+2h [^│]*ago\W+Dagster's history, and to write every file anew", out)
+    assert re.search(r"one\W+email\W+2h [^│]*ago\W+Dagster's history, and to write every file again", out)
     assert re.search(r"two\W+retention\W+5m [^│]*ago\W+everything", out)
     assert f"why: {why.strip()}" in out  # the advice at its end is not cut off
     assert "why: it was interrupted, or another process is at it right now" in out

@@ -26,7 +26,7 @@ def test_a_server_that_answers_to_every_name_is_stopped(tmp_path):
     try:
         wait_until(lambda: _answers(port), "the server", 20)
 
-        with pytest.raises(UnguardedUiError, match="could start paid runs; it was stopped"):
+        with pytest.raises(UnguardedUiError, match="could start paid runs; the server was stopped"):
             require_guard(f"http://127.0.0.1:{port}", server)
 
         assert server.poll() is not None

@@ -441,7 +441,7 @@ def test_a_run_of_a_file_that_somebody_else_has_set_is_not_taken_for_the_files_r
     scene.change_task(file_id=next(iter(scene.sandbox.world.own.reference["file"])))
     (outcome,) = scene.execute(fair(parameters={"input_entities": []}))
 
-    with pytest.raises(RunUnclearError, match="Nobody can tell which of them"):
+    with pytest.raises(RunUnclearError, match="It is unclear which of the two files"):
         scene.ingest()
     assert scene.bought == 1
     ingested = scene.ingest(again=True)

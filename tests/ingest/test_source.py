@@ -38,8 +38,8 @@ def test_a_file_is_read_with_its_header_rows_and_lines(file: Path) -> None:
         (b'name\n"open\n', "is no CSV: unexpected end of data"),
         (b'name\n"a"b\n', "line 2 is no CSV"),
         (b"name\n" + b"x" * 200_000, "line 2 holds a value of more than 131,072 characters"),
-        (b"name;city\nLarkspur;Oslo\n", "set apart by semicolons"),
-        (b"name\tcity\nLarkspur\tOslo\n", "set apart by tabs"),
+        (b"name;city\nLarkspur;Oslo\n", "separated by semicolons"),
+        (b"name\tcity\nLarkspur\tOslo\n", "separated by tabs"),
         (b"name,\nLarkspur,Oslo\n", "column 2 has no name in the header"),
         (b"name,Name\nLarkspur,Oslo\n", "the column name 'Name' occurs more than once in the header"),
         (b"name\n", "a header and no row below it"),
@@ -87,7 +87,7 @@ def test_blanks_around_the_name_of_the_primary_column_are_refused(file: Path) ->
     source = read_source(file)
 
     require_primary_column(source, "name")
-    with pytest.raises(FileRefusedError, match="'website' has blanks around in the header"):
+    with pytest.raises(FileRefusedError, match="'website' has blanks around it in the header"):
         require_primary_column(source, "website")
 
 
@@ -152,7 +152,7 @@ def test_what_a_workbook_loses_as_text_is_said(file: Path) -> None:
 
     assert read_source(file).warnings == (
         "only the first sheet, 'Fair', is read; it has 2 more",
-        "of cells that are merged, the first one alone has the value; the others are empty",
+        "of merged cells, only the first one has the value; the others are empty",
         "a spreadsheet keeps 15 digits of a number, so enter longer ones as text: B2",
         "numbers arrive without their format, as 0.05 for 5% and 7 for 007, so enter as text what must stay: A3, B3",
     )
