@@ -1,7 +1,7 @@
-"""Tries every model on empty tables: what DuckDB refuses here it would refuse in the build, and the other way round.
+"""Tries every model on empty tables: DuckDB refuses a model here if and only if it would refuse it in the build.
 
 Both create a model by the same statement, in a database of the same name and settings. Here nothing is read and nothing
-is computed, which takes a few milliseconds a model.
+is computed, so a model takes a few milliseconds.
 """
 
 from collections.abc import Iterator, Mapping
@@ -38,7 +38,7 @@ def describe_models(graph: ModelGraph) -> dict[ModelKey, Columns]:
     """Columns of every model, found by binding its SQL to empty tables in memory; nothing is read.
 
     Raises:
-        ModelFileError: a model names a column or function that is not there; with file and line.
+        ModelFileError: a model names a column or function that does not exist; with file and line.
     """
     described, problems = try_describe(graph)
     if problems:
@@ -48,7 +48,7 @@ def describe_models(graph: ModelGraph) -> dict[ModelKey, Columns]:
 
 @lru_cache(maxsize=4)
 def try_describe(graph: ModelGraph) -> tuple[dict[ModelKey, Columns], dict[ModelKey, ModelFileError]]:
-    """As :func:`describe_models`, with the problems collected; children of a bad model are left out of both."""
+    """As :func:`describe_models`, but collects the problems; models that read a bad model are in neither result."""
     with empty_tables(graph) as con:
         return bind_models(con, graph)
 
@@ -112,7 +112,7 @@ def bind_models(
 
 
 def file_error(model: SqlModel, error: duckdb.Error) -> ModelFileError:
-    """DuckDB's complaint about a model's SQL, at the line of the file it speaks of."""
+    """DuckDB's error about a model's SQL, with the line of the file."""
     text = str(error)
     _, marker, rest = text.partition("\nLINE ")
     line = int(rest.split(":", 1)[0]) if marker and rest.split(":", 1)[0].isdigit() else 1
@@ -123,7 +123,8 @@ def file_error(model: SqlModel, error: duckdb.Error) -> ModelFileError:
 def _create_empty(con: duckdb.DuckDBPyConnection, model: SqlModel) -> Columns:
     """Create a model without rows. Returns the columns of its SELECT as it is written.
 
-    Creating binds the SELECT and tells its columns, so most models, which have no moments to convert, are bound once.
+    Creating a model binds its SELECT and shows its columns. So most models, which have no moments to convert, are bound
+    once.
     """
     _execute_empty(con, model, {})
     written = columns_of(con, f"from {relation(model.key)}")
@@ -151,7 +152,10 @@ def _require_header_sql_binds(
 
 
 def _require_referenced_columns(model: SqlModel, known: Mapping[ModelKey, Columns]) -> None:
-    """Of tables whose columns are known by now; a model may refer to one that is built after it, or can't be built."""
+    """Check references to tables whose columns are known by now.
+
+    The others are tables that are built later, or that can't be built.
+    """
     for reference in model.header.references:
         if columns := known.get(reference.target):
             _require_column(model, reference, columns, "references")
@@ -167,7 +171,7 @@ def _require_column(model: SqlModel, reference: Reference, columns: Mapping[str,
 
 
 def _require_described_columns(model: SqlModel, columns: Columns) -> None:
-    """Header lines about columns that the SELECT does not have are mistakes, mostly after a renaming."""
+    """Refuse header lines about columns that the SELECT lacks: mostly leftovers of a renaming."""
     header = model.header
     named = {
         *header.columns,

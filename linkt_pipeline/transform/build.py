@@ -1,7 +1,7 @@
 """Builds one model inside the caller's transaction.
 
-Call it in a transaction of its own (``Warehouse.write()``): when it fails the transaction is rolled back and the
-table of the last good build is still there, and its siblings can go on.
+Call it in a transaction of its own (``Warehouse.write()``). If the build fails, the transaction is rolled back, the
+table of the last good build is still there, and the other models can be built.
 """
 
 import time
@@ -152,7 +152,7 @@ def _is_up_to_date(
     *,
     full_refresh: bool,
 ) -> bool:
-    """None of its inputs has changed since the last build, and nobody has dropped the table or deleted rows."""
+    """Whether no input has changed since the last build, and nobody has dropped the table or deleted rows."""
     if full_refresh or inputs is None or found is None or found.kind != _kind(model):
         return False
     if (last.version, last.inputs) != (version, inputs):
@@ -204,7 +204,7 @@ def _materialize(
 
 
 def _is_comparable(con: duckdb.DuckDBPyConnection, model: SqlModel, last: LastBuild, columns: Columns) -> bool:
-    """It records its changes, its columns are the same, and its rows are few enough to be held beside the new ones."""
+    """Whether the model records its changes, has the same columns, and has few enough rows to hold old and new ones."""
     return (
         bool(model.header.tells)
         and last.contents is not None

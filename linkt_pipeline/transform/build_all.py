@@ -119,6 +119,6 @@ def _build(
 
 
 def _record(session: Session, outcome: NotBuilt) -> None:
-    """The table of the last good build is stale from now on; a warehouse that takes no word keeps that to itself."""
+    """Note that the table of the last good build is stale from now on, unless the warehouse can't be written."""
     with suppress(WarehouseError, duckdb.Error), session.transaction() as con:
         record_problem(con, str(outcome.model.key), outcome.reason)

@@ -1,8 +1,8 @@
 """``linkt.model_builds``: from what each model was last built, and how many rows it had then.
 
-``cursor`` is a fingerprint of all that the build read (see :mod:`linkt_pipeline.transform.changes`), ``contents`` a
-mark that is another one after each build that wrote rows: to the models that read this one it says whether to look
-again.
+``cursor`` is a fingerprint of all that the build read (see :mod:`linkt_pipeline.transform.changes`). ``contents`` is a
+mark that changes with each build that writes rows: the models that read this one see from it whether they have to be
+built.
 """
 
 import uuid
@@ -23,7 +23,7 @@ class LastBuild:
 
     Attributes:
         version: of the code, the ancestors' included as they were then; see :func:`version_of`.
-        inputs: fingerprint of all that was read; None if it is not known, then the next build reads again.
+        inputs: fingerprint of all that was read; None if that is not known: then the next build reads again.
         contents: mark of the rows; None for a view, whose rows are never written.
         rows: how many there were.
         lineage: of its columns, as JSON; None if nothing has asked for it since the code changed.
@@ -48,8 +48,8 @@ def last_build(con: duckdb.DuckDBPyConnection, model: SqlModel) -> LastBuild:
 def version_of(con: duckdb.DuckDBPyConnection, model: SqlModel) -> str:
     """A hash of the code of a model and its ancestors. If it differs from the last build's, the build is a full one.
 
-    Of the ancestors it is the code they were last *built* with that counts, because that is what is read: one whose
-    file was changed may be waiting for its build.
+    For an ancestor the code counts that it was last *built* with, because the model reads what that build left: an
+    ancestor whose file was changed may still be waiting for its build.
     """
     built = dict(con.execute("select model, code_version from linkt.model_builds").fetchall())
     return fingerprint(
@@ -68,7 +68,7 @@ def new_contents() -> str:
 
 
 def record(con: duckdb.DuckDBPyConnection, model: SqlModel, build: LastBuild) -> None:
-    """Write down a build in place of the last one."""
+    """Record a build in place of the last one."""
     con.execute("delete from linkt.model_builds where model = $1", [str(model.key)])
     con.execute(
         "insert into linkt.model_builds by name select $1 as model, $2 as code_version, current_timestamp as built_at, "

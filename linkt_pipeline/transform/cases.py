@@ -38,8 +38,8 @@ class CaseResult:
     Attributes:
         path: the file.
         cases: how many it holds.
-        failed: how many came out otherwise.
-        failures: a message for each value or row that is another one, beginning with ``file:line:``.
+        failed: how many gave another result.
+        failures: a message for each value or row that differs, beginning with ``file:line:``.
     """
 
     path: Path

@@ -41,8 +41,7 @@ class Check:
         problem: why it can't be run; None when it can.
         reads: the tables whose rows decide it.
         version: hash of what it says and of the macros it calls; None if rows alone don't decide it.
-        quick: SELECTs of which one gives a row if and only if ``sql`` does, and which together cost less; none if there
-            is no quicker way.
+        quick: cheaper SELECTs: if and only if ``sql`` gives a row, one of them does. Empty if there is no quicker way.
     """
 
     name: str
@@ -87,8 +86,8 @@ def load_checks(sql_dir: Path, graph: ModelGraph) -> list[Check]:
 def read_checks(paths: Iterable[Path], graph: ModelGraph) -> tuple[list[Check], list[ModelFileError]]:
     """As :func:`load_checks`, with every mistake.
 
-    A check whose header can be read and whose SQL can't is among both: it fails whenever it would run, because nobody
-    knows whether it would pass. Checks of quarantined models are left out.
+    A check whose header can be read and whose SQL can't is in both results. It fails each time it is due, because
+    nobody knows whether it would pass. Checks of quarantined models are left out.
     """
     checks = [check for model in graph.models.values() for check in generated_checks(model, graph)]
     problems: list[ModelFileError] = []
@@ -117,7 +116,7 @@ def read_checks(paths: Iterable[Path], graph: ModelGraph) -> tuple[list[Check], 
 
 
 def bind_checks(con: duckdb.DuckDBPyConnection, checks: Iterable[Check]) -> tuple[list[Check], list[ModelFileError]]:
-    """Have DuckDB check the SQL of checks against empty tables.
+    """Let DuckDB check the SQL of checks against empty tables.
 
     Returns:
         All checks, and the mistakes found here; a check with one carries it.

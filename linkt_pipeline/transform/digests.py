@@ -13,7 +13,7 @@ from linkt_pipeline.transform.sql_files import SqlFiles
 from linkt_pipeline.transform.statement import function_lines
 
 _ADVICE = (
-    "hash() gives different texts the same number, so it can't tell rows apart; compare or group by the values "
+    "hash() gives different texts the same number, so it can't distinguish rows; compare or group by the values "
     "themselves, or by md5(json_array(a, b)::varchar)"
 )
 

@@ -65,11 +65,11 @@ def insert_following_keys(
         con: a transaction.
         model: an incremental model whose table is there.
         keys: the temporary table to make, with the key column.
-        before: marks of the inputs that its rows were computed from.
-        now: marks of the inputs that there are.
+        before: marks of the inputs that the model's rows were computed from.
+        now: marks of the inputs as they are now.
 
     Returns:
-        Whether they are known, and few; if not, the table is not to be used.
+        Whether the keys are known, and few. If not, the caller must not use the table.
     """
     settings = model.header.incremental
     # An input that has a mark on one side only gives no step to begin from or to end with.
@@ -99,10 +99,10 @@ def insert_following_keys(
 
 
 def bind_follows(con: duckdb.DuckDBPyConnection, model: SqlModel, keys: str) -> None:
-    """Have DuckDB check the SELECTs of a model's lines ``follows``; nothing is run.
+    """Let DuckDB check the SELECTs of a model's lines ``follows``; nothing is run.
 
     Raises:
-        ModelFileError: it refuses one.
+        ModelFileError: DuckDB refuses one.
     """
     settings = model.header.incremental
     for follow in settings.follows if settings else ():

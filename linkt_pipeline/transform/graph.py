@@ -72,7 +72,7 @@ def quarantine_descendants(ordered: dict[ModelKey, SqlModel], quarantined: dict[
 
 
 class DescendantError(ModelFileError):
-    """A model has nothing wrong but what it reads.
+    """The only thing wrong with a model is a model that it reads.
 
     Attributes:
         cause: what is wrong there.
@@ -130,7 +130,7 @@ def in_build_order(models: Mapping[ModelKey, SqlModel]) -> dict[ModelKey, SqlMod
 
 
 def seen_through_views(ordered: Mapping[ModelKey, SqlModel]) -> dict[ModelKey, SqlModel]:
-    """Tell each model what is behind the views it reads."""
+    """Give each model the tables behind the views it reads."""
     known: dict[ModelKey, SqlModel] = {}
     for key, model in ordered.items():
         inputs: dict[ModelKey, None] = {}

@@ -318,7 +318,7 @@ def _require_one_key(path: Path, draft: _Draft, seen: dict[str, int]) -> None:
     if draft.incremental is None:
         return
     if draft.incremental.cursor is None and not draft.follows:
-        problem = "without a cursor beside the key, lines '-- follows schema.table: ...' have to tell what changes"
+        problem = "without a cursor beside the key, lines '-- follows schema.table: ...' have to say which keys change"
         raise ModelFileError(path, seen["incremental"], problem)
     if draft.follows and len(draft.incremental.key) > 1:
         raise ModelFileError(path, seen["follows"], "'follows' is for models with one key column")

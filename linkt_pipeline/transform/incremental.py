@@ -1,12 +1,16 @@
 """Brings an incremental table up to date, with the same result as a full refresh.
 
-The usual "rows newer than the newest we have" loses whatever arrives late. Here no time is compared at all. Where all
-that has changed of a model's inputs is known, and the model follows these tables, its changed keys are known from there
-(following.py). Else the pairs (key, cursor) that the model has now are held against the pairs its table was built from:
-a key changes whose pair appeared, changed or vanished. Changed keys are computed again, and replaced as a whole where
-their rows came out otherwise; every other key is left alone. That equals a full refresh as long as the rows of a key
-depend on nothing that can change without its cursor, or without touching the key by a line ``follows``, which the
-header promises and tests/sql proves for each model.
+The usual "rows newer than the newest we have" loses rows that arrive late. This module compares no times. A build finds
+the changed keys in one of two ways:
+
+- The model follows all inputs that have changed, and their changed rows are recorded: these rows name the keys
+  (following.py).
+- Otherwise the build compares the pairs (key, cursor) that the SELECT gives now with the pairs in the table. A key has
+  changed if its pair appeared, changed or vanished.
+
+The build computes the changed keys again, replaces those whose rows came out otherwise, and leaves every other key
+alone. The result equals a full refresh on one condition: whenever rows of a key change, the way that the build takes
+finds the key, by its cursor or by a line ``follows``. The header promises that, and tests/sql proves it for each model.
 """
 
 from collections.abc import Iterator, Mapping
@@ -36,8 +40,8 @@ class Delta:
         keys: keys computed again.
         deleted: rows taken out.
         inserted: rows put in.
-        keeps_keys: no row that was put in breaks what the header says of ``unique`` and ``not_null``, by itself or
-            beside a row that was there. So if that was true of all rows before, it is true of all rows now.
+        keeps_keys: the rows that were put in keep the header's ``unique`` and ``not_null``, by themselves and beside
+            the rows that were there. So if all rows kept them before, all rows keep them now.
     """
 
     keys: int
@@ -61,12 +65,12 @@ def find_changed_keys(
         con: a transaction.
         model: an incremental model whose table is there.
         columns: those of its SELECT as it is written.
-        before: marks of the inputs that its rows were computed from, by ``schema.table``.
-        now: marks of the inputs that there are.
-        is_whole: the table has the rows that its last build has left there.
+        before: marks of the inputs that the table was computed from, by ``schema.table``.
+        now: marks of the inputs as they are now.
+        is_whole: the table has the rows that its last build left.
 
     Returns:
-        Whether they are known. If not, the model is to be computed in full.
+        Whether the changed keys are known. If not, the caller computes the model in full.
     """
     settings = _settings(model)
     # The recorded steps lead to the rows that the last build left. Rows that somebody deleted or inserted by hand since
@@ -107,8 +111,8 @@ def apply_changes(
         con: the transaction in which the keys were found.
         model: the model.
         columns: those of its SELECT as it is written.
-        before: mark of its rows until now.
-        after: mark of its rows if any of them changes.
+        before: mark of the table's rows until now.
+        after: mark of the table's rows if any of them changes.
     """
     settings, table = _settings(model), relation(model.key)
     try:
@@ -167,7 +171,7 @@ def _find_different_rows(con: duckdb.DuckDBPyConnection, model: SqlModel, condit
 
 
 def _leave_equal_rows(con: duckdb.DuckDBPyConnection, model: SqlModel) -> int:
-    """Take out of the changed keys those whose rows are the same as before. Returns how many are left."""
+    """Remove the keys whose rows are the same as before from the changed keys. Returns how many are left."""
     settings = _settings(model)
     _find_different_rows(con, model, f"where {_is_changed(settings)}")
     con.execute(f"create or replace temp table {CHANGED} as select distinct {_list(settings.key)} from {_DIFFERENT}")  # noqa: S608
@@ -180,7 +184,7 @@ def _keeps_keys(con: duckdb.DuckDBPyConnection, model: SqlModel) -> bool:
 
 
 def _offenders(model: SqlModel) -> Iterator[str]:
-    """Queries whose rows tell that a row of a changed key is not as the header says."""
+    """Queries that give a row if a row of a changed key breaks the header's ``unique`` or ``not_null``."""
     settings, header, table = _settings(model), model.header, relation(model.key)
     changed = f"from {table} where {_is_changed(settings)}"
     if header.not_null:
@@ -201,7 +205,7 @@ def _offenders(model: SqlModel) -> Iterator[str]:
 
 
 def bind_narrowed(con: duckdb.DuckDBPyConnection, model: SqlModel, columns: Columns) -> None:
-    """Have DuckDB check the SQL of an incremental build against an empty table of the model; nothing is run.
+    """Let DuckDB check the SQL of an incremental build against an empty table of the model; nothing is run.
 
     Args:
         con: a database with the table.
@@ -209,8 +213,8 @@ def bind_narrowed(con: duckdb.DuckDBPyConnection, model: SqlModel, columns: Colu
         columns: those of its SELECT as it is written.
 
     Raises:
-        duckdb.Error: it refuses it.
-        ModelFileError: it refuses a line ``follows``.
+        duckdb.Error: DuckDB refuses the SQL.
+        ModelFileError: DuckDB refuses a line ``follows``.
     """
     settings = _settings(model)
     table = relation(model.key)
@@ -226,11 +230,10 @@ def bind_narrowed(con: duckdb.DuckDBPyConnection, model: SqlModel, columns: Colu
 
 
 def narrowed(model: SqlModel) -> str:
-    """The model's SELECT with its spine, and what the header names beside it, cut down to the changed keys.
+    """The model's SELECT over the changed keys alone: its spine and the tables of lines ``narrow`` are cut down.
 
-    Its columns are those of the whole SELECT.
-
-    Where the spine has the key in a column of another name, a line ``narrow`` says in which.
+    It has the columns of the whole SELECT. If the spine has the key under another name, a line ``narrow`` gives that
+    name.
     """
     settings = _settings(model)
     conditions = {
@@ -258,9 +261,9 @@ def _settings(model: SqlModel) -> Incremental:
 
 
 def _pairs(con: duckdb.DuckDBPyConnection, model: SqlModel, columns: Columns, names: tuple[str, ...]) -> str:
-    """Where the pairs are read: from the spine if it has the cursor too, else from the model itself.
+    """The FROM clause for the pairs: the spine if it has the cursor too, else the model's own SELECT.
 
-    DuckDB computes only the columns asked for, so even the second reads no JSON.
+    DuckDB computes only the columns that are asked for, so even the SELECT reads no JSON.
     """
     spine = _settings(model).spine
     if set(names) <= set(table_columns(con, spine)):

@@ -1,6 +1,6 @@
 """SQL macros: one expression in one file of sql/macros, usable by name in models, in checks and in the published copy.
 
-They live in the warehouse's schema ``main``, because only there DuckDB finds them without a schema in front.
+Macros live in the warehouse's schema ``main``, because DuckDB finds them without a schema in front only there.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -68,8 +68,8 @@ def load_macros(
         paths: the files.
 
     Returns:
-        The macros by name, and what is wrong with those that can't be used: a mistake in the file, a circle, or a call
-        of another that can't be used.
+        The macros by name, and what is wrong with the others: a mistake in the file, a circle, or a call of a macro
+        that can't be used.
     """
     files = {path.stem: path for path in paths}
     problems: dict[str, ModelFileError] = {}
@@ -109,7 +109,7 @@ def used_macros(
 def create_macros(con: duckdb.DuckDBPyConnection, macros: Iterable[Macro], keep: Collection[str] = ()) -> int:
     """Make the warehouse's macros those of the files: schema ``main`` holds them and no others.
 
-    Writes nothing where they are so already. Returns the number of macros made, changed or dropped.
+    Writes nothing if the warehouse has these macros already. Returns the number of macros made, changed or dropped.
 
     Args:
         con: a connection to the warehouse.

@@ -55,7 +55,7 @@ class Incremental:
             fingerprint; its order does not matter). Without one the changed keys are known by what it follows alone.
         spine: the one table of the FROM clause that holds the key; only its changed keys are read.
         narrow: other tables of which only the rows of changed keys are read, with the column that holds the key.
-        follows: tables whose changed rows tell which keys change.
+        follows: tables whose changed rows say which keys change.
     """
 
     key: tuple[str, ...]
@@ -93,7 +93,7 @@ class Reference:
 class Header:
     """The comment lines a model's file begins with.
 
-    Of each row that a build changes it tells the columns ``tells`` to the models that follow.
+    Of each row that a build changes, the build records the columns ``tells`` for the models that follow.
     """
 
     description: str

@@ -1,6 +1,6 @@
 """Names that come from files and folders, held to what SQL, Dagster and the published folder all take unquoted.
 
-A name that only one of them accepts would be found by a build, or by the code location, long after the file was saved.
+A build or the code location would refuse a name that only one of them accepts, long after the file was saved.
 """
 
 import difflib

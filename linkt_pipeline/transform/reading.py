@@ -86,7 +86,7 @@ def _require_narrowable(path: Path, header: Header, reads: Collection[TableRefer
 def _require_followable(
     con: duckdb.DuckDBPyConnection, path: Path, key: ModelKey, header: Header, reads: Collection[TableReference]
 ) -> None:
-    """What tells the keys is built before the model: the changed rows, the tables that it reads, and its own rows."""
+    """A line ``follows`` may read only what is built before the model: changed rows, its inputs, and its own rows."""
     for follow in header.incremental.follows if header.incremental else ():
         try:
             select = f"with {CHANGED_ROWS} as (select 1) select * from ({follow.select})"  # noqa: S608

@@ -26,7 +26,7 @@ def render_markdown(graph: ModelGraph, described: Mapping[ModelKey, Columns]) ->
 
     Args:
         graph: the models.
-        described: their columns, from :func:`linkt_pipeline.transform.columns.describe_models`.
+        described: their columns, from :func:`linkt_pipeline.transform.binding.describe_models`.
     """
     parts: list[str] = _macros(graph)
     for schema, models in _by_schema(graph).items():

@@ -1,8 +1,8 @@
 """``linkt.row_changes``: which rows the last builds and landings have changed, for the models that follow a table.
 
 Each step leads from one mark of a table's rows to the next and holds the ids of all rows that were added, taken away or
-replaced between the two. A model that was built from the rows of an older mark finds its way along the steps. Where
-one is missing, because it was too large or is too long ago, nothing is known, and the model compares all rows.
+replaced between the two. A model that was built from the rows of an older mark follows the steps from there. If a step
+is missing, because it was too large or is too old, nothing is known, and the model compares all rows.
 """
 
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ _STEPS_KEPT = 20
 def tell(
     con: duckdb.DuckDBPyConnection, source: ModelKey, before: str, after: str, names: Sequence[str], rows: str
 ) -> None:
-    """Write down a step.
+    """Record a step.
 
     Args:
         con: the transaction that changes the rows.
         source: the table.
-        before: mark of its rows until now.
-        after: mark of its rows from now on.
+        before: mark of the table's rows until now.
+        after: mark of the table's rows from now on.
         names: the columns whose values are kept.
         rows: a table, or a query in brackets: the changed rows as they were and as they are.
     """
@@ -54,7 +54,7 @@ def show_changed_rows(
     """Make the temporary table ``changed`` of all rows that were changed between two marks.
 
     Returns:
-        Whether they are known. If not there is no such table.
+        Whether the changed rows are known. If not, there is no such table.
     """
     steps = con.execute(
         "select distinct before, after, number from linkt.row_changes where source = $1 and names = $2::varchar[]",

@@ -1,8 +1,8 @@
 """The state of a model's rows, from the records of builds alone: no row is read.
 
-The state of a table is the mark that each build leaves that writes rows. The state of a view is made of what its last
-build read, of the states of the models that it reads and of the macros: any of these may have been built later, and a
-view shows that at once.
+The state of a table is the mark of the last build that wrote its rows. The state of a view consists of what its last
+build read, the states of the models that it reads, and the macros. Any of these may have changed after the view was
+built, and a view shows such a change at once.
 """
 
 from collections.abc import Collection
@@ -26,7 +26,7 @@ def states_of_rows(con: duckdb.DuckDBPyConnection, graph: ModelGraph, seen: Coll
     Args:
         con: a connection to the warehouse, or to a copy with the records of its builds.
         graph: all models.
-        seen: the models that were built since a row was last landed; only for these is known what a view shows.
+        seen: the models that were built since a row was last landed. What a view shows is known for these alone.
     """
     rows = con.execute("select model, code_version, cursor, contents from linkt.model_builds").fetchall()
     builds = {model: (version, inputs, contents) for model, version, inputs, contents in rows}

@@ -28,7 +28,7 @@ _DIGITS = 8
 
 @dataclass(frozen=True)
 class _Identity:
-    """What tells a row from others.
+    """What identifies a row.
 
     Attributes:
         id: the column by which models know the row.
@@ -49,7 +49,7 @@ IDS: Mapping[ModelKey, str] = {key: identity.id for key, identity in _TABLES.ite
 
 
 def mark_of_landed_rows(con: duckdb.DuckDBPyConnection, source: ModelKey) -> str:
-    """A mark that changes whenever rows of a landed table change. If they are few, their ids go to linkt.row_changes.
+    """A mark that changes whenever rows of a landed table change. The ids of few changed rows go to linkt.row_changes.
 
     Args:
         con: a connection that may write.
@@ -87,7 +87,7 @@ def mark_of_landed_rows(con: duckdb.DuckDBPyConnection, source: ModelKey) -> str
         if changed:
             _remember(con, source)
         is_tellable = changed <= max(_TELLABLE_ROWS, rows * _TELLABLE_SHARE)
-        # Ids that are not unique can't tell which rows are new.
+        # With ids that are not unique, nothing says which rows are new.
         kept = _number(con, f"from linkt.seen_rows where source = {literal(str(source))}")
         # A step leads from one known state to the next. After a change of columns every row may be another one.
         if known is not None and known.endswith(columns) and is_tellable and changed > 0 and kept == rows:

@@ -72,9 +72,9 @@ def read_select(
 
 
 def is_repeatable(con: duckdb.DuckDBPyConnection, path: Path, text: str) -> bool:
-    """Whether the SELECT gives the same rows as long as its tables do: no clock, no chance, no files, no settings.
+    """Whether the SELECT gives the same rows for the same tables: it asks no clock, no chance, no file, no setting.
 
-    In doubt it is not, which costs a build that was not needed.
+    In doubt the answer is no, which costs an unneeded build.
 
     Raises:
         ModelFileError: see :func:`read_select`.
@@ -111,9 +111,9 @@ def normalise(sql: str) -> str:
 
 
 def select_of(text: str) -> str:
-    """The one statement of ``text`` without the semicolon that closes it, with every byte before that in its place.
+    """The one statement of ``text`` without its closing semicolon; every byte before that keeps its place.
 
-    DuckDB decides where it ends: only it knows what is a string, a comment or an identifier.
+    DuckDB decides where the statement ends: only DuckDB knows what is a string, a comment or an identifier.
     """
     data = text.encode()
     end = next((at for at, _ in duckdb.tokenize(text) if data.startswith(b";", at)), len(data))

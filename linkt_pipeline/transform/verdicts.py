@@ -1,11 +1,11 @@
 """Verdicts of checks that passed, which hold for as long as all rows stay the same that the check reads.
 
-Only passes are kept. A check that failed is run again, and so is one whose rows have no known state. So a kept verdict
-never publishes what the check itself would hold back.
+Only passes are kept. A check that failed is run again, and so is a check whose rows have no known state. So a kept
+verdict never publishes what the check itself would hold back.
 
-For a key check there is a shorter way after an incremental build. If no two rows shared a key before, any two that do
-now include one that the build has put in, and the build looks at these. So the verdict on the rows before holds for
-the rows after it, and the property is tested against the check in full.
+For a key check there is a shorter way after an incremental build. If no two rows shared a key before, any two that
+share one now include a row that the build has put in, and the build checks these rows. So the verdict on the rows
+before the build holds for the rows after it. Tests compare this way with the check in full.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ from linkt_pipeline.transform.statement import fingerprint
 from linkt_pipeline.warehouse.state import read_state, write_state
 
 _NAME = "checks_passed"
-# Whoever changes rows by hand leaves no mark of it.
+# A change of rows by hand leaves no mark.
 _GOOD_FOR = timedelta(days=1)
 
 
@@ -32,7 +32,7 @@ class Verdict:
 
     Attributes:
         state: fingerprint of the check and of the rows it is about; see :func:`_state`.
-        looked_at: when the check last read all of these rows, in UTC. Younger verdicts may have been derived from it.
+        looked_at: when the check last read all rows, in UTC. A derived verdict has the time of the one it follows from.
     """
 
     state: str
@@ -62,7 +62,7 @@ class Verdicts:
         self._now = now or datetime.now(UTC)
 
     def holding(self, check: Check) -> Verdict | None:
-        """The kept verdict on the very rows that the check would read now; None if it has to be run."""
+        """The kept verdict on the very rows that the check would read now; None if the check has to run."""
         verdict = self._verdicts.get(_name(check))
         # A verdict from the future means that a clock was set back, so nobody knows its age.
         if verdict is None or not timedelta(0) <= self._now - verdict.looked_at < _GOOD_FOR:
@@ -81,7 +81,7 @@ class Verdicts:
         return derived
 
     def note(self, check: Check, *, passed: bool) -> None:
-        """What came out when the check was run."""
+        """Record how the check came out."""
         state = _state(check, self._states)
         if passed and state is not None:
             self._verdicts[_name(check)] = Verdict(state, self._now)
@@ -90,7 +90,7 @@ class Verdicts:
             self._verdicts.pop(_name(check), None)
 
     def of(self, checks: Iterable[Check]) -> dict[str, Verdict]:
-        """What is to be kept, for the checks there are."""
+        """The verdicts to keep: those of checks that still exist."""
         names = set(map(_name, checks))
         return {name: verdict for name, verdict in self._verdicts.items() if name in names}
 
