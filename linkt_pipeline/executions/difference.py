@@ -1,4 +1,4 @@
-"""What an adopted run was asked for, and what the task asks for now: it is used all the same, but not in silence."""
+"""How the request of an adopted run differs from the task now. The run is used, and the difference is shown."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +21,7 @@ def differences(execution: Execution, task: TaskSpec) -> list[str]:
 
 
 def _settings(task_id: str, icp_id: str | None, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """As JSON gives them back: so the ledger keeps them, and a value must not differ from itself by its Python type."""
+    """The parameters as JSON gives them back, as in the ledger, so that no value differs by its Python type alone."""
     settings: dict[str, Any] = orjson.loads(orjson.dumps({"task_id": task_id, "icp_id": icp_id, **parameters}))
     return settings
 

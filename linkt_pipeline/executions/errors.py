@@ -34,7 +34,7 @@ class StartRefusedError(NotStartedError):
 
 
 class AmbiguousRunsError(ExecutionError):
-    """A reply was lost, and which run it was about is not certain."""
+    """A reply was lost, and it is not certain which run it was about."""
 
     def __init__(self, task_key: str, candidates: Sequence[str]) -> None:
         listed = "\n".join(f"  {candidate}" for candidate in candidates)
@@ -48,7 +48,7 @@ class AmbiguousRunsError(ExecutionError):
 
 
 class StartNotFoundError(ExecutionError):
-    """Linkt confirmed a start, did not say which run it is, and lists none."""
+    """Linkt confirmed a start without naming its run, and lists no run of this request."""
 
     def __init__(self, task_key: str, cause: str) -> None:
         super().__init__(
@@ -116,7 +116,7 @@ class RunNotLandedError(ExecutionError):
 
 
 class RunFailedError(ExecutionError):
-    """The run ended as anything but COMPLETED. It is landed with whatever it spent and named."""
+    """The run ended, and not as COMPLETED. It is landed, with what it spent and the ids it named."""
 
     def __init__(
         self, task_key: str, run_id: str, status: str, error: str | None, kind: ErrorKind, credits_spent: float | None

@@ -136,7 +136,7 @@ Report = Callable[[Event], None]
 
 
 class Observer(Protocol):
-    """Somebody who watches, such as the command's live display; called from the thread that does the work."""
+    """Receives what happens, such as the command's live display. It is called from the thread that does the work."""
 
     def on_event(self, event: Event) -> None:
         """Something happened to a run."""

@@ -49,9 +49,9 @@ async def execute_tasks(worker: Worker, tasks: Sequence[TaskSpec], *, delivers: 
     Args:
         worker: who executes.
         tasks: what to execute.
-        delivers: the caller wants the outcomes and nothing more. Otherwise it does the rest of its work and then calls
-            :meth:`~linkt_pipeline.ledger.ledger.Ledger.deliver`. If it fails before, the next start of the task
-            gets the outcome and buys nothing.
+        delivers: the caller wants the outcomes and nothing more. If False, the caller does the rest of its work and
+            then calls :meth:`~linkt_pipeline.ledger.ledger.Ledger.deliver`. If it fails before that call, the next
+            start of the task gets the outcome and buys nothing.
 
     Returns:
         One outcome per task, in the order given. The failure of one never ends the wait for another.
@@ -61,7 +61,8 @@ async def execute_tasks(worker: Worker, tasks: Sequence[TaskSpec], *, delivers: 
         outcomes = []
         for outcome in ended:
             if isinstance(outcome, BaseException):
-                # A bug. All other waits have ended by now. Raised inside the leases, so no outcome counts as delivered.
+                # A bug. All other waits have ended by now. Raised while the leases are held, so no outcome counts as
+                # delivered.
                 raise outcome
             outcomes.append(outcome)
     return outcomes
@@ -101,7 +102,7 @@ async def _start_again(worker: Worker, task: TaskSpec, failed: Execution, failur
 
 async def _terminal_run(worker: Worker, task: TaskSpec, execution: Execution) -> Waited:
     if execution.state is ExecutionState.FINISHED:
-        # Landed with its row in the ledger, so its outcome needs no request that could fail.
+        # The run was landed together with its ledger row, so its outcome is here: no request is needed that could fail.
         return Waited(await worker.call(landed_run, worker.warehouse, str(execution.run_id)), {})
     waited = await wait_for_run(worker, task, execution)
     run = waited.run
@@ -130,7 +131,7 @@ def failure_of(task: TaskSpec, run: Run) -> RunFailedError | None:
 
 
 def _worth_another_attempt(task: TaskSpec, execution: Execution, error: RunFailedError) -> bool:
-    """Only kinds the task lists, never a run that somebody cancelled."""
+    """Whether the task lists this kind of failure; a run that somebody cancelled is never retried."""
     return (
         error.status != RunStatus.CANCELED
         and error.kind in task.retry.on

@@ -16,7 +16,7 @@ class Fit(Enum):
 
 
 def fit_of(execution: Execution, run: Run) -> Fit:
-    """Compare a run's input with a request; only what contradicts the request rules a run out."""
+    """Compare a run's input with a request. A run is ruled out only if its input contradicts the request."""
     if execution.icp_id and run.icp_id and not same_id(run.icp_id, execution.icp_id):
         return Fit.DIFFERENT
     given = given_parameters(run)
@@ -36,7 +36,7 @@ def given_parameters(run: Run) -> dict[str, object] | None:
 
 
 def _contradicts(given: object, asked: object) -> bool:
-    """Whether a value can't have come of what was asked; added defaults and numbers shown as text can."""
+    """Whether a value can't come from the request. Defaults that Linkt added, and numbers shown as text, can."""
     if isinstance(given, Mapping) and isinstance(asked, Mapping):
         return any(key in given and _contradicts(given[key], value) for key, value in asked.items())
     return given != asked and str(given).casefold() != str(asked).casefold()

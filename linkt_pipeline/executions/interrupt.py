@@ -1,4 +1,4 @@
-"""When the waiting process has to stop: cancel the runs that a person wants to end, leave the others adoptable."""
+"""What a waiting process does when it must stop: it cancels runs that a person wants to end, and leaves the others."""
 
 import asyncio
 from collections.abc import Collection, Sequence
@@ -21,7 +21,7 @@ _LOOK_EVERY = timedelta(milliseconds=500)
 
 
 def wants_cancel(task: TaskSpec, *, by_person: bool) -> bool:
-    """Whether an interrupt cancels this task's run: ``on_terminate`` decides, ``auto`` follows the person."""
+    """Whether an interrupt cancels this task's run: ``on_terminate`` decides; ``auto`` cancels if a person asked."""
     match task.on_terminate:
         case OnTerminate.CANCEL:
             return True
@@ -34,9 +34,9 @@ def wants_cancel(task: TaskSpec, *, by_person: bool) -> bool:
 async def settle_interrupted(
     worker: Worker, client: LinktClient, tasks: Sequence[TaskSpec], *, by_person: bool, patience: timedelta = PATIENCE
 ) -> Collection[str]:
-    """Leave every open execution of this worker in a state that the next materialization understands.
+    """Leave every open execution of this worker in a state from which the next materialization can go on.
 
-    A failure to cancel is reported and never raised: it must not mask the interrupt itself.
+    If a cancel fails, the failure is reported and never raised: it must not mask the interrupt itself.
 
     Args:
         worker: the interrupted worker; it still holds its leases.
@@ -86,7 +86,7 @@ async def _settle(worker: Worker, task: TaskSpec, execution: Execution, by_perso
 
 
 async def _find(worker: Worker, execution: Execution) -> str | None:
-    """The interrupt fell between the request and its reply."""
+    """Look for the run of a start that was interrupted between its request and the reply."""
     run = await find_started_run(worker, execution, datetime.now(UTC))
     if run is None:
         await worker.call(
@@ -100,14 +100,15 @@ async def _find(worker: Worker, execution: Execution) -> str | None:
 
 
 async def _land_once_terminal(worker: Worker, execution: Execution, run_id: str) -> None:
-    """Cancelling takes effect a moment later and can race completion: what counts is what the run says."""
+    """Land the cancelled run as the run itself shows it: a cancel takes effect a moment later, or comes too late."""
     while True:
         with suppress(LinktApiError):
             seen = await see_run(worker.client, run_id, attempts=1)
             if seen.run.status.is_terminal:
                 current = await worker.call(worker.ledger.get, execution.execution_id)
                 await land_finished_run(worker, current, seen)
-                if seen.run.status is RunStatus.CANCELED:  # the outcome of one that ended otherwise is still owed
+                # A run that ended before the cancel reached it has an outcome, which is still owed.
+                if seen.run.status is RunStatus.CANCELED:
                     await worker.deliver([execution.execution_id])
                 return
         await asyncio.sleep(_LOOK_EVERY.total_seconds())

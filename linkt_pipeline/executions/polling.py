@@ -39,7 +39,7 @@ class PollSchedule:
         return self.interval(age) * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
 
     def requests_for(self, duration: timedelta) -> int:
-        """How many looks a run of this duration costs, the last one included."""
+        """How many looks (requests) a run of this duration costs, the last one included."""
         age, requests = timedelta(0), 1
         while age < duration:
             age += self.interval(age)

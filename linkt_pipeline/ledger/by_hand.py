@@ -1,4 +1,4 @@
-"""What a person decides about an execution: which run is its own, that it has none, or that it is given up."""
+"""What a person can decide about an execution: which run belongs to it, that no run does, or that it is given up."""
 
 from datetime import timedelta
 
@@ -76,7 +76,7 @@ def give_up(rows: LedgerRows, run_id: str) -> Execution | None:
 
 
 def _open_row_at_rest(rows: LedgerRows, intention: Intention) -> Execution | None:
-    """The open row of a task, taken from nobody: a person decides about it."""
+    """The open row of a task, for a person to decide about. Refuses a row that a living process holds."""
     row = open_execution(rows, intention)
     if row is not None and not take_over(rows, row, intention, Owner("adopt"), timedelta(0)).owned:
         raise LinktPipelineError(

@@ -1,12 +1,12 @@
-"""What a claim gets: something that was bought already, or the right to buy.
+"""What a claim gets: an execution that was bought already, or the right to buy one.
 
-A Dagster run asks once for each of its tasks, and every Dagster run that executes it again asks the same question. What
-answered it is written down in the transaction of the claim: an execution that it bought, adopted, or was owed. So the
-question can be repeated at any time, whoever else has started the task since, and by any clock. A question may have
-several names, such as those of a Dagster run and of its backfill; each of them leads to the answer.
+A Dagster run asks once for each of its tasks. A Dagster run that executes it again repeats the question. The
+transaction of the claim writes the answer down: the execution that the question bought, adopted, or was owed. So a
+repeated question gets the same answer, even if others have started the task since, and whatever the clocks say. A
+question may have several names, such as those of a Dagster run and of its backfill; each name leads to the answer.
 
-A row belongs to its entry of tasks.yaml by name, and to an entry that has been renamed by its request: the Linkt task,
-the ICP and the parameters. Two entries with one request stay two, and each buys its own run.
+A row belongs to the entry of tasks.yaml that has its name. If that entry was renamed, the row belongs to the entry with
+its request: the Linkt task, the ICP and the parameters. Two entries with one request stay two; each buys its own run.
 """
 
 import uuid
@@ -65,7 +65,7 @@ def open_execution(rows: LedgerRows, intention: Intention) -> Execution | None:
 
 def take_over(rows: LedgerRows, row: Execution, intention: Intention, owner: Owner, lease: timedelta) -> Claim:
     """Take the lease of an open execution, unless a living process holds it."""
-    # Under another name it is another task's work to this very process, too.
+    # One process may execute several entries: a row under another name is the work of another entry, even in here.
     mine = row.lease_owner == owner.name and row.task_key == intention.task_key
     if not mine and not is_free(row, rows.now):
         return Claim(row, created=False, owned=False)
@@ -94,7 +94,7 @@ def new_execution(rows: LedgerRows, intention: Intention) -> Execution:
 def _answer(
     rows: LedgerRows, intention: Intention, known: frozenset[str], owner: Owner, lease: timedelta
 ) -> Claim | None:
-    """What there is already and answers the intention; None: a new run has to be bought."""
+    """The execution that answers the intention already; None: a new run has to be bought."""
     asked_by = intention.asked_by or owner.name
     if completed := _completed(rows, known):
         rows.owe_to(completed.execution_id, asked_by)
@@ -113,7 +113,7 @@ def _answer(
 
 
 def _intend(rows: LedgerRows, intention: Intention, owner: Owner, lease: timedelta) -> Claim:
-    """Write down that a new run is to be bought, if that may be."""
+    """Write down that a new run will be bought, if limits and checks allow it."""
     budget = budget_of(rows, intention)
     _refuse_on_failing_checks(rows, intention)
     execution = replace(
@@ -131,7 +131,7 @@ def _intend(rows: LedgerRows, intention: Intention, owner: Owner, lease: timedel
 def _before_renaming(
     rows: LedgerRows, intention: Intention, which: Which, *, owed_and_latest_first: bool = False
 ) -> list[Execution]:
-    """Executions with the very request of a task, under a name that no entry of tasks.yaml has."""
+    """Executions with exactly the request of a task, under a name that no entry of tasks.yaml has."""
     if intention.entries is None:
         return []
     parameters = orjson.loads(orjson.dumps(dict(intention.parameters)))
@@ -144,11 +144,11 @@ def _before_renaming(
 
 
 def _latest_finished(rows: LedgerRows, intention: Intention) -> Execution | None:
-    """The last execution of a task that has ended; one under another name where that is owed and its own is not.
+    """The latest finished execution of a task. One under the name before a renaming wins if only that one is owed.
 
-    The clock may have been set between two runs, so their times alone do not say which one is the latest. An outcome
-    that is owed is: a run that ends takes the place of those before it. The run of an execution that was given up is a
-    reject, and has no outcome.
+    Somebody may set the clock between two runs, so times alone do not show which run is the latest. An owed outcome
+    does: a run that ends cancels the debt of all runs before it. An execution that was given up has no outcome, because
+    its run is a reject.
     """
     finished = Which(states=[ExecutionState.FINISHED], not_runs=rejected_runs(rows.con))
     of_name = replace(finished, task_key=intention.task_key)
@@ -161,7 +161,7 @@ def _latest_finished(rows: LedgerRows, intention: Intention) -> Execution | None
 
 
 def _completed(rows: LedgerRows, known: frozenset[str]) -> Execution | None:
-    """What answered the question before, if its run has completed; a failed one is worth another."""
+    """The execution that answered the question before, if its run completed; a failed run does not answer it again."""
     if not known:
         return None
     finished = rows.executions(Which(execution_ids=known, states=[ExecutionState.FINISHED]))
@@ -170,7 +170,7 @@ def _completed(rows: LedgerRows, known: frozenset[str]) -> Execution | None:
 
 
 def _is_owed(rows: LedgerRows, row: Execution, intention: Intention, known: frozenset[str]) -> bool:
-    """Whether the task's latest run answers this question, because somebody does not have all of it."""
+    """Whether the task's latest run answers this question, because somebody does not have all of its outcome yet."""
     of_an_earlier_question = (
         intention.not_before is not None and row.intended_at < intention.not_before and row.execution_id not in known
     )
@@ -180,24 +180,24 @@ def _is_owed(rows: LedgerRows, row: Execution, intention: Intention, known: froz
 
 
 def _was_seen(row: Execution, intention: Intention) -> bool:
-    """Whether it is the very attempt that this intention follows; a clock that was set tells nothing about that."""
+    """Whether the row is exactly the attempt that this intention follows. Compares ids, because clocks can be set."""
     after = intention.after
     return after is not None and not after.state.is_open and row.execution_id == after.execution_id
 
 
 def _ended_unseen(rows: LedgerRows, intention: Intention) -> Execution | None:
-    """What this start has followed, if another process, such as a sync, has landed it since the last look."""
+    """The execution that this start followed, if another process, such as a sync, has landed it since the last look."""
     after = intention.after
     if after is None or not after.state.is_open:
         return None
     ended = rows.executions(Which(execution_ids=[after.execution_id], states=[ExecutionState.FINISHED]))
-    # A row that a person gave up has no landed run: it is worth another.
+    # A row that a person gave up has no landed run: such a task buys another one.
     return next((row for row in ended if row.run_id and landed_run_versions(rows.con, [row.run_id])), None)
 
 
 def _refuse_on_failing_checks(rows: LedgerRows, intention: Intention) -> None:
-    # The ledger's own alone: those of a million entities take seconds, for which nobody else would get the file. If one
-    # of them fails, the run is owed, and repeating the command buys no further one.
+    # Only checks of the ledger's own tables run here: checks of a million entities take seconds, and no other process
+    # gets the file meanwhile. If one of those fails later, the run is owed, and repeating the command buys no other.
     for name, table in OWN_CHECKS.items():
         if offending := len(rows.con.execute(built_in_check(name)).fetchmany(100)):
             raise BooksDisagreeError(

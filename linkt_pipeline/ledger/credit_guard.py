@@ -1,4 +1,4 @@
-"""The credit guard: no run is bought that ``monthly_credit_limit``, of its task or of all, does not leave room for."""
+"""The credit guard: a run is bought only if ``monthly_credit_limit``, of its task and of all tasks, has room for it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,12 +15,12 @@ from linkt_pipeline.warehouse.credits import Spending, expected_credits, spendin
 
 @dataclass(frozen=True)
 class Budget:
-    """What a run is expected to cost, and what there is for it.
+    """What a run is expected to cost, and what the limits leave for it. All in credits.
 
     Attributes:
-        expected: its cost; None if unknown.
+        expected: the expected cost; None if unknown.
         rest: what the tightest limit leaves; None without a limit.
-        over_budget_by: who starts it although that does not do.
+        over_budget_by: who starts the run although the rest is too small.
     """
 
     expected: float | None
@@ -46,13 +46,13 @@ class Limited(Protocol):
 
 @dataclass(frozen=True)
 class Limit:
-    """A limit that a new run must keep, and what is spent of it.
+    """A limit that a new run must keep, and how much of it is spent.
 
     Attributes:
         credits: the limit.
-        spent: what counts towards it in this month.
+        spent: what counts towards the limit in this month.
         timezone: the zone of the month.
-        whose: words for a message: of whom it is.
+        whose: words for a message that say whom the limit is for.
     """
 
     credits: float
@@ -71,7 +71,7 @@ class Limit:
         return f"{self.spent.counted:g} of {self.credits:g} credits (monthly_credit_limit) {self.whose}are spent"
 
     def leaves_room(self, expected: float | None) -> bool:
-        """Whether a run fits that is expected to cost so much; None if that is unknown."""
+        """Whether the limit has room for a run of this expected cost; the cost is None if unknown."""
         return self.spent.leaves_room(self.credits, expected)
 
 
@@ -90,10 +90,10 @@ def limits_on(con: duckdb.DuckDBPyConnection, buyer: Limited, common: CommonSett
 def budget_of(rows: LedgerRows, intention: Intention) -> Budget:
     """The budget of a new run, in the transaction that writes it down.
 
-    Runs that are open count as spent, so two starts at one moment do not both get a rest that does for one.
+    Open runs count as spent. So two starts at the same moment can't both use a rest that is enough for one run.
 
     Raises:
-        CreditLimitReachedError: a limit leaves less than the run will cost, and nobody wants it all the same.
+        CreditLimitReachedError: a limit leaves less than the run will cost, and nobody asked to go over budget.
     """
     expected = expected_credits(rows.con, intention.task_id)
     limits = limits_on(rows.con, intention, intention.common, rows.now)

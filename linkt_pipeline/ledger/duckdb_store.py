@@ -38,7 +38,8 @@ class DuckDbStore(LedgerStore):
 class _DuckDbRows(LedgerRows):
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
         self._con = con
-        self.now = _now()  # not before the file is ours: the order of rows is the order of claims
+        # Read only once the file is ours, so that the times of rows are in the order of the claims.
+        self.now = _now()
 
     @property
     def con(self) -> duckdb.DuckDBPyConnection:

@@ -1,4 +1,4 @@
-"""Who holds a lease of the ledger: a process that can be told from all others, and whose end can be noticed."""
+"""Who holds a lease of the ledger: a process whose name no other process has, and whose end others can notice."""
 
 import os
 import socket
@@ -20,7 +20,7 @@ class Owner:
 
 
 def owner_is_gone(name: str) -> bool:
-    """Whether the process behind an owner's name has certainly ended (False when that can't be told)."""
+    """Whether the process behind an owner's name has certainly ended; False if nobody can know that from here."""
     space, _, rest = name.rpartition("/")[0].rpartition("/")
     if space != _process_space() or not rest.isdigit():
         return False
@@ -42,9 +42,9 @@ def describe_owner(name: str | None) -> str:
 
 
 def _process_space() -> str:
-    """Host, boot and PID namespace: only inside all three does a process id mean the same process.
+    """Host, boot and PID namespace: a process id names one process only where all three are the same.
 
-    Machines that were cloned share a host name, and their first PID namespace has the same number. The boot differs.
+    Cloned machines share a host name, and their first PID namespaces have the same number. Only the boot differs.
     """
     return f"{socket.gethostname()}/{_boot()}-{_inode_of_pid_namespace()}"
 

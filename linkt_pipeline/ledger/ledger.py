@@ -7,11 +7,11 @@ the same task.
 
 A row is *owned* through a lease. Its owner alone may send the request, wait, and land the run. The lease is
 renewed while the owner lives and can be taken over once it expires or its process is gone, so that a killed
-worker leaves neither an orphan nor a deadlock. The outcome of a finished row is owed until whoever asked for it has
-all of it (see owed_outcomes.py): the next claim of its task gets it and buys nothing.
+worker leaves neither an orphan nor a deadlock. The outcome of a finished row is owed until the caller who asked for it
+has all of it (see owed_outcomes.py): the next claim of its task gets the outcome and buys nothing.
 
-The rules are in this room's modules and speak with a :class:`~linkt_pipeline.ledger.store.LedgerStore`, which keeps the
-rows. Each call here is one transaction of the store; :meth:`Ledger.write` is for those who write more in it.
+The modules of this room hold the rules; a :class:`~linkt_pipeline.ledger.store.LedgerStore` keeps the rows. Each call
+here is one transaction of the store. A caller who has more to write in the same transaction uses :meth:`Ledger.write`.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -88,7 +88,7 @@ class Ledger:
             return change_as_owner(rows, execution_id, owner, changes)
 
     def note_clock(self, execution_id: str, owner: Owner, offset: timedelta) -> Execution:
-        """Remember how far Linkt's clock is ahead of this machine's, for whoever looks for the run."""
+        """Remember how far Linkt's clock is ahead of this machine's, for the search for the run."""
         with self.write() as rows:
             return change_as_owner(rows, execution_id, owner, {"clock_offset_seconds": offset.total_seconds()})
 
@@ -102,10 +102,10 @@ class Ledger:
         forget_run: bool = False,
         needs_person: bool = False,
     ) -> Execution:
-        """The reply was lost, or a success that names no usable run (``confirmed``): reconciliation decides.
+        """The start is unclear: its reply was lost, or it names no usable run (``confirmed``). Reconciliation decides.
 
-        The row forgets the run that it names if that turned out to be another's. Where reconciliation can't decide, a
-        person has to, and an alert says so in the same transaction (``needs_person``).
+        If the run that the row names turned out to belong to another execution, the row forgets it (``forget_run``). If
+        reconciliation can't decide, a person must; the same transaction then writes an alert (``needs_person``).
         """
         changes: Changes = {"state": ExecutionState.UNKNOWN, "last_error": error}
         if confirmed:
@@ -125,7 +125,7 @@ class Ledger:
             return change_as_owner(rows, execution_id, owner, changes)
 
     def note(self, execution_id: str, owner: Owner, *, run_status: str | None = None, error: str | None = None) -> None:
-        """Show what was seen last on the row of a run that is being waited for."""
+        """Keep the last status that was seen of a run on its row, for people who look at the ledger."""
         changes: Changes = {}
         if run_status is not None:
             changes["run_status"] = run_status
@@ -143,8 +143,8 @@ class Ledger:
     def release(self, owner: Owner) -> None:
         """Give up every lease of this owner, so that the next process need not wait for them to expire.
 
-        Each row keeps the last moment at which this owner can have sent a request: whoever takes an unclear row over
-        searches for its run up to then.
+        Each row keeps the last moment at which this owner can have sent a request. The process that takes an unclear
+        row over searches for its run up to that moment.
         """
         with self.write(news=False) as rows:
             rows.release(owner)
@@ -162,7 +162,7 @@ class Ledger:
         return [row for row in found if wanted is None or row.task_key in wanted]
 
     def rivals(self, execution: Execution, since: datetime) -> Sequence[Execution]:
-        """Other starts of the same Linkt task since a moment that have no run: their reply is awaited or was lost."""
+        """Other starts of the same Linkt task since a moment that have no run: their reply is due or was lost."""
         which = Which(task_id=execution.task_id, states=_WITHOUT_REPLY, since=since, without_run=True)
         with self.read() as rows:
             return [row for row in rows.executions(which) if row.execution_id != execution.execution_id]
@@ -195,22 +195,23 @@ class Ledger:
         The next start of its task buys a new run.
 
         Returns:
-            The row as it was; None where the run is no reject, or no open execution waits for it, or a process does.
+            The row as it was. None, and nothing is closed, if the run is no reject, if it has no open execution, or if
+            a process is waiting for it.
         """
         with self.write() as rows:
             return by_hand.give_up(rows, run_id)
 
     def ask_for(self, execution_id: str, asked_by: str) -> None:
-        """Somebody else asks for an outcome that is owed, and is the one to deliver it to now."""
+        """From now on an owed outcome is delivered to another caller, who has just asked for it."""
         with self.write(news=False) as rows:
             rows.owe_to(execution_id, asked_by)
 
     def deliver(self, asked_by: str, execution_ids: Collection[str] | None = None) -> None:
-        """Whoever asked has what was asked for; the next start of these tasks buys.
+        """A caller has the outcomes that it asked for: they are no longer owed, and the next start of the tasks buys.
 
         Args:
-            asked_by: who asked.
-            execution_ids: of these executions; default: all that were asked for.
+            asked_by: the caller.
+            execution_ids: only the outcomes of these executions; default: all that the caller asked for.
         """
         with self.write(news=False) as rows:
             rows.owe_no_more_to(asked_by, execution_ids)
@@ -224,7 +225,7 @@ class Ledger:
         """A snapshot with all rows of these executions is in place.
 
         Args:
-            asked_by: whoever published: what it asked for is delivered, what others asked for is only published.
+            asked_by: the caller who published. Its own outcomes are delivered; those of others are only published.
             execution_ids: as :meth:`complete_outcomes` had them before the snapshot was taken.
             published_at: when it was published.
         """

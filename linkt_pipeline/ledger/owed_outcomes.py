@@ -1,8 +1,8 @@
 """How an execution ends, and to whom its outcome is owed: ``linkt.undelivered``.
 
-A run that ended is used up only when everything that was asked for with it is done: its ids fetched, the models built,
-the snapshot published. Until then every start of its task gets this outcome and buys nothing. A row is written in the
-transaction that lands the run, so that no crash can come between, and deleted by the step that comes last.
+The outcome of a run is owed until all the work that was asked for is done: its ids are fetched, the models built, the
+snapshot published. Until then every start of its task gets this outcome and buys nothing. The transaction that lands
+the run writes the row, so that no crash can come between the two. The last step of the work deletes the row.
 """
 
 from collections.abc import Collection
@@ -14,7 +14,7 @@ from linkt_pipeline.ledger.rows import Changes, LedgerRows, Which
 from linkt_pipeline.ledger.values import OPEN_STATES, Execution, ExecutionState
 from linkt_pipeline.warehouse.queries import rejected_runs, unfetched_runs
 
-# Published rows can be read by everybody. Whoever asks a day later wants news, not what a crash left behind.
+# Everybody can read published rows. A caller who asks a day later wants news, not what a crash left behind.
 _WANTED_FOR = timedelta(hours=24)
 
 
@@ -30,8 +30,8 @@ def finish(
 ) -> None:
     """Close an execution whose run is terminal, inside the transaction that lands that run.
 
-    Its outcome is owed from now on, to ``asked_by`` (default: the owner). Of its task, no earlier outcome answers a
-    start any more.
+    From now on its outcome is owed to ``asked_by`` (default: the owner). Earlier outcomes of its task are no longer
+    owed, so they answer no start any more.
 
     Raises:
         LeaseLostError: another process took the execution over; the transaction must not be committed.
@@ -50,9 +50,9 @@ def finish_unattended(
     error: str | None,
     delivered: bool,
 ) -> None:
-    """Close the execution of a run that is terminal and that nobody waits for, inside the transaction that lands it.
+    """Close the execution of a terminal run that nobody waits for, inside the transaction that lands the run.
 
-    A row that a living process holds is left to that process.
+    If a living process holds the row, this leaves the row to that process.
 
     Args:
         rows: the transaction.
@@ -60,7 +60,8 @@ def finish_unattended(
         run_status: how it ended.
         error_kind: why it failed, if it did.
         error: the same in Linkt's words.
-        delivered: its outcome is known to whoever wanted it, so the next claim buys anew; otherwise that gets it.
+        delivered: the caller who wanted the outcome knows it, so the next claim buys a new run. If False, the outcome
+            is owed, and the next claim gets it.
     """
     for row in rows.executions(Which(run_id=run_id, states=[ExecutionState.STARTED])):
         if row.run_id != run_id or not is_free(row, rows.now):
@@ -84,7 +85,7 @@ def runs_at_rest(rows: LedgerRows) -> list[str]:
 def is_wanted(rows: LedgerRows, row: Execution) -> bool:
     """Whether the next start of a task gets this outcome.
 
-    Always while its rows are not published; for 24 hours once they are, because whoever asked was not answered.
+    Always while its rows are not published. Once they are, for 24 more hours, because the caller got no answer.
     """
     owed = rows.owed([row.execution_id]).get(row.execution_id)
     if owed is None:

@@ -27,7 +27,7 @@ _OWED_FIRST = "case when execution_id in (select execution_id from linkt.undeliv
 
 @dataclass(frozen=True)
 class Which:
-    """Which executions are meant: all that is given holds for them.
+    """Which executions are meant: those that meet every condition given here.
 
     Attributes:
         execution_ids: they are among these.
@@ -35,7 +35,7 @@ class Which:
         task_id: Linkt's id of the task.
         request: Linkt's ids of the task and of the ICP, if there is one.
         run_id: of their run, however it is spelled.
-        not_runs: of none of these runs.
+        not_runs: their run is none of these.
         states: they are in one of these.
         since: they were intended then or later.
         without_run: no run of theirs is known.
@@ -88,11 +88,11 @@ class Changes(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Owed:
-    """An outcome that was paid for and that whoever asked does not have yet.
+    """An outcome that was paid for, while the caller who asked does not have all of it yet.
 
     Attributes:
-        asked_by: who is to have it; None: whoever asks next.
-        published_at: since when its rows can be read by everybody.
+        asked_by: the caller who gets it; None: the next one who asks.
+        published_at: since when everybody can read its rows.
     """
 
     asked_by: str | None
@@ -153,7 +153,7 @@ class LedgerRows(ABC):
         )
 
     def change(self, execution_id: str, changes: Changes, *, owner: Owner | None = None) -> bool:
-        """Change an execution, if ``owner`` holds its lease; None: whoever does. Returns whether it was changed."""
+        """Change an execution if ``owner`` holds its lease (None: in any case). Returns whether it was changed."""
         condition, holder = ("execution_id = ?", []) if owner is None else (_HELD, [owner.name])
         if error := changes.get("last_error"):  # Linkt's words may quote what was erased
             changes = {**changes, "last_error": text_without_erased(read_tombstones(self.con), error)}
@@ -186,7 +186,7 @@ class LedgerRows(ABC):
         return frozenset(row[0] for row in rows)
 
     def remember_answer(self, questions: Collection[str], task_key: str, execution_id: str) -> None:
-        """Write down under each name of a question that an execution is given to it, where that is not known yet."""
+        """Write down the execution that a question got, under each of the question's names that lacks it so far."""
         self._write(
             """
             insert into linkt.answers (question, task_key, execution_id, given_at)
@@ -253,7 +253,7 @@ def _execution(row: dict[str, Any]) -> Execution:
     row["parameters"] = orjson.loads(row["parameters"] or "{}")
     row["state"] = ExecutionState(row["state"])
     if row["state"] is ExecutionState.STARTED and not re.fullmatch(WELL_FORMED_ID, row["run_id"] or ""):
-        # Written by a version that believed any reply. Nobody can ask for such a run, so its reply was an unclear one.
+        # A version that believed any reply wrote this id. Linkt can't be asked for it, so the start counts as unclear.
         unclear = {"state": ExecutionState.UNKNOWN, "run_id": None, "start_confirmed": True}
         row |= unclear | {"last_error": f"not a run id: {row['run_id']!r}"}
     return Execution(**cast(Mapping[str, Any], {name: _in_utc(value) for name, value in row.items()}))

@@ -30,11 +30,11 @@ OPEN_STATES = frozenset({ExecutionState.INTENDED, ExecutionState.UNKNOWN, Execut
 
 
 class LeaseLostError(LinktPipelineError):
-    """Another process took this execution over; this one must not act on it any more."""
+    """Another process took this execution over; this process must not act on it any more."""
 
 
 class RunTakenError(LinktPipelineError):
-    """A run was to be written down that another execution stands for already: one run is one row."""
+    """Another execution has this run already: one run is one row, so the ledger refuses to write it down again."""
 
 
 class BooksDisagreeError(LinktPipelineError):
@@ -51,18 +51,18 @@ class Intention:
 
     Attributes:
         common: what tasks.yaml says of all tasks together.
-        over_budget_by: who wants the run even if the limits do not leave what it is expected to cost; None: nobody.
-        after: the execution that was given before, as it was last seen. If that was its end, it did not give what is
-            wanted: whoever else saw that may have bought the next run already, and one that has even finished since
-            then is used. If it was open and has finished since, its outcome was not seen yet and is the answer.
-        not_before: outcomes of executions that were intended before this moment answer an earlier question; one that is
-            still open is adopted all the same.
-        question: the Dagster run that asked first. What answered it before and has completed answers it again,
-            delivered or not; ``None``: nobody will repeat the question.
+        over_budget_by: who wants the run even if the limits leave less than its expected cost; None: nobody.
+        after: the execution that the caller got before, as the caller last saw it. If it had ended, its outcome was not
+            good enough, so the answer is a later run; another process may have bought, or even finished, that one
+            already. If it was open and has finished since, its outcome is new to the caller and is the answer.
+        not_before: finished executions that were intended before this moment answer an earlier question and not this
+            one. An open execution is adopted, however old it is.
+        question: the Dagster run that asked first. A completed run that answered it before answers it again, delivered
+            or not. ``None``: nobody will repeat the question.
         same_question: other names of the question, under which it was asked before or will be repeated.
-        asked_by: the command or Dagster run that is to have the outcome; default: the owner of the claim.
-        entries: the names in tasks.yaml. An open row under any other name and with the very request of this entry is
-            its own: it was renamed. ``None``: nobody knows, so only the name counts.
+        asked_by: the command or Dagster run that gets the outcome; default: the owner of the claim.
+        entries: the names in tasks.yaml. An open row under any other name, with exactly the request of this entry,
+            belongs to this entry, which was renamed. ``None``: the names are unknown, so only the row's name counts.
     """
 
     task_key: str
@@ -128,9 +128,9 @@ class Claim:
     Attributes:
         execution: the row in question.
         execution.state: an open state, or ``finished``: its run has ended, and its outcome is owed.
-        created: this call wrote it; nothing has been sent for it yet.
-        owned: the caller holds the lease and may act; otherwise another live process does, or (a row that is not
-            open any more) somebody has bought and finished this already.
+        created: this call wrote the row; no request has been sent for it yet.
+        owned: the caller holds the lease and may act. If False, another living process holds it; or the row is not open
+            any more, because another process has bought and finished the run already.
         repeated: the same question got this answer before.
     """
 
