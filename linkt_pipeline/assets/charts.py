@@ -1,6 +1,7 @@
 """Charts for the UI, where they tell more than ten rows do; drawn as the report draws them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import duckdb
@@ -11,20 +12,24 @@ _WEEKS_SHOWN = 26
 _RUNS_SHOWN = 12
 
 
-def chart_of(con: duckdb.DuckDBPyConnection, key: ModelKey) -> str | None:
+def chart_of(con: duckdb.DuckDBPyConnection, key: ModelKey, columns: Collection[str]) -> str | None:
     """A markdown image of a mart's rows.
 
     Args:
         con: a connection that sees the mart.
         key: the mart.
+        columns: the columns that it has.
 
     Returns:
         None for a mart that has no chart, holds nothing to draw, or was changed so that the query no longer fits.
     """
-    draw = _CHARTS.get(str(key))
+    chart = _CHARTS.get(str(key))
+    # Compared first: DuckDB 2 aborts the transaction of a statement that it can't bind, and the build with it.
+    if chart is None or not chart.columns.issubset(columns):
+        return None
     try:
-        return draw(con) if draw else None
-    except (duckdb.BinderException, duckdb.CatalogException):
+        return chart.draw(con)
+    except duckdb.BinderException:
         return None
 
 
@@ -63,8 +68,22 @@ def _span(now: datetime) -> dict[str, object]:
     return {"as_of": now, "days": 7 * _WEEKS_SHOWN}
 
 
-_CHARTS: Mapping[str, Callable[[duckdb.DuckDBPyConnection], str | None]] = {
-    "marts.credits_daily": _credits,
-    "marts.signal_feed": _signals,
-    "marts.run_history": _yields,
-}
+@dataclass(frozen=True)
+class _Chart:
+    """How a mart is drawn, and the columns that this takes."""
+
+    draw: Callable[[duckdb.DuckDBPyConnection], str | None]
+    columns: frozenset[str]
+
+
+_CHARTS: Mapping[str, _Chart] = {
+    "marts.credits_daily": _Chart(_credits, frozenset({"day", "task", "credits"})),
+    "marts.signal_feed": _Chart(_signals, frozenset({"detected_week", "detected_at", "strength_level"})),
+    "marts.run_history": _Chart(
+        _yields,
+        frozenset({
+            "task_key", "task", "spent_at", "run_time_seconds", "expected_high_seconds", "entities_created",
+            "entities_updated", "signals_created", "credits", "is_success", "run_id",
+        }),
+    ),
+}  # fmt: skip

@@ -236,7 +236,7 @@ def _told(
 def _shown(con: duckdb.DuckDBPyConnection, result: BuildResult) -> dict[str, Any]:
     """What a person wants to see of a mart: rows, and a chart where there is one."""
     preview = preview_markdown(con, relation(result.model), result.columns, result.rows)
-    chart = chart_of(con, result.model)
+    chart = chart_of(con, result.model, result.columns)
     return {"preview": dg.MetadataValue.md(preview), **({"chart": dg.MetadataValue.md(chart)} if chart else {})}
 
 

@@ -134,11 +134,15 @@ def _valid_domain(con: duckdb.DuckDBPyConnection, text: str) -> str:
 
 def _shared_hosts(con: duckdb.DuckDBPyConnection) -> dict[str, bool]:
     """Hosts that many share, and whether their subdomains are shared too."""
-    try:
+    built = con.execute(
+        "select column_name from duckdb_columns() where database_name = current_database() "
+        "and schema_name = 'seeds' and table_name = 'shared_hosts'"
+    ).fetchall()
+    if {("host",), ("with_subdomains",)} <= set(built):
         return dict(con.execute("select host, with_subdomains from seeds.shared_hosts").fetchall())
-    except (duckdb.CatalogException, duckdb.BinderException):  # nothing was built yet, or by an older release
-        with (BUILT_IN_SQL / "seeds" / "shared_hosts.csv").open(encoding="utf-8", newline="") as file:
-            return {row["host"]: row["with_subdomains"] == "true" for row in csv.DictReader(file)}
+    # Nothing was built yet, or by an older release.
+    with (BUILT_IN_SQL / "seeds" / "shared_hosts.csv").open(encoding="utf-8", newline="") as file:
+        return {row["host"]: row["with_subdomains"] == "true" for row in csv.DictReader(file)}
 
 
 @dataclass(frozen=True)
