@@ -1,7 +1,7 @@
 """The record of the last sync: how far it came, and what it was about.
 
-A sync that begins replaces the record; the step that builds all models and the one that publishes add to it what they
-have done, each as its last act. So only a sync that reached its end leaves a whole record, and whatever kills one
+A sync replaces the record when it begins. The step that builds all models and the step that publishes add what they
+have done, each as its last act. So only a sync that reached its end leaves a whole record; a sync that was killed
 leaves a part. Of two syncs at once, the one that began last has the record.
 """
 
@@ -26,7 +26,7 @@ class Completion:
     Attributes:
         sync: its id.
         built: all models were built, and none failed.
-        change: the mark of the rows that they were built from, see
+        change: the mark of the rows that the models were built from, see
             :func:`~linkt_pipeline.warehouse.state.last_change`.
         code: the mark of the code that did so.
         as_of: of the publication that holds all of it, in UTC; None while there is none, or a check has failed.
@@ -52,19 +52,19 @@ def read_completion(con: duckdb.DuckDBPyConnection) -> Completion | None:
 
 
 def begin_sync(warehouse: Warehouse, sync: str) -> None:
-    """A sync begins: nothing is complete until it has come to its end."""
+    """Record that a sync begins: nothing is complete until that sync reaches its end."""
     with warehouse.write(news=False) as con:
         _write(con, Completion(sync))
 
 
 def all_models_are_built(warehouse: Warehouse, sync: str, *, change: str | None, code: str) -> None:
-    """A sync has built all models.
+    """Record that a sync has built all models.
 
     Args:
-        warehouse: whose models they are.
-        sync: its id; of any other than the last that began, nothing is written.
-        change: the mark of the last change before the first of them was built.
-        code: the mark of the code they were built by.
+        warehouse: holds the models.
+        sync: its id; nothing is written unless it is the sync that began last.
+        change: the mark of the last change before the first model was built.
+        code: the mark of the code that built the models.
     """
     with warehouse.write(news=False) as con:
         if (found := read_completion(con)) and found.sync == sync:
@@ -72,11 +72,11 @@ def all_models_are_built(warehouse: Warehouse, sync: str, *, change: str | None,
 
 
 def all_is_published(warehouse: Warehouse, sync: str, as_of: datetime, published: str) -> None:
-    """A sync has come to its end: what it built is published, and no check failed.
+    """Record that a sync has reached its end: what it built is published, and no check failed.
 
     Args:
         warehouse: what was published.
-        sync: its id; without a record of this sync, or one that has not built all models, nothing is written.
+        sync: its id; nothing is written unless this sync has the record and has built all models.
         as_of: of the publication.
         published: the mark of its files.
     """
@@ -86,14 +86,14 @@ def all_is_published(warehouse: Warehouse, sync: str, as_of: datetime, published
 
 
 def begin_build(warehouse: Warehouse, build: str) -> None:
-    """Models are about to be built: nothing counts as checked until this build is, or one that began later."""
+    """Record that models are about to be built: nothing counts as checked until this build or a later one is."""
     with warehouse.write(news=False) as con:
         # The id of a build is no mark of a change, so nothing counts as checked until `note_checked` replaces it.
         write_state(con, _CHECKED, build)
 
 
 def note_checked(con: duckdb.DuckDBPyConnection, build: str, change: str | None) -> None:
-    """Every check of a model that holds publication back has passed.
+    """Record that every check of a model that can hold publication back has passed.
 
     Args:
         con: the warehouse.
@@ -105,7 +105,7 @@ def note_checked(con: duckdb.DuckDBPyConnection, build: str, change: str | None)
 
 
 def is_checked(con: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the checks have passed on the rows as they are: nothing was landed or built since."""
+    """Whether the checks have passed on the present rows: nothing was landed or built since."""
     change = last_change(con)
     return change is not None and change == read_state(con, _CHECKED)
 

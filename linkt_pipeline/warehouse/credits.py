@@ -3,7 +3,7 @@
 What a run cost, when, and for which task is decided in one place, the view ``linkt.run_costs``.
 
 A month's credits belong to a *Linkt task*, whatever its entry in tasks.yaml is called. An entry that is renamed keeps
-its month, and entries that share one Linkt task share its month: each compares all of it with its own limit.
+its month. Entries of one Linkt task share its month: each compares all credits of the task with its own limit.
 """
 
 import math
@@ -77,7 +77,7 @@ def spending_by_task(
 
 
 def expected_credits(con: duckdb.DuckDBPyConnection, task_id: str) -> float | None:
-    """What the next run of a Linkt task will probably cost, by ``linkt.run_costs``; None if none of its runs tells."""
+    """The expected cost of a Linkt task's next run, by ``linkt.run_costs``; None if none of its runs states a cost."""
     row = con.execute(
         "select any_value(expected_credits) from linkt.run_costs where lower(task_id) = lower(?)", [task_id]
     ).fetchone()

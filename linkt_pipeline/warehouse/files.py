@@ -30,7 +30,7 @@ def shared_lock(path: Path, *, to_replace: bool = False) -> Iterator[IO[bytes] |
 
 
 def exclude_readers(file: IO[bytes]) -> bool:
-    """Try to make a shared lock the one that DuckDB's writers take; tells whether nobody else has the file open."""
+    """Try to turn a shared lock into that of DuckDB's writers. Returns whether nobody else has the file open."""
     return _locked(file, fcntl.LOCK_EX)
 
 
@@ -43,7 +43,7 @@ def _locked(file: IO[bytes], kind: int) -> bool:
 
 
 def exclude_rivals(file: IO[bytes]) -> bool:
-    """Try for the right to replace a file that is locked; tells whether no other process has it.
+    """Try for the right to replace a file that is locked. Returns False if another process has that right.
 
     DuckDB knows nothing of this lock, which ends when the file is closed.
     """
@@ -58,8 +58,8 @@ def exclude_rivals(file: IO[bytes]) -> bool:
 def kept_in_place(folder: Path) -> Iterator[None]:
     """Nobody moves another database into the place of one in this folder.
 
-    To be held from opening a file until it is locked. In between, the file could otherwise be replaced, and what is
-    then locked and written would be one that no longer has a name.
+    Hold it from opening a file until the file is locked. Otherwise another file could take its name in between, and the
+    process would lock and write a file that no longer has a name.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -1,8 +1,8 @@
-"""The outbox: events that somebody may be told of, written in the transaction of what they tell.
+"""The outbox: events that alerts may report, each written in the transaction of what it reports.
 
-An event is written down once, by its key: retries, restarts and a second process find it there. Whether anybody wants
-to know of it is decided when alerts are sent, never here. Texts are made then, too, of the facts that are kept here:
-figures, ids, names of tasks, tables and checks. Nothing of a row's content is among them, so no contact data is.
+An event is recorded once, by its key: retries, restarts and a second process find it there. Whether a channel wants it
+is decided when alerts are sent, never here. Their texts are made then, too, from the facts that are kept here: figures,
+ids, names of tasks, tables and checks. These facts hold no content of a row, so they hold no contact data.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from linkt_pipeline.tasks import AlertEvent
 
 @dataclass(frozen=True)
 class Alert:
-    """An event that somebody may be told of.
+    """An event that alerts may report.
 
     Attributes:
         event: its kind.
@@ -43,10 +43,10 @@ class Alert:
 
 
 def tell(con: duckdb.DuckDBPyConnection, alert: Alert) -> bool:
-    """Write an event down, unless it was before.
+    """Record an event, unless it is recorded already.
 
     Args:
-        con: the transaction of what it tells.
+        con: the transaction of what the event reports.
         alert: the event.
 
     Returns:
@@ -71,7 +71,7 @@ def tell(con: duckdb.DuckDBPyConnection, alert: Alert) -> bool:
 
 
 def tell_rejects(con: duckdb.DuckDBPyConnection, rejected: str) -> None:
-    """Write down that rows were rejected: once a run for the rows that it names, once an object for all others.
+    """Record that rows were rejected: once per run for the rows that it names, once per object for all others.
 
     Args:
         con: the transaction that lands them.
@@ -98,5 +98,5 @@ def tell_rejects(con: duckdb.DuckDBPyConnection, rejected: str) -> None:
 def tell_unclear_start(
     con: duckdb.DuckDBPyConnection, execution_id: str, task_key: str, dagster_run_id: str | None
 ) -> None:
-    """Write down that a person has to say which run a start has made; nothing of the task is started until then."""
+    """Record that a person has to say which run a start has made. Until then the task starts no run."""
     tell(con, Alert(AlertEvent.UNCLEAR_START, execution_id, {}, task_key, dagster_run_id=dagster_run_id))

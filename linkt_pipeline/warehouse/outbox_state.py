@@ -1,7 +1,7 @@
 """Events that follow from a state rather than from a moment: failing checks, tables that can't be built, budgets.
 
-Each looks at what is so now and at what was told, in one transaction. So whatever was missed, because a process was
-killed before it told, is told by the next look.
+Each function compares the present state with the state that was reported, in one transaction. So the next look reports
+what a killed process could not.
 """
 
 from collections.abc import Mapping
@@ -25,13 +25,13 @@ Checked = Mapping[str, int | None]
 
 
 def are_checks_news(con: duckdb.DuckDBPyConnection, checked: Checked) -> bool:
-    """Whether one of them has turned red, or green again, since the outbox was last told."""
+    """Whether a check has turned red, or green again, since the outbox last recorded it."""
     red = _told_red(con)
     return any((offending is None) == (check in red) for check, offending in checked.items())
 
 
 def tell_checks(con: duckdb.DuckDBPyConnection, checked: Checked, dagster_run_id: str | None) -> None:
-    """Write down which checks have turned red, and that others have passed again.
+    """Record which checks have turned red, and which have passed again.
 
     Args:
         con: a transaction.
@@ -49,7 +49,7 @@ def tell_checks(con: duckdb.DuckDBPyConnection, checked: Checked, dagster_run_id
 
 
 def _told_red(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """Checks that were told to fail and have not passed since, with the key of the alert."""
+    """Checks that were reported as failing and have not passed since, with the key of the alert."""
     rows = con.execute(
         "select facts ->> '$.check', event_key from linkt.alerts where event = ? and over_at is null",
         [AlertEvent.CHECK_FAILED.value],
@@ -58,7 +58,7 @@ def _told_red(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 
 def tell_stale(con: duckdb.DuckDBPyConnection, dagster_run_id: str | None) -> None:
-    """Write down which marts can't be built that could be when this was last told; one event for all of them.
+    """Record the marts that have become stale since the last report; one event for all of them.
 
     Args:
         con: a transaction.
@@ -80,10 +80,10 @@ def tell_stale(con: duckdb.DuckDBPyConnection, dagster_run_id: str | None) -> No
 
 
 def tell_budgets(con: duckdb.DuckDBPyConnection, now: datetime) -> None:
-    """Write down which budgets have reached 50, 80 or 100 % in this month: of the tasks, and of all of them together.
+    """Record which budgets have reached 50, 80 or 100 % in this month: of each task, and of all tasks together.
 
-    The limits are those of the last sync; the figures are those that a start is refused by, so runs that are open or
-    state no cost count as the median of their task. Of several levels that are reached at once the highest is told.
+    The limits are those of the last sync. The figures are those by which a start is refused, so runs that are open or
+    state no cost count as the median of their task. If several levels are reached at once, the highest is recorded.
 
     Args:
         con: the transaction that lands runs, or changes limits.

@@ -181,7 +181,7 @@ def known_entity_ids(con: duckdb.DuckDBPyConnection, icp_id: str) -> dict[str, d
 
 @dataclass(frozen=True)
 class StoredEntity:
-    """What tells whether a listed row is news of an entity.
+    """What decides whether a listed row is news of an entity.
 
     Attributes:
         entity_id: as the warehouse spells it.

@@ -96,8 +96,8 @@ class Warehouse(ABC):
         Args:
             threads: of DuckDB; one is the cheapest for thousands of rows (half the CPU time of two), and leaves the
                 other cores to the readers of the next rows. Default: as many as there are, four at most.
-            news: what is written is to be built into the models and published. Only bookkeeping that no model reads
-                is none; by default it is, because news that nobody marks as such might never be published.
+            news: what is written has to be built into the models and published. False is for records that no model
+                reads. The default is True, because news without that mark might never be published.
 
         Raises:
             WarehouseUnwritableError: the disk refused; nothing of this transaction was kept, all before it was.
@@ -145,9 +145,9 @@ class Warehouse(ABC):
         """
 
     def rewrite(self) -> None:
-        """Write everything anew, so that no file of the warehouse holds anything of rows that were deleted.
+        """Rewrite the warehouse, so that none of its files holds anything of rows that were deleted.
 
-        An engine whose :meth:`compact` can leave such a file in place does more.
+        :meth:`compact` may leave such a file in place; this method may not.
 
         Raises:
             WarehouseMissingError, WarehouseBusyError, WarehouseUnwritableError: see :meth:`compact`.

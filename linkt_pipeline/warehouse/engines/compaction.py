@@ -1,6 +1,6 @@
-"""Gives the space of deleted rows back, which DuckDB keeps in the file and uses again.
+"""Gives the space of deleted rows back to the disk. DuckDB itself keeps that space in the file and uses it again.
 
-The warehouse is copied table by table into a new file, which then takes its place. Readers are let in meanwhile,
+The warehouse is copied table by table into a new file, which then takes its place. Meanwhile readers are let in and
 writers wait.
 """
 
@@ -47,7 +47,7 @@ def compact_file(warehouse: ReplaceableFile, *, always: bool = False) -> Compact
         WarehouseMissingError: there is no warehouse yet.
         WarehouseBusyError: it is being written, read or compacted by others for longer than the lock timeout.
         WarehouseUnwritableError: the disk has no room for a second file meanwhile, or can't be written.
-        CompactionError: the copy came out otherwise than the warehouse.
+        CompactionError: the copy differs from the warehouse.
     """
     begun = time.monotonic()
     try:

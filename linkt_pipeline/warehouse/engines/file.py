@@ -43,7 +43,7 @@ _FOR_MANY = "reset checkpoint_threshold; reset max_vacuum_tasks"
 
 
 class _Turn:
-    """Whose turn it is to open one file in this process; remembers the thread to tell a deadlock from a queue.
+    """Whose turn it is to open one file in this process; knows the thread, to distinguish a deadlock from a queue.
 
     Attributes:
         engine: the engine that opened the file last; only the thread that has the turn may use it.
@@ -94,8 +94,8 @@ def _turn_for(path: Path) -> _Turn:
 class FileWarehouse(Warehouse):
     """A DuckDB file that several processes share.
 
-    A second thread of the process waits for the first, another process is
-    waited for with jittered pauses; both for ``lock_timeout`` at most.
+    A second thread of the process waits for the first one. Another process is tried again and again, with pauses of
+    random length. Both wait for ``lock_timeout`` at most.
 
     Args:
         path: the DuckDB file; created with its folder by the first use.
@@ -233,9 +233,9 @@ class FileWarehouse(Warehouse):
 
     @contextmanager
     def replaceable(self) -> Iterator[Replacement]:
-        """The file, complete and unchanging while inside; another one may be moved into its place.
+        """The file, complete and unchanging inside of the block, which may move another file into its place.
 
-        Of one process at a time; readers are not kept out.
+        One process at a time has this right. Readers are let in.
 
         Raises:
             WarehouseMissingError, WarehouseBusyError...: see :meth:`copy_to`.

@@ -59,7 +59,7 @@ class Replacement:
     def move_into_place(self) -> None:
         """Move the file at ``beside`` to ``path``. It gets the old one's permissions, and survives a power cut.
 
-        Nothing of the old file may have been closed since it was locked: that would have ended the lock.
+        The caller must not have closed any descriptor of the old file since it was locked: that ends the lock.
 
         Raises:
             WarehouseBusyError: somebody reads the old file for longer than the timeout.

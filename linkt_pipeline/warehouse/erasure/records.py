@@ -1,7 +1,7 @@
-"""``linkt.erasures``: each erasure is written down before it begins, so that whatever kills it, it goes on.
+"""``linkt.erasures``: each erasure is recorded before it begins, so that it goes on after any kill.
 
-While copies of the data are still to be searched, the words to search for must be known: they stand in ``pending``, and
-nowhere else. They are removed before the file is written anew, so that the last copy of them goes with the old file.
+While copies of the data are still to be searched, the words to search for must be known: ``pending`` holds them, and
+nothing else does. They are removed before the file is rewritten, so that their last copy goes with the old file.
 """
 
 import uuid
@@ -50,9 +50,9 @@ class Erasure:
 
 
 def begin_erasure(warehouse: Warehouse, kind: Kind, values: Iterable[str]) -> str:
-    """Write an erasure down. From now on nothing of it is landed, and the next command finishes it.
+    """Record an erasure. From now on nothing that it erases is landed, and the next command finishes it.
 
-    What is meant is looked up in the same transaction: whatever was landed before it goes, whoever looked when.
+    The same transaction looks up what is meant, so that everything that was landed before it goes.
 
     Args:
         warehouse: of the deployment.
@@ -114,7 +114,7 @@ def remove_target(warehouse: Warehouse, erasure: Erasure) -> Counts:
     """Take the step from ``intended`` to ``removed``, unless another process has taken it meanwhile.
 
     Returns:
-        What was removed, by whichever process did it.
+        What was removed, by this process or the other one.
 
     Raises:
         ErasureError: see :func:`~linkt_pipeline.warehouse.erasure.removal.remove_from_warehouse`.
@@ -137,19 +137,19 @@ def remove_target(warehouse: Warehouse, erasure: Erasure) -> Counts:
 
 
 def forget_target(warehouse: Warehouse, erasure_id: str) -> None:
-    """Take the step from ``removed`` to ``forgotten``: what was asked for is known here no more."""
+    """Take the step from ``removed`` to ``forgotten``: the record no longer holds what was asked for."""
     _set(warehouse, erasure_id, Phase.FORGOTTEN, "pending = null")
 
 
 def finish_erasure(warehouse: Warehouse, erasure_id: str) -> None:
-    """The file was written anew and published: nothing is left."""
+    """Take the last step: the file was rewritten and published, and nothing is left."""
     _set(warehouse, erasure_id, Phase.FINISHED, "finished_at = now(), last_error = null")
 
 
 def note_failure(warehouse: Warehouse, error: Exception) -> None:
-    """Remember why erasures could not be finished, without any word that was erased; for ``status``.
+    """Record why erasures could not be finished, without any word that was erased; for ``status``.
 
-    They go one after the other, so what keeps one keeps all. A full disk keeps the note away as well.
+    Erasures go one after the other, so what stops one stops all. A full disk stops this record as well.
     """
     text = str(error) if isinstance(error, LinktPipelineError) else f"{type(error).__name__}: {error}"
     with suppress(LinktPipelineError, duckdb.Error, OSError), warehouse.write(news=False) as con:
@@ -159,7 +159,7 @@ def note_failure(warehouse: Warehouse, error: Exception) -> None:
 
 
 def _set(warehouse: Warehouse, erasure_id: str, phase: Phase, change: str) -> None:
-    """Never back: two processes may finish the same erasure."""
+    """Set a later phase, never an earlier one: two processes may finish the same erasure."""
     later = [each.value for each in list(Phase)[list(Phase).index(phase) :]]
     with warehouse.write(news=False) as con:
         con.execute(

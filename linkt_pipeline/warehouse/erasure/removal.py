@@ -1,7 +1,7 @@
 """Removes what an erasure is about from every table of the warehouse, in one transaction.
 
-Entities and signals go as rows. Everywhere else the words go, and the rest of the row stays: a run has cost what it has
-cost. The tables of the models go as a whole, because they are computed from what is left.
+Rows of entities and signals are deleted. Everywhere else the words go and the rest of the row stays: a run has cost
+what it has cost. The tables of the models are dropped, because builds compute them again from what is left.
 """
 
 import re
@@ -23,7 +23,7 @@ Counts = Mapping[str, int]
 """Rows that were removed or changed, by what was done to which table."""
 
 _OWN_RECORD = "linkt.erasures"
-# Tables of the user's own may have any type. What can't be made of a text again becomes null.
+# Tables of the user's own may have columns of any type. A value that can't be made of a text again becomes null.
 _HOLDS_TEXT = re.compile(r"VARCHAR|JSON|BLOB|ENUM")
 _NO_TEXT_AGAIN = re.compile(r"BLOB|ENUM")
 
@@ -48,14 +48,14 @@ class _NothingIsKeptError(Exception):
 
 
 def remove_from_warehouse(con: duckdb.DuckDBPyConnection, target: Target) -> Counts:
-    """Remove the rows and the words; nothing is left to do where it was done before.
+    """Remove the rows and the words. A second call finds nothing left to do.
 
     Args:
         con: a transaction.
         target: what goes.
 
     Returns:
-        How many rows of each table; what has none is left out.
+        How many rows of each table; a table without any is left out.
 
     Raises:
         ErasureError: the ledger needs the words, to recognise a run that goes on or is owed.
@@ -87,7 +87,7 @@ def remove_from_warehouse(con: duckdb.DuckDBPyConnection, target: Target) -> Cou
 
 
 def _require_unneeded(con: duckdb.DuckDBPyConnection, mentions: Mentions) -> None:
-    """A start whose run is still to be found is recognised by its parameters: without them it would be bought again."""
+    """Refuse if the ledger needs the words: without its parameters an open start would be bought again."""
     if mentions.is_empty:
         return
     rows = con.execute(
@@ -149,14 +149,14 @@ def _rejects_about(con: duckdb.DuckDBPyConnection, target: Target) -> list[tuple
 
 
 def _empty_rejects(con: duckdb.DuckDBPyConnection, mentions: Mentions) -> int:
-    """Bodies of other entities that mention it: whose they are can't be read, so nothing of them is kept."""
+    """Empty bodies of other entities that mention the words: nothing says whose bodies these are."""
     rows = con.execute("select rowid, payload from linkt.rejects where resource_type = 'entity'").fetchall()
     found = [row for row, payload in rows if mentions.are_in(payload)]
     return count(con, "update linkt.rejects set payload = null where rowid in (select unnest($1::bigint[]))", [found])
 
 
 def _empty_ingested_rows(con: duckdb.DuckDBPyConnection, target: Target) -> int:
-    """A row of a file that mentions somebody is about them; it stays as an empty one, because rows are counted."""
+    """Empty the rows of files that mention the words. The rows stay, because rows are counted."""
     mentions = target.mentions
     rows = con.execute(
         """
@@ -248,7 +248,7 @@ def _replace_texts(
     rows: list[int],
     columns: Mapping[str, tuple[str, Mapping[int, str]]],
 ) -> None:
-    """All columns at once: a row of which DuckDB replaces a nested value is another row afterwards."""
+    """Replace all columns at once: after DuckDB has replaced a nested value, the row has another ``rowid``."""
     lists, assignments = ["unnest($1::bigint[]) as row"], []
     for number, (name, (kind, _)) in enumerate(columns.items(), 2):
         text = f"given.text_{number}"
@@ -263,7 +263,7 @@ def _replace_texts(
 
 
 def _fingerprint_again(con: duckdb.DuckDBPyConnection, rows: set[int]) -> None:
-    """Of entities whose payload is another one: the fingerprint of the row, and of the version that it is."""
+    """Compute the fingerprint of changed entities again, in the row and in the version that equals it."""
     found = con.execute(
         "select rowid, entity_id, content_hash, payload::varchar from linkt.entities "
         "where rowid in (select unnest($1::bigint[]))",
@@ -290,7 +290,10 @@ def _fingerprint_again(con: duckdb.DuckDBPyConnection, rows: set[int]) -> None:
 
 
 def _refingerprint_versions(con: duckdb.DuckDBPyConnection, rows: set[int]) -> None:
-    """The fingerprint of a text could confirm a guess at it. Versions that are the present one have theirs already."""
+    """Replace the fingerprints of old versions: the fingerprint of an erased text could confirm a guess at the text.
+
+    A version that is the present one has its new fingerprint already.
+    """
     found = con.execute(
         """
         select version.rowid, version.content_hash from linkt.entity_versions as version

@@ -1,4 +1,4 @@
-"""People with whom nothing has happened for so long that tasks.yaml lets them go (``retention``)."""
+"""People without activity for longer than ``retention`` in tasks.yaml keeps them."""
 
 from datetime import datetime, timedelta
 
@@ -10,8 +10,8 @@ from linkt_pipeline.warehouse.warehouse import Warehouse
 
 _AT_ONCE = 1_000  # people of one erasure; the words of all of them are one pattern
 
-# The newest of what Linkt says of the person, the signals that speak of them, and the runs that named them. Of whom
-# none of these is known, the moment counts when the row was read.
+# Activity: the newest of what Linkt says of the person, the signals that speak of them, and the runs that named them.
+# If none of these is known, the moment counts when the row was read.
 _INACTIVE = """
 with spoken as (
     select lower(entity_id) as entity_id, max(created_at) as at
@@ -40,9 +40,9 @@ def inactive_people(con: duckdb.DuckDBPyConnection, now: datetime, keep: timedel
 
 
 def remove_inactive(warehouse: Warehouse, now: datetime, keep: timedelta) -> int:
-    """Remove them from the landed tables; ``finish_erasures`` brings that to its end.
+    """Remove people without activity from the landed tables; ``finish_erasures`` finishes the erasure.
 
-    Who is part of an erasure that could not remove them yet is left to that one.
+    People of an erasure that was begun before and is not finished are left to that erasure.
 
     Returns:
         How many people.

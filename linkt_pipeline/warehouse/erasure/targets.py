@@ -121,12 +121,11 @@ def _valid_domain(con: duckdb.DuckDBPyConnection, text: str) -> str:
     shared = _shared_hosts(con)
     if domain in shared or any(shared.get(above) for above in domains_above(domain)):
         raise ErasureError(
-            f"{domain} is a host that many share (seeds.shared_hosts), so it names no company. Erase people by --email "
-            "or --entity"
+            f"{domain} is a host that many companies share (seeds.shared_hosts). Erase people by --email or --entity"
         )
     if _UNDER_A_COUNTRY.fullmatch(domain):
         raise ErasureError(
-            f"{domain} is no company's domain, but what many of a country have theirs under. Name one, such as "
+            f"{domain} belongs to no company: many domains of a country lie under it. Name one of them, such as "
             f"acme.{domain}"
         )
     return domain
@@ -147,7 +146,7 @@ def _shared_hosts(con: duckdb.DuckDBPyConnection) -> dict[str, bool]:
 
 @dataclass(frozen=True)
 class _Known:
-    """A version of an entity, as far as it tells who it is."""
+    """A version of an entity: the parts that identify it."""
 
     entity_id: str
     parent_id: str | None

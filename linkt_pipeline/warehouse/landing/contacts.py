@@ -61,7 +61,7 @@ def hash_contacts(frame: pl.DataFrame, key: bytes) -> pl.DataFrame:
 
     Args:
         frame: :data:`~linkt_pipeline.warehouse.schemas.ENTITIES_FRAME` or ``SIGNALS_FRAME``; a ``content_hash`` is
-            computed anew.
+            computed again.
         key: keys the hashes.
     """
     are_entities = "entity_type" in frame.columns
@@ -76,7 +76,7 @@ def hash_contacts(frame: pl.DataFrame, key: bytes) -> pl.DataFrame:
 
 
 def require_contact_key(con: duckdb.DuckDBPyConnection, key: bytes | None) -> None:
-    """See that what lands now is hashed as what landed before.
+    """Require that contacts land now as they landed before: hashed with the same key, or plain.
 
     Raises:
         ConfigError: another key, or none, would land plain contact data beside hashes, or hashes that match nothing.

@@ -23,7 +23,7 @@ def content_hash(document: dict[str, Any] | None) -> str | None:
         document: the object, left as it is; None where only the text is known.
 
     Returns:
-        32 hexadecimal digits; None where only the text tells (see :func:`content_hashes`).
+        32 hexadecimal digits; None if only the text decides (see :func:`content_hashes`).
     """
     if document is None:
         return None

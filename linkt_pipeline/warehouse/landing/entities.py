@@ -1,8 +1,9 @@
 """Lands entities: the newest version in ``linkt.entities``, every real change in ``linkt.entity_versions``.
 
-What a batch costs must not grow with the warehouse, so of big tables as little is read as can be: the ids of
-``linkt.entities`` once, to find the rows that the delivered ids have now, and of ``linkt.run_resources`` the row groups
-in which something waits. Only what comes late, or unasked, has to be looked up in all that is stored.
+The cost of a batch must not grow with the warehouse, so it reads little of the big tables: the ids of
+``linkt.entities`` once, to find the rows that the delivered ids have now, and those row groups of
+``linkt.run_resources`` in which something waits. Only a version that comes late, or that no run waits for, is looked up
+in all that is stored.
 """
 
 import duckdb
@@ -23,7 +24,7 @@ _KEPT = {**ENTITIES_FRAME, "content_hash": pl.String}
 _DELIVERED = cut_from_payload({"data": "$.data", "duplicate_info": "$.duplicate_info"})
 
 # For each delivery: is it the row to store now, is it a version that the history lacks, and which row does it replace.
-# A delivery that is older than the stored row can't tell what the history lacks from that row alone.
+# For a delivery that is older than the stored row, that row alone does not show what the history lacks.
 _DECIDED = f"""
 create or replace temp table decided as
 with known as (
@@ -82,15 +83,15 @@ def land_entities(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame, *, for_ru
     """Merge entities, newer wins: by ``updated_at`` (none is oldest), then by ``fetched_at`` if the content differs.
 
     An older version that arrives late never overwrites, but finds its place in the history. Ids named by runs move to
-    ``landed`` in the same transaction. One that was marked as deleted is so no more, if it was read later than that.
+    ``landed`` in the same transaction. An entity loses its mark ``deleted_at`` if it was read after that moment.
 
     Args:
         con: a transaction.
         frame: :data:`~linkt_pipeline.warehouse.schemas.ENTITIES_FRAME`; an id may come more than once. A column
             ``content_hash`` (from :func:`~linkt_pipeline.warehouse.landing.content.content_hashes`) is used if present,
             so that it can be computed before the warehouse is opened.
-        for_runs: they were read because runs name them. If not, a version that no run waits for has no run: whoever
-            made it, it was not the run that named the entity long ago.
+        for_runs: the entities were read because runs name them. If not, a version that no run waits for gets no run:
+            the run that named the entity long ago did not make this version.
 
     Returns:
         What happened to each id.

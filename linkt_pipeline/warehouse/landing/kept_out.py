@@ -1,8 +1,8 @@
 """Keeps out of a delivery what was erased: see :mod:`linkt_pipeline.warehouse.tombstones`.
 
-What an erasure removes and what is kept out later is the same, because both ask the rules of this file: an entity that
-is what was erased, or a signal that speaks of it, does not land; a row of a file that does is kept as an empty one;
-anything else lands without the words.
+An erasure removes exactly what is kept out later, because both use the rules of this file. An entity that was erased
+does not land, nor does a signal that speaks of it. A row of a file that speaks of it is kept as an empty row. Anything
+else lands without the words.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -50,8 +50,8 @@ def keep_out_signals(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> tup
 def keep_out_rejects(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[str, str]]]:
     """A body that can't be used is not kept if it is of something erased, or mentions it.
 
-    Whose body it is can't be read, so an entity's id is asked for again as that of every reject: it may be of a company
-    that only mentions somebody.
+    Nothing says whose body it is: an entity's body may be of a company that only mentions somebody. So the entity's id
+    is asked for again, like the id of every reject.
 
     Returns:
         What may land, and type and id of what was erased.
@@ -97,7 +97,7 @@ def erased_ids(con: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> list[str]:
 
 
 def settle_erased(con: duckdb.DuckDBPyConnection, resource_type: str, ids: Sequence[str]) -> int:
-    """Book ids as ``erased``, whatever they were, and forget their rejects. Nothing asks for them again.
+    """Set the state of ids to ``erased``, whatever it was, and delete their rejects. Nothing asks for these ids again.
 
     Returns:
         Rows of ``linkt.run_resources`` that have changed.

@@ -118,7 +118,7 @@ def settle_rejected(con: duckdb.DuckDBPyConnection, rejected: str) -> int:
 
 
 def forget_rejects(con: duckdb.DuckDBPyConnection, resource_type: str, landed: str, key: str) -> None:
-    """Rows that landed now, from a request that was not sent before, are rejects no more.
+    """Delete the rejects of rows that have landed now, unless the reject is newer than what landed.
 
     Args:
         con: the transaction that lands them.
@@ -177,7 +177,7 @@ def mark_missing(con: duckdb.DuckDBPyConnection, resource_type: str, ids: Sequen
 
 
 def note_pending(con: duckdb.DuckDBPyConnection, resource_type: str, reasons: Mapping[str, str]) -> int:
-    """Why ids are still pending although they were asked for. What is known already is not written again.
+    """Record why ids are still pending although they were asked for. A known reason is not written again.
 
     Args:
         con: a transaction.
@@ -203,7 +203,7 @@ def note_pending(con: duckdb.DuckDBPyConnection, resource_type: str, reasons: Ma
 def reopen_resources(
     con: duckdb.DuckDBPyConnection, resource_type: str, *, states: Sequence[str] = ("missing", "rejected")
 ) -> int:
-    """Make settled ids pending again, to try them once more. What a malformed id names can't be tried at all.
+    """Make settled ids pending again, to try them once more. Malformed ids stay: the API can't be asked for them.
 
     Returns:
         Rows of ``run_resources`` that are pending again.

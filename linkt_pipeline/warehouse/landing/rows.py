@@ -8,8 +8,8 @@ import duckdb
 def stored_rows(table: str, key: str, delivered: str) -> str:
     """A query for the ``rowid`` of the rows that a delivery is about.
 
-    Of the whole table only the ids are read. DuckDB would read every column asked for beside them, fingerprints of
-    a million rows to keep a thousand: those are to be fetched by ``rowid``.
+    The query reads only the ids of the whole table. DuckDB would read every further column in full too, such as the
+    fingerprints of a million rows to keep a thousand. So the caller fetches further columns by ``rowid``.
     """
     return f"select rowid from {table} where {key} in (select {key} from {delivered})"  # noqa: S608
 

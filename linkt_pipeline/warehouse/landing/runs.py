@@ -30,8 +30,8 @@ def land_runs(
 ) -> LandingCounts:
     """Merge runs; the one with the newer ``updated_at`` wins, then the one fetched later.
 
-    What the newer body leaves out is kept: Linkt shows some runs without their output later on, and what they cost and
-    named stays true.
+    A field that the newer body leaves out keeps its value: Linkt later shows some runs without their output, and what
+    they cost and named stays true.
 
     Args:
         con: a transaction.
@@ -114,7 +114,7 @@ def _replace_credits(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _name_resources(con: duckdb.DuckDBPyConnection) -> int:
-    """New names become pending, known ones keep the state they have. Returns how many can't be ids at all."""
+    """Make newly named ids pending; known ids keep their state. Returns how many of the new ones are malformed."""
     con.execute(
         """
         create or replace temp table newest_resources as

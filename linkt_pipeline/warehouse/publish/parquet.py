@@ -1,4 +1,4 @@
-"""The Parquet files of a publication: those that are written, and those that stay as they would come out the same.
+"""The Parquet files of a publication: those that are written, and those that stay because nothing in them would change.
 
 A file that stays is not touched. It stays only if it is the very file that was written less than a day ago from the
 same rows, columns and descriptions.
@@ -19,7 +19,7 @@ from linkt_pipeline.warehouse.publish.types import parquet_type
 # DuckDB gathers a row group in memory before it is written, for each thread: by rows alone, wide ones need gigabytes.
 _FORMAT = "format parquet, compression zstd, row_group_size_bytes '16MB'"
 RECORD_NAME = ".parquet.json"
-# Rows that somebody changes by hand have the state that they had before.
+# A change of rows by hand does not change their state, so every file is written again after this time.
 _STAYS_FOR = timedelta(days=1)
 
 
@@ -47,8 +47,8 @@ class ParquetFiles:
         folder: what is published; the files of the last publication lie there.
         workspace: where new ones are written first.
         as_of: the moment of the publication, in UTC.
-        states: by ``schema.table``, a text that is another one whenever the rows are others; a table that is not among
-            them is written every time.
+        states: by ``schema.table``, a text that changes whenever the rows change; a table without a state is written
+            every time.
     """
 
     def __init__(self, folder: Path, workspace: Path, as_of: datetime, states: Mapping[str, str]) -> None:
@@ -144,7 +144,7 @@ def _write(con: duckdb.DuckDBPyConnection, table: CatalogTable, target: Path, as
 
 
 def _mark(path: Path) -> str:
-    """Of a file as it lies there; another one when it is replaced or written to."""
+    """A mark of a file, which changes when the file is replaced or written to."""
     found = path.stat()
     return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
 

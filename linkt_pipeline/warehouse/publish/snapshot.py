@@ -4,8 +4,8 @@ The warehouse is copied by its engine. A file is copied as it is under a lock th
 as the disk does; DuckDB's own ``copy from database`` writes every row again and was twelve times slower at 1.2 GB. All
 further work is done on the copy, which is then moved over the old one: who has the old file open keeps it.
 
-Views become tables in the copy, so that a reader computes nothing. Only those that the caller names stay views, because
-copying their rows would cost more than anything else, and reading them costs next to nothing.
+Views become tables in the copy, so that a reader computes nothing. Only the views that the caller names stay views: to
+copy their rows would cost more than all other steps, and to read them costs next to nothing.
 """
 
 import shutil
@@ -73,7 +73,7 @@ def _none_known(_: duckdb.DuckDBPyConnection) -> Mapping[str, str]:
 
 
 States = Callable[[duckdb.DuckDBPyConnection], Mapping[str, str]]
-"""Gives for tables and views of a database a text, by ``schema.table``, that is another one whenever the rows are."""
+"""Gives for tables and views of a database a text, by ``schema.table``, that changes whenever the rows change."""
 
 
 def _nothing(_: duckdb.DuckDBPyConnection) -> None:
@@ -81,7 +81,7 @@ def _nothing(_: duckdb.DuckDBPyConnection) -> None:
 
 
 Require = Callable[[duckdb.DuckDBPyConnection], None]
-"""Raises what speaks against publishing a database."""
+"""Raises an error if a database must not be published."""
 
 
 def publish_snapshot(
@@ -99,9 +99,9 @@ def publish_snapshot(
             files of tables that are gone are removed.
         views: those that stay views, by ``schema.view``, unless one of their columns is of a type that has to be
             converted. What they give must not depend on the session that reads them.
-        states: is asked once, of the copy as it was taken. A table of which it knows that its rows are those of the
-            last publication keeps its Parquet file; without it all are written.
-        require: is asked once, of the copy as it was taken; what it raises keeps the copy from being published.
+        states: called once, with the copy as it was taken. A table whose state is that of the last publication keeps
+            its Parquet file; without states all files are written.
+        require: called once, with the copy as it was taken; an error that it raises stops the publication.
 
     Raises:
         WarehouseMissingError: there is no warehouse yet.
@@ -177,7 +177,7 @@ def _finish_copy(
     states: States,
     require: Require,
 ) -> tuple[list[CatalogTable], dict[str, int], Stale, ParquetFiles]:
-    """Turn views into tables, give columns their published types and write the Parquet files that there are not yet.
+    """Turn views into tables, give columns their published types and write the Parquet files that have changed.
 
     Nothing here touches the warehouse.
     """
@@ -225,7 +225,7 @@ def _read_stale(con: duckdb.DuckDBPyConnection, tables: list[CatalogTable]) -> S
 
 
 def _mark_stale(con: duckdb.DuckDBPyConnection, tables: list[CatalogTable], stale: Stale) -> None:
-    """Whoever looks at the table's description sees that its rows are old."""
+    """Make the table's description say that its rows are old."""
     for table in tables:
         if known := stale.get(table.key):
             problem, since = known
@@ -290,8 +290,8 @@ def _incomputable(view: CatalogTable, error: duckdb.Error) -> Exception:
 def _convert(con: duckdb.DuckDBPyConnection, tables: list[CatalogTable]) -> None:
     """Give the columns of tables the types that are published.
 
-    The copy may be put in place of a damaged warehouse. So that its tables are computed again there, with the types of
-    a warehouse, the copy's ``linkt.model_builds`` forgets what they were built from.
+    The copy may be put in place of a damaged warehouse. Its tables then have to be computed again, with the types of a
+    warehouse. So the copy's ``linkt.model_builds`` loses the record of what these tables were built from.
     """
     converted = []
     for table in tables:

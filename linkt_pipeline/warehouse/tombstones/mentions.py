@@ -4,8 +4,8 @@ The texts are JSON as Linkt sends it, or anything else. An address may be writte
 may escape its letters (``\u0040`` and ``%40`` for an @), also twice. A text is decoded for looking. What is replaced is
 the text as it stands, because nothing else in it may change: a number would lose its digits.
 
-What a text mentions is decided by the places of its ``@`` and ``.``, within the length that addresses have. So the time
-grows with the text alone, whatever is in it: entities may hold megabytes without a blank.
+The places of ``@`` and ``.``, within the length that addresses have, decide what a text mentions. So the time grows
+with the length of the text alone, whatever it holds: entities may hold megabytes without a blank.
 """
 
 import json

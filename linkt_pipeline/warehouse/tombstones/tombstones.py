@@ -23,7 +23,7 @@ ENTITY, PARENT, EMAIL, DOMAIN = "entity", "parent", "email", "domain"
 
 
 class SaltLostError(LinktPipelineError):
-    """Nobody can be recognised by the tombstones any more."""
+    """The tombstones no longer recognise anybody."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -70,11 +70,11 @@ class Tombstones:
         return parent_id is not None and self.has(PARENT, parent_id.lower())
 
     def erased_emails(self, emails: Iterable[str]) -> set[str]:
-        """Those that were erased, by themselves or with their domain."""
+        """The addresses that were erased, by themselves or with their domain."""
         return {email for email in emails if self.has(EMAIL, email) or self.erased_hosts([email.rpartition("@")[2]])}
 
     def erased_hosts(self, hosts: Iterable[str]) -> set[str]:
-        """Those that were erased, by themselves or with a domain that they lie in."""
+        """The hosts that were erased, by themselves or with a domain that they lie in."""
         if DOMAIN not in self.hashes:
             return set()
         return {host for host in hosts if any(self.has(DOMAIN, domain) for domain in domains_above(host))}
