@@ -1,8 +1,8 @@
 """After an unclear reply: which run, if any, did that request start?
 
-There is no idempotency key to ask for, so the list of the task's runs is searched for one that the ledger
-does not know yet, that carries the same input, and that was created when the request can have arrived. The filters
-of the list save requests and prove nothing: each run that comes back is compared here.
+The API has no idempotency key. So this module searches the list of the task's runs for a run that the ledger does not
+know yet, that has the same input, and that was created when the request can have arrived. The filters of the list save
+requests and prove nothing: each listed run is compared here.
 """
 
 import asyncio
@@ -40,8 +40,8 @@ async def find_started_run(
 ) -> Run | None:
     """Look for the run of an unclear start, several times, because lists may lag behind.
 
-    The window begins with the first look of this process and is measured on its monotonic clock. So neither what
-    another process did before nor a wall clock that somebody sets makes it shorter.
+    The window begins with the first look of this process and is measured on its monotonic clock. So neither an earlier
+    look of another process nor a wall clock that somebody sets can make it shorter.
 
     Args:
         worker: who asks.
@@ -49,7 +49,7 @@ async def find_started_run(
         last_sent: the latest moment at which the request can have left.
         window: how long to look; default: the settle window.
         patience: how long to wait while the list can't be read.
-        by_request: whether a run of this request counts; otherwise only the run that the row names.
+        by_request: a run of this request counts. If False, only the run that the row names does.
 
     Returns:
         The one run that fits, or ``None`` once the window has passed and the whole list, read after it, has none.
@@ -79,7 +79,7 @@ async def find_started_run(
                 raise
             await asyncio.sleep(wait)
             continue
-        # What another start may have made is left for that one to take while there is time.
+        # While there is time, leave a doubtful run to the other start that may have made it.
         candidates = [*found.own, *found.doubtful]
         if len(found.own) > 1 or (found.doubtful and looked_at >= settled_at):
             several = AmbiguousRunsError(execution.task_key, [_describe(run) for run in candidates])
@@ -113,7 +113,7 @@ class _Found:
 
     Attributes:
         own: runs that this start may have made, and no other start did.
-        doubtful: runs that another start may have made as well, or whose task or time is not certain.
+        doubtful: runs that another start may have made too, or whose task or time is not certain.
     """
 
     own: list[Run] = field(default_factory=list)
@@ -129,9 +129,9 @@ class _Listed:
         bounds: the task and the time that its run must have.
         named: the run that the row names, with its id as the list spells it.
         fits: runs of this task and time, by how well they fit the request.
-        unsure: runs that fit, but say nothing of their task or time, contradict themselves about the time, or have a
-            time that only a wrong clock explains.
-        unusable: ids of runs that fit, in a form that no request can carry.
+        unsure: runs that fit, but do not say their task or time, contradict themselves about the time, or have a time
+            that only a wrong clock explains.
+        unusable: ids of runs that fit, in a form that no request may contain.
     """
 
     execution: Execution
@@ -142,7 +142,7 @@ class _Listed:
     unusable: list[str] = field(default_factory=list)
 
     def add(self, run: Run) -> None:
-        """Put a run where it belongs."""
+        """Add a run to the group that it belongs to."""
         fit = fit_of(self.execution, run)
         if fit is Fit.DIFFERENT or not self.bounds.allow(run):
             return
@@ -154,7 +154,7 @@ class _Listed:
             self.fits[fit].append(run)
 
     def shared_out(self, rivals: Sequence[Execution]) -> _Found:
-        """What is left when other starts of the same Linkt task have their share."""
+        """The runs that are left for this start once other starts of the same Linkt task have theirs."""
         if self.named:
             return _Found(own=self.named)
         for fit in (Fit.SAME, Fit.POSSIBLE):
@@ -172,7 +172,7 @@ class _Bounds:
         task_id: Linkt's id of the task.
         since: the earliest moment.
         until: the latest moment.
-        margin: how far outside of these two a run may lie, because the clocks may differ by as much.
+        margin: how far outside of the two moments a run may lie, because clocks may differ by so much.
     """
 
     task_id: str
@@ -181,7 +181,7 @@ class _Bounds:
     margin: timedelta
 
     def allow(self, run: Run) -> bool:
-        """Whether the run may be of this task and time. It is compared here because a list may ignore its filters."""
+        """Whether the run may be of this task and time. Compared here, because a list may ignore its filters."""
         if run.task_id is not None and not same_id(run.task_id, self.task_id):
             return False
         made = (run.created_at, made_at(run.id))
@@ -218,14 +218,14 @@ async def _look(worker: Worker, execution: Execution, last_sent: datetime, *, by
         if seen.unusable:
             raise IncompleteListError(f"a run of the task has the id {seen.unusable[0]!r}, which can't be asked for")
     except IncompleteListError:
-        # The very run, or one with the very input, is the one, whatever else the list does not show.
+        # The named run, or a run with exactly this input, is ours, even if the list is incomplete.
         if not seen.named and not seen.fits[Fit.SAME]:
             raise
     return seen.shared_out(rivals)
 
 
 def _shared_out(execution: Execution, fit: Fit, runs: Sequence[Run], rivals: Sequence[Execution]) -> _Found:
-    """Runs that fit this start so well, less those that fit another start of the same Linkt task better."""
+    """Runs that fit this start at this level, without those that fit another start of the Linkt task better."""
     request = (execution.icp_id, execution.parameters)
     others = [rival for rival in rivals if (rival.icp_id, rival.parameters) != request]
     found = _Found()
@@ -233,7 +233,7 @@ def _shared_out(execution: Execution, fit: Fit, runs: Sequence[Run], rivals: Seq
         theirs = {fit_of(rival, run) for rival in others}
         if fit is Fit.POSSIBLE and Fit.SAME in theirs:
             continue
-        # Any run of the task has what a request without parameters asks for, so that shows nothing.
+        # A request without parameters fits any run of the task, so that such a fit shows nothing.
         says_more = fit is Fit.POSSIBLE and not execution.parameters and bool(given_parameters(run))
         (found.doubtful if fit in theirs or says_more else found.own).append(run)
     return found

@@ -26,7 +26,7 @@ _NONE_SEEN = "no run was seen to start, and the next start looks for one before 
 
 
 async def send_start(worker: Worker, task: TaskSpec, execution: Execution) -> Execution | None:
-    """One POST; the next one only when it is known that the last one left no run.
+    """Send one POST. Send another one only when it is certain that the last one left no run.
 
     Returns:
         The started row; ``None`` when this row led to no run and another may be bought.
@@ -91,7 +91,7 @@ async def send_start(worker: Worker, task: TaskSpec, execution: Execution) -> Ex
 
 
 async def note_clock(worker: Worker, execution: Execution) -> Execution:
-    """Write down how far Linkt's clock is from ours, because ours may be set before anybody looks for the run."""
+    """Write down how far Linkt's clock is from ours, because ours may be set before a search for the run."""
     offset = await worker.client.learn_clock(execution.task_id)
     if offset is None:
         return execution
@@ -99,9 +99,9 @@ async def note_clock(worker: Worker, execution: Execution) -> Execution:
 
 
 def _sent_by(execution: Execution, seconds: float) -> datetime:
-    """The latest moment at which a request can have left, so many seconds after its intention.
+    """The latest moment at which a request can have left: the time of its intention, and so many seconds after it.
 
-    The wall clock may have been set since then, so it alone does not show it.
+    The wall clock alone does not show that moment, because somebody may have set it since the intention.
     """
     return max(execution.intended_at + timedelta(seconds=seconds), datetime.now(UTC))
 
@@ -125,10 +125,10 @@ async def _look_up(
 
 
 async def _close_unfound(worker: Worker, task: TaskSpec, execution: Execution, error: LinktApiError) -> None:
-    """An unclear reply that left no run: start again where that may help.
+    """After an unclear reply that left no run: start again if another request may succeed.
 
     Raises:
-        StartRefusedError: the same request would be answered in the same way.
+        StartRefusedError: the same request would get the same answer.
     """
     if is_worth_repeating(error):
         await close_lost(worker, execution, str(error))
@@ -140,7 +140,7 @@ async def _close_unfound(worker: Worker, task: TaskSpec, execution: Execution, e
 async def _give_up(
     worker: Worker, task: TaskSpec, execution: Execution, error: LinktApiError, looked_up: bool
 ) -> NoReturn:
-    """End the attempts of a request that did not leave."""
+    """Stop trying to send a request that did not leave."""
     message = f"task {task.key}: {await _close_unstarted(worker, execution, error, looked_up)}: {error}"
     raise UnreachableError(message) if isinstance(error, RequestNotSentError) else NotStartedError(message)
 

@@ -45,7 +45,7 @@ async def settle_confirmed(
 
 
 async def not_found(worker: Worker, task: TaskSpec, execution: Execution, cause: str) -> StartNotFoundError:
-    """The error for a confirmed start whose run Linkt does not list; the ledger notes that a person has to decide."""
+    """The error for a confirmed start whose run Linkt does not list. The ledger notes that a person must decide."""
     await worker.call(
         worker.ledger.mark_unknown,
         execution.execution_id,
@@ -97,7 +97,7 @@ async def _adopt_found(worker: Worker, task: TaskSpec, execution: Execution, run
 
 
 async def remember(worker: Worker, task: TaskSpec, execution: Execution, run_id: str, status: str | None) -> Execution:
-    """Commit the run id. The run costs money, so a busy warehouse or a full disk is waited for, up to ``max_wait``."""
+    """Commit the run id. The run costs money, so this waits for a busy warehouse or a full disk, up to ``max_wait``."""
     pause = worker.timing.resend
     give_up_at = datetime.now(UTC) + task.max_wait
     while True:

@@ -72,8 +72,8 @@ async def start_or_adopt(
                     "The next start after it takes the new ones",
                 )
             return execution
-        # That row led to no run, or lost its process and may end at any moment. Another process that watched it may
-        # start, and even finish, the next run before us.
+        # The row led to no run, or its process is gone and the row may end at any moment. Another process that watched
+        # it may start, and even finish, the next run before us.
         # The row's attempt is still to be made, so the next row keeps its number.
         attempt = max(attempt, claim.execution.attempt)
         intention = replace(intention, attempt=attempt, after=claim.execution)
@@ -101,7 +101,7 @@ async def _act_on(worker: Worker, task: TaskSpec, claim: Claim) -> Execution | N
 
 
 async def _prepare(worker: Worker, execution: Execution) -> None:
-    """Whatever has to be done for this start alone; where that fails, nothing was sent and the row is closed."""
+    """Do the work that this start needs before its request. If that fails, nothing was sent and the row is closed."""
     if worker.before_start is None:
         return
     try:

@@ -57,10 +57,10 @@ async def wait_for_run(worker: Worker, task: TaskSpec, execution: Execution) -> 
 
     Raises:
         StillRunningError: ``max_wait`` passed; the run goes on and stays adoptable.
-        RunGoneError: the run answers 404 for longer than a lagging replica explains, its task does not, and the list
-            of runs, searched over the settle window, has it not.
-        StartNotFoundError: the reply to the start named a run of another task, and the list has none of this one.
-        AmbiguousRunsError: it was never seen, and several runs in the list could be the one.
+        RunGoneError: the run answers 404 for longer than a lagging replica explains, its task can be read, and the
+            list of runs, searched over the settle window, does not have the run.
+        StartNotFoundError: the reply to the start named a run of another task, and the list has no run of this start.
+        AmbiguousRunsError: the run was never seen, and several runs in the list could be this one.
         RunNotVisibleError: run and task both answer 404; the run stays adoptable.
         AuthenticationError, PermissionDeniedError: the key no longer works; the run stays adoptable.
         RunNotLandedError: the run is larger than what is read; it stays adoptable.
@@ -136,7 +136,7 @@ class _Wait:
             await self.worker.client.get_task(self.task.task_id)
             listed = await self._look_in_list()
         except NotFoundError:
-            # The key of another organization sees neither. Closing the row now would buy the run again later.
+            # The key of another organization sees neither run nor task. Closing the row now would buy a second run.
             raise RunNotVisibleError(self.task.key, self.run_id, self.task.task_id) from None
         except (LinktApiError, NoRequestError) as error:
             self._on_failure(error)
@@ -152,7 +152,7 @@ class _Wait:
             await self._take_id(listed)
 
     async def _look_in_list(self) -> Run | None:
-        """The run as the list shows it; one that was never seen may go by another id than the reply gave it."""
+        """The run as the list shows it. A run that was never seen may have another id than the one in the reply."""
         return await find_started_run(self.worker, self.execution, self._sent_by(), by_request=not self.was_seen)
 
     def _sent_by(self) -> datetime:
@@ -161,7 +161,7 @@ class _Wait:
         return max(filter(None, [row.intended_at, row.started_at, row.lease_until]))
 
     async def _leave_to_others(self, run: Run) -> None:
-        """The reply to the start named a run of another task, so it was an unclear one: the list has our own.
+        """Find our run in the list: the reply to the start named a run of another task, so the start is unclear.
 
         Raises:
             StartNotFoundError: it has none.
@@ -182,7 +182,7 @@ class _Wait:
         self.run_id, self.was_seen = str(self.execution.run_id), False
 
     async def _take_id(self, run: Run) -> None:
-        """From now on the run goes by the id that Linkt gives it, so that the ledger and the landed run agree."""
+        """Use the id as Linkt spells it from now on, so that the ledger and the landed run agree."""
         if run.id == self.run_id:
             return
         self.execution = await self.worker.call_when_free(
@@ -220,7 +220,7 @@ class _Wait:
             self.worker.report(RunProgress(self.task.key, self.run_id, self.status, self.age, dict(self.queue)))
 
     async def _note_status(self) -> None:
-        """For whoever looks at the ledger; the end of the run is written with its landing, whatever happens here."""
+        """Show the status in the ledger. A failure here loses nothing: landing the run writes how it ended."""
         try:
             await self.worker.call(
                 self.worker.ledger.note, self.execution.execution_id, self.worker.owner, run_status=self.status
@@ -240,7 +240,7 @@ class _Wait:
             self.queue = dict(queue.state_counts)
 
     async def _keep_queue(self) -> None:
-        """Once, at the end: five hundred waits would write all the time, and the log has the progress."""
+        """Write the queue's counts once, at the end: five hundred waits would write all the time. The log has them."""
         if self.queue:
             with suppress(LinktPipelineError):
                 await self.worker.call(land_queue, self.worker.warehouse, self.run_id, self.queue)

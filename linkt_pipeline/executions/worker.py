@@ -54,15 +54,15 @@ class Worker:
     """What every step of the protocol needs. Use :meth:`holding_leases` around any use of the ledger.
 
     Attributes:
-        asker: the command or Dagster run that is to have the outcomes; default: this worker.
+        asker: the command or Dagster run that gets the outcomes; default: this worker.
         not_before: see :class:`~linkt_pipeline.ledger.values.Intention`.
         question: see there.
         same_question: see there.
         entries: the names in tasks.yaml; see there.
         common: what tasks.yaml says of all tasks together.
         over_budget_by: see :class:`~linkt_pipeline.ledger.values.Intention`.
-        before_start: called when an execution has been claimed and before its request is sent; while it works nobody
-            else can start the task. What it raises is why nothing is started.
+        before_start: called after an execution was claimed and before its request is sent. While it works, no other
+            process can start the task. If it raises, nothing is started, and its error says why.
     """
 
     client: LinktClient
@@ -85,7 +85,7 @@ class Worker:
 
     @property
     def asked_by(self) -> str:
-        """Who is to have the outcomes."""
+        """Who gets the outcomes."""
         return self.asker or self.owner.name
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -93,7 +93,7 @@ class Worker:
         return await asyncio.to_thread(function, *args, **kwargs)
 
     async def call_when_free(self, task_key: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """As :meth:`call`, again and again while somebody else keeps the warehouse: a wait must outlast that."""
+        """As :meth:`call`, repeated while another process holds the warehouse: a wait must outlast that."""
         reported = False
         while True:
             try:
@@ -116,8 +116,8 @@ class Worker:
         """Called right before a request that costs money leaves.
 
         Raises:
-            LeaseLostError: claim and last renewal are so old (a suspended process, a blocked disk) that another
-                process may have taken over, or the renewal showed that one has.
+            LeaseLostError: the claim and the last renewal are so old (a suspended process, a blocked disk) that
+                another process may have taken over; or the renewal showed that one has.
         """
         still_fresh = datetime.now(UTC) - self.ledger.lease * 2 / 3
         renewed = self._renewed_at > still_fresh and execution.execution_id in self._renewed
@@ -134,7 +134,7 @@ class Worker:
         An interrupt skips the giving up: the handler for it still needs the leases.
 
         Args:
-            delivers: leaving in order means that whoever asked for the outcomes has all that was asked for.
+            delivers: leaving without an exception means that the outcomes are delivered to the asker.
         """
         keeper = asyncio.create_task(self._keep_leases())
         try:
@@ -152,17 +152,17 @@ class Worker:
                 await keeper
 
     async def release_leases(self) -> None:
-        """Give every lease up. Where that fails they expire by themselves, so it never hides what happened before."""
+        """Give every lease up. If that fails, leases expire by themselves, so no error here hides an earlier one."""
         try:
             await self.call(self.ledger.release, self.owner)
         except LinktPipelineError as error:
             self.warn("ledger", f"leases could not be given up and expire within {self.ledger.lease}: {error}")
 
     async def deliver(self, execution_ids: Collection[str] | None = None) -> None:
-        """Whoever asked has all that was asked for. Where that can't be written down, the next start gets it once more.
+        """The asker has its outcomes. If that can't be written down, the next start gets them once more.
 
         Args:
-            execution_ids: of these executions; default: all that were asked for.
+            execution_ids: only the outcomes of these executions; default: all that were asked for.
         """
         try:
             await self.call(self.ledger.deliver, self.asked_by, execution_ids)

@@ -4,8 +4,8 @@ A file is known by its SHA-256 (``source``). While its row is open (anything but
 ingest of the same file goes on where the last one stopped. A finished row is the answer to the same question, unless
 somebody says *again*; even then the file that Linkt has is used again, whatever task it was uploaded for.
 
-The run itself is bought by the ledger (``linkt.executions``), as every run. A row here names its execution from the
-moment at which that is claimed, before the task is changed for it.
+The ledger (``linkt.executions``) buys the run, as it buys every run. A row here names its execution as soon as the
+execution is claimed, before the task is changed for it.
 """
 
 import uuid
@@ -49,8 +49,8 @@ class IngestBooks:
     def claim(self, task_key: str, task_id: str, source: Source, primary_column: str, *, again: bool = False) -> Ingest:
         """The row of this file and task: the open one, the one that ended, or a new one.
 
-        A row that ended is given back as it is, unless ``again``. An open row takes the primary column that is asked
-        for now, until its execution is claimed.
+        A row that ended is returned as it is, unless ``again``. Until its execution is claimed, an open row takes the
+        primary column that this call names.
 
         Raises:
             IngestBusyError: a living process works on the same file.
@@ -99,18 +99,20 @@ class IngestBooks:
             return _select(con, "ingest_id = ?", [ingest.ingest_id])[0]
 
     def execution_of(self, ingest: Ingest, named_now: str | None, *, again: bool = False) -> str | None:
-        """The execution that bought the run of a file, or may have; None if none has.
+        """The execution that bought the run of a file, or may have bought it; None if there is none.
 
-        It is the one that the row names. Where that left no run, it is one that somebody started afterwards, while the
-        task still named the file (``linkt-pipeline run`` after this process was killed); the row names it from now on.
+        This is the execution that the row names. If that one left no run, it is an execution that was started later,
+        while the task still named the file (``linkt-pipeline run`` after this process was killed). From then on the row
+        names that execution.
 
         Args:
             ingest: the row.
             named_now: the file that the task names now.
-            again: a run of which that can't be said is not the file's.
+            again: a run that may be of this file or of another one does not count as the run of this file.
 
         Raises:
-            RunUnclearError: that can't be said, because the task came to name another file by other hands.
+            RunUnclearError: a run may be of this file or of another one, because somebody else has set the task to
+                another file meanwhile.
         """
         with self._ledger.write() as rows:
             (row,) = _select(rows.con, "ingest_id = ?", [ingest.ingest_id])
@@ -209,7 +211,7 @@ class IngestBooks:
 
 
 def _standing_execution(rows: LedgerRows, row: Ingest, named_now: str | None, *, again: bool) -> str | None:
-    """The execution that a row names, if it left a run or may have; else the latest one that can be of its file."""
+    """The execution that a row names, if it left a run or may have; else the latest one that may be of its file."""
     stands = Which(states=[*OPEN_STATES, ExecutionState.FINISHED])
     if row.execution_id and rows.executions(replace(stands, execution_ids=[row.execution_id])):
         return row.execution_id
@@ -279,7 +281,7 @@ def _names_without_erased(
 
 
 def _insert_many(con: duckdb.DuckDBPyConnection, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-    """One statement for all rows: their columns as lists."""
+    """Insert all rows by one statement, with their columns as lists: far faster than a statement for each row."""
     if rows:
         con.execute(statement, [list(column) for column in zip(*rows, strict=True)])
 

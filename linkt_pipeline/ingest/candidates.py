@@ -1,4 +1,4 @@
-"""What the run of a file says about its rows: the queue, which Linkt deletes some time after the run."""
+"""What the run of a file says about the file's rows: its queue, which Linkt deletes some time after the run."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,8 +1,8 @@
 """Point the Linkt task at an uploaded file, for one start alone.
 
-It happens while the execution is claimed: nobody else of this deployment can start the task between the change and the
-start. Somebody in Linkt's own screens can change it at any time, so it is read before the change and after it; what is
-neither as it was found nor as it was set is not overwritten.
+It happens while the execution is claimed, so no other process of this deployment can start the task between the change
+and the start. But a person can change the task in Linkt's dashboard at any time. So the task is read before the change
+and after it. A task that is neither as it was found nor as this ingest set it was changed by somebody else, and stays.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ async def configure_for(desk: Desk, ingest: Ingest, execution: Execution) -> Non
 
 
 async def _set(desk: Desk, ingest: Ingest, task_config: Mapping[str, Any]) -> LinktApiError | None:
-    """One PUT. Whatever its reply says, the task itself tells whether it was changed."""
+    """Send one PUT. Its reply decides nothing: the task, read afterwards, shows whether it was changed."""
     try:
         await desk.worker.client.set_task_config(ingest.task_id, task_config)
     except LinktApiError as error:

@@ -22,7 +22,7 @@ class FileRefusedError(IngestError):
 
 
 class TaskUnfitError(IngestError):
-    """The Linkt task is none that ingests a file, or lacks a setting that nobody gave."""
+    """The Linkt task does not ingest files, or lacks a setting that the request does not give either."""
 
     exit_code: ClassVar[int] = 2
 
@@ -40,11 +40,11 @@ class TaskChangedError(IngestError):
 
 
 class TaskBusyError(IngestError):
-    """Another run of the task is open, so its file must not be exchanged."""
+    """Another run of the task is open, so the task must keep its file."""
 
 
 class RunUnclearError(IngestError):
-    """A run may be of this file, or of another one that somebody else had the task name meanwhile."""
+    """A run may be of this file, or of another file that somebody else has set meanwhile."""
 
 
 class IngestBusyError(IngestError):
@@ -60,4 +60,4 @@ class StillProcessingError(IngestError):
 
 
 class AlreadyIngestedError(IngestError):
-    """The run of this file was bought and did not complete; another one is bought only if that is said."""
+    """The run of this file was bought and did not complete; only ``again`` buys another one."""

@@ -55,9 +55,9 @@ def estimate(con: duckdb.DuckDBPyConnection, task: TaskSpec, rows: int) -> Estim
 def require_room(
     con: duckdb.DuckDBPyConnection, task: TaskSpec, common: CommonSettings, expected: Estimate, now: datetime
 ) -> None:
-    """See that the limits leave what a file is expected to cost, before it is sent.
+    """Check, before a file is sent, that the limits leave what it is expected to cost.
 
-    The start of the run is checked again by the ledger, as every start.
+    The ledger checks the start of the run again, as it checks every start.
 
     Raises:
         CreditLimitReachedError: a limit leaves less.

@@ -36,7 +36,7 @@ class Request:
     Attributes:
         task: the entry of tasks.yaml whose Linkt task ingests it.
         path: the file.
-        primary_column: by which Linkt tells the rows apart; None: the task's own.
+        primary_column: by which Linkt identifies a row; None: the task's own.
         entity_type: what a row stands for; None: what the task says, else a company.
         again: buy another run for a file that was ingested before.
     """
@@ -77,7 +77,7 @@ class Ingested:
         ingest: its row.
         execution: the execution that bought its run.
         run: the run, which has ended and is landed.
-        bought: this call bought it; otherwise it had been bought before.
+        bought: this call bought the run; False: the run had been bought before.
         error: why the run did not complete; None for success.
     """
 
@@ -89,11 +89,11 @@ class Ingested:
 
 
 async def check_file(desk: Desk, request: Request) -> Checked:
-    """Check a file against itself and against the task. Two reads at most; nothing is written.
+    """Check a file by itself and against the task. Two reads at most; nothing is written.
 
     Raises:
         FileRefusedError: the file can't be ingested.
-        TaskUnfitError: the task is none that ingests files.
+        TaskUnfitError: the task does not ingest files.
         LinktApiError: the task can't be read.
     """
     worker, task = desk.worker, request.task
@@ -127,8 +127,8 @@ async def ingest_file(desk: Desk, request: Request, checked: Checked) -> Ingeste
     The outcome is owed to the worker's asker until it is delivered, as that of every execution.
 
     Raises:
-        LinktPipelineError: it did not come to a terminal run; the message says what to do. Repeating the same goes on
-            where this stopped.
+        LinktPipelineError: the file has no terminal run; the message says what to do. Repeating the same call goes on
+            where this one stopped.
         AlreadyIngestedError: the run of this file was bought before and did not complete.
     """
     worker = desk.worker
@@ -167,7 +167,7 @@ async def _go_on(desk: Desk, request: Request, checked: Checked, ingest: Ingest)
 
 
 async def _prepare(desk: Desk, request: Request, checked: Checked, ingest: Ingest) -> Ingest:
-    """Everything that is free: the limits, the task as it is, the file at Linkt, and what the task is to become."""
+    """Do all that is free: check the limits, read the task, upload the file, and plan the task's new settings."""
     worker, task = desk.worker, request.task
     if worker.over_budget_by is None:
 
@@ -189,10 +189,10 @@ async def _prepare(desk: Desk, request: Request, checked: Checked, ingest: Inges
 
 
 async def _note_task(desk: Desk, checked: Checked, ingest: Ingest) -> Ingest:
-    """Remember the task as it was found. An interrupted ingest remembers it from before: has somebody changed it since?
+    """Remember the task as it was found. If an interrupted ingest remembered it before, compare the two.
 
     Raises:
-        TaskChangedError: somebody has; from now on the task counts as found like this.
+        TaskChangedError: somebody has changed the task since. From now on it counts as found in its new state.
     """
     before, found = ingest.task_before, checked.task_found
     if before is not None:
@@ -226,7 +226,7 @@ async def _execute(desk: Desk, request: Request, source: Source, ingest: Ingest)
 
 
 async def _answer(desk: Desk, request: Request, source: Source, ingest: Ingest, execution: Execution) -> Ingested:
-    """The run of the file has ended already: it is used, whoever waited for it."""
+    """Use the run of the file, which has ended already, whichever process waited for it."""
     worker = desk.worker
     run = (await worker.call(landed_run, worker.warehouse, str(execution.run_id))).run
     if error := failure_of(request.task, run):
@@ -262,7 +262,7 @@ async def _execution_of(desk: Desk, ingest: Ingest, named_now: str | None, *, ag
 
 
 async def _require_free_task(desk: Desk, task: TaskSpec, own: Execution | None) -> None:
-    """A run that is open needs the file that the task names now.
+    """Refuse to change the task while a run of it is open: that run needs the file that the task names now.
 
     Raises:
         TaskBusyError: there is one.

@@ -50,5 +50,5 @@ class Ingest:
 
     @property
     def token(self) -> str:
-        """What tells this upload from all others in Linkt's list of files, which shows names and no contents."""
+        """The part of the upload's name that no other upload has: Linkt's list of files shows names and no contents."""
         return self.ingest_id[:16]

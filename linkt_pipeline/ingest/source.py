@@ -115,10 +115,10 @@ def read_source(path: Path) -> Source:
 
 
 def require_primary_column(source: Source, column: str) -> None:
-    """See that the column by which Linkt tells the rows apart exists and is filled.
+    """Check that the column by which Linkt identifies a row exists and is filled in each row.
 
     Raises:
-        FileRefusedError: it does not, or is not.
+        FileRefusedError: the column is missing, or empty in some row.
     """
     if column not in source.columns:
         known = ", ".join(source.columns)

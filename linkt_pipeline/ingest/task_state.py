@@ -1,4 +1,4 @@
-"""A Linkt task as an ingest finds it, what it makes of it, and how two such states differ."""
+"""A Linkt task as an ingest finds it, the state that the ingest sets, and how two such states differ."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,7 +31,7 @@ def config_for(
         task_key: the entry of tasks.yaml.
         found: the task as it is.
         file_id: of the uploaded file; None while there is none.
-        primary_column: the column by which Linkt tells the rows apart.
+        primary_column: the column by which Linkt identifies a row.
         entity_type: what a row stands for; None: what the task says, else a company.
     """
     config = dict(found["task_config"] or {})

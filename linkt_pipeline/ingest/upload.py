@@ -1,8 +1,8 @@
 """Bring a file to Linkt once, and wait until Linkt has read it.
 
-An upload costs nothing, has no idempotency key, and no file can ever be deleted. So it follows the rule of every start:
-written down before the request, looked up after an unclear reply, sent again only if Linkt's list does not have it. The
-list shows names alone; the name of each upload holds the id of its ingest.
+An upload costs nothing and has no idempotency key, and nobody can delete a file at Linkt. So an upload follows the rule
+of every start: it is written down before the request, looked up after an unclear reply, and sent again only if Linkt's
+list does not have it. That list shows names alone, so the name of each upload holds the id of its ingest.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ from linkt_pipeline.ingest.record import Ingest, IngestState
 from linkt_pipeline.ingest.source import Source
 
 _ATTEMPTS = 3
-_LONGEST_WAIT = 120.0  # seconds before another attempt; whoever is told to wait longer is told so
+_LONGEST_WAIT = 120.0  # seconds before another attempt; a longer wait that Linkt asks for ends the command
 _LONGEST_LOOK = 10.0  # seconds between two looks at a file that is being read
 _FIRST_PAUSE = 1 / 30  # of the settle window; doubles with every look at the list
-_UNTOLD = ", and does not say how many rows it has"
+_NO_ROW_COUNT = ", and does not say how many rows it has"
 _NEXT = "Nothing was bought. Repeat the command: it goes on from here"
 
 
@@ -131,10 +131,10 @@ async def _wait_until_read(desk: Desk, ingest: Ingest, source: Source) -> Ingest
                 await _fail(desk, ingest, f"Linkt read file {file_id} differently: {unlike}")
             return await worker.call(desk.books.update, ingest, state=IngestState.READY)
         if clock() + pause > give_up_at:
-            untold = _UNTOLD if file.status is FileStatus.COMPLETED else ""
+            no_row_count = _NO_ROW_COUNT if file.status is FileStatus.COMPLETED else ""
             raise StillProcessingError(
                 f"Linkt has not finished reading {ingest.file_name} (file {file_id} is '{file.raw_status}' after "
-                f"{desk.processing.total_seconds():g} s{untold}). {_NEXT}"
+                f"{desk.processing.total_seconds():g} s{no_row_count}). {_NEXT}"
             )
         await asyncio.sleep(pause)
         pause = min(pause * 1.5, _LONGEST_LOOK)
@@ -154,7 +154,7 @@ def failed_text(file_name: str, why: str) -> str:
 
 
 def _misread(file: UploadedFile, source: Source, primary_column: str) -> str | None:
-    """How Linkt's reading of a file differs from ours; each row costs, so a doubt must come before the run."""
+    """How Linkt's reading of a file differs from ours. Each row costs, so a difference must show before the run."""
     if file.columns is not None and [column.strip() for column in file.columns] != list(source.columns):
         return f"it sees the columns {', '.join(file.columns)}, and the file has {', '.join(source.columns)}"
     if file.row_count is not None and file.row_count != len(source.rows):
@@ -167,12 +167,12 @@ def _misread(file: UploadedFile, source: Source, primary_column: str) -> str | N
 
 
 def _is_same_value(theirs: str, ours: str) -> bool:
-    """Whether a value is the one of the file; what shows a table may take 007 for a number."""
+    """Whether Linkt shows the value of the file. Its preview may take 007 for a number, so 7 counts as equal."""
     return theirs.strip() == ours or (number(theirs) is not None and number(theirs) == number(ours))
 
 
 def _token_of(ingest: Ingest) -> str:
-    """What the name of an upload holds; one that is used again has that of the ingest which uploaded it."""
+    """What the name of an upload must hold. A file that is used again has the token of the ingest that uploaded it."""
     return str(ingest.upload_name).rpartition(".")[0].rpartition("-")[2]
 
 

@@ -1,8 +1,8 @@
-"""What the XML of a workbook's first sheet says of its cells, as far as a reader of values does not.
+"""What the XML of a workbook's first sheet says about its cells and a reader of values does not show.
 
-Such a reader gives an empty cell for an error and for a formula that nobody has computed, applies no number format but
-those of dates, and makes room for the whole rectangle between the first and the last cell. Each row costs credits, so
-all of that must be known before.
+A reader of values gives an empty cell for an error and for a formula without a result. It applies only the number
+formats of dates. It takes memory for the whole rectangle between the first and the last cell. Each row costs credits,
+so all of that must be found before anything is sent.
 """
 
 import posixpath
@@ -40,7 +40,7 @@ class Cells:
         errors: hold an error such as ``#N/A``.
         uncomputed: hold a formula without its result.
         long_numbers: hold a number of more digits than a spreadsheet keeps.
-        formatted: are shown otherwise than their value is: 0.05 as 5%, or 7 as 007.
+        formatted: show something else than their value: 5% for 0.05, or 007 for 7.
         last_row: the last that holds anything, counted from 1.
         last_column: the same of columns.
     """
