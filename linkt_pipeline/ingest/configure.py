@@ -31,7 +31,7 @@ async def configure_for(desk: Desk, ingest: Ingest, execution: Execution) -> Non
     worker = desk.worker
     wanted = dict(ingest.task_before or {}) | {"task_config": dict(ingest.task_config or {})}
     ingest = await worker.call(
-        desk.books.update, ingest, state=IngestState.CONFIGURING, execution_id=execution.execution_id
+        desk.ingests.update, ingest, state=IngestState.CONFIGURING, execution_id=execution.execution_id
     )
     failure: LinktApiError | None = None
     pause = worker.timing.resend.total_seconds()
@@ -40,7 +40,7 @@ async def configure_for(desk: Desk, ingest: Ingest, execution: Execution) -> Non
         if is_same(found, wanted):
             now = datetime.now(UTC)
             await worker.call(
-                desk.books.update, ingest, state=IngestState.CONFIGURED, configured_at=now, last_error=None
+                desk.ingests.update, ingest, state=IngestState.CONFIGURED, configured_at=now, last_error=None
             )
             return
         await _require_unchanged(desk, ingest, found)
@@ -51,7 +51,7 @@ async def configure_for(desk: Desk, ingest: Ingest, execution: Execution) -> Non
             pause *= 2
         failure = await _set(desk, ingest, wanted["task_config"])
     why = str(failure or "Linkt took the change and shows the task as it was.")
-    await worker.call(desk.books.update, ingest, state=IngestState.READY, last_error=why)
+    await worker.call(desk.ingests.update, ingest, state=IngestState.READY, last_error=why)
     raise IngestError(
         f"task {ingest.task_key}: the Linkt task could not be set to {ingest.file_name}: {why} Nothing was bought; "
         "repeat the command"
@@ -74,6 +74,6 @@ async def _require_unchanged(desk: Desk, ingest: Ingest, found: Mapping[str, Any
         return
     changed = TaskChangedError(ingest.task_key, differences(before, found))
     await desk.worker.call(
-        desk.books.update, ingest, state=IngestState.READY, task_before=found, last_error=str(changed)
+        desk.ingests.update, ingest, state=IngestState.READY, task_before=found, last_error=str(changed)
     )
     raise changed

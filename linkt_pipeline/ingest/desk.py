@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from linkt_pipeline.executions.worker import Worker
-from linkt_pipeline.ingest.books import IngestBooks
+from linkt_pipeline.ingest.ingests_table import IngestsTable
 
 
 @dataclass
@@ -18,7 +18,7 @@ class Desk:
 
     worker: Worker
     processing: timedelta = timedelta(minutes=10)
-    books: IngestBooks = field(init=False)
+    ingests: IngestsTable = field(init=False)
 
     def __post_init__(self) -> None:
-        self.books = IngestBooks(self.worker.warehouse, self.worker.ledger, self.worker.owner)
+        self.ingests = IngestsTable(self.worker.warehouse, self.worker.ledger, self.worker.owner)

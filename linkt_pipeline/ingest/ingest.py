@@ -113,7 +113,7 @@ async def check_file(desk: Desk, request: Request) -> Checked:
             return estimate(con, task, len(source.rows))
 
     warnings = [*source.warnings]
-    if erased := await worker.call(desk.books.erased_lines, source):
+    if erased := await worker.call(desk.ingests.erased_lines, source):
         warnings.append(
             f"{source.listed(erased)}: what was erased here; Linkt would research and charge it, and nothing of it is "
             "kept, so take it out of the file"
@@ -134,7 +134,7 @@ async def ingest_file(desk: Desk, request: Request, checked: Checked) -> Ingeste
     worker = desk.worker
     ingest = await worker.call(
         partial(
-            desk.books.claim,
+            desk.ingests.claim,
             request.task.key,
             request.task.task_id,
             checked.source,
@@ -145,7 +145,7 @@ async def ingest_file(desk: Desk, request: Request, checked: Checked) -> Ingeste
     try:
         return await _go_on(desk, request, checked, ingest)
     finally:
-        await worker.call(desk.books.release)
+        await worker.call(desk.ingests.release)
 
 
 async def _go_on(desk: Desk, request: Request, checked: Checked, ingest: Ingest) -> Ingested:
@@ -185,7 +185,7 @@ async def _prepare(desk: Desk, request: Request, checked: Checked, ingest: Inges
         primary_column=ingest.primary_column,
         entity_type=request.entity_type,
     )
-    return await worker.call(desk.books.update, ingest, task_config=config)
+    return await worker.call(desk.ingests.update, ingest, task_config=config)
 
 
 async def _note_task(desk: Desk, checked: Checked, ingest: Ingest) -> Ingest:
@@ -201,9 +201,9 @@ async def _note_task(desk: Desk, checked: Checked, ingest: Ingest) -> Ingest:
             return ingest
         if not is_same(found, before):
             changed = TaskChangedError(ingest.task_key, differences(before, found))
-            await desk.worker.call(desk.books.update, ingest, task_before=found, last_error=str(changed))
+            await desk.worker.call(desk.ingests.update, ingest, task_before=found, last_error=str(changed))
             raise changed
-    return await desk.worker.call(desk.books.update, ingest, task_before=found)
+    return await desk.worker.call(desk.ingests.update, ingest, task_before=found)
 
 
 async def _execute(desk: Desk, request: Request, source: Source, ingest: Ingest) -> Ingested:
@@ -216,7 +216,7 @@ async def _execute(desk: Desk, request: Request, source: Source, ingest: Ingest)
     (outcome,) = await execute_tasks(worker, [task], delivers=False)
     if outcome.run is None or outcome.execution is None:
         raise outcome.error or LinktPipelineError(f"task {task.key}: its run has no outcome")
-    ingest = await worker.call(desk.books.get, ingest)
+    ingest = await worker.call(desk.ingests.get, ingest)
     if outcome.execution.execution_id != ingest.execution_id:
         raise TaskBusyError(
             f"task {task.key}: run {outcome.run.id} was started by another process at the same moment, for another "
@@ -251,13 +251,13 @@ async def _conclude(
     worker = desk.worker
     if ingest.state is not IngestState.FINISHED:
         candidates = await read_candidates(desk, ingest.task_key, run.id)
-        ingest = await worker.call(desk.books.finish, ingest, source, run.id, candidates)
+        ingest = await worker.call(desk.ingests.finish, ingest, source, run.id, candidates)
     await worker.call(worker.ledger.ask_for, execution.execution_id, worker.asked_by)
     return Ingested(ingest, execution, run, bought, error)
 
 
 async def _execution_of(desk: Desk, ingest: Ingest, named_now: str | None, *, again: bool) -> Execution | None:
-    execution_id = await desk.worker.call(partial(desk.books.execution_of, ingest, named_now, again=again))
+    execution_id = await desk.worker.call(partial(desk.ingests.execution_of, ingest, named_now, again=again))
     return None if execution_id is None else await desk.worker.call(desk.worker.ledger.get, execution_id)
 
 

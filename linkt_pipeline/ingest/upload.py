@@ -60,7 +60,7 @@ async def _upload(desk: Desk, ingest: Ingest, source: Source) -> Ingest:
     without = IngestState.INTENDED
     for _ in range(_ATTEMPTS):
         ingest = await worker.call(
-            desk.books.update, ingest, state=IngestState.UPLOADING, upload_name=part.name, last_error=None
+            desk.ingests.update, ingest, state=IngestState.UPLOADING, upload_name=part.name, last_error=None
         )
         try:
             return await _remember(desk, ingest, await worker.client.upload_file(part))
@@ -84,13 +84,13 @@ async def _upload(desk: Desk, ingest: Ingest, source: Source) -> Ingest:
         worker.warn(ingest.task_key, f"not uploaded yet, trying again in {wait:g} s: {error}")
         await asyncio.sleep(wait)
         pause *= 2
-    await worker.call(desk.books.update, ingest, state=without, last_error=str(error))
+    await worker.call(desk.ingests.update, ingest, state=without, last_error=str(error))
     raise UploadFailedError(f"{ingest.file_name} could not be uploaded: {error} {_NEXT}")
 
 
 async def _remember(desk: Desk, ingest: Ingest, file: UploadedFile) -> Ingest:
     desk.worker.note(ingest.task_key, f"{ingest.file_name} is at Linkt as file {file.file_id}")
-    return await desk.worker.call(desk.books.uploaded, ingest, file.file_id)
+    return await desk.worker.call(desk.ingests.uploaded, ingest, file.file_id)
 
 
 async def _find(desk: Desk, ingest: Ingest) -> UploadedFile | None:
@@ -129,7 +129,7 @@ async def _wait_until_read(desk: Desk, ingest: Ingest, source: Source) -> Ingest
         if file.status is FileStatus.COMPLETED and is_told:
             if unlike := _misread(file, source, ingest.primary_column):
                 await _fail(desk, ingest, f"Linkt read file {file_id} differently: {unlike}")
-            return await worker.call(desk.books.update, ingest, state=IngestState.READY)
+            return await worker.call(desk.ingests.update, ingest, state=IngestState.READY)
         if clock() + pause > give_up_at:
             no_row_count = _NO_ROW_COUNT if file.status is FileStatus.COMPLETED else ""
             raise StillProcessingError(
@@ -141,7 +141,7 @@ async def _wait_until_read(desk: Desk, ingest: Ingest, source: Source) -> Ingest
 
 
 async def _fail(desk: Desk, ingest: Ingest, why: str) -> NoReturn:
-    failed = await desk.worker.call(desk.books.fail, ingest, why)
+    failed = await desk.worker.call(desk.ingests.fail, ingest, why)
     raise UploadFailedError(failed_text(failed.file_name, str(failed.last_error)))  # as kept: without what was erased
 
 

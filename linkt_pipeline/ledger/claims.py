@@ -22,11 +22,11 @@ from linkt_pipeline.ledger.owed_outcomes import is_wanted
 from linkt_pipeline.ledger.rows import LedgerRows, Which
 from linkt_pipeline.ledger.values import (
     OPEN_STATES,
-    BooksDisagreeError,
     Claim,
     Execution,
     ExecutionState,
     Intention,
+    LedgerCheckFailedError,
 )
 from linkt_pipeline.package_files import built_in_check
 from linkt_pipeline.warehouse.queries import completed_runs, landed_run_versions, rejected_runs
@@ -47,7 +47,7 @@ def claim(rows: LedgerRows, intention: Intention, owner: Owner, lease: timedelta
 
     Raises:
         CreditLimitReachedError: nothing is open and a limit leaves less for this month than the run will cost.
-        BooksDisagreeError: nothing is open and an error-level check of the ledger fails.
+        LedgerCheckFailedError: nothing is open and an error-level check of the ledger fails.
     """
     questions, task_key = intention.question_names, intention.task_key
     known = rows.answers_to(questions, task_key) if questions else frozenset()
@@ -200,7 +200,7 @@ def _refuse_on_failing_checks(rows: LedgerRows, intention: Intention) -> None:
     # gets the file meanwhile. If one of those fails later, the run is owed, and repeating the command buys no other.
     for name, table in OWN_CHECKS.items():
         if offending := len(rows.con.execute(built_in_check(name)).fetchmany(100)):
-            raise BooksDisagreeError(
+            raise LedgerCheckFailedError(
                 f"task {intention.task_key}: check {name} of linkt.{table} fails ({offending} rows), so "
                 "nothing that a new run finds could be published, and none is started. `linkt-pipeline ui` shows the "
                 "rows; docs/operations.md says what to do about them"

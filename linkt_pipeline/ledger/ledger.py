@@ -51,7 +51,7 @@ class Ledger:
 
         Raises:
             CreditLimitReachedError: nothing is open and a limit leaves less for this month than the run will cost.
-            BooksDisagreeError: nothing is open and an error-level check of the ledger fails.
+            LedgerCheckFailedError: nothing is open and an error-level check of the ledger fails.
         """
         with self.write() as rows:
             return claims.claim(rows, intention, owner, self.lease)

@@ -37,7 +37,7 @@ class RunTakenError(LinktPipelineError):
     """Another execution has this run already: one run is one row, so the ledger refuses to write it down again."""
 
 
-class BooksDisagreeError(LinktPipelineError):
+class LedgerCheckFailedError(LinktPipelineError):
     """An error-level check of the ledger fails, so nothing that a new run finds could be published."""
 
 

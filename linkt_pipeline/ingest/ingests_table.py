@@ -38,8 +38,8 @@ _JSON = ("task_before", "task_config")
 _TEXTS = ("file_name", "last_error")  # may quote the file
 
 
-class IngestBooks:
-    """The record in the warehouse. Every call is durable when it returns."""
+class IngestsTable:
+    """The rows of ``linkt.ingests``. Every call is durable when it returns."""
 
     def __init__(self, warehouse: Warehouse, ledger: Ledger, owner: Owner) -> None:
         self._warehouse = warehouse

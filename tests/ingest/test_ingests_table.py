@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from linkt_pipeline.ingest.books import IngestBooks
+from linkt_pipeline.ingest.ingests_table import IngestsTable
 from linkt_pipeline.ingest.record import Ingest
 from linkt_pipeline.ingest.source import read_source
 from linkt_pipeline.ledger.choice import ledger_of
@@ -22,20 +22,31 @@ class Desk:
     """A warehouse, its ledger, and the record of its files."""
 
     folder: Path
+    named: str | None = None
 
     def __post_init__(self) -> None:
         warehouse = FileWarehouse(self.folder / "warehouse.duckdb")
         self.owner = Owner.this_process()
         self.ledger = ledger_of(warehouse)
-        self.books = IngestBooks(warehouse, self.ledger, self.owner)
+        self.ingests = IngestsTable(warehouse, self.ledger, self.owner)
 
     def file(self, name: str, *, of: Execution | None = None) -> Ingest:
         """A file that the task has from now on; its row names an execution, or none."""
         path = self.folder / name
         path.write_text(f"name\n{name}\n", encoding="utf-8")
-        ingest = self.books.claim("lists", TASK_ID, read_source(path), "name")
-        named = of.execution_id if of else None
-        return self.books.update(ingest, configured_at=datetime.now(UTC), execution_id=named)
+        ingest = self.ingests.claim("lists", TASK_ID, read_source(path), "name")
+        before, self.named = {"task_config": {"file_id": self.named}}, name
+        return self.ingests.update(
+            ingest,
+            configured_at=datetime.now(UTC),
+            execution_id=of.execution_id if of else None,
+            file_id=name,
+            task_before=before,
+        )
+
+    def execution_of(self, file: Ingest) -> str | None:
+        """The execution of a file, while the task names the file that was set last."""
+        return self.ingests.execution_of(file, self.named)
 
     def start(self, *, task_id: str = TASK_ID, closed: bool = False) -> Execution:
         """Somebody starts the task; the start is refused, or goes on."""
@@ -60,35 +71,35 @@ def test_what_the_row_names_is_the_execution_of_a_file_while_it_may_have_a_run(d
     named = desk.start()
     file = desk.file("a.csv", of=named)
 
-    assert desk.books.execution_of(file) == named.execution_id
+    assert desk.execution_of(file) == named.execution_id
     desk.end(named)
     desk.start()
-    assert desk.books.execution_of(file) == named.execution_id
+    assert desk.execution_of(file) == named.execution_id
 
 
 def test_a_start_while_the_task_had_the_file_is_its_execution_and_is_named_from_then_on(desk: Desk) -> None:
     refused = desk.start(closed=True)
     file = desk.file("a.csv", of=refused)
-    assert desk.books.execution_of(file) is None
+    assert desk.execution_of(file) is None
 
     later = desk.start()
 
-    assert desk.books.execution_of(file) == later.execution_id
-    assert desk.books.get(file).execution_id == later.execution_id
+    assert desk.execution_of(file) == later.execution_id
+    assert desk.ingests.get(file).execution_id == later.execution_id
 
 
 def test_a_start_before_the_task_had_the_file_is_another_ones(desk: Desk) -> None:
     desk.end(desk.start())
 
-    assert desk.books.execution_of(desk.file("a.csv")) is None
+    assert desk.execution_of(desk.file("a.csv")) is None
 
 
 def test_a_start_after_the_task_was_given_another_file_is_that_ones(desk: Desk) -> None:
     first, second = desk.file("a.csv"), desk.file("b.csv")
     bought = desk.start()
 
-    assert desk.books.execution_of(first) is None
-    assert desk.books.execution_of(second) == bought.execution_id
+    assert desk.execution_of(first) is None
+    assert desk.execution_of(second) == bought.execution_id
 
 
 def test_a_start_that_another_file_names_is_that_ones(desk: Desk) -> None:
@@ -96,15 +107,15 @@ def test_a_start_that_another_file_names_is_that_ones(desk: Desk) -> None:
     bought = desk.start()
     second = desk.file("b.csv", of=bought)
 
-    assert desk.books.execution_of(first) is None
-    assert desk.books.execution_of(second) == bought.execution_id
+    assert desk.execution_of(first) is None
+    assert desk.execution_of(second) == bought.execution_id
 
 
 def test_a_start_of_another_task_is_none_of_a_file(desk: Desk) -> None:
     file = desk.file("a.csv")
     desk.start(task_id="f" * 24)
 
-    assert desk.books.execution_of(file) is None
+    assert desk.execution_of(file) is None
 
 
 def test_the_latest_of_several_starts_is_the_execution_of_a_file(desk: Desk) -> None:
@@ -115,4 +126,4 @@ def test_the_latest_of_several_starts_is_the_execution_of_a_file(desk: Desk) -> 
     latest = desk.start()
 
     assert latest.execution_id != first.execution_id
-    assert desk.books.execution_of(file) == latest.execution_id
+    assert desk.execution_of(file) == latest.execution_id
