@@ -1,7 +1,7 @@
 """Who asks for the outcome of a paid step, and since when: so that the last step knows what it has delivered.
 
-A Dagster run that is executed again inherits the tags of the first one and repeats its question. It publishes by itself
-what that finds, even where the first one was a command's.
+A Dagster run that is executed again inherits the tags of the first one and repeats its question. It publishes its
+outcome by itself, even if the command made the first one.
 """
 
 import getpass
@@ -30,7 +30,7 @@ def asker_of(run: dg.DagsterRun) -> str:
 
 
 def is_of_command(run: dg.DagsterRun) -> bool:
-    """Whether ``linkt-pipeline run`` made this Dagster run: it publishes whatever becomes of the paid step."""
+    """Whether ``linkt-pipeline run`` made this Dagster run; the command publishes however the paid step ends."""
     return ASKED_BY_TAG in run.tags and not is_repetition(run)
 
 
@@ -40,7 +40,7 @@ def is_started_by_command(run: dg.DagsterRun) -> bool:
 
 
 def person_of(run: dg.DagsterRun) -> str:
-    """Who wants what a run config says: the user of the command, else the Dagster run that somebody launched."""
+    """Who asked for what a run config says: the user of the command, else the Dagster run that somebody launched."""
     if not is_started_by_command(run):
         return f"Dagster run {run.run_id}"
     try:
@@ -50,7 +50,7 @@ def person_of(run: dg.DagsterRun) -> str:
 
 
 def tick_of(run: dg.DagsterRun) -> datetime | None:
-    """The moment of the schedule that asked: a tick is a question of its own, and no repetition of the last one."""
+    """The moment of the schedule that asked: each tick is a new question and never repeats the last one."""
     moment = run.tags.get(_TICK_TAG)
     return datetime.fromisoformat(moment) if moment else None
 
@@ -63,9 +63,9 @@ def question_of(run: dg.DagsterRun) -> str:
 def other_names_of_question(instance: dg.DagsterInstance, run: dg.DagsterRun) -> frozenset[str]:
     """The backfill and the Dagster run that asked the same before.
 
-    A backfill that is executed again makes new Dagster runs, of which none is a repetition: only the name of the first
-    backfill is theirs in common. A Dagster run of a backfill that is over loses that name when it is executed again. A
-    version before linkt.answers knew what each repetition had bought, not what it repeated.
+    A backfill that is executed again makes new Dagster runs. None of them is marked as a repetition: they share only
+    the name of the first backfill. A Dagster run of a backfill that is over loses that name when it is executed again.
+    Versions before linkt.answers recorded what each repetition had bought, not what it repeated.
     """
     first = instance.get_run_by_id(run.root_run_id) if run.root_run_id else None
     names = [run.parent_run_id, _backfill_of(run), first and _backfill_of(first)]
@@ -77,6 +77,6 @@ def _backfill_of(run: dg.DagsterRun) -> str | None:
 
 
 def named_tasks(run: dg.DagsterRun) -> frozenset[str] | None:
-    """The tasks that were asked for first: Dagster names only a range, which may hold others by now. None: no range."""
+    """The tasks that were asked for first: Dagster names a range, which may hold others by now. None: no range."""
     names = run.tags.get(TASKS_TAG)
     return frozenset(names.split(",")) if names else None

@@ -1,6 +1,6 @@
 """Jobs, schedules and sensors: what runs by itself, and what never does.
 
-Only a person, a schedule that a person switched on, or the command start the paid asset. Everything after it follows
+Only a person, a schedule that a person switched on, or the command starts the paid asset. Everything downstream follows
 new data by declarative automation.
 """
 
@@ -57,9 +57,9 @@ def build_automation(
 ) -> dg.Definitions:
     """Jobs ``execute_and_publish`` (a partition per task), ``ingest_and_publish`` (one per file), and free ones.
 
-    Beside them their schedules and sensors. They select our assets by name: a code location may hold others, and "all"
-    would be theirs as well. One Dagster run is one process: a further one costs two seconds, 190 MB, and rivals for the
-    DuckDB file.
+    Their schedules and sensors come with them. They select our assets by name: a code location may hold other assets,
+    and "all" would select those too. One Dagster run is one process: a further process costs two seconds and 190 MB,
+    and competes for the DuckDB file.
 
     Args:
         placement: where the assets stand.
@@ -171,7 +171,7 @@ def _collector(placement: Placement, backend: Backend, mark_of_code: Callable[[]
 
 
 def _find_work(backend: Backend, mark_of_code: Callable[[], str]) -> str | None:
-    """What there is to do. An error of the look is not lost: the sync meets it again and reports it."""
+    """What there is to do. If the look fails, a sync follows, meets the same error and reports it."""
     connect = partial(backend.client, retry_for=PATIENCE, writes=False)
     try:
         return find_work(backend.warehouse, backend.settings.published_dir, mark_of_code, connect)
@@ -192,9 +192,9 @@ def _schedules(placement: Placement, tasks: Mapping[str, TaskSpec]) -> Iterator[
 
 
 def run_key_of(tick: datetime) -> str:
-    """The run key of a schedule's tick: one that is evaluated twice buys once.
+    """The run key of a schedule's tick: a tick that is evaluated twice buys once.
 
-    In UTC, because the clocks of a zone show one hour twice in the night they are set back.
+    The key is in UTC, because the clocks of a zone show one hour twice in the night when they are set back.
     """
     return f"{tick.astimezone(UTC):%Y%m%dT%H%M}"
 

@@ -1,4 +1,4 @@
-"""Charts for the UI, where they tell more than ten rows do; drawn as the report draws them."""
+"""Charts for the UI, where a chart shows more than ten rows do; drawn as the report draws them."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass

@@ -36,9 +36,9 @@ def holds_back(check: Check) -> bool:
 def note_red_checks(
     warehouse: Warehouse, checks: Iterable[Check], found: Iterable[dg.AssetCheckResult], dagster_run_id: str
 ) -> None:
-    """Write down which error-level checks have turned red, so that somebody is told; writes nothing where none has.
+    """Record which error-level checks have turned red, so that an alert reports them; writes nothing if none has.
 
-    Whatever keeps it from being written keeps it from being told until the next look, and nothing else.
+    If the warehouse can't be written, the next look records them; nothing else fails.
     """
     outcome = error_checks(checks, found)
     with suppress(WarehouseError):
@@ -88,7 +88,7 @@ def check_result(placement: Placement, result: CheckResult) -> dg.AssetCheckResu
 
 
 def kept_check_result(placement: Placement, check: Check, verdict: Verdict) -> dg.AssetCheckResult:
-    """A check that need not be run again. Without a result Dagster would show it as skipped."""
+    """The result of a check that need not run again. Without a result Dagster would show the check as skipped."""
     return dg.AssetCheckResult(
         asset_key=placement.asset_key(check.model),
         check_name=check.name,

@@ -1,6 +1,6 @@
-"""All that is taken from Dagster's private modules, and what is done in its place where a release has moved it.
+"""All that this package takes from Dagster's private modules, and what replaces it where a release has moved it.
 
-Nothing else in this package imports a name of Dagster's that begins with ``_``, so that a range of releases will do.
+No other module of this package imports a name of Dagster's that begins with ``_``, so that a range of releases works.
 """
 
 import inspect
@@ -127,9 +127,10 @@ def can_ask_code_servers() -> bool:
 
 
 def worker_health(launcher: dg.DefaultRunLauncher, run: dg.DagsterRun) -> Any:
-    """What ``check_run_worker_health`` of a launcher gives: lost is only what a code server answers not to execute.
+    """The answer of a launcher's ``check_run_worker_health``.
 
-    A code server that does not answer may be about to come back, or be cut off from this process alone.
+    A run is lost only if a code server answers that it does not execute the run. A code server that does not answer may
+    be about to come back, or be cut off from this process alone.
     """
     from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
     from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult

@@ -1,7 +1,7 @@
-"""Takes what is erased out of Dagster's history: its SQLite files, and what steps printed.
+"""Removes what is erased from Dagster's history: its SQLite files, and what steps printed.
 
-Materializations carry previews of rows and drawings, and failed checks carry the first offenders. Whom they show can't
-be told from the text, so all of them go; the next materialization brings new ones. Anywhere else the words go.
+Materializations carry previews of rows and drawings, and failed checks carry the first offenders. Their text does not
+show whom they are about, so all of them go; the next materialization brings new ones. Anywhere else the words go.
 
 The files are read as the SQLite files that they are, whatever tables a release of Dagster has in them.
 """

@@ -1,8 +1,8 @@
 """Takes an erasure from its record to its end, through every place that holds a copy.
 
-The order makes it safe to be killed at any moment. What was asked for is known until the last place that has to be
-searched for it was searched, and the warehouse is written anew after it was forgotten. Publication comes last, because
-what is published is a copy of that file. Each step may be taken twice.
+The order of the steps makes a kill at any moment safe. The record keeps what was asked for until the last place is
+searched. Then the record loses it, and only after that is the warehouse rewritten. Publication comes last, because the
+published file is a copy of that file. Each step may be taken twice.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +37,7 @@ class Erased:
     Attributes:
         removed: rows by table.
         history: records and files of Dagster's that were changed.
-        published: there was a published copy, which was made anew.
+        published: there was a published copy, and it was made again.
         notes: what a person should know.
     """
 
@@ -52,7 +52,7 @@ def finish_erasures(settings: Settings, say: Callable[[str], None]) -> dict[str,
 
     Args:
         settings: of the deployment.
-        say: is told what is done.
+        say: called with each step as it begins.
 
     Returns:
         What was done, by the id of the erasure.
@@ -105,7 +105,7 @@ def _make_anew(settings: Settings, warehouse: Warehouse, say: Callable[[str], No
     say("building the models")
     failed = build_all(warehouse, project)
     notes = [f"{key} can't be built and is not published: {reason}" for key, reason in failed.items()]
-    say("writing the warehouse anew")
+    say("rewriting the warehouse")
     warehouse.rewrite()
     published = settings.published_dir.exists() and any(settings.published_dir.iterdir())
     if published:
@@ -115,7 +115,7 @@ def _make_anew(settings: Settings, warehouse: Warehouse, say: Callable[[str], No
 
 
 def _report_anew(settings: Settings) -> list[str]:
-    """The report shows people, so one that can't be made anew goes."""
+    """Make the report again. It shows people, so a report that can't be made again is removed."""
     report = settings.root / REPORT_NAME
     if not report.exists():
         return []
@@ -123,7 +123,7 @@ def _report_anew(settings: Settings) -> list[str]:
         write_report(settings.snapshot_path, report, made_up=settings.sandbox)
     except LinktPipelineError as error:
         report.unlink()
-        return [f"{report} is removed, because it could not be made anew: {error}"]
+        return [f"{report} is removed, because it could not be made again: {error}"]
     return []
 
 
@@ -135,7 +135,7 @@ def _project(settings: Settings) -> Project:
 
 
 def _publish(settings: Settings, warehouse: Warehouse, project: Project, checks: list[Check]) -> list[str]:
-    """The copy that is published still holds what was erased, so a failed check does not keep it in place."""
+    """Publish even if a check fails: the present copy still holds what was erased."""
     from linkt_pipeline.assets.snapshot import require_checked
 
     publish = partial(publish_snapshot, warehouse, settings.published_dir, project.graph.published_views)

@@ -197,18 +197,18 @@ def _selected_partitions(context: dg.AssetExecutionContext) -> Sequence[str]:
         return keys
     if gone := sorted(named - set(keys)):
         raise dg.Failure(
-            f"this Dagster run names {', '.join(gone)}, which tasks.yaml has no longer, or in another order. Nothing "
-            "was executed; launch the tasks that you want anew",
+            f"this Dagster run names {', '.join(gone)}, which tasks.yaml no longer has, or has in another order. "
+            "Nothing was executed; launch the tasks that you want again",
             allow_retries=False,
         )
     return [key for key in keys if key in named]
 
 
 def _deliver(step: PaidStep, outcomes: Sequence[Outcome]) -> None:
-    """The outcomes are recorded. Those that this Dagster run goes on to publish are delivered by the snapshot.
+    """Deliver the outcomes that are recorded now. The snapshot delivers those that this Dagster run goes on to publish.
 
-    Where some task failed, nothing is published in this Dagster run. The failure is an answer by itself; what the
-    others found is still to be published, unless nobody asked for that.
+    If a task failed, this Dagster run publishes nothing. The failure is an answer by itself; what the other tasks found
+    is still to be published, unless nobody asked for that.
     """
     step.deliver(
         [

@@ -1,6 +1,6 @@
 """How a step fails: by Dagster's ``Failure`` where the user can act on it, else by the exception that nobody foresaw.
 
-Whoever reads the events of a Dagster run, in this process or through a web server, tells the two apart by that alone.
+A reader of a Dagster run's events, in this process or through a web server, distinguishes the two by that alone.
 """
 
 from collections.abc import Callable, Iterator

@@ -31,7 +31,7 @@ _PACKED = {  # what a file begins with (and where) whose bytes do not show what 
 
 
 def notes_on_foreign_files(settings: Settings, mentions: Mentions) -> list[str]:
-    """What a person has to look after: files that mention what is erased, and files that can't be searched."""
+    """A note on each file that a person has to look at: it mentions what is erased, or it can't be searched."""
     if mentions.is_empty:
         return []
     return [note for path in _foreign(settings) if (note := _note_on(path, mentions))]
@@ -76,8 +76,8 @@ def _note_on(path: Path, mentions: Mentions) -> str | None:
             for (place, mark), what in _PACKED.items():
                 if begins[place:].startswith(mark):
                     return (
-                        f"{path} is {what} and none of linkt-pipeline's own, so it could not be searched; delete it if "
-                        "it is a copy of rows"
+                        f"{path} is {what} that linkt-pipeline did not write, so it could not be searched; delete it "
+                        "if it is a copy of rows"
                     )
             rest = b""
             while chunk := file.read(_CHUNK):

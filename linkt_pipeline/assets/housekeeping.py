@@ -63,13 +63,13 @@ def build_housekeeping(retention: Retention) -> dg.Definitions:
 
 
 def delete_some_old_runs(instance: dg.DagsterInstance, retention: Retention, repository: str, at_most: int) -> None:
-    """The same for a command, at its end and without a Dagster run: where no daemon runs, no schedule does."""
+    """The same for a command, at its end and without a Dagster run: without a daemon no schedule runs."""
     if old := retention.find(instance, datetime.now(UTC), repository=repository, at_most=at_most):
         _delete(instance, old, going=0)
 
 
 def _delete(instance: dg.DagsterInstance, run_ids: list[str], *, going: int) -> None:
-    """Delete runs, and give space back if no more than these are ``going``: who writes events does not wait."""
+    """Delete runs, and give space back if at most ``going`` runs go on: the others would have to wait meanwhile."""
     delete_runs(instance, run_ids)
     finish_deletions(instance)
     if instance.get_runs_count(dg.RunsFilter(statuses=_GOING)) <= going:
@@ -77,7 +77,7 @@ def _delete(instance: dg.DagsterInstance, run_ids: list[str], *, going: int) -> 
 
 
 def _predecessors(instance: dg.DagsterInstance, this: dg.DagsterRun, repository: str | None) -> list[str]:
-    """Earlier runs of the job that went well: so it leaves one run, however often it has run."""
+    """Earlier successful runs of the job, which it deletes too: so the job leaves one run, however often it has run."""
     filters = dg.RunsFilter(job_name=this.job_name, statuses=[dg.DagsterRunStatus.SUCCESS])
     return [
         run.run_id

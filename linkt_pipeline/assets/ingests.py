@@ -45,7 +45,7 @@ class IngestConfig(dg.Config):
     """How the selected files are ingested."""
 
     primary_column: str | None = Field(
-        default=None, description="Column that tells the rows apart; default: the one that the Linkt task names."
+        default=None, description="Column that distinguishes the rows; default: the one that the Linkt task names."
     )
     entity_type: str | None = Field(
         default=None, description="What a row stands for, such as person; default: what the Linkt task says."

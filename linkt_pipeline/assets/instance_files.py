@@ -1,7 +1,7 @@
-"""What Dagster's own deletion leaves of a run where it keeps SQLite files, and the space in those files.
+"""Removes what Dagster's own deletion leaves of a run in SQLite files, and gives back the space in those files.
 
 ``delete_run`` empties the run's database without removing or shrinking it, keeps the evaluations of its checks, and
-leaves the folder with what its steps printed. An instance with storage of another kind has none of that.
+leaves the folder with what its steps printed. An instance with another kind of storage has no such files.
 """
 
 import shutil

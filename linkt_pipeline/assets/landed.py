@@ -114,7 +114,7 @@ def build_landed_assets(
         checks: checks on any table; those on these tables are run with their assets.
         record_settings: brings up to date what is kept of tasks.yaml.
         observer: receives the progress of fetching.
-        tells_fields: somebody wants to be told of data fields that are new or have vanished.
+        tells_fields: an alert channel wants events about data fields that are new or have vanished.
     """
     return [
         _runs(placement, backend, sources, checks),
@@ -172,7 +172,7 @@ def _runs(placement: Placement, backend: Backend, sources: Landed, checks: list[
         for run_id in collected.rejected:
             context.log.warning(f"run {run_id} can't be used; what arrived is kept in linkt.rejects with the reason")
         for failure in collected.failures:
-            context.log.warning(f"a run can't be read for now and is looked at again next time: {failure}")
+            context.log.warning(f"a run can't be read for now; the next collection reads it again: {failure}")
         own_metadata = {
             "landed": len(collected.landed),
             "unfinished": len(collected.unfinished),
@@ -276,7 +276,7 @@ def _reference(
         counts = asyncio.run(refresh())
         context.log.info(f"{counts.tasks} tasks, {counts.icps} ICPs and {counts.sheets} sheets are known")
         for failure in counts.failures:
-            context.log.warning(f"a list can't be read for now, what it said before stays: {failure}")
+            context.log.warning(f"a list can't be read for now, so its earlier rows stay: {failure}")
         if counts.rejected:
             context.log.warning(f"{counts.rejected} of the rows can't be used; they are kept in linkt.rejects")
         yield from _results(placement, store, REFERENCE_TABLES, own, {}, context.run.run_id)

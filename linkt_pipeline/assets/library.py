@@ -41,9 +41,9 @@ def build_definitions(
 ) -> dg.Definitions:
     """Assets, checks, jobs, schedules and sensors of one Linkt organization, to be merged with yours.
 
-    They bring neither executor nor resources, and select no asset but their own. What no parameter says comes from the
-    ``LINKT_*`` variables, and without those it is what the command takes. Nothing is written and nothing is requested
-    while definitions are loaded.
+    They bring neither executor nor resources, and select their own assets alone. A setting without a parameter comes
+    from its ``LINKT_*`` variable, and without that it has the command's default. Loading the definitions writes no file
+    and sends no request.
 
     Two organizations in one Dagster are two calls with a ``key_prefix``, a ``data_dir`` and an ``api_key`` each.
 
@@ -132,7 +132,7 @@ def _as_bytes(entries: Mapping[str, TaskSpec]) -> bytes:
 
 
 def _key_of(api_key: str | SecretStr | dg.EnvVar) -> Callable[[], SecretStr]:
-    """What gives the key when it is needed. It is kept out of every text from the moment it is known."""
+    """A function that gives the key when it is needed. Every text leaves the key out from the moment it is known."""
     if isinstance(api_key, dg.EnvVar):
         return partial(_key_from, api_key)
     secret = api_key if isinstance(api_key, SecretStr) else SecretStr(api_key)

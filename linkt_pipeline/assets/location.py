@@ -82,9 +82,9 @@ def build_deployment(
     observer: Observer | None = None,
     entries: Collection[str] | None = None,
 ) -> dg.Definitions:
-    """One deployment, with nothing that others in the code location share: neither executor nor resources.
+    """The definitions of one deployment: without an executor and resources, which all of a code location share.
 
-    A file of sql/ that can't be used takes out what is built from it, and nothing else.
+    A file of sql/ that can't be used removes what is built from it, and nothing else.
 
     Args:
         backend: its API and warehouse.

@@ -65,11 +65,11 @@ def _schema(
 
 
 LARGEST_TEXT = 256 * 2**10
-"""Characters of one piece of metadata. Dagster keeps every one it is given, in its history, for ever."""
+"""Characters of one piece of metadata. Dagster's history keeps every piece for ever."""
 
 
 def bounded(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Metadata of a materialization or check, with every text cut that is too long to be kept for ever.
+    """Metadata of a materialization or check; every text that is too long to be kept for ever is cut.
 
     Every text about data that an asset hands to Dagster passes here, because the author of the data decides its length.
     """
@@ -92,7 +92,7 @@ def _bounded_value(value: Any) -> Any:
 
 
 def bounded_text(text: str) -> str:
-    """A text as it may be shown, or its beginning and how much was cut."""
+    """A text as it may be shown; of a long one the beginning, and how much was cut."""
     return shown(text, LARGEST_TEXT)
 
 

@@ -144,7 +144,7 @@ def check_models(
     *,
     in_full: bool,
 ) -> tuple[list[dg.AssetCheckResult], dict[str, Verdict], str | None]:
-    """Run the checks that are due, those apart whose last verdict still holds.
+    """Run the checks that are due, except those whose last verdict still holds.
 
     Args:
         placement: where the models stand.
@@ -161,7 +161,7 @@ def check_models(
     """
     found = []
     with store.read() as con:
-        # A view shows rows that were landed after its build, and the records of builds do not count these.
+        # A view shows rows that were landed after its build, and the records of builds do not cover these.
         seen = last_change(con)
         states = states_of_rows(con, project.graph, built) if seen == change else {}
         verdicts = Verdicts({} if in_full else read_verdicts(con), states, built)
@@ -215,7 +215,7 @@ def _select(model: SqlModel) -> str:
 def _told(
     placement: Placement, context: dg.AssetExecutionContext, outcome: Built[_Seen] | NotBuilt | Retired
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """What Dagster hears of an outcome: a line of the log, and a materialization where there is one."""
+    """Report an outcome to Dagster: a line of the log, and a materialization if there is one."""
     match outcome:
         case Retired(model):
             context.log.info(f"{model} is dropped, because its file is gone")

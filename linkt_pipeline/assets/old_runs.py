@@ -1,11 +1,11 @@
 """Dagster runs that nobody needs, and how they are deleted.
 
-Through Dagster's public interface, so that any storage will do. Where Dagster keeps its SQLite files, what that
-interface leaves behind goes too: see ``instance_files``.
+Runs are deleted through Dagster's public interface, so that any storage works. If Dagster keeps SQLite files,
+``instance_files`` removes what that interface leaves behind.
 
-Never deleted: a run that goes on, one that the ledger still refers to, one of another code location, and the run that
-an asset was last materialized or a check last evaluated in. Without those, Dagster would take the asset for one that
-was never made, and make it again.
+These runs are never deleted: a run that goes on, a run that the ledger still refers to, a run of another code location,
+and the run in which an asset was last materialized or a check last evaluated. Without that last one, Dagster would take
+the asset for one that was never made, and make it again.
 """
 
 from collections.abc import Iterable, Iterator
@@ -128,7 +128,7 @@ def delete_runs(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> None:
 
 
 def _ended_before(instance: dg.DagsterInstance, moment: datetime) -> Iterator[dg.RunRecord]:
-    """Page by page; the last run of a page must still be there when the next one is asked for."""
+    """Read runs page by page; the last run of a page must still exist when the next page is asked for."""
     cursor = None
     filters = dg.RunsFilter(statuses=_ENDED, updated_before=moment)
     while records := instance.get_run_records(filters, limit=_PAGE, ascending=True, cursor=cursor):
@@ -137,5 +137,5 @@ def _ended_before(instance: dg.DagsterInstance, moment: datetime) -> Iterator[dg
 
 
 def _names(run: dg.DagsterRun) -> set[str | None]:
-    """By which the ledger may know a run: see ``askers``."""
+    """The ids by which the ledger may know a run: see ``askers``."""
     return {run.run_id, run.root_run_id, run.tags.get(ASKED_BY_TAG)}

@@ -57,7 +57,7 @@ class PaidStep:
     interrupted: bool = field(default=False, init=False)
 
     def run(self, work: Callable[[Worker], Coroutine[Any, Any, T]]) -> T:
-        """Do the work; an interrupt settles what is open before it is passed on."""
+        """Do the work. After an interrupt, settle what is open, then pass the interrupt on."""
         try:
             result = asyncio.run(self._work(work))
             if self.interrupted:  # too late to stop anything
@@ -74,11 +74,11 @@ class PaidStep:
 
     @property
     def publishes(self) -> bool:
-        """Whether this Dagster run goes on to publish; then the snapshot delivers the outcomes."""
+        """Whether this Dagster run also publishes; then the snapshot delivers the outcomes."""
         return self.placement.snapshot in self.context.job_def.asset_layer.selected_asset_keys
 
     def deliver(self, execution_ids: Collection[str]) -> None:
-        """Whoever asked has what was asked for; a command delivers by itself."""
+        """Record that the caller has what was asked for; the command does so by itself."""
         if execution_ids and self.worker is not None and not is_of_command(self.context.run):
             asyncio.run(self.worker.deliver(execution_ids))
 
@@ -105,8 +105,8 @@ class PaidStep:
     def _interruption_of(self, work: "asyncio.Task[Any] | None") -> Callable[[int, FrameType | None], None]:
         """A signal handler that cancels the work.
 
-        Dagster's own raises wherever the signal finds the program. Inside one of many tasks asyncio keeps such an
-        error until all the others have ended, which may take hours.
+        Dagster's own handler raises wherever the signal finds the program. Inside of one of many tasks asyncio holds
+        such an error back until all the other tasks have ended, which may take hours.
         """
         loop = asyncio.get_running_loop()
 
@@ -125,7 +125,7 @@ class PaidStep:
             self.observer.on_event(event)
 
     def _settle_interrupt(self) -> None:
-        """An interrupt must end as an interrupt, so whatever goes wrong here is only logged."""
+        """Settle the open runs. An interrupt must end as an interrupt, so an error here is only logged."""
         try:
             if self.worker is not None:
                 asyncio.run(self._settle(self.worker))

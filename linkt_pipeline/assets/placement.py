@@ -14,8 +14,8 @@ from linkt_pipeline.transform import ModelKey
 OWNERS = ("team:data",)
 _POOL = "linkt_warehouse"
 
-# Every free step does whatever is pending and every table exists from the start, so nothing waits for a parent that was
-# never materialized, above all not for tasks that nobody has executed yet.
+# Every free step does what is pending, and every table exists from the start. So no step waits for a parent that was
+# never materialized, such as the partitions of tasks that nobody has executed yet.
 FOLLOWS = (
     dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing()).with_label("follows new data")
 )

@@ -1,7 +1,7 @@
 """What assets work with: the Linkt API and the warehouse of one deployment.
 
-They are no Dagster resources on purpose. Names of resources are shared by a whole code location, where a host, or a
-second deployment, has its own; and Dagster's UI shows what a resource is configured with, which the key must not be.
+They are no Dagster resources, on purpose. All of a code location shares the names of resources, and a host or a second
+deployment has its own. Dagster's UI also shows how a resource is configured, and it must never show the key.
 """
 
 from collections.abc import AsyncIterator, Callable

@@ -35,7 +35,7 @@ def build_retention(
 
     @dg.op(name=placement.op(ERASE_INACTIVE_PEOPLE), pool=placement.pool)
     def erase_op(context: dg.OpExecutionContext) -> None:
-        """Erases them, and brings to an end what was begun before."""
+        """Erases people without activity, and finishes erasures that were begun before."""
         people = remove_inactive(backend.warehouse, datetime.now(UTC), keep)
         done = finish_erasures(backend.settings, context.log.info)
         for note in {note for each in done.values() for note in each.notes}:

@@ -8,16 +8,16 @@ from linkt_pipeline.assets.dagster_internals import can_ask_code_servers, worker
 
 
 class WatchedRunLauncher(dg.DefaultRunLauncher):
-    """Runs are executed by the code server, as by default. One that was killed with it does not look alive for ever.
+    """The code server executes runs, as by default. A run that was killed with the code server is noticed.
 
-    The default launcher can't tell, so such a run stays STARTED and keeps its place among the concurrent runs. With
-    this one, run monitoring marks it as failed once the code server is back, and ``run_retries`` execute it again.
-    ``dagster.yaml`` names it as ``run_launcher``.
+    The default launcher does not notice, so such a run stays STARTED and keeps its place among the concurrent runs.
+    With this launcher, run monitoring marks the run as failed once the code server is back, and ``run_retries``
+    executes it again. ``dagster.yaml`` names it as ``run_launcher``.
     """
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        """Tells run monitoring to ask."""
+        """Whether run monitoring can ask this launcher."""
         return can_ask_code_servers()
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> Any:

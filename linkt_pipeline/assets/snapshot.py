@@ -50,7 +50,7 @@ con = duckdb.connect({path!r}, read_only=True)
 con.sql("from marts.companies limit 10").show()
 ```
 `linkt-pipeline query "from marts.companies limit 10"` asks on the command line, `linkt-pipeline report` makes a page
-with charts, docs/bi.md tells how BI tools connect.
+with charts, docs/bi.md says how BI tools connect.
 """
 
 
@@ -116,7 +116,7 @@ def build_snapshot(
 
 
 def require_checked(checks: Collection[Check], con: duckdb.DuckDBPyConnection) -> None:
-    """What another process landed or built after the checks of this Dagster run is held against the checks as well.
+    """Run the checks on what another process landed or built after the checks of this Dagster run.
 
     Raises:
         SnapshotError: a check fails that holds publication back.
@@ -139,7 +139,7 @@ def require_checked(checks: Collection[Check], con: duckdb.DuckDBPyConnection) -
 
 
 def _drop_retired(store: Warehouse, graph: ModelGraph) -> None:
-    """A view whose file is gone may read what is gone too, and could not be published."""
+    """Drop models whose file is gone: such a view may read what is gone too, and then nothing could be published."""
     with store.read() as con:
         retired = retired_models(con, graph)
     if retired:

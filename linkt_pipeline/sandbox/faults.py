@@ -105,14 +105,14 @@ class Fault:
 
     @property
     def spent(self) -> bool:
-        """Whether it will never act again."""
+        """Whether the fault will never act again."""
         return self.times is not None and self.fired >= self.times
 
     def number(self, default: float) -> float:
         """The argument as a number.
 
         Raises:
-            FaultSpecError: it is none.
+            FaultSpecError: the argument is not a number.
         """
         try:
             return float(self.arg) if self.arg else default
@@ -120,7 +120,7 @@ class Fault:
             raise FaultSpecError(f"fault {self.name}={self.arg}: expected a number, such as {default:g}") from None
 
     def matches(self, stage: Stage, endpoint: str, resource: str | None) -> bool:
-        """Whether it concerns this request, leaving counts and chance aside."""
+        """Whether the fault concerns this request, counts and chance left aside."""
         return (
             self.kind.stage is stage
             and not self.spent

@@ -48,7 +48,7 @@ class RequestLog:
             self.last_at = entry.at
 
     def touch(self) -> None:
-        """Somebody still uses the sandbox, though not its API."""
+        """Note that somebody still uses the sandbox, though not its API."""
         self.last_at = time.time()
 
     def entries(self, endpoint: str | None = None) -> list[RequestEntry]:

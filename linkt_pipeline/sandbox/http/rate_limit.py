@@ -20,7 +20,7 @@ class RateLimit:
         """Count a request.
 
         Returns:
-            The headers that tell the limit's state.
+            The headers that show the limit's state.
 
         Raises:
             Refusal: 429 with Retry-After.

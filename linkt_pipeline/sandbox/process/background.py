@@ -27,12 +27,12 @@ _STOP_SECONDS = 5.0
 def ensure_sandbox(state_dir: Path, *, idle_minutes: float = IDLE_MINUTES, arguments: Sequence[str] = ()) -> str:
     """The URL of the sandbox that serves this folder; one is started if none is alive.
 
-    Callers that come at once start one between them. The sandbox outlives its caller and stops by itself
-    after ``idle_minutes`` without a request; started again, it takes its old port if that is free.
+    Callers that come at the same time start one sandbox together. The sandbox outlives its caller and stops by itself
+    after ``idle_minutes`` without a request. When it starts again, it takes its old port if that is free.
 
     Args:
         state_dir: where its world is kept.
-        idle_minutes: as said above.
+        idle_minutes: how long the sandbox lives without a request.
         arguments: further options of ``linkt-pipeline sandbox``, such as ``--speed 5``; without effect
             if the sandbox is up already.
 

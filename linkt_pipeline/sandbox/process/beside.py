@@ -19,7 +19,7 @@ _IDLE_MINUTES = 2  # so that not even a killed demo leaves it behind
 def sandbox_beside(state_dir: Path) -> Iterator[str]:
     """A sandbox for ``state_dir`` in this process group, on a free port; its URL.
 
-    One that serves the folder already (of a UI that is open) is used and left alone.
+    If a sandbox serves the folder already (of a UI that is open), that one is used and left running.
 
     Raises:
         SandboxError: it does not start.

@@ -43,7 +43,9 @@ class Sandbox:
         self.world = world
 
     def inject(self, spec: str) -> Fault:
-        """Let something go wrong, for example ``lost_reply`` or ``http_503=2@get_run*3``; the result counts its doings.
+        """Let something go wrong, for example ``lost_reply`` or ``http_503=2@get_run*3``.
+
+        The result counts how often the fault acted.
 
         Raises:
             FaultSpecError: the fault can't be read.

@@ -1,4 +1,4 @@
-"""What a run will do and when: decided when it is executed, carried out as the clock passes each step."""
+"""What a run will do and when: planned when its task is executed, carried out as the clock passes each step."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""People without activity for longer than ``retention`` in tasks.yaml keeps them."""
+"""Erases people who had no activity for as long as ``retention`` in tasks.yaml says."""
 
 from datetime import datetime, timedelta
 
