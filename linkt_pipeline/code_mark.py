@@ -1,6 +1,6 @@
-"""A mark of all that a deployment is made of besides rows: the files of sql/, tasks.yaml, and this package.
+"""A mark of everything that a deployment consists of besides rows: the files of sql/, tasks.yaml, and this package.
 
-Read without understanding any of it: another comment gives another mark, too, and costs one build that finds nothing.
+The files are read as bytes. So a changed comment changes the mark too, and costs one build that finds nothing to do.
 """
 
 import hashlib
@@ -13,12 +13,12 @@ _WRITTEN_BY_PYTHON = "__pycache__"
 
 
 def mark_of_code(sql_dirs: Iterable[Path], tasks: Path | bytes) -> str:
-    """The mark of it as it lies on the disk now.
+    """The mark of the files as they lie on the disk now.
 
     Args:
-        sql_dirs: folders of models, checks, macros and seeds. They are read, because people edit them, and tools that
-            copy them keep their times. Of the package, size and time of each file must do.
-        tasks: tasks.yaml, which may be missing, or what a program says in its place.
+        sql_dirs: folders of models, checks, macros and seeds. Their contents are read, because people edit them, and
+            tools that copy files keep their times. For files of the package, size and time are enough.
+        tasks: tasks.yaml, which may be missing, or the values that a program gives in its place.
     """
     digest = hashlib.sha256()
     for sql_dir in sql_dirs:

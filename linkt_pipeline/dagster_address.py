@@ -9,7 +9,7 @@ _NOTE = "ui.url"
 
 
 def find_address(settings: Settings) -> str | None:
-    """The address, or None where nobody has named one and no ``ui`` runs."""
+    """The address; None if no variable names one and no ``ui`` runs."""
     if settings.dagster_url:
         return settings.dagster_url
     with suppress(OSError):
@@ -18,13 +18,13 @@ def find_address(settings: Settings) -> str | None:
 
 
 def note_address(root: Path, url: str) -> None:
-    """``ui`` is ready. Where that can't be written down, `run --launch` needs LINKT_DAGSTER_URL."""
+    """Write down that ``ui`` is ready. If that fails, `run --launch` needs LINKT_DAGSTER_URL."""
     with suppress(OSError):
         (root / _NOTE).write_text(f"{url}\n", encoding="utf-8")
 
 
 def forget_address(root: Path, url: str) -> None:
-    """``ui`` has stopped; a later one may have noted its own address already."""
+    """Forget the address of a ``ui`` that has stopped, unless a later ``ui`` has written its own already."""
     with suppress(OSError):
         if (root / _NOTE).read_text(encoding="utf-8").strip() == url:
             (root / _NOTE).unlink()

@@ -1,8 +1,8 @@
-"""Texts as they are shown. Linkt's come from the web and from programs of others: stored as they are, shown clean.
+"""Texts as they are shown. Linkt's texts come from the web and from other programs: stored as sent, shown clean.
 
-Every way out leads through here: terminal, logs, Dagster's metadata and failures, the report. A control character is
-shown as its escape: then it moves no cursor, fills no clipboard and turns no line around, and a person sees that it was
-there.
+Every text goes through here on its way out: to the terminal, logs, Dagster's metadata and failures, the report. A
+control character is shown as its escape. So it moves no cursor, fills no clipboard and reverses no line, and a person
+sees that it was there.
 """
 
 import re
@@ -26,7 +26,7 @@ def shown_value(value: str, longest: int | None = LONGEST_VALUE) -> str:
 
 
 def cut(text: str, longest: int | None) -> str:
-    """At most ``longest`` characters and the mark. To be called after secrets are out: half of one looks like none."""
+    """At most ``longest`` characters and the mark. Take secrets out before: half a secret does not look like one."""
     if longest is None or len(text) <= longest:
         return text
     return f"{text[:longest]}… (cut: {len(text):,} characters)"

@@ -20,7 +20,7 @@ class LinktPipelineError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __str__(self) -> str:
-        """The message as it may be shown: it quotes what others sent."""
+        """The message, cleaned before it is shown, because it may quote what others sent."""
         return shown(super().__str__())
 
 

@@ -17,7 +17,7 @@ PROJECT_TEMPLATE = _PACKAGED / "project"
 
 @cache
 def built_in_check(name: str) -> str:
-    """The SQL of a check of landed tables as it comes with the package, whatever lies over it."""
+    """The SQL of a check of landed tables as it comes with the package, even if a file of the user replaces it."""
     return (BUILT_IN_SQL / "checks" / "linkt" / f"{name}.sql").read_text(encoding="utf-8")
 
 
@@ -25,7 +25,7 @@ def require_sql(folder: Path) -> Path:
     """The folder, if there is a SQL model in it.
 
     Raises:
-        ConfigError: it is missing or empty. Without models every table of staging and marts would silently be gone.
+        ConfigError: it is missing or empty. Without models, every table of staging and marts would vanish silently.
     """
     if not any(folder.glob("*/*.sql")):
         raise ConfigError(

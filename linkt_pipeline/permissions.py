@@ -1,8 +1,8 @@
 """Who may read what a deployment writes: it holds personal data, so by default its owner alone.
 
-The folder itself keeps others out, whatever the files inside are made with. Where the published files are for other
-users of the machine too, the folder lets them through without showing what it holds, and all in it but ``published/``
-is closed on its own.
+The folder itself keeps others out, whatever permissions the files inside have. If the published files are for other
+users of the machine too, the folder lets these users through without listing its contents, and everything in it except
+``published/`` has closed permissions itself.
 """
 
 import os

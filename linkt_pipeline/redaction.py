@@ -1,8 +1,8 @@
 """Secrets are taken out of every text before a person, a log or a file gets it.
 
-A secret is known once it was registered: the settings register the API key as they are read, a client the one it was
-given. What merely looks like a credential is taken out as well: strictly out of messages, and with more care out of
-values, for a company may well be called SK-Elektronik.
+A secret is known once it was registered: the settings register the API key that they read, a client the key that it was
+given. A text that only looks like a credential is taken out too. Out of a message it goes in any doubt; out of a value
+only with good reason, because a company may well be called SK-Elektronik.
 """
 
 import json
@@ -57,7 +57,7 @@ def escaped_spelling(secret: "SecretStr") -> re.Pattern[bytes] | None:
 
 
 def redact(message: str) -> str:
-    """A message without registered secrets, and without whatever may be a credential."""
+    """A message without registered secrets, and without everything that may be a credential."""
     return _without_credentials(message, lambda key: len(key) >= len("sk-") + _SHORTEST_KEY)
 
 
@@ -79,7 +79,7 @@ def _without_credentials(text: str, is_key: Callable[[str], bool]) -> str:
 
 
 def redact_registered(text: str) -> str:
-    """The text without registered secrets, otherwise as it is."""
+    """The text without registered secrets, and else unchanged."""
     for spelling in _spellings:
         if spelling in text:
             text = text.replace(spelling, REDACTED)

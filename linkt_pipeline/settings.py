@@ -125,7 +125,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _named_tasks_file_exists(self) -> Self:
-        """Without a key, a mistyped name must not look like a wish for the sandbox."""
+        """Refuse a mistyped file name without a key: it must not look like a wish for the sandbox."""
         named = "tasks_file" in self.model_fields_set and self.tasks_file != Path("tasks.yaml")
         if named and self.api_key is None and not self.use_sandbox and not self.tasks_file.exists():
             raise ValueError(
@@ -137,7 +137,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def sandbox(self) -> bool:
-        """Asked for, or neither a key nor tasks: everything runs against the built-in sandbox, and says so."""
+        """Whether everything runs against the built-in sandbox: on request, or if there is neither a key nor tasks."""
         if self.use_sandbox is not None:
             return self.use_sandbox
         return self.api_key is None and not names_tasks(self.tasks_file)
@@ -155,7 +155,7 @@ class Settings(BaseSettings):
 
     @property
     def contact_key_bytes(self) -> bytes | None:
-        """What keys the hashes of contact data; None where they are landed as sent."""
+        """The key of the hashes of contact data; None if contact data are landed as sent."""
         if self.contact_key is None:
             return None
         return blake2b(self.contact_key.get_secret_value().encode(), digest_size=32).digest()

@@ -61,7 +61,7 @@ Credits = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 def _require_text(value: object) -> object:
-    """YAML reads an id of decimal digits alone as a number, and might have cut leading zeros already."""
+    """Refuse an id that YAML read as a number: it may have lost leading zeros already."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise ValueError("is a number to YAML; write the id in quotes")
     return value
@@ -70,7 +70,7 @@ def _require_text(value: object) -> object:
 def _require_object_id(value: str) -> str:
     if not re.fullmatch(r"[0-9a-fA-F]{24}", value):
         raise ValueError("is not a Linkt id (24 hexadecimal digits, as the dashboard and the API show them)")
-    return value.lower()  # as Linkt writes it: the ledger compares what was asked for with what Linkt shows
+    return value.lower()  # as Linkt spells it, because the ledger compares requests with the runs that Linkt shows
 
 
 ObjectId = Annotated[str, BeforeValidator(_require_text), AfterValidator(_require_object_id)]
@@ -109,7 +109,7 @@ class RetrySpec(BaseModel):
 
 
 class AlertEvent(StrEnum):
-    """What somebody can be told of."""
+    """The events that an alert can be about."""
 
     RUN_FAILED = "run_failed"  # a Linkt run has failed or crashed
     CREDIT_LIMIT = "credit_limit"  # 50, 80 or 100 % of a monthly_credit_limit are reached
@@ -125,7 +125,7 @@ _LONGEST_NAME = 60
 
 
 def _require_address(given: SecretStr) -> SecretStr:
-    """An address by its form alone; what service it names, Apprise knows, which may not be installed."""
+    """Check only the form of an address. Whether its service exists, Apprise knows, which may not be installed."""
     address = given.get_secret_value().strip()
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", address):
         raise ValueError("is not an Apprise address such as json://host/path or mailtos://user:password@example.com")
@@ -133,13 +133,13 @@ def _require_address(given: SecretStr) -> SecretStr:
 
 
 class AlertChannel(BaseModel):
-    """Where alerts go. Its address often holds a secret, so it is in no text and no log; its name stands for it.
+    """An address that alerts go to. It often holds a secret, so texts and logs show the channel's name instead.
 
     Attributes:
         to: an Apprise address.
-        on: the events that are told there.
-        name: what the channel is called; by it the warehouse knows what was sent there. Where tasks.yaml gives none, it
-            is made of the variables that the address is written with, or of its scheme.
+        on: the events that the channel receives.
+        name: the channel's name, under which the warehouse keeps what was sent there. If tasks.yaml gives no name, it
+            is made of the variables in the address, or of the address's scheme.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -166,7 +166,7 @@ class RetentionSpec(BaseModel):
     """How long rows are kept.
 
     Attributes:
-        people: people are erased when they were without activity for so long.
+        people: people without activity for so long are erased.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -178,9 +178,9 @@ class CommonSettings(BaseModel):
     """What tasks.yaml says of all tasks together.
 
     Attributes:
-        timezone: of whatever belongs to no task.
+        timezone: the time zone of everything that belongs to no task.
         monthly_credit_limit: credits a month of all runs, our own and others; in months of ``timezone``.
-        alerts: who is told of what.
+        alerts: the channels that alerts go to.
         retention: how long rows are kept; for ever where the file does not say.
     """
 

@@ -84,7 +84,7 @@ def _as_entry(entry: Any) -> Any:
 
 
 class _Reader:
-    """One reading of one file, or of what a program gives instead; collects what is wrong with it."""
+    """Reads one file, or the values that a program gives in its place, and collects all mistakes."""
 
     def __init__(self, document: YamlDocument) -> None:
         self.document, self.values = document, document.values
@@ -125,7 +125,7 @@ class _Reader:
             self.values["alerts"] = self._named_channels(self.values["alerts"])
 
     def _named_channels(self, channels: list[Any]) -> list[Any]:
-        """Each channel with a name that says nothing of its address but what tasks.yaml says openly."""
+        """Give each channel a name that shows only those parts of its address that tasks.yaml shows openly."""
         given = [channel.get("name") if isinstance(channel, dict) else None for channel in channels]
         taken = {name for name in given if isinstance(name, str)}
         for number, name in enumerate(given):
@@ -142,7 +142,7 @@ class _Reader:
         return named
 
     def _defaults(self) -> dict[str, Any]:
-        """What every entry starts from. Its values are checked with each entry, its names here."""
+        """The settings that every entry starts with. Their names are checked here, their values with each entry."""
         try:
             spec = _FileSpec.model_validate(self.values)
         except ValidationError as error:
@@ -200,7 +200,7 @@ class _Reader:
         return _VARIABLE.sub(replacement, value)
 
     def _report_duplicates(self, tasks: Mapping[str, TaskSpec]) -> None:
-        """Two entries with one request would be one intention paid twice."""
+        """Report entries with the same request: they would pay twice for one intention."""
         seen: dict[str, str] = {}
         for key, task in tasks.items():
             request = f"{task.task_id}|{task.icp_id}|{task.parameters!r}"
@@ -248,7 +248,7 @@ def _unknown_field(item: Any, spec: type[BaseModel]) -> str | None:
 
 
 def _open_part(written: str) -> str:
-    """Of an address as it is written: the names of its variables, or its scheme; never a part that may be secret."""
+    """A name for an address as it is written: its variables' names, or its scheme; never a part that may be secret."""
     names = [found["name"] for found in _VARIABLE.finditer(written) if found["name"]]
     scheme = re.match(r"([A-Za-z][A-Za-z0-9.-]*)://", written)
     return (" ".join(names) or (scheme[1] if scheme else "channel"))[:_LONGEST_OPEN_PART]

@@ -1,4 +1,4 @@
-"""YAML whose values know the lines they stand in, for errors that name them. What they mean is known elsewhere."""
+"""YAML whose values know their lines, for errors that name them. What the values mean is known elsewhere."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,8 +1,9 @@
 """Small records beside the warehouse, written by processes that have nothing to write into it.
 
-A look that finds nothing leaves the warehouse as it is: no lock, no new block, nothing for a backup to copy. When it
-was, and how many requests it took, is kept in ``idle.json``, a file of some hundred bytes. Whoever writes the counts of
-requests of his own takes these along; a process killed right between has them counted twice.
+A look that finds nothing leaves the warehouse as it is: no lock, no new block, nothing for a backup to copy. The file
+``idle.json``, of some hundred bytes, keeps the time of the look and the number of its requests. The next process that
+writes request counts into the warehouse adds these. If it is killed between writing and clearing the file, the
+requests are counted twice.
 """
 
 import os
@@ -37,19 +38,19 @@ class Aside:
         self._path = warehouse.folder / _NAME
 
     def note_look(self, now: datetime) -> None:
-        """A look has found nothing. Where that can't be written down, it is not known."""
+        """Remember that a look found nothing. If that can't be written down, it is forgotten."""
         with suppress(OSError), locked_file(self._path) as file:
             _write(file, _Kept(now, _read(file).counts))
 
     def add(self, counts: Sequence[UsageCount]) -> None:
-        """Keep counts of requests until somebody takes them. Where they can't be written down, they are not known."""
+        """Keep counts of requests until a process takes them. If they can't be written down, they are forgotten."""
         with suppress(OSError), locked_file(self._path) as file:
             kept = _read(file)
             _write(file, _Kept(kept.looked_at, added_up([*kept.counts, *counts])))
 
     @contextmanager
     def taken(self) -> Iterator[list[UsageCount]]:
-        """The counts, for a transaction inside of which they are written to the warehouse; then they are kept no more.
+        """Give the counts to a transaction that writes them to the warehouse; at its end, remove them from the file.
 
         Raises:
             OSError: the file can't be read or written.
@@ -68,7 +69,7 @@ class Aside:
         return [count for count in self._look().counts if count.day == day]
 
     def last_look(self) -> datetime | None:
-        """When a look last found nothing, in UTC; None if that is not known."""
+        """When a look last found nothing, in UTC; None if unknown."""
         return self._look().looked_at
 
     def _look(self) -> _Kept:
@@ -80,7 +81,7 @@ class Aside:
 
 
 def _read(file: int) -> _Kept:
-    """Nothing, where a process was killed in the middle of a write."""
+    """What the file holds; nothing if a process was killed while it wrote the file."""
     try:
         value = orjson.loads(os.pread(file, os.fstat(file).st_size, 0))
         looked_at = value["looked_at"] and datetime.fromisoformat(value["looked_at"]).astimezone(UTC)

@@ -36,7 +36,7 @@ class UsageMeter:
         self._unwritten[record.at.date(), record.endpoint, failed] += 1
 
     def flush(self) -> None:
-        """Write what was counted, here and by looks that wrote nothing; with nothing to write, nothing is opened."""
+        """Write the counts of this process and of looks that wrote nothing. Without counts, open no warehouse."""
         if not self._unwritten:
             return
         unwritten, self._unwritten = self._unwritten, Counter()
@@ -48,7 +48,7 @@ class UsageMeter:
             raise
 
     def set_aside(self) -> None:
-        """Keep what was counted beside the warehouse, for the next one who writes."""
+        """Keep the counts beside the warehouse, for the next process that writes."""
         unwritten, self._unwritten = self._unwritten, Counter()
         self._aside.add(_rows(unwritten))
 
@@ -85,13 +85,13 @@ async def connect(
         base_url: scheme and host of the API.
         api_key: the key.
         warehouse: keeps ``linkt.api_usage``.
-        requests_per_minute: the plan's limit if known, kept across processes; otherwise it is learned from answers.
+        requests_per_minute: the plan's limit if known, kept across processes. If unknown, answers teach it.
         daily_request_limit: requests per UTC day that are not exceeded, counted across processes.
-        max_body: decompressed bytes of an answer beyond which it is not read on.
+        max_body: largest decompressed answer in bytes; reading stops there.
         retry_for: see :class:`~linkt_pipeline.api.LinktClient`.
-        writes: count the requests in the warehouse; otherwise beside it, for a few that lead to nothing.
-        leaves_half: stop at half of ``daily_request_limit``, whoever has used it: for work that can wait until
-            tomorrow, while runs that are paid for have to be watched and landed.
+        writes: count the requests in the warehouse. False: count them beside it, for a few requests that land nothing.
+        leaves_half: stop at half of ``daily_request_limit``, counted over all processes. For work that can wait until
+            tomorrow: the other half is left for watching and landing runs that are paid for.
     """
 
     def recorded_today() -> Mapping[date, int]:
@@ -107,7 +107,7 @@ async def connect(
         warehouse.folder / "requests.window",
         per_window=requests_per_minute,
         per_day=daily_request_limit,
-        # Asked here and not at the first request: a warehouse that is busy must stop neither a wait nor its event loop.
+        # Asked here and not at the first request: a busy warehouse must not stop a wait or its event loop.
         recorded=await asyncio.to_thread(recorded_today) if daily_request_limit is not None else None,
     )
     throttle = Throttle(requests_per_minute, gate=budget.reserve if budget.is_limited else None)

@@ -17,7 +17,7 @@ from linkt_pipeline.access.errors import DailyLimitReachedError, RequestsNotCoun
 from linkt_pipeline.warehouse.files import locked_file
 
 MINUTE = timedelta(minutes=1)
-# The server counts a request when it arrives, which may take longer for one than for the next.
+# The server counts a request when it arrives, and one request may travel longer than the next.
 _MARGIN = 1.01
 
 
@@ -28,8 +28,8 @@ class RequestBudget:
         path: the file; created with its folder.
         per_window: requests per window, if limited.
         per_day: requests per UTC day, if limited.
-        recorded: requests of a day that are recorded elsewhere, as the file may be new.
-        window: what ``per_window`` counts in.
+        recorded: the requests of a day that the warehouse knows, because the file may be new.
+        window: length of the window of ``per_window``.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class RequestBudget:
         used = max(used if day == today.toordinal() else 0, self._recorded.get(today, 0))
         if self._per_day is not None and used >= self._per_day:
             raise _used_up(used, today, self._per_day)
-        now = time.monotonic()  # since the machine's start, for all its processes: a clock that is set frees no place
+        now = time.monotonic()  # since the machine's start, for all its processes: setting the clock frees no place
         recent = array("d", (moment for moment in moments if now - self._window < moment <= now))
         if self._per_window is not None and len(recent) >= self._per_window:
             return recent[-self._per_window] + self._window - now + 0.001

@@ -1,1 +1,1 @@
-"""Tells people what happened: reads the outbox, makes texts of it and sends them to the channels of tasks.yaml."""
+"""Alerts people: reads the outbox, turns its events into texts and sends these to the channels of tasks.yaml."""

@@ -1,4 +1,4 @@
-"""Sends what is due. Called after the work, never within it: whatever goes wrong here changes nothing of the work."""
+"""Sends the alerts that are due. Called after the work, never within it, so that no failure here touches the work."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +27,7 @@ from linkt_pipeline.tasks import AlertChannel
 from linkt_pipeline.warehouse.errors import WarehouseBusyError
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
-TIME_FOR_ALL = timedelta(seconds=10)  # after it nothing further is begun; what is left waits for the next time
+TIME_FOR_ALL = timedelta(seconds=10)  # then no further message is begun; the rest waits for the next delivery
 PATIENCE = timedelta(seconds=5)  # with others that have the warehouse open: the next time will do
 _ATTEMPTS_TO_RECORD = 6  # each of that patience: what is sent and not written down is sent again
 
@@ -42,7 +42,7 @@ class Delivered:
 
     Attributes:
         sent: alerts that channels took.
-        failed: why a channel has taken nothing, by its name.
+        failed: for each channel that took no alert, by its name, the reason.
         not_installed: there are channels, and Apprise is missing.
     """
 
@@ -59,7 +59,7 @@ def deliver_alerts(
     time_for_all: timedelta = TIME_FOR_ALL,
     open_channel: Open = open_channel,
 ) -> Delivered:
-    """Send what is due to each channel that is not waiting after a failure, all channels side by side.
+    """Send each channel the alerts that are due, all channels side by side. Skip channels that wait after a failure.
 
     Args:
         warehouse: of the deployment, with a ``lock_timeout`` of :data:`PATIENCE`.
@@ -145,7 +145,7 @@ class _Courier:
     def _record(
         self, note: Callable[Concatenate[duckdb.DuckDBPyConnection, P], None], *args: P.args, **kwargs: P.kwargs
     ) -> None:
-        """Write down what became of a message, whoever has the warehouse open just now."""
+        """Write down what became of a message, and wait for another process that has the warehouse open."""
         for left in reversed(range(_ATTEMPTS_TO_RECORD)):
             try:
                 with self.store.write(news=False) as con:

@@ -19,7 +19,7 @@ from linkt_pipeline.tasks import AlertChannel
 
 TIME_LIMIT = timedelta(seconds=8)
 _LONGEST_REASON = 300
-_SHORTEST_PIECE = 4  # of an address; shorter ones would be found in every text
+_SHORTEST_PIECE = 4  # a part of an address that is taken out of texts; a shorter part would be found in every text
 _SHORTEST_PAUSE = 1.0  # seconds between two messages, where Apprise would wait for longer: few are sent at once
 
 _LOGGERS = frozenset({"apprise", "oauthlib", "requests", "requests_oauthlib", "urllib3"})
@@ -63,7 +63,7 @@ def open_channel(channel: AlertChannel, time_limit: timedelta = TIME_LIMIT) -> S
 
 
 def without_address(text: str, address: str) -> str:
-    """A text of others, without any part of an address."""
+    """A text that others wrote, without any part of an address."""
     rest = address.partition("://")[2]
     pieces = {piece for piece in re.split(r"[/:@?&=,;%#]+", rest) if len(piece) >= _SHORTEST_PIECE}
     for piece in sorted(pieces, key=len, reverse=True):
@@ -77,7 +77,7 @@ def _instantiate(address: str) -> Any:
 
         _overhear_loggers()
         asset = AppriseAsset()
-        # The login page behind a redirect says 200 to everything. Where it is wanted, `to` says `?redirect=yes`.
+        # A login page behind a redirect answers 200 to everything. `?redirect=yes` in `to` follows redirects.
         asset.http_redirects = False
         service = Apprise.instantiate(address, asset=asset)
         _overhear_loggers()  # those that the service's own code has made

@@ -1,8 +1,8 @@
 """The state of channels and deliveries, in the warehouse.
 
-A message is sent between two transactions: one that takes the channel's lease, and one that writes down what became of
-the message. A process that is killed between has sent one message that nobody knows of, and it is sent again: one at
-most, because the next is not sent before.
+Each message is sent between two transactions: one takes the channel's lease, the other writes down what became of the
+message. If a process is killed between the two, its message is sent again. That can happen to one message only, because
+the next one is sent after the second transaction.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -27,7 +27,7 @@ _LONGEST_PAUSE = timedelta(hours=6)
 
 @dataclass(frozen=True)
 class ChannelState:
-    """How a channel of tasks.yaml does. Times are aware, in UTC.
+    """The state of a channel of tasks.yaml. Times are aware, in UTC.
 
     Attributes:
         channel: its name.
@@ -51,12 +51,12 @@ class ChannelState:
 
 
 def _is_ahead(moment: datetime | None, now: datetime, longest: timedelta) -> bool:
-    """Whether a moment is to be waited for: not if it lies further ahead than any was ever set."""
+    """Whether to wait for a moment. A moment further ahead than any that is ever set comes from a wrong clock."""
     return moment is not None and now < moment <= now + longest + _CLOCKS_DIFFER_BY
 
 
-# $1: the channel; $2: its events; $3: alerts that happened before are given up; $4: a channel that is seen now for the
-# first time would be told from then on, so one that claims to be newer was seen while the clock was ahead.
+# $1: the channel; $2: its events; $3: alerts from before this moment are given up; $4: a channel that is first seen now
+# gets the alerts from this moment on. A channel whose `since` is later was first seen while the clock was ahead.
 _PENDING = """
     from linkt.alerts as alert
     left join linkt.alert_channels as channel on channel.channel = $1
@@ -133,7 +133,7 @@ def give_up_lease(con: duckdb.DuckDBPyConnection, channel: AlertChannel, owner: 
 
 
 def next_due(con: duckdb.DuckDBPyConnection, channel: AlertChannel, now: datetime, skip: Collection[str]) -> Due | None:
-    """The alert to send next: what was tried least, then the oldest. One that is always refused holds up no other.
+    """The alert to send next: the least tried, then the oldest, so that one that is always refused holds up no other.
 
     Args:
         con: a connection.

@@ -19,7 +19,7 @@ _PLURALS = {"entity": "entities", "signal": "signals", "run": "runs", "task": "t
 
 @dataclass(frozen=True)
 class Due:
-    """An alert as the outbox has it, with what is known of it now.
+    """An alert as the outbox has it, with what is known about it now.
 
     Attributes:
         key: its key.
@@ -60,7 +60,7 @@ def text_of(alert: Due, dagster_url: str | None = None) -> tuple[str, str]:
 
 
 def _clean(text: str, longest: int) -> str:
-    """Names come from tasks.yaml, SQL files and Linkt: none of them is to carry a secret or a way to reach a person."""
+    """Clean a name from tasks.yaml, a SQL file or Linkt: it must carry no secret and no way to reach a person."""
     return shown(_PHONE.sub("[phone]", _EMAIL.sub("[e-mail]", text)), longest)
 
 
