@@ -1,10 +1,10 @@
 """The runs that changed since a moment, each once, from a list that changes while it is read.
 
-In ascending order a changed run moves to the end of the list and pulls the others over the pages' edges, so that page
-numbers would skip some. Each request therefore starts where the last page ended, and page numbers serve only inside a
-group of runs that share one moment. That in turn is sound in ascending order alone, which the API is asked for and
-does not promise. So each page is checked as far as it can tell; once the order is found broken, the whole list is read
-by page numbers, again and again until nothing new comes.
+The list is in ascending order of changes. A run that changes moves to its end, and the runs behind it move up by one
+place, over the pages' edges: page numbers would skip some of them. So each request starts at the moment where the last
+page ended; page numbers serve only inside a group of runs that share one moment. This is sound only in ascending order,
+which the API is asked for and does not promise. So each page is checked for it, as far as a page can show. Once a page
+is out of order, the whole list is read by page numbers, again and again, until a reading brings nothing new.
 """
 
 from collections.abc import AsyncIterator, Iterable
@@ -25,8 +25,8 @@ class ChangedRuns:
         after: runs updated since this moment.
 
     Attributes:
-        reached: every run that changed up to this moment has been given; None while that can't be said.
-        is_whole: by what the list said of itself, every row of it was listed, in order.
+        reached: every run that changed up to this moment has been given; None while that is not certain.
+        is_whole: every row of the list was given, in order, as far as the list itself shows.
         unreadable: rows of the list that can't be read, by their text; such a run can still be readable by itself.
     """
 
@@ -81,7 +81,7 @@ class ChangedRuns:
         self.unreadable[error.payload] = error
 
     def _fresh(self, runs: Iterable[Run]) -> list[Run]:
-        """Those of them that were not given before; they are now."""
+        """The runs that were not given before; from now on they count as given."""
         fresh = {run.id: run for run in runs if run.id not in self._given}
         self._given |= set(fresh)
         times = [self._newest, *(run.updated_at for run in fresh.values())]
@@ -93,8 +93,8 @@ class _Stretch:
     """The pages that were asked for with one ``updated_after``, as one list.
 
     Args:
-        after: where it starts.
-        left: rows that it must have at least, by what the stretch before it has shown.
+        after: where the list starts.
+        left: how many rows it must have at least, as the stretch before it has shown.
     """
 
     def __init__(self, after: datetime, left: int = 0) -> None:
@@ -113,8 +113,8 @@ class _Stretch:
     def continues_with(self, page: Page[Run]) -> bool:
         """Whether the page can be the next one of a list in ascending order.
 
-        A single page that holds the whole list is in no wrong order. A first page that speaks of fewer rows than were
-        left shows that some of them lie before its start.
+        A single page that holds the whole list can't be out of order. A first page with a total below the rows that
+        were left shows that some of these lie before its start.
         """
         if self.pages == 0 and page.total is not None:
             if page.total < self._left:
@@ -141,7 +141,7 @@ class _Stretch:
 
 
 def _is_full(page: Page[Run]) -> bool:
-    """Whether more may follow, whatever the total says: it may count the rows of its own page, as a queue's does."""
+    """Whether more rows may follow. The total does not decide: it may count only its own page, as a queue's does."""
     received = len(page.items) + len(page.malformed)
     return received > 0 and received >= max(page.page_size, page.total or 0)
 

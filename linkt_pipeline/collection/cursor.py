@@ -48,7 +48,7 @@ class Cursor:
         """After a look.
 
         Args:
-            reached: every run that changed up to this moment was listed; None where that can't be said.
+            reached: every run that changed up to this moment was listed; None if that is not certain.
             now: when the look began. A time beyond it would hide everything that changes until then.
             unfinished: runs to look at again.
         """

@@ -1,4 +1,4 @@
-"""Tells of runs that failed or crashed, in the transaction that lands them."""
+"""Writes alerts about runs that failed or crashed, in the transaction that lands these runs."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -17,7 +17,7 @@ _NEWS_FOR = timedelta(days=1)  # a backfill lands the failures of years
 def tell_failures(rows: LedgerRows, seen: Sequence[SeenRun]) -> None:
     """Write down which of these runs have failed: those that an execution of ours waits for, and recent others.
 
-    Linkt's error text is left out, because it may quote rows: its kind and what to do about it are told.
+    An alert holds the kind of failure and what to do about it. It leaves out Linkt's error text, which may quote rows.
 
     Args:
         rows: the transaction that has just landed them.

@@ -1,4 +1,4 @@
-"""Fetch every pending entity or signal and land it; the rest of what can't be read now is simply still pending."""
+"""Fetch every pending entity or signal and land it. An id that can't be read now simply stays pending."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -78,7 +78,7 @@ def _make_pending_again(warehouse: Warehouse, resource: Resource) -> None:
 def _pending(
     warehouse: Warehouse, lander: Lander, most: int, tried: set[str]
 ) -> tuple[dict[str | None, set[str]], bool]:
-    """The next ids to settle, by ICP, which are tried from now on; and whether there are no others."""
+    """The next ids to settle, by ICP, and whether they are the last. From now on these ids count as tried."""
     with warehouse.read() as con:
         pending = pending_resources(con, lander.resource.kind, most)
     groups: dict[str | None, set[str]] = {}
@@ -99,7 +99,7 @@ async def _read_pages(client: LinktClient, lander: Lander, icp_id: str, plan: Gr
         except RefusedError as error:
             if isinstance(error, AuthenticationError | PermissionDeniedError):
                 raise
-            return  # a deleted ICP has no list; by id, each of its ids gets a verdict of its own
+            return  # a deleted ICP has no list; a single read gives each of its ids a verdict
         except (MalformedBodyError, ServerError, ReplyLostError):
             return  # pages only save requests: one that fails for good must not keep its ids pending for ever
         lander.done.pages += 1

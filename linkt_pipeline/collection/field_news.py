@@ -1,8 +1,8 @@
-"""Notices data fields that are new in a sheet, or that its entities lack from now on; for whoever asked to be told.
+"""Notices data fields that are new in a sheet or have vanished from it, for channels that ask for such alerts.
 
-Linkt has no version of a sheet's fields, and a field may be empty in any entity. So what has come since the last look
-is compared with what came before: a field is new when no entity had it, and has vanished when half of the entities had
-it and none of at least twenty has. What the last look saw is kept, so a kill loses no news.
+Linkt has no version of a sheet's fields, and any entity may lack a field. So the entities that have come since the last
+look are compared with those before. A field is new if no entity had it before. A field has vanished if half of the
+entities had it before and none of at least twenty new ones has it. The last look is kept, so a kill loses no alert.
 """
 
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ _COUNTED = f"""
 
 @dataclass(frozen=True)
 class _Look:
-    """What has come of a sheet since the last look: how many entities, and how many have each field."""
+    """The entities of a sheet that have come since the last look: how many, and how many of them have each field."""
 
     sheet: str
     entity_type: str | None
@@ -59,7 +59,7 @@ class _Look:
 
 
 def note_fields(warehouse: Warehouse) -> None:
-    """Look at what has come since the last look, and write down what is new and what has vanished."""
+    """Look at the entities since the last look, and write alerts about fields that are new or have vanished."""
     with warehouse.read() as con:
         seen = _read(con)
         looks = [
@@ -82,7 +82,7 @@ def _read(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
 
 def _note(con: duckdb.DuckDBPyConnection, sheets: dict[str, dict[str, float]], look: _Look) -> None:
-    """Tell what is different of a sheet; of one that was never seen, nothing is."""
+    """Write an alert about what is different in a sheet. In a sheet that was never seen before, nothing is."""
     shares = {field: count / look.entities for field, count in look.fields.items()}
     known = sheets.get(look.sheet)
     if known is None:

@@ -65,7 +65,7 @@ RowValues = tuple[Any, ...]
 
 
 def entity_row(entity: Entity) -> RowValues:
-    """What is landed of an entity. Its ``data`` stays inside the payload, where DuckDB cuts it out."""
+    """The columns that are landed of an entity. Its ``data`` stays in the payload, and DuckDB reads it from there."""
     return (*_ENTITY_ROW(entity), content_hash(entity.document))
 
 

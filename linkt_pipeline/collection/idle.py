@@ -1,8 +1,8 @@
 """Is there anything to do? What the command and the sensor ask before they start a Dagster run.
 
-Cheap: without Dagster, polars or a SQL parser, and with one request where nothing goes on in Linkt. Nothing is done
-here. The answer is "nothing" only where every source says so; an unclear case is left to the sync itself, which
-knows how to wait and what to say.
+The question is cheap: it loads no Dagster, no polars and no SQL parser, and needs one request if nothing goes on in
+Linkt. It changes nothing. The answer is "nothing" only if every source says so. An unclear case is left to the sync,
+which knows how to wait and what to report.
 """
 
 import asyncio

@@ -26,8 +26,8 @@ from linkt_pipeline.warehouse.warehouse import Warehouse
 def land_runs(warehouse: Warehouse, seen: Sequence[SeenRun]) -> frozenset[str]:
     """Land terminal runs, however they were started, in one transaction.
 
-    If no living process waits for the run of one of our executions, the execution is closed with the run. The next
-    start of its task gets the outcome. A cancelled run is excepted: the person who cancelled it wants a new run then.
+    If a run belongs to an execution of ours that no living process waits for, this closes the execution. The next start
+    of its task gets the outcome. A cancelled run is the exception: the person who cancelled it wants a new run.
 
     Returns:
         The runs that DuckDB can't store: they are kept as rejects, and an execution of theirs stays open.
@@ -80,7 +80,7 @@ def land_queue(warehouse: Warehouse, run_id: str, counts: Mapping[str, int]) -> 
 
 
 def run_duration(run: Run) -> timedelta:
-    """How long a run worked: as it says itself, else from its first to its last change."""
+    """How long a run worked: the time that it states, else the time from its first to its last change."""
     if run.run_time_seconds is not None:
         return timedelta(seconds=run.run_time_seconds)
     if run.created_at and run.updated_at:

@@ -86,9 +86,9 @@ Progress = Callable[[Fetched], None]
 class Limits:
     """How much a fetch holds in memory.
 
-    A batch is landed when it is so large, and so often: on a plan of 60 requests a minute two thousand rows take half
-    an hour, and a process that is killed then would have to ask for them again. Not much younger, because even a
-    handful of rows takes half a megabyte of the file until row groups are merged.
+    A batch is landed once it is large enough or old enough. On a plan of 60 requests a minute, two thousand rows take
+    half an hour, and a process that is killed then has to ask for them again: so age counts too. But small batches are
+    dear: even a handful of rows takes half a megabyte of the file until row groups are merged.
 
     Attributes:
         pending: ids read from the warehouse at once.
@@ -107,15 +107,16 @@ DEFAULT_LIMITS = Limits()
 
 
 class Lander:
-    """Takes verdicts, gathers them into batches and merges each in one transaction, on a thread of its own.
+    """Takes verdicts, gathers them into batches, and merges each batch in one transaction, on a separate thread.
 
-    Comes from :func:`landing`. At most two batches are in memory: one that is being landed, and one that is gathered.
+    :func:`landing` gives one. At most two batches are in memory: one that is being landed, and one that is gathered.
 
     Attributes:
         resource: what is landed.
         limits: how large a batch is.
         done: what was done so far.
-        witness: a run that names what is read; before a 404 counts, the key has to show this run or another known one.
+        witness: a run that names the ids that are read. Before a 404 counts, the key must show this run, or another
+            known one.
     """
 
     def __init__(
@@ -148,7 +149,7 @@ class Lander:
         self._batch.add(verdict)
 
     async def take(self, verdicts: Sequence[Verdict]) -> None:
-        """Take verdicts; where the batch is full then, wait until the one before is landed."""
+        """Take verdicts. If the batch is full then, wait until the batch before it is landed."""
         for verdict in verdicts:
             self._batch.add(verdict)
         if len(self._batch) >= self.limits.rows or self._batch.size >= self.limits.size:
@@ -200,7 +201,7 @@ async def landing(
     limits: Limits = DEFAULT_LIMITS,
     progress: Progress = lambda _: None,
 ) -> AsyncIterator[Lander]:
-    """A lander at work. Leaving it lands what was taken, also where reading has failed.
+    """A lander at work. Leaving the context lands everything that was taken, even if reading has failed.
 
     Args:
         warehouse: receives the rows.

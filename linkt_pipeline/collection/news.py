@@ -1,7 +1,8 @@
 """Whether Linkt has anything to land: the other half of the question whether a sync has anything to do.
 
-The list of runs is asked once, and each run that may have ended since by itself, because the list lags. Nothing is
-landed here. A run that goes on is remembered, so that the next look asks for it again; that alone is written.
+One request asks for the list of runs. Because the list lags, each run that may have ended since is read by itself.
+Nothing is landed here. The only thing that is written: runs that go on are remembered, so that the next look reads them
+again.
 """
 
 from collections.abc import Iterable
@@ -25,7 +26,7 @@ async def look_for_news(client: LinktClient, warehouse: Warehouse) -> str | None
 
     Raises:
         OtherOrganizationError: the key shows nothing of what the warehouse knows.
-        LinktApiError: a list or a run can't be read, which is not to say that there is nothing.
+        LinktApiError: a list or a run can't be read, so there may be something to land.
     """
     return await _Look(client, warehouse).run()
 
@@ -76,7 +77,7 @@ class _Look:
         return [run.id for run in sifted.unknown]
 
     async def _news_of(self, run_id: str, *, is_listed: bool) -> str | None:
-        """What the run itself says; the list may be behind and ahead."""
+        """What the run itself shows. The list may be behind it or ahead of it."""
         try:
             run = await self.client.get_run(run_id)
         except NotFoundError:

@@ -1,8 +1,8 @@
-"""Whose key is it? By a key of another organization, nothing of ours exists.
+"""Whose key is it? To a key of another organization, Linkt shows nothing of ours.
 
-Its 404 is the same as for what was deleted, so it would settle ids as missing, forget runs that are still going and
-land the runs of strangers. Before a 404 counts, or a run that nobody here knows is landed, the key has to show one run
-that this warehouse knows.
+It answers 404 then, as for a deleted row. If that counted, ids would be settled as missing, runs that are still going
+would be forgotten, and the runs of strangers would be landed. So the key must show one run that this warehouse knows
+before a 404 counts, and before a run is landed that the warehouse does not know.
 """
 
 import asyncio
@@ -29,20 +29,20 @@ class Organization:
         self._confirmed = False
 
     def confirm(self) -> None:
-        """The key has shown something that the warehouse knew before."""
+        """Note that the key has shown something that the warehouse knew before."""
         self._confirmed = True
 
     async def require(self, likely: str | None = None) -> None:
-        """Ask for runs that the warehouse knows until one is shown, unless that is settled already.
+        """Ask for runs that the warehouse knows until Linkt shows one, unless the key has shown one already.
 
-        A warehouse that knows none yet belongs to any key.
+        Any key fits a warehouse that knows no run yet.
 
         Args:
             likely: the run to ask for first.
 
         Raises:
             OtherOrganizationError: the key shows none of them.
-            LinktApiError: Linkt can't be asked now, or what answers for it shows no run at all.
+            LinktApiError: Linkt can't be asked now, or another server answers in its place.
         """
         if self._confirmed:
             return
@@ -71,7 +71,7 @@ class Organization:
         except (NotFoundError, PermissionDeniedError):
             return False
         except MalformedBodyError as error:
-            # An unreadable run is there all the same. A login page or another run's body shows nothing.
+            # A run with an unreadable body exists, so the key is right. A login page or another run's body is no proof.
             if not same_id(error.object_id, run_id):
                 raise
         return True

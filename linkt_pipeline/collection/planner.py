@@ -1,14 +1,14 @@
-"""Settle many pending ids with few requests: whole pages where they pay, by id where they don't.
+"""Settle many pending ids with few requests: by whole pages where they pay, one by one where they don't.
 
-A page of 100 costs one request, as one id does, but lists follow no id filter: how many wanted ids a page
-holds is only known once it is read. So the ids that share an ICP are read by pages as long as that wins:
+A page of 100 rows costs one request, as one id does. But lists have no filter by id: only reading a page shows how
+many wanted ids it holds. So the ids that share an ICP are read by pages as long as that saves requests:
 
 * the next page is read while the last one settled more than one id (lists tend to show the newest first), or
   while the pages still unread are fewer than the ids still wanted, and
 * pages may fall behind the ids they settled by :data:`ALLOWANCE` at most, in each ICP and over the whole plan.
 
-The second rule is the bound: requests <= ids + ALLOWANCE, whatever the lists hold. An id that no page held is
-read by id, and only that read decides that it is gone.
+The second rule is the bound: requests <= ids + ALLOWANCE, whatever the lists hold. An id that is on no page is read by
+itself, and only that single read decides that it is gone.
 """
 
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class PageBudget:
 
     @property
     def allows_a_page(self) -> bool:
-        """Whether one more page, should it hold nothing, keeps within the bound."""
+        """Whether one more page keeps within the bound even if it holds no wanted id."""
         return self.pages - self.hits < ALLOWANCE
 
     def record(self, hits: int) -> None:

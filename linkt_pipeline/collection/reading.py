@@ -1,4 +1,4 @@
-"""Read ids one by one, many side by side, and say what became of each."""
+"""Read ids one by one, many side by side, and give a verdict about each."""
 
 import asyncio
 from collections import deque
@@ -25,8 +25,8 @@ from linkt_pipeline.errors import LinktPipelineError
 CONCURRENCY = 32
 _FAILURES_TO_STOP = 20  # so many ids failing for good is an outage, not bad luck
 
-# Of one id alone: a firewall may block one address, a permission be missing for one row. It stays pending after all its
-# retries, while the others go on.
+# Failures that may concern one id alone: a firewall may block one address, or a permission be missing for one row. Such
+# an id stays pending after all its retries, while the others go on.
 _OF_ONE_ID = (ServerError, ReplyLostError, RefusedError, UnexpectedRedirectError)
 
 Take = Callable[[Sequence[Verdict]], Awaitable[None]]
@@ -40,15 +40,15 @@ class _Body(NamedTuple):
 
 
 class Reader:
-    """Reads ids of one resource, each by a request of its own.
+    """Reads ids of one resource, each by a separate request.
 
-    Parsing many bodies in a row is cheaper than each as it comes: the processor keeps the code for it at hand. So a
-    twentieth of a batch is parsed at a time. Each body is gone before the next, because a parsed one takes five times
-    the memory of its text.
+    Parsing many bodies in a row is cheaper than parsing each as it comes, because the processor keeps the code at hand.
+    So a twentieth of a batch is parsed at a time. Each parsed body is dropped before the next one is parsed, because it
+    takes five times the memory of its text.
 
     Args:
         client: the API.
-        lander: whose resource is read, and whose counts tell the requests.
+        lander: names the resource that is read, and counts the requests.
         concurrency: requests in flight.
         take: receives the verdicts, those of a parcel at a time; default: the lander.
     """
@@ -65,10 +65,10 @@ class Reader:
         self._failed = 0
 
     async def read(self, ids: Iterable[str]) -> None:
-        """Read the ids; on return, a verdict about each was taken.
+        """Read the ids. On return, ``take`` has a verdict about each.
 
         Raises:
-            NoRequestError: no more requests may be made. What others had sent before it was taken.
+            NoRequestError: no more requests may be made. The answers to requests that had left before were taken.
             LinktApiError: the key is refused, or so many ids can't be read that it is an outage. What was read before
                 was taken.
         """
@@ -144,7 +144,7 @@ class Reader:
             await self._pass_on()
 
     async def _pass_on(self, *, only_full: bool = False) -> None:
-        """Parse what was read and give the verdicts away. While nobody takes them, readers wait here."""
+        """Parse what was read and hand the verdicts on. Readers wait here until the verdicts are taken."""
         async with self._passing_on:
             if only_full and not self._is_full:  # another reader has done it
                 return

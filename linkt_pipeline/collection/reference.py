@@ -64,8 +64,8 @@ class _List:
 async def refresh_reference_data(client: LinktClient, warehouse: Warehouse) -> ReferenceCounts:
     """Read the lists and merge them, in one transaction.
 
-    A row that can't be used, or a list that can't be read, keeps nothing else back; nor do lists that the key may not
-    read, even if that is all of them: without names there are ids.
+    A row that can't be used, or a list that can't be read, holds up nothing else. Nor do lists that the key may not
+    read, even if it may read none: without names, people see ids.
 
     Raises:
         LinktApiError: none of the lists can be read for now, or the key is refused.

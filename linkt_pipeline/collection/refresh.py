@@ -1,12 +1,12 @@
 """Read again what the warehouse knows, so that it stays true: labels set and rows deleted in Linkt's own screens.
 
-Nothing tells what changed in Linkt without a run, so each known ICP is read page by page, for a hundredth of the
-requests of single reads. What its pages show is landed, named by a run or not. What they don't show may be deleted, or
-left out by a list that shifted, ended early or lies: a list is no verdict, so each of these is read by itself, and only
-a 404 marks it as deleted. A 404 may be wrong too, and what it marked may be back where no list shows it: a few of those
-that are marked are read again each time.
+Linkt does not report what changed without a run. So each known ICP is read page by page, for a hundredth of the
+requests of single reads. Every entity on its pages is landed, named by a run or not. An entity on no page may be
+deleted; or the list left it out, because it shifted, ended early or lies. A list is no verdict. So each of these
+entities is read by itself, and only a 404 marks it as deleted. A 404 may be wrong too, and a marked entity may exist
+again although no list shows it: so a few of the marked ones are read again each time.
 
-Signals never change in Linkt, and their list looks back 90 days at most, so they are left alone.
+Signals never change in Linkt, and their list looks back 90 days at most, so the refresh leaves them alone.
 """
 
 import os
@@ -53,8 +53,8 @@ from linkt_pipeline.warehouse.warehouse import Warehouse
 
 Log = Callable[[str], None]
 
-# So many entities that no page shows are asked for at a time. If all of a group are there, the list leaves out what is
-# there, and asking on would cost a request for each row of the warehouse.
+# Size of a group of entities that no page shows and that are read by themselves. If all of a group exist, the list
+# leaves out existing rows, and going on would cost a request for each row of the warehouse.
 _ASKED_AT_ONCE = 20
 _ASKED_AGAIN = 10  # deleted ones at a time; if none of a group is back, the others wait
 _FAILURES_TO_STOP = 3  # so many lists in a row that can't be read are an outage
@@ -108,8 +108,8 @@ async def refresh_entities(
 
     Of each ICP's deleted entities twenty are asked for again, more only while some of them turn out to be there.
 
-    Where the requests of the day end it, the next one goes on at that page. What one that ended early has read is left
-    out for an hour; later it is read again, after what was not read.
+    If the requests of the day end a refresh, the next one goes on at that page. ICPs that a refresh read before it
+    ended early are left out for an hour. After that they are read again, after the ICPs that were not read.
 
     Args:
         client: the API.
@@ -135,7 +135,7 @@ async def refresh_entities(
 
 @contextmanager
 def _alone(warehouse: Warehouse) -> Iterator[None]:
-    """One refresh at a time: each of two would read everything, and hold 404s that the other one has outdated."""
+    """One refresh at a time. Two would each read everything, and one would land 404s that the other has outdated."""
     path = warehouse.folder / "refresh.lock"
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b") as file:
         if not exclude_rivals(file):
@@ -157,8 +157,8 @@ class _Icp:
         asked_at: when its last page was asked for.
         skipped: pages that too many giant rows keep from being read.
         of_others: rows of the last page that are left to the list of another ICP.
-        asked_up_to: the last that was asked for, where some are left for another time.
-        asked_again_up_to: the same of the deleted ones.
+        asked_up_to: the last entity that was read by itself, if some are left for the next refresh.
+        asked_again_up_to: the same for the deleted ones.
     """
 
     icp_id: str
@@ -174,7 +174,7 @@ class _Icp:
     asked_again_up_to: str | None = None
 
     def saw(self, entity_id: str) -> None:
-        """A page has shown it."""
+        """Note that a page has shown this entity."""
         self.unseen.discard(entity_id)
         self.deleted.pop(entity_id, None)
 
@@ -200,7 +200,7 @@ class _Refresh:
         self.there = 0  # ... and those whose own read gave a row
 
     async def run(self) -> None:
-        """Do all of it."""
+        """Refresh every ICP that is due."""
         try:
             for icp_id in await self.lander.on_thread(self._begin):
                 await self._refresh(icp_id)
@@ -269,7 +269,7 @@ class _Refresh:
             await self._ask_again_for_deleted(icp)
 
     async def _read_list(self, icp: _Icp, first: int) -> bool:
-        """Whether it came to its end, whatever it has shown."""
+        """Whether the list was read to its end, whatever it has shown."""
 
         def keep(error: MalformedBodyError) -> None:
             self._keep_unreadable(icp, error)
@@ -280,7 +280,7 @@ class _Refresh:
                 if entity.id in icp.of_others:
                     continue
                 await self.lander.take([self.lander.resource.row(entity, icp.asked_at)])
-        except NotFoundError:  # the ICP was deleted; by id, each of its entities gets a verdict of its own
+        except NotFoundError:  # the ICP was deleted; a single read gives each of its entities a verdict
             self.log(f"Linkt no longer has a list of ICP {icp.icp_id}")
         except AuthenticationError:
             raise
@@ -311,7 +311,7 @@ class _Refresh:
         return page
 
     def _without(self, icp: _Icp, number: int, error: BodyTooLargeError) -> Page[Entity]:
-        """Nothing, in place of a page of giants; what it would have shown is asked for by id."""
+        """Take no rows from a page of giant rows; the entities that it would have shown are read by themselves."""
         self.lander.done.pages += error.requests
         if not icp.skipped:
             self.failed_in_a_row += 1
@@ -324,9 +324,9 @@ class _Refresh:
     async def _recognised(self, icp: _Icp, page: Page[Entity]) -> Page[Entity]:
         """The page, with the ids as the warehouse spells them.
 
-        A list may show what is another ICP's as if it were of this one. With the same ``updated_at``, which is right
-        the lists can't tell, and each would overwrite the other every time: the row stays with its ICP, and if that
-        one's list does not show it, its single read decides.
+        A list may show a row of another ICP as if it belonged to this one. If both rows have the same ``updated_at``,
+        the lists do not show which is right, and each would overwrite the other every time. So the row stays with its
+        ICP; if the list of that ICP does not show it, its single read decides.
         """
         sent = [entity.id.strip().lower() for entity in page.items]
         stored = await self.lander.on_thread(self._stored, sent, {entity.id for entity in page.items})
@@ -351,14 +351,14 @@ class _Refresh:
         return {entity.entity_id.lower(): entity for entity in found}
 
     def _keep_unreadable(self, icp: _Icp, error: MalformedBodyError) -> None:
-        """A row that can't be read is there; what the warehouse knows of it stays."""
+        """Note the rows that can't be read: they exist, so the warehouse keeps what it knows of them."""
         icp.saw(error.subject)
         self.lander.done.failures.append(f"{error.subject}: {error}")
         if error.subject not in icp.known | icp.rejected:
             self.lander.add(Rejected(error.subject, error.reason, error.payload, icp.asked_at))
 
     async def _take(self, verdicts: Sequence[Verdict]) -> None:
-        """Those of single reads, which are of entities that the warehouse knows: it keeps them, so none is rejected."""
+        """Verdicts of single reads. The warehouse knows these entities and keeps them, so none becomes a reject."""
         self.there += sum(isinstance(verdict, Row) for verdict in verdicts)
         self.gone += sum(isinstance(verdict, Missing) for verdict in verdicts)
         await self.lander.take(
@@ -393,7 +393,7 @@ class _Refresh:
                 return
 
     async def _ask_again_for_deleted(self, icp: _Icp) -> None:
-        """The newest verdicts first, because a wrong one is soon put right so; then the others, in turn."""
+        """The newest verdicts first, so that a wrong one is soon corrected; then the others, in turn."""
         await self.organization.require()
         newest = sorted(icp.deleted, key=lambda entity_id: (icp.deleted[entity_id], entity_id), reverse=True)
         await self._ask_while_some_are_back(icp, newest)
@@ -402,7 +402,7 @@ class _Refresh:
         )
 
     async def _ask_while_some_are_back(self, icp: _Icp, entity_ids: Sequence[str]) -> str | None:
-        """The last that was asked for, where some are left for another time."""
+        """The last entity that was read by itself, if some are left for the next refresh; else None."""
         for start in range(0, len(entity_ids), _ASKED_AGAIN):
             there, chunk = self.there, entity_ids[start : start + _ASKED_AGAIN]
             await self.reader.read(chunk)

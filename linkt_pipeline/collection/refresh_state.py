@@ -24,8 +24,8 @@ class Place:
         page: of its list, the next to read; None once the list is read.
         unseen: entities of the warehouse that none of its pages has shown so far; left out before the first page.
         at: when its list, or what was left of it, began to be read.
-        is_paused: for want of requests. The next refresh goes on there whenever it comes, or a list of more pages than
-            a day has requests would never come to its end.
+        is_paused: the requests ran out. The next refresh goes on there, however late it comes; otherwise a list with
+            more pages than a day has requests would never be read to its end.
     """
 
     icp_id: str
@@ -43,8 +43,8 @@ class RefreshState:
         done: ICPs that a refresh has read before it ended early, with when it began to read each; empty when one came
             to its end.
         place: where it stopped in the middle of an ICP.
-        asked_up_to: by ICP whose list leaves out entities that are there, the last that was asked for.
-        asked_again_up_to: by ICP with many deleted entities, the last of them that was asked for again.
+        asked_up_to: for each ICP whose list leaves out existing entities, the last of these that was read.
+        asked_again_up_to: for each ICP with many deleted entities, the last of these that was read again.
         finished_at: when a refresh last came to its end.
     """
 
@@ -76,7 +76,7 @@ class RefreshState:
         write_state(con, _NAME, orjson.dumps(self).decode())
 
     def resumed(self, now: datetime) -> "RefreshState":
-        """What a refresh that begins now goes on with: the place where it paused, or broke off a short while ago."""
+        """Where a refresh that begins now goes on: where the last one paused, or broke off a short while ago."""
         goes_on = self.place and (self.place.is_paused or _is_recent(self.place.at, now))
         return self if goes_on else replace(self, place=None)
 

@@ -82,9 +82,9 @@ class Resource:
         return Rejected(resource_id, reason, body.decode("utf-8", "replace"), asked_at)
 
     def land(self, warehouse: Warehouse, batch: Batch) -> LandingCounts:
-        """Land a batch and settle its ids, in one transaction. What changes nothing is no news to anybody."""
+        """Land a batch and settle its ids, in one transaction. If nothing changes, no model has to be built again."""
         moment = batch.asked_since
-        frame = self._frame(batch.rows, moment)  # before the warehouse is opened: nobody waits for it
+        frame = self._frame(batch.rows, moment)  # made before the warehouse is opened, so that nobody waits for it
         key = warehouse.contact_key
         if key:
             frame = hash_contacts(frame, key)

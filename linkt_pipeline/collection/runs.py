@@ -56,7 +56,7 @@ class Collected:
     _failed_in_a_row: int = 0
 
     def fail(self, run_id: str, error: LinktApiError) -> None:
-        """Take in that a run can't be read, after all retries; one run must not keep all others from being landed.
+        """Note that a run can't be read, after all retries. One such run must not hold up the others.
 
         Raises:
             LinktApiError: so many in a row are an outage.
@@ -68,7 +68,7 @@ class Collected:
             raise error
 
     def confirm(self) -> None:
-        """Take in that a run was read."""
+        """Note that a run was read."""
         self._failed_in_a_row = 0
 
 
@@ -166,7 +166,7 @@ class _Collection:
         self._land_or_remember(await self._confirmed(changed))
 
     async def _take_unreadable(self, rows: Collection[MalformedBodyError]) -> None:
-        """Rows of the list that can't be read: by itself the run may be; else the row is kept as a reject."""
+        """For rows of the list that can't be read: read the run by itself, and if that fails too, keep a reject."""
         named = {error.object_id for error in rows if error.object_id is not None}
         nameless = [(error.subject, error) for error in rows if error.object_id is None]
         with self.warehouse.read() as con:

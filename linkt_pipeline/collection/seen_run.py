@@ -8,12 +8,12 @@ from linkt_pipeline.api import LinktClient, Run
 
 @dataclass(frozen=True)
 class SeenRun:
-    """A run and the moment of its picture.
+    """A run as a reply showed it, and when.
 
     Attributes:
         run: as the reply showed it.
-        seen_at: when the reply was there. However late it is landed, what was seen later is newer; and an id that it
-            names is settled by a request that was sent after this moment.
+        seen_at: when the reply came. Of two pictures of a run, the one seen later is newer, however late each is
+            landed. Only a request that was sent after this moment settles an id that the run names.
     """
 
     run: Run

@@ -1,8 +1,8 @@
 """What is left to do, as the warehouse alone shows it.
 
-The first half of the question whether a sync has anything to do; the other half is Linkt's to answer
-(:mod:`linkt_pipeline.collection.news`). When in doubt there is something: a sync that finds nothing costs seconds, a
-row that waits for the next one is late.
+This is the first half of the question whether a sync has anything to do; Linkt answers the other half
+(:mod:`linkt_pipeline.collection.news`). In doubt the answer is yes: a sync that finds nothing costs seconds, while a
+row that waits for the next sync is late.
 """
 
 from collections.abc import Callable
@@ -91,7 +91,7 @@ def _unclosed(rows: LedgerRows) -> str | None:
 
 
 def _models(rows: LedgerRows) -> str | None:
-    """Of a model that can come out otherwise though nothing that it reads has changed, no inputs are kept."""
+    """A model to build though nothing that it reads has changed. Models that depend on the time keep no inputs."""
     found = rows.con.execute(
         "select model, problem from linkt.model_builds where problem is not null or cursor is null "
         "order by model limit 1"

@@ -24,7 +24,7 @@ class Sifted:
 
 
 def sift(warehouse: Warehouse, listed: Sequence[Run]) -> Sifted:
-    """Tell the runs of a list that have to be looked at from those that have not changed."""
+    """Separate the runs of a list that have to be looked at from those that have not changed."""
     ids = [run.id for run in listed]
     with warehouse.read() as con:
         known = landed_run_versions(con, ids)
