@@ -107,9 +107,10 @@ def describe(section: Section, idle: list[Ran], whole: list[Ran], day: Ran, tick
     """The text, the table and the goals."""
     section.say(
         "A deployment whose tasks were executed and published; nothing has happened in Linkt since. `sync` is timed "
-        "from the start of its process to the end, by whoever started it. Beside it `sync --retry-missing`, which "
-        "takes every step and finds nothing, as every `sync` did before there was a look, and as one does each day. "
-        f"Files are told apart by inode, size and time. Median of {len(idle)} and {len(whole)} (smallest-largest)."
+        "from the start of its process to the end, by the process that started it. Beside it `sync --retry-missing`, "
+        "which takes every step and finds nothing, as every `sync` did before there was a look, and as one does each "
+        "day. "
+        f"Files are distinguished by inode, size and time. Median of {len(idle)} and {len(whole)} (smallest-largest)."
     )
     rows = [
         ("seconds, start to end", "wall", "{:.2f}"),

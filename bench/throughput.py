@@ -30,9 +30,9 @@ def run(quick: bool) -> Section:
     section.say(
         f"{count:,} entities of 2.4 KB from a server on loopback written in C, {rounds} rounds in turn, each contender "
         "in a process of its own; median (smallest-largest). *By id* and *by pages* include everything: pending ids "
-        "read from the warehouse, bodies fetched, validated, versioned, landed in DuckDB and booked. Only the "
-        f"script fetched just {peers:,} ids: its cost is linear ({peers * 2:,} ids took {doubled:.1f} times the CPU). "
-        "dlt's is not, its start-up weighs on small jobs, so it fetched them all."
+        "read from the warehouse, bodies fetched, validated, versioned, landed in DuckDB with the state of their ids. "
+        f"Only the script fetched just {peers:,} ids: its cost is linear ({peers * 2:,} ids took {doubled:.1f} times "
+        "the CPU). dlt's is not, its start-up weighs on small jobs, so it fetched them all."
     )
     section.table(
         ["", "entities/s", "µs wall each", "µs CPU each", "peak MB"],

@@ -59,7 +59,7 @@ def _is_published(folder: Path, path: Path) -> bool:
     match path.relative_to(folder).parts:
         case (name,):
             return name in ("warehouse.duckdb", OLD_NAME, CATALOG_NAME, RECORD_NAME, ".lock")
-        case (schema, name):  # of a table that is no more it would be removed
+        case (schema, name):  # a publication removes the file of a table that no longer exists
             return schema == ".next" or name.endswith(".parquet")
         case (first, *_):
             return first == ".next"

@@ -43,7 +43,7 @@ class Retention:
         assets: what the deployment defines; runs of other assets are not its own.
         warehouse: holds the ledger.
         keep: how long runs of the free part are kept after their end.
-        shared: the code location holds assets of others too; a run that made one of those as well is theirs to keep.
+        shared: the code location holds assets of others too. A run that made one of those as well is kept.
     """
 
     placement: Placement

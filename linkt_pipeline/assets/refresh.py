@@ -1,6 +1,6 @@
-"""Reads what is known again, so that what was changed or deleted in Linkt's own screens arrives. Free.
+"""Reads the known ICPs again, so that what was changed or deleted in Linkt's own screens arrives. Free.
 
-The job reads and lands, and no more: most days nothing has changed, and then nothing is built and published. Where
+The job only reads and lands: most days nothing has changed, and then nothing is built and published. Where
 something has, the sensor ``publish_refreshed_entities`` requests the sync that does so.
 """
 

@@ -45,7 +45,7 @@ def build_retention(
     @dg.job(
         name=job_name,
         executor_def=dg.in_process_executor,
-        description=f"Free: erases people of whom nothing was heard for {keep.days} days (retention in tasks.yaml).",
+        description=f"Free: erases people without activity for {keep.days} days (retention in tasks.yaml).",
     )
     def erase_job() -> None:
         erase_op()

@@ -24,6 +24,7 @@ from linkt_pipeline.transform.moments import columns_in_utc, columns_of
 from linkt_pipeline.transform.seed import SEEDS_FOLDER
 from linkt_pipeline.warehouse.catalog import CatalogColumn, CatalogTable, describe, quoted
 
+# A comparison holds the old and the new rows of a table at the same time.
 _COMPARABLE_ROWS = 1_000_000
 
 
@@ -131,6 +132,7 @@ def build_model(
         else:
             done = _materialize(con, model, last, version, inputs, found, full_refresh=full_refresh)
             rows = _count(con, model.header.rows or f"select count(*) from {relation(model.key)}")  # noqa: S608
+            # Lineage follows from the code and costs a second for all models, so it is kept while the code is the same.
             lineage = last.lineage if last.version == version else None
             record(con, model, LastBuild(version, inputs, done.contents, rows, lineage))
             if done.mode in (BuildMode.VIEW, BuildMode.FULL):
@@ -194,6 +196,7 @@ def _materialize(
             contents = new_contents()
             delta = apply_changes(con, model, columns, last.contents, contents)
             if not (delta.deleted or delta.inserted):
+                # No row was written, so the mark stays true. After a change by hand there is none: the table gets one.
                 return _Written(BuildMode.UNCHANGED, 0, last.contents or contents)
             follows = last.contents if delta.keeps_keys else None
             return _Written(BuildMode.INCREMENTAL, delta.inserted, contents, follows)

@@ -1,7 +1,7 @@
 """Finds SQL that takes DuckDB's ``hash()`` for a digest.
 
 ``hash()`` is made for hash tables: it is quick, has 64 bits, and cancels differences that lie in two 8-byte blocks of
-a text, which is where ids in sequence have theirs. Of a million ids such as Linkt's a sixth share theirs with another.
+a text, which is where ids in sequence differ. Of a million ids such as Linkt's, a sixth share a number with another id.
 """
 
 from collections.abc import Iterator

@@ -91,6 +91,7 @@ def read_entries(path: Path, text: str, known: tuple[str, ...]) -> Iterator[Entr
         entry = found
     if entry and entry.key != BUILT_IN:
         yield entry
+    # The generator goes on below the header. There a header line would have no effect, and nobody would notice.
     for number, line in lines:
         match = _LINE.match(line)
         if match and _CANONICAL.match(line) and _key_and_column(match, known):

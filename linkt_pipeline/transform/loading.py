@@ -57,8 +57,10 @@ def read_graph(files: SqlFiles, sources: Mapping[str, Columns]) -> tuple[ModelGr
             quarantined[model.key] = problem
             del models[model.key]
     ordered = _order(models, quarantined)
+    # Before the descendants join the quarantine: nothing is wrong with their own files.
     mistakes = [*problems.values(), *quarantined.values()]
     quarantine_descendants(ordered, quarantined)
+    # Last, because a line `follows` names tables behind views, which only the ordered models show.
     resolved, unfollowed = resolve_follows(seen_through_views(ordered))
     graph = ModelGraph(resolved, known, macros, quarantined, frozenset(problems)).without(unfollowed)
     return graph, [*mistakes, *unfollowed.values()]

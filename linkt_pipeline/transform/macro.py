@@ -156,7 +156,7 @@ def _define(con: duckdb.DuckDBPyConnection, macro: Macro) -> None:
 
 
 def definitions_of_macros(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, str]]:
-    """Parameters and definition of each macro as the engine keeps them, so that both sides are spelt alike."""
+    """Parameters and definition of each macro as the engine keeps them, so that both sides have the same spelling."""
     rows = con.execute(
         f"select function_name, parameters::varchar, macro_definition from duckdb_functions() where {_OURS}"  # noqa: S608
     ).fetchall()

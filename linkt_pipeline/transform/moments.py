@@ -1,6 +1,6 @@
 """Moments of models are TIMESTAMP in UTC, from the first model on.
 
-A TIMESTAMP WITH TIME ZONE is shown, truncated and cast in the zone of whoever looks. As a TIMESTAMP it is the same day
+A TIMESTAMP WITH TIME ZONE is shown, truncated and cast in the zone of each reader. As a TIMESTAMP it is the same day
 for everyone, in the warehouse as in the published copy, so that a view gives the same rows in both and nothing has to
 be converted when it is published.
 """

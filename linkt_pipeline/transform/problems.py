@@ -9,9 +9,9 @@ import duckdb
 
 
 def record_problems(con: duckdb.DuckDBPyConnection, problems: Mapping[str, str]) -> None:
-    """Write down the problems of files, by table or file; writes nothing where they are known.
+    """Record the problems of files, by table or file; known problems are not written again.
 
-    What is no longer a problem is forgotten where it stands for no table. A table stays stale until it is built.
+    A solved problem of a file without a table is deleted. A table stays stale until it is built.
     """
     known = _known(con)
     for name, text in problems.items():
@@ -22,7 +22,7 @@ def record_problems(con: duckdb.DuckDBPyConnection, problems: Mapping[str, str])
 
 
 def record_problem(con: duckdb.DuckDBPyConnection, name: str, text: str) -> None:
-    """Write down why a table can't be built; since when is kept from the first time."""
+    """Record why a table can't be built; the time of the first such record is kept."""
     con.execute(
         "insert into linkt.model_builds by name select $1 as model "
         "where not exists (from linkt.model_builds where model = $1)",
@@ -36,7 +36,7 @@ def record_problem(con: duckdb.DuckDBPyConnection, name: str, text: str) -> None
 
 
 def clear_problem(con: duckdb.DuckDBPyConnection, name: str) -> None:
-    """A table was built, or found to be up to date; writes nothing where there was no problem."""
+    """Record that a table was built, or was up to date; writes nothing if there was no problem."""
     if name in _known(con):
         con.execute("update linkt.model_builds set problem = null, problem_since = null where model = $1", [name])
 

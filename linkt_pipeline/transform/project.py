@@ -37,7 +37,7 @@ class Project:
 
     @property
     def mistakes(self) -> list[ModelFileError]:
-        """What there is to mend: the problems without those that only come from another."""
+        """The problems that somebody has to correct: those that follow from another problem are left out."""
         return [problem for problem in self.problems.values() if not isinstance(problem, DescendantError)]
 
 

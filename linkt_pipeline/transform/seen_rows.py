@@ -1,8 +1,8 @@
 """``linkt.seen_rows``: the big landed tables as the last build saw them, to find the rows that have changed since.
 
 A row counts as changed when its landing time, its deletion time or the first 32 bits of its content hash differ from
-what the last build saw, whoever changed it and in whatever order it came. Times are compared for equality only, so no
-clock is trusted, and landing does not have to record what it does.
+what the last build saw. It does not matter who changed the row, or in which order rows came. Times are compared for
+equality only, so no clock is trusted, and landing does not have to record what it does.
 """
 
 import uuid

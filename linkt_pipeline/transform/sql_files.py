@@ -94,7 +94,7 @@ def _is_disabled(path: Path) -> bool:
     try:
         lines = read_text(path).splitlines()
     except ModelFileError:
-        return False  # said by whoever reads it
+        return False  # the reader of the file reports the error
     header = itertools.takewhile(lambda line: not line.strip() or line.lstrip().startswith("--"), lines)
     return any(_DISABLED.fullmatch(line.strip()) for line in header)
 

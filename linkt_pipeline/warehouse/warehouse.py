@@ -70,7 +70,7 @@ class Warehouse(ABC):
     @property
     @abstractmethod
     def folder(self) -> Path:
-        """Folder of this machine in which the deployment's processes keep what is theirs beside the warehouse."""
+        """Folder of this machine in which the deployment's processes keep their files beside the warehouse."""
 
     @property
     @abstractmethod

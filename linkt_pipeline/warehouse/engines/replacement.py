@@ -1,9 +1,9 @@
-"""Another file in the place of the warehouse, so that nobody reads or writes a file that is no longer it.
+"""Puts another file in the place of the warehouse, so that nobody reads or writes a file that lost its place.
 
-A process opens the warehouse, then locks it. Between the two, the file could lose its name to another one, and what is
-written to it afterwards would be lost. So everybody opens under a shared lock of the folder, and a file moves into
-place under the folder's exclusive lock, by a process that also holds the old file's own lock, alone. Whoever opens
-later finds the new file. A process that is killed leaves the old file or the new one, both whole.
+A process opens the warehouse, then locks it. In between, another file could take the name of the opened one, and what
+the process then writes would be lost. So every process opens the file under a shared lock of the folder. A process that
+moves a file into place holds the folder's exclusive lock and, alone, the old file's own lock. A process that opens the
+warehouse later finds the new file. A process that is killed leaves the old file or the new one, both whole.
 """
 
 import shutil

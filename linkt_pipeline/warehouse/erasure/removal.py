@@ -122,6 +122,7 @@ def _signals_about(con: duckdb.DuckDBPyConnection, target: Target) -> list[str]:
             "select signal_id, payload::varchar from linkt.signals where regexp_matches(payload::varchar, $1)",
             [mentions.loose_pattern],
         ).fetchall()
+        # The loose pattern lets DuckDB leave out most rows; the exact search decides.
         ids |= {signal_id for signal_id, payload in rows if mentions.are_in(payload)}
     return sorted(ids)
 
@@ -205,6 +206,7 @@ def _drop_models(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
             con.execute(f"drop table {table.relation}")
             dropped += 1
     con.execute("delete from linkt.row_changes; delete from linkt.seen_rows")  # of ids, for the next build alone
+    # A problem stays recorded without its build, so that `status` still shows it.
     con.execute("delete from linkt.model_builds where problem is null")
     con.execute("update linkt.model_builds set code_version = null, cursor = null, contents = null, rows = null")
     return {"tables of models (built again)": dropped}

@@ -177,6 +177,7 @@ def _by_domain(con: duckdb.DuckDBPyConnection, domains: set[str]) -> Target:
     }
     people = there | {known for known in _with_parents(con, companies) if known.is_person}
     ids = companies | {person.entity_id for person in people}
+    # Addresses inside of the domain go with the domain.
     elsewhere = {email for email in _of_nobody_else(con, people, ids) if not lies_in(email.rpartition("@")[2])}
     return Target(_sorted(ids), _sorted(companies), _sorted(elsewhere), _sorted(domains))
 

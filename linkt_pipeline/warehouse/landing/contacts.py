@@ -123,6 +123,7 @@ class _Contacts:
         self._numbers: dict[str, str] = {}
         for kind, text in _contacts_in(document):
             self._learn(kind, text)
+        # The longest first: one contact may be a part of another.
         patterns = [_standing_alone(re.escape(text)) for text in sorted(self._known, key=len, reverse=True)]
         self._elsewhere = re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
 
@@ -227,6 +228,7 @@ def _hashed_contact(kind: str, text: str, key: bytes) -> str:
     match kind:
         case "email" if _EMAIL.search(text):  # names beside the addresses of a list stay
             hashed = _EMAIL.sub(lambda found: hashed_email(key, found[0]), text)
+            # An @ that is left may belong to an address in an unknown form, so the whole text is hashed.
             if hashed.count("@") == hashed.count(f"@{_HOST}"):
                 return hashed
         case "linkedin":

@@ -142,6 +142,7 @@ def _kept_out(
     if not erased and not changed:
         return frame, []
     left = pl.DataFrame(kept, schema=frame.schema)
+    # A fingerprint of the payload with the words could confirm a guess at them.
     if changed and "content_hash" in left.columns:
         left = left.with_columns(content_hashes(left["payload"]))
     return left, erased

@@ -90,6 +90,7 @@ def settle_rejected(con: duckdb.DuckDBPyConnection, rejected: str) -> int:
         qualify row_number() over (partition by resource_type, resource_id order by received_at desc, reason desc) = 1
         """  # noqa: S608
     )
+    # Before they are stored: afterwards nothing shows which of them are new.
     tell_rejects(con, "newest_rejects")
     con.execute(
         """

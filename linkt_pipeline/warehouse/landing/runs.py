@@ -78,6 +78,7 @@ def land_runs(
     con.execute("create or replace temp table changed_runs as select * from newest_runs where is_changed")
     columns = [*RUNS_FRAME, "input"]
     replace_rows(con, "linkt.runs", "changed_runs", columns, columns)
+    # Unchanged runs included: a run that can be stored now is no reject.
     forget_rejects(con, "run", "newest_runs", "run_id")
     _replace_credits(con)
     rejected = _name_resources(con)

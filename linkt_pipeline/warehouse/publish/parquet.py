@@ -73,7 +73,7 @@ class ParquetFiles:
         return table.key in self._sources
 
     def remember(self, tables: Sequence[CatalogTable]) -> None:
-        """Write down what lies in place now, for the next publication."""
+        """Record which files are in place now, for the next publication."""
         files = dict(self._stays)
         for table in tables:
             source, rows = self._sources.get(table.key, (None, 0))

@@ -133,7 +133,7 @@ def _publish(
         tables, rows, stale, files = _finish_copy(copy, folder, workspace, as_of, views, states, require)
         parquet = {table.key: parquet_path(folder, table) for table in _exported(tables)}
         (workspace / CATALOG_NAME).write_bytes(_describe(tables, rows, as_of, folder, parquet, stale))
-        # Before the moves, so that whoever reads the folder can read each file from its first moment.
+        # Before the moves, so that readers of the folder can read each file from its first moment.
         open_files(workspace)
         # The catalog moves last: it names the moment of the files, which have to be there by then.
         for table in filter(files.is_new, _exported(tables)):
@@ -245,6 +245,7 @@ def _materialize_views(con: duckdb.DuckDBPyConnection, views: list[CatalogTable]
             columns = cast_columns(view.columns, conversions(con, view))
             con.execute(f"create table {_computed(view)} as select {columns} from {view.relation}")  # noqa: S608
         except duckdb.Error as error:
+            # A full disk says nothing about the view.
             if view.key in stale and not is_unwritable(error):
                 continue
             raise _incomputable(view, error) from error
@@ -306,6 +307,7 @@ def _convert(con: duckdb.DuckDBPyConnection, tables: list[CatalogTable]) -> None
 
 
 def _computed(view: CatalogTable) -> str:
+    # A name with a blank, which no model can have.
     return f"{quoted(view.schema)}.{quoted(f'computed {view.name}')}"
 
 
