@@ -1,5 +1,5 @@
 -- description: How long do companies stay in a status, and how many move on? Which label each company had from when to when.
--- grain: one row per company and uninterrupted stretch of one label; of a company and its copies the company itself tells.
+-- grain: one row per company and uninterrupted stretch of one label; for a company and its copies the labels of the company itself count.
 -- materialized: table
 -- unique: company_id, period
 -- not_null: company_id, period, valid_from, is_current, days

@@ -11,7 +11,7 @@
 -- column version_number: The version that brought the change; the first change makes version 2.
 -- column scope: field for the value of what Linkt researched, display where only Linkt's rendering of it changed, record for
 --   type, ICP, sheet, parent, status, comments, the entity it is a copy of (primary_entity_id) and its key in another
---   system (external_id, external_source; not told where a release that did not keep them landed one of the versions).
+--   system (external_id, external_source; left out if a release that did not keep them landed one of the versions).
 -- column field: Name of the field.
 -- column change: added, changed or removed.
 -- column old_value: Value before, as JSON; empty if there was none.

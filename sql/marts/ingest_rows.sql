@@ -10,7 +10,7 @@
 -- column file_name: Name of the file.
 -- column file_sha256: SHA-256 of its bytes; of a workbook, of its rows.
 -- column task_key: Entry of tasks.yaml that ingested it.
--- column primary_column: Column by which Linkt tells the rows apart.
+-- column primary_column: Column by which Linkt distinguishes the rows.
 -- column primary_value: The row's value in it.
 -- column outcome: entity (found or updated), discarded (by Linkt, see reason), unmatched (Linkt completed it, and no entity of
 --   the run has its name or address), nothing (the run has ended and says nothing of it), open (the run has not ended).

@@ -1,4 +1,4 @@
--- description: Ideal customer profiles: what Linkt was told to look for.
+-- description: Ideal customer profiles: what Linkt looks for.
 -- grain: one row per ICP.
 -- materialized: view
 -- unique: icp_id

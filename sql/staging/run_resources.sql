@@ -1,5 +1,5 @@
 -- description: What each run named as created or updated, and whether it has been landed. It stays landed here when Linkt
---   deletes it later; linkt.entities.deleted_at tells.
+--   deletes it later; linkt.entities.deleted_at shows the deletion.
 -- grain: one row per run, resource type, action and id.
 -- materialized: view
 -- published: view
