@@ -26,7 +26,7 @@ class Body:
 
     Attributes:
         content: the unpacked bytes, not more than the limit.
-        is_whole: False where more would have followed; the connection can't be used again then.
+        is_whole: False if the body goes on beyond the limit; then the connection can't be used again.
     """
 
     content: bytes = field(repr=False)
@@ -96,7 +96,7 @@ class _Unpacker:
             more_inside = len(piece) == most and not self._stream.eof
 
     def require_end(self) -> None:
-        """A body that was cut on its way must not pass for a shorter one."""
+        """Refuse a body that was cut on its way: it must not pass for a shorter one."""
         if self._started and not self._stream.eof:
             raise UnreadableEncodingError("the compressed body ends too early")
 

@@ -108,7 +108,7 @@ class LinktClient:
         return self._transport.clock_offset
 
     async def learn_clock(self, task_id: str) -> timedelta | None:
-        """The same; while it is unknown, the task is asked for: once, whatever comes of it."""
+        """The same. While it is unknown, ask for the task to learn it: once, even if that fails."""
         if self.clock_offset is None:
             with suppress(LinktPipelineError):
                 await self._transport.send(
@@ -133,8 +133,8 @@ class LinktClient:
             before_send: called when the request's turn has come, right before it leaves; may raise to stop it.
 
         Raises:
-            LinktApiError: no run id came back. Whether a run may have been started all the same is what
-                :func:`~linkt_pipeline.api.start_reply.read_start_reply` says.
+            LinktApiError: no run id came back. :func:`~linkt_pipeline.api.start_reply.read_start_reply` says whether
+                a run may have been started all the same.
         """
         check_id(task_id, kind="task")
         body: dict[str, Any] = {"parameters": dict(parameters)}
@@ -195,7 +195,7 @@ class LinktClient:
         """Every run that passes the filters, each once.
 
         Args:
-            whole: a run that is not given must not exist; IncompleteListError when that can't be said.
+            whole: give every run that exists, or raise IncompleteListError.
             **filters: see :class:`~linkt_pipeline.api.filters.RunFilters`.
         """
         return walk_pages(lambda page: self.list_runs_page(page, **filters), whole=whole)
@@ -257,7 +257,7 @@ class LinktClient:
             before_send: called right before the request leaves; may raise to stop it.
 
         Raises:
-            LinktApiError: the task was not given back; whether it was changed is what :meth:`get_task` says.
+            LinktApiError: the task did not come back; :meth:`get_task` shows whether it was changed.
         """
         reply = await self._transport.send(
             "PUT",
@@ -304,7 +304,7 @@ class LinktClient:
         """Every uploaded file: id, name and size alone.
 
         Args:
-            whole: a file that is not given must not exist; IncompleteListError when that can't be said.
+            whole: give every file that exists, or raise IncompleteListError.
             **filters: see :class:`~linkt_pipeline.api.filters.PageFilters`.
         """
         return walk_pages(lambda page: self._get_page(UploadedFile, "/v1/files", "files", page, filters), whole=whole)
@@ -377,7 +377,7 @@ class LinktClient:
         return self._placed(reply, lambda: parse_one(model, reply.body))
 
     def _placed(self, reply: Reply, parse: Callable[[], T]) -> T:
-        """The parsed reply; an error about its body learns which request it answers."""
+        """Parse a reply. An error about its body then names the request."""
         try:
             return parse()
         except MalformedBodyError as error:
@@ -385,10 +385,10 @@ class LinktClient:
         raise failure.placed(reply.method, reply.path, reply.status)
 
 
-def _require_asked(asked: str, told: str, kind: str, path: str, payload: str) -> None:
-    if not same_id(told, asked):
+def _require_asked(asked: str, answered: str, kind: str, path: str, payload: str) -> None:
+    if not same_id(answered, asked):
         raise MalformedBodyError(
-            f"GET {path}: the answer is about {kind} {told!r} instead",
+            f"GET {path}: the answer is about {kind} {answered!r} instead",
             payload=payload,
             reason=f"it speaks of another {kind}",
             field="id",

@@ -48,7 +48,7 @@ class InvalidIdError(LinktApiError):
 
 
 class RequestNotSentError(LinktApiError):
-    """Nothing reached the server (name not found, connection refused, TLS failed): the request may be sent again."""
+    """The request did not reach the server (name not found, connection refused, TLS failed): it may be sent again."""
 
     retriable: ClassVar[bool] = True
 
@@ -98,12 +98,12 @@ class MalformedBodyError(LinktApiError):
 
     @property
     def subject(self) -> str:
-        """Under which name the body is kept: its :attr:`object_id`, else one made of its text."""
+        """The id under which the body is kept: its :attr:`object_id`, else an id made of its text."""
         digest = blake2b(self.payload.encode("utf-8", "replace"), digest_size=8).hexdigest()
         return self.object_id or f"{NAMELESS}{digest}"
 
     def placed(self, method: str, path: str, status: int) -> "MalformedBodyError":
-        """The same error, knowing the request it answers, with its message cleaned."""
+        """The same error with the request that it is about, and with its message cleaned."""
         return MalformedBodyError(
             redact(f"{method} {path}: {self}"),
             payload=self.payload,
@@ -117,7 +117,7 @@ class MalformedBodyError(LinktApiError):
 
 
 class BodyTooLargeError(MalformedBodyError):
-    """A 2xx whose body is larger than the limit; ``payload`` holds its first kilobytes. Another read would be as large.
+    """A 2xx with a body above the limit. ``payload`` holds its first kilobytes. Another read would bring the same.
 
     Attributes:
         requests: how many requests were sent before a page that was read in parts was given up.
@@ -138,7 +138,7 @@ class BodyTooLargeError(MalformedBodyError):
 
 
 class IncompleteListError(LinktApiError):
-    """A list ended before its total, or holds rows that can't be read: an object it does not show may still exist."""
+    """A list ended before its total, or holds rows that can't be read: it may lack objects that exist."""
 
 
 class _WaitableError(LinktApiError):
@@ -183,7 +183,7 @@ class ServerError(LinktApiError):
 
 
 class RefusedError(LinktApiError):
-    """A 4xx. As a rule the same request gets the same answer.
+    """A 4xx. As a rule, the same request gets the same answer again.
 
     Attributes:
         by_application: the body is a JSON object, as Linkt's application sends it. A gateway, proxy or load balancer

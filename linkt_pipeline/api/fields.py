@@ -1,7 +1,7 @@
-"""How single values of a body are read, leniently: what can't be read, or is out of bounds, is None, never an error.
+"""Reads single values of a body leniently: a value that can't be read, or is out of bounds, is None, never an error.
 
-Every number from outside passes here. One that is absurd (a run of ten thousand years, 10**30 candidates) would
-overflow something later on: a duration, a column, a sum. The payload keeps it as it was sent.
+Every number from outside passes here. An absurd number (a run of ten thousand years, 10**30 candidates) would overflow
+a duration, a column or a sum later on. The payload keeps it as it was sent.
 """
 
 from collections.abc import Mapping

@@ -37,14 +37,14 @@ def is_id(value: object) -> bool:
 
 
 def same_id(one: str | None, other: str | None) -> bool:
-    """Whether two ids name one thing: hexadecimal digits are the same in either case, and blanks around are none."""
+    """Whether two ids name one thing: upper and lower case are the same, and blanks around an id do not count."""
     return one is not None and other is not None and one.strip().casefold() == other.strip().casefold()
 
 
 def made_at(value: str) -> datetime | None:
-    """When an id was made, by the clock of the server that made it; None for an id that does not tell.
+    """When an id was made, by the clock of the server that made it; None for an id without a time.
 
-    The first eight of an ObjectId's 24 hexadecimal digits are the second of its making.
+    The first eight of an ObjectId's 24 hexadecimal digits are the time of its making, in seconds.
     """
     if not _OBJECT_ID.fullmatch(value):
         return None

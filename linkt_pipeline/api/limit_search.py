@@ -1,20 +1,20 @@
-"""Which limit stands behind the 429s of a server that does not announce one.
+"""Finds the limit behind the 429s of a server that does not announce one.
 
 A single 429 says little: gateways send them at random, a neighbour may have used the window, a burst may have been too
-dense. So a 429 pauses everything for a moment and teaches nothing by itself. Only where the probes after the pauses are
-refused as well is there a wall, and its height is the number of requests that the window held when it was met. From
-then on that many pass; now and then a window tries for more, more rarely each time that fails (the doubling of TCP's
-congestion avoidance, applied to windows in place of round trips).
+dense. So a 429 pauses everything for a moment and teaches nothing by itself. A wall is proven only when the probes
+after the pauses are refused too. Its height is the number of requests that the window held at the first refusal. From
+then on, so many requests pass. Now and then a window tries for more, and after each failure it tries more rarely (the
+doubling of TCP's congestion avoidance, applied to windows in place of round trips).
 """
 
 from collections import deque
 from math import ceil
 
-FEWEST = 10  # a lower wall tells of somebody else's use of the window
+FEWEST = 10  # a lower wall means that somebody else uses the window too
 _REFUSED_PROBES = 3  # in a row; at 5 % stray refusals one in 8,000 is mistaken for a wall
 _REFUSED_PROBES_BELOW = 2  # where a limit is known, and refusals come before it is reached
 _NEAR = 0.95  # a refusal this close to the known limit has met it
-_TRIAL_WINDOWS = 2  # so long holds one whole window of the server's, wherever that begins
+_TRIAL_WINDOWS = 2  # so long a time holds one whole window of the server, wherever that window begins
 _GROWTH, _LEAST_GROWTH = 1.5, 1.05
 _FIRST_REST, _LONGEST_REST = 0.5, 8  # windows between two trials
 # A sliding window frees places during each pause, so probes pass; such a share of refusals is no accident.
@@ -109,7 +109,7 @@ class LimitSearch:
         return _share(self._met, now - window, count) >= _TELLING_SHARE
 
     def _meets_the_limit(self, count: int, value: int) -> bool:
-        """Whether the refusal is what the known limit explains; further ones in a row need another explanation."""
+        """Whether the known limit explains the refusal. Further refusals in a row need another explanation."""
         return self._in_a_row == 1 and count >= _NEAR * value
 
     def _believe(self, now: float, count: int) -> None:
@@ -133,7 +133,7 @@ class LimitSearch:
 
 
 def _share(refusals: deque[float], since: float, accepted: int) -> float:
-    """Which share of the answers since a moment were refusals; 0 where they are too few to tell."""
+    """The share of refusals among the answers since a moment; 0 if the answers are too few to judge."""
     while refusals and refusals[0] < since:
         refusals.popleft()
     if len(refusals) < _TELLING_REFUSALS:

@@ -55,7 +55,7 @@ class WireModel(BaseModel):
         return self
 
     def known_as(self, known_id: str) -> Self:
-        """The same under another spelling of its id, in its payload too: spelling is no change of content."""
+        """The same object under another spelling of its id, in its payload too: a spelling changes no content."""
         document = self.document and {**self.document, "id": known_id}
         payload = self.payload.replace(f'"{self.__dict__["id"]}"', f'"{known_id}"', 1)
         return self.model_copy(update={"id": known_id, "payload": payload, "document": document})
@@ -90,7 +90,7 @@ class Run(WireModel):
     @field_validator("error")
     @classmethod
     def _no_credential_in_error(cls, error: str | None) -> str | None:
-        """Programs that fail quote what they were called with, and an error goes a long way from here."""
+        """Take credentials out: failing programs quote their arguments, and an error text reaches people and logs."""
         return None if error is None else redact(error)
 
     def read_from(self, text: str, document: dict[str, Any]) -> Self:
@@ -109,7 +109,7 @@ class Run(WireModel):
 
     @property
     def credit_breakdown(self) -> dict[str, float]:
-        """Credits by action type; entries that are no amounts are left out."""
+        """Credits by action type, without entries that are no amounts."""
         breakdown = part(self.output and self.output.credits, "breakdown")
         if not isinstance(breakdown, Mapping):
             return {}
@@ -292,7 +292,7 @@ class UploadedFile(WireModel):
 
     @property
     def id(self) -> str:
-        """The same as ``file_id``: lists tell their rows apart by it."""
+        """The same as ``file_id``, under the name by which lists identify their rows."""
         return self.file_id
 
     @property

@@ -36,14 +36,15 @@ async def walk_pages(
 ) -> AsyncIterator[R]:
     """Every row once, in the order of the pages.
 
-    Rows that come twice (the list shifted) are given once. The walk ends when the pages cover the total, on a page
-    without any new row, and on the second empty page in a row: one empty page before the end is taken for a hiccup,
-    and a last page that never ends is noticed. A list that ends short of its total is logged as a warning.
+    Rows that come twice (the list shifted) are given once. The walk ends when the pages cover the total, or at a page
+    without any new row, so that a server that repeats its last page can't keep it going. It also ends at the second
+    empty page in a row: one empty page before the end counts as a hiccup. If a list ends short of its total, a warning
+    is logged.
 
     Args:
         fetch: gives page n, counted from 1.
         on_malformed: called for each row that can't be read; by default the row is logged. The walk goes on.
-        whole: what the list does not show must not exist.
+        whole: the caller takes a row that the list does not show for one that does not exist.
         first: the page to begin with, where those before it were walked through already.
 
     Raises:
@@ -67,7 +68,7 @@ async def walk_pages(
                 seen.add(item.id)
                 yield item
         received = len(page.items) + len(page.malformed)
-        # A server may give fewer rows a page than it claims; believing the claim would end the walk too early.
+        # A server may give fewer rows on a page than it claims. To believe the claim would end the walk too early.
         full_page = max(full_page, received)
         rows_a_page = min(page.page_size, full_page) or page.page_size
         covered = page.total is not None and number * rows_a_page >= page.total
@@ -96,7 +97,7 @@ async def read_in_parts(read: Callable[[int, int], Awaitable[Page[T]]], page: in
         The page; a row that is too large by itself is among the malformed ones.
 
     Raises:
-        BodyTooLargeError: so many single rows are too large that it is not about rows.
+        BodyTooLargeError: so many single rows are too large that something else must be wrong.
     """
     giants: list[BodyTooLargeError] = []
     sent = 0

@@ -80,7 +80,7 @@ def _numbers(name: str, value: str) -> Iterator[tuple[str, float]]:
 
 
 def _within_bounds(meaning: str, text: str) -> Iterator[tuple[str, float]]:
-    """A limit of half a request, or of 400 digits, is no limit at all."""
+    """Read a limit. A limit of half a request, or of 400 digits, counts as none."""
     amount = number(text, *_BOUNDS[meaning])
     if amount is not None:
         yield meaning, amount

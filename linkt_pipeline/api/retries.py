@@ -21,19 +21,19 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
-# A body that arrives cut three times is cut at its source.
+# A body that arrives cut three times was cut at its source, so further attempts bring nothing else.
 _TRUNCATED_ATTEMPTS = 3
 _WAIT_INITIAL = 0.5
 _WAIT_MAX = 30.0
 
 
 def read_may_be_retried(error: LinktApiError) -> bool:
-    """Whether the same GET may bring something else: lost, refused for now, broken or cut answers."""
+    """Whether the same GET may bring something else: after lost, broken or cut answers, and refusals for now."""
     return error.retriable or (isinstance(error, MalformedBodyError) and error.truncated)
 
 
 def cancel_may_be_retried(error: LinktApiError) -> bool:
-    """Whether a cancel certainly had no effect yet and may be sent again."""
+    """Whether it is certain that a cancel had no effect yet, so that it may be sent again."""
     return isinstance(error, RequestNotSentError | RateLimitedError | ServiceUnavailableError)
 
 

@@ -1,10 +1,9 @@
 """Decides whether a failed start request may have started a run. No other place decides it.
 
-A start request costs credits and has no idempotency key. So an answer proves that no run exists only where
-nothing can have begun: no byte left this machine, or the application itself read the request and refused it before any
-work. Every other answer is unclear, whatever its status means in theory. A gateway may retry, time out or lose its
-server; then each of these answers can come after the run was made. ``docs/guarantees.md`` has the same list for the
-user.
+A start request costs credits and has no idempotency key. An answer proves that no run exists in two cases only: no byte
+left this machine, or the application itself read the request and refused it before any work. Every other answer is
+unclear, whatever its status means in theory: a gateway may retry, time out or lose its server, and then each of these
+answers can come after the run was made. ``docs/guarantees.md`` has the same list for the user.
 """
 
 from collections.abc import Mapping

@@ -50,7 +50,7 @@ class FileStatus(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether it will never change again. UNKNOWN is not terminal: a new word may mean "still working"."""
+        """Whether the file will never change again. UNKNOWN is not terminal: a new word may mean "still working"."""
         return self in (FileStatus.COMPLETED, FileStatus.FAILED)
 
     @classmethod

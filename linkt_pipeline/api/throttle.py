@@ -1,9 +1,9 @@
 """One limiter for every request of the process.
 
-What the settings and the headers of answers say (any header with ``ratelimit`` in its name, Retry-After) is a hard cap,
-and the limiter is built so that its own pace never provokes a 429: a request's place becomes free one window after its
-*answer* came, whichever kind of window, fixed or sliding, the server counts in. Where nothing is said,
-:mod:`~linkt_pipeline.api.limit_search` finds out.
+The settings and the headers of answers (any header with ``ratelimit`` in its name, Retry-After) set a hard cap. The
+limiter's own pace never provokes a 429: the place of a request becomes free one window after its *answer* came, which
+is safe for both kinds of window that a server may count in, fixed and sliding. If neither settings nor headers name a
+limit, :mod:`~linkt_pipeline.api.limit_search` finds it.
 """
 
 import asyncio
@@ -22,8 +22,8 @@ MINUTE = timedelta(minutes=1)
 Gate = Callable[[], float]
 """Reserves a place of a budget kept elsewhere. Returns 0, or the seconds after which to ask again; may raise."""
 
-# The server counts a request somewhere between its start and its answer; this share of a window is the most that is
-# given away for not knowing when.
+# The server counts a request at some moment between its start and its answer. Not knowing the moment costs capacity:
+# this share of a window at most.
 _SLACK = 0.1
 _MARGIN = 0.003
 # Up to this share of a window may go out in one burst, so that small jobs don't crawl; the rest is paced evenly.
@@ -42,7 +42,7 @@ class Throttle:
     Args:
         requests_per_minute: the plan's limit if it is known beforehand; honoured from the first request.
         window: what the limit counts in; a minute by the vendor's documentation.
-        gate: asked last, when nothing else stands between a request and the wire; may raise to refuse it.
+        gate: asked last, right before a request leaves; may raise to refuse it.
         on_limit: is called with each pause the server orders.
         clock: seconds, monotonic.
     """
@@ -204,7 +204,7 @@ class Throttle:
 
     def _strike(self, now: float, after_pause: bool, retry_after: timedelta | None) -> None:
         asked = None if retry_after is None else retry_after.total_seconds()
-        if not after_pause:  # it left before the refusal that caused the pause, and tells nothing more
+        if not after_pause:  # it left before the refusal that caused the pause, so it says nothing new
             if asked is not None:
                 self._pause(now, asked)
             self._search.overlapped(now, len(self._frees), refused=True)

@@ -8,7 +8,7 @@ httpx speaks through httpx-aiohttp. Three things are decided here rather than le
 * Where the key goes: into the request itself, when it leaves. aiohttp copies the default headers of a session into the
   CONNECT that asks a proxy for a tunnel, in clear text.
 * Which connection a POST uses: always a fresh one. A kept-alive connection may have been closed by the server in the
-  meantime, and the POST that finds out is lost without need.
+  meantime; then a POST on it would be lost without need.
 """
 
 import asyncio
@@ -175,7 +175,7 @@ class Transport:
     async def _authenticate(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Add the key to a request that leaves: no httpx.Request holds (or shows) it, and no proxy's CONNECT."""
+        """Add the key to a request as it leaves, so that no httpx.Request and no proxy's CONNECT holds the key."""
         request.headers["x-api-key"] = self._api_key.get_secret_value()
         return await handler(request)
 
@@ -230,7 +230,7 @@ class Transport:
                 try:
                     before_send()
                 except BaseException:
-                    self._throttle.observe(started)  # its place must not stay taken
+                    self._throttle.observe(started)  # frees the place that the request has taken
                     raise
             at = datetime.now(UTC)
             status: int | None = None

@@ -157,7 +157,7 @@ def _count(text: str | None, *, least: int) -> int | None:
 
 
 def _validated(model: type[M], wire: dict[str, Any], body: bytes) -> M:
-    """The object; optional fields of the wrong type are left out, and ``payload`` still has them."""
+    """The object, without optional fields of the wrong type; ``payload`` still has these."""
     for _ in range(3):
         try:
             return model.model_validate(wire)
