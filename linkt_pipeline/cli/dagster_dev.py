@@ -1,7 +1,7 @@
 """``dagster dev`` with the guarded web server in place of Dagster's own: ``python -m`` this module.
 
-Should a later Dagster take no other web server, it would be unguarded; that is why ``linkt-pipeline ui`` asks the
-server whether it is guarded before it names it.
+A later Dagster may ignore the replacement and start its own, unguarded server. So ``linkt-pipeline ui`` asks the server
+whether it is guarded, before it prints its address.
 """
 
 import logging
@@ -10,7 +10,7 @@ from linkt_pipeline.assets.dagster_internals import run_dev_with_webserver
 
 
 def is_news(record: logging.LogRecord) -> bool:
-    """Whether a person has to know; not that a project's dagster.yaml isn't the one in use, for it was copied there."""
+    """Whether a person needs a log record. Nobody needs to know that a project's dagster.yaml is used as a copy."""
     return not record.getMessage().startswith("Found a dagster instance configuration value")
 
 

@@ -1,7 +1,7 @@
-"""One job of the code location as one Dagster run in this process, recorded in the deployment's instance.
+"""Runs one job of the code location as one Dagster run in this process, recorded in the deployment's instance.
 
-In this process, because a further one costs seconds and would need its own way to report progress. It has the origin of
-the code location that `ui` shows, so that it can be executed again there.
+A second process would cost seconds and need another way to report progress. The Dagster run names the code location
+that `ui` shows as its origin, so that a person can execute it again there.
 """
 
 import logging
@@ -44,8 +44,8 @@ class StepFailure:
     Attributes:
         step: its name.
         message: what happened, for a person.
-        unforeseen: name of the exception class that caused it, where the cause is a mistake in this product; None
-            where the message tells the user what to do.
+        unforeseen: name of the exception class that caused it, if the cause is a mistake in this product; None if the
+            message says what the user can do.
         is_paid: it was the paid step.
     """
 
@@ -78,7 +78,7 @@ class FailedCheck:
 
     @property
     def is_about_models(self) -> bool:
-        """Whether it says of the snapshot which models are stale."""
+        """Whether this is the check of the snapshot that names stale models."""
         return self.asset[-2:] == tuple(Placement().snapshot.path) and self.check == MODELS_CURRENT
 
 
@@ -162,7 +162,7 @@ def run_job(
 
 
 def _keep_house(instance: dg.DagsterInstance, settings: Settings, definitions: dg.Definitions) -> None:
-    """Delete a few old runs of Dagster's; what goes wrong with that must not change what the command has done."""
+    """Delete a few old Dagster runs. A failure of that must not change the outcome of the command."""
     assets = [asset for asset in definitions.assets or () if isinstance(asset, dg.AssetsDefinition)]
     retention = retention_of(Placement(), Backend(settings), assets)
     try:
@@ -172,16 +172,16 @@ def _keep_house(instance: dg.DagsterInstance, settings: Settings, definitions: d
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
-    """The deployment's instance, but for what steps print.
+    """The deployment's instance, without Dagster's capture of what steps print.
 
-    Dagster would lead this process's stdout through a file and two watchers, which delays the display and shows
-    their tracebacks at Ctrl-C.
+    That would lead this process's stdout through a file and two watchers, which delays the display and shows the
+    watchers' tracebacks at Ctrl-C.
     """
     return instance_without_capture(settings.root)
 
 
 def release_dead_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Close Dagster runs of commands that were killed: they would show as going for ever and hold their pool slot.
+    """Close Dagster runs of killed commands. Else Dagster shows them as running for ever, and they keep a pool slot.
 
     Returns:
         Their ids.
@@ -200,7 +200,7 @@ def release_dead_runs(instance: dg.DagsterInstance) -> list[str]:
 
 
 def _quiet_dagster() -> None:
-    """The command tells what happens itself; what Dagster's loggers and warnings say is in the instance."""
+    """Silence Dagster's loggers and warnings: the command itself reports what happens, and the instance keeps them."""
     warnings.filterwarnings("ignore", module="dagster")
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     # Its pool logs a traceback when an interrupt or a full disk hits Dagster's history; the command reports both.
@@ -220,9 +220,9 @@ def _tags(
 
 
 def partition_tags(names: Iterable[str], entries: Sequence[str]) -> dict[str, str]:
-    """Tags by which a Dagster run names its tasks: a range, which Dagster asks for, and the names.
+    """Tags by which a Dagster run names its tasks: a range, which Dagster needs, and the names.
 
-    Without the names, a run that is executed again would buy whatever tasks.yaml has in that range by then.
+    Without the names, a Dagster run that is executed again would buy every task that tasks.yaml has in the range then.
     """
     ordered = sorted(names, key=entries.index)
     return {
@@ -256,7 +256,7 @@ def _close_interrupted(instance: dg.DagsterInstance, run_id: str) -> None:
 
 
 def _was_interrupted(events: Sequence[dg.DagsterEvent]) -> bool:
-    """Without raising, Dagster makes a failure of an interrupt, and ends the run; so does DuckDB within a query."""
+    """Whether an interrupt ended the run: Dagster raises none then, but makes a failure of it; so does DuckDB."""
     return any(
         event.event_type is dg.DagsterEventType.RUN_FAILURE
         and getattr(event.job_failure_data.failure_reason, "value", None) == "UNEXPECTED_TERMINATION"

@@ -1,7 +1,7 @@
-"""A Dagster deployment as its web server shows it: GraphQL, which is Dagster's public way in from another process.
+"""A Dagster deployment as its web server shows it by GraphQL, Dagster's public interface for other processes.
 
-The web server knows what this process can't: the code location as it is loaded there, with its image and its launcher,
-whatever storage, coordinator and launcher the deployment has. It launches exactly what a click in the UI launches.
+The web server knows what this process can't know: the code location as it is loaded there, with its image and its
+launcher. That holds for every storage, coordinator and launcher. It launches exactly what a click in the UI launches.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 
 from linkt_pipeline.cli.errors import HandOverError, NoDeploymentError
 
-_ANSWER_SECONDS = 60.0  # a code location that is far away plans a run in seconds
+_ANSWER_SECONDS = 60.0  # a code location on another machine takes seconds to plan a run
 _QUEUE_DAEMON = "QUEUED_RUN_COORDINATOR"
 _JSON = {"content-type": "application/json"}  # the guard of `ui` takes nothing else
 
@@ -118,7 +118,7 @@ class Found:
 
 @dataclass(frozen=True)
 class LogPage:
-    """A piece of a run's log, oldest first, and how the run stands."""
+    """A piece of a run's log, oldest first, and the status of the run."""
 
     status: str
     events: Sequence[Mapping[str, Any]]
@@ -174,7 +174,7 @@ class DagsterWeb:
         ]
 
     def launch(self, job: RemoteJob, tags: Mapping[str, str], run_config: Mapping[str, Any]) -> str:
-        """Have a job executed; gives the Dagster run's id.
+        """Launch a job, and return the id of the Dagster run.
 
         Raises:
             NoDeploymentError: Dagster refused it; nothing was launched.
@@ -213,10 +213,10 @@ class DagsterWeb:
         return bool(found.get("assetCheckOrError", {}).get("blocking"))
 
     def _ask(self, query: str, **variables: Any) -> Any:
-        """Ask, and give the ``data`` of the answer.
+        """Send a query, and return the ``data`` of the answer.
 
         Raises:
-            SilentServerError: no answer, or none of Dagster's.
+            SilentServerError: no answer came, or one that is not Dagster's.
         """
         body = json.dumps({"query": query, "variables": variables}).encode()
         request = urllib.request.Request(f"{self.url}/graphql", body, _JSON)  # noqa: S310 checked address

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SANDBOX_NOTICE = "sandbox mode: made-up data, no key, no credits; rows go to {root}"
-# A person is waiting: a host that does not answer at once is more likely mistyped than restarting.
+# A person waits: if a host does not answer at once, its name is more likely mistyped than the host restarting.
 PATIENCE = timedelta(seconds=4)
 
 
@@ -81,7 +81,7 @@ class Deployment:
         return warehouse_of(self.settings)
 
     def prepare(self) -> None:
-        """Make the deployment ready for a Dagster run, and fail now rather than inside of it.
+        """Make the deployment ready for a Dagster run, so that problems show now and not inside the run.
 
         Raises:
             ConfigError, WarehouseError, AuthenticationError, PermissionDeniedError, RequestNotSentError: see
@@ -107,7 +107,7 @@ class Deployment:
             self.settings.require_api_key()
 
     def finish_erasures(self) -> "dict[str, Erased]":
-        """Bring erasures to their end that a crash has cut short; where there are none, only that is looked up.
+        """Finish erasures that a crash has cut short. If there are none, this is a single look-up.
 
         Returns:
             What was done, by the id of the erasure.
@@ -127,7 +127,7 @@ class Deployment:
         return finish_erasures(self.settings, lambda text: echo(f"erasing: {text}", err=True))
 
     def prepare_access(self) -> None:
-        """See that warehouse and API can be used.
+        """Check that the warehouse and the API can be used.
 
         Raises:
             WarehouseError: the warehouse is busy, of a newer version, or no warehouse.
@@ -162,7 +162,7 @@ class Deployment:
         return asyncio.run(ask())
 
     def find_work(self) -> str | None:
-        """What a sync would have to do, in words; None if there is nothing. Nothing is done.
+        """What a sync would have to do, in words; None if there is nothing. Changes nothing.
 
         Raises:
             WarehouseError: the warehouse can't be read.

@@ -15,7 +15,7 @@ _DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES,
 _SQLITE_SAYS = ("disk is full", "disk I/O error", "readonly database", "unable to open database file")
 DUCKDB_INTERRUPTED = "Query interrupted"  # its error when a signal ends a query
 _SQLITE_DAMAGED = ("file is not a database", "malformed", "no such table", "unsupported file format")
-_TOO_FEW_BYTES = 16_000_000  # for one more step: DuckDB's log and block, Dagster's events, a snapshot
+_TOO_FEW_BYTES = 16_000_000  # room for one more step: DuckDB's log and block, Dagster's events, a snapshot
 
 
 class UnknownTaskError(ConfigError):
@@ -77,7 +77,7 @@ class PortTakenError(ConfigError):
 
 
 class HandOverError(LinktPipelineError):
-    """The deployment can't take a run, or can't be asked how it goes; the message says whether one was launched."""
+    """The deployment can't take a run, or does not answer how the run goes. The message says if one was launched."""
 
 
 class NoDeploymentError(HandOverError):
@@ -87,7 +87,7 @@ class NoDeploymentError(HandOverError):
 
 
 class StoppedFollowing(KeyboardInterrupt):
-    """Ctrl-C, where the work goes on without this process; its text says so."""
+    """Ctrl-C while the work goes on without this process. The text says so."""
 
 
 class UnguardedUiError(LinktPipelineError):
@@ -163,8 +163,8 @@ def disk_error(error: BaseException | None, folder: Path | None) -> DiskError | 
 def exit_code_of(error: LinktPipelineError) -> int:
     """The command's exit code for an error.
 
-    Below, an API error says only what happened. Here it is known that a person typed the key, the host and the id,
-    so what the API says about these is wrong configuration or usage.
+    In the rooms below, an API error says only what happened. Here a person has typed the key, the host and the id, so
+    an error about one of these is wrong configuration or usage.
     """
     from linkt_pipeline.api import (
         AuthenticationError,

@@ -138,7 +138,7 @@ def _execute_and_publish(
             partitions=True,
             run_config={"ops": {Placement().paid_step: {"config": dict(config)}}},
         )
-        # The free steps were skipped, although there may be something for them to settle.
+        # Dagster skipped the free steps, although there may be ids for them to settle.
         rest = job(job_name="sync_and_publish") if _paid_step_failed(result) else None
     report_failures(result)
     if rest is not None:
@@ -156,7 +156,7 @@ def _owed(deployment: Deployment, tasks: Collection[str]) -> list[tuple[str, str
 
 
 def _owed_to(deployment: Deployment, tasks: Collection[str], askers: Collection[str]) -> list[str]:
-    """Tasks whose outcome this command, or a Dagster run of it, asked for and did not get to the end of."""
+    """Tasks whose outcome is still owed to this command or to a Dagster run of it."""
     with suppress(LinktPipelineError):  # whatever keeps the warehouse shut has been or is being reported
         return [task for _, task, asked_by in _owed(deployment, tasks) if asked_by in askers]
     return []

@@ -12,7 +12,7 @@ from linkt_pipeline.package_files import INSTANCE_TEMPLATE
 from linkt_pipeline.permissions import secure_folder
 from linkt_pipeline.settings import Settings
 
-# What earlier versions wrote. Such a file is nobody's own and gets what this version adds; any other is kept.
+# Files that earlier versions wrote. Nobody has edited such a file, so this version replaces it; any other file is kept.
 _FORMER_TEMPLATES = frozenset(
     {
         "103d1069d7227a5c6da78c3b07840835ff3d70819c90680bc788e8ec40156159",
@@ -36,7 +36,7 @@ def prepare_instance(settings: Settings) -> None:
             echo(f"note: {note}", err=True)
         of_project = settings.tasks_file.absolute().with_name("dagster.yaml")
         _write_configuration(root / "dagster.yaml", of_project if of_project.is_file() else INSTANCE_TEMPLATE)
-        with tempfile.TemporaryFile(dir=root):  # mkdir on an existing folder says nothing about writing to it
+        with tempfile.TemporaryFile(dir=root):  # mkdir on an existing folder does not show whether it can be written to
             pass
     except OSError as error:
         raise ConfigError(

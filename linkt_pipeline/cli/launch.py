@@ -1,8 +1,8 @@
 """Hand a paid run to the Dagster that runs the deployment, and follow it from here.
 
-Over the web server rather than the instance: the instance alone can put a run into the queue, but only the web server
-knows the code location as it is loaded there (its image, its launcher), and whether somebody is there to take the run.
-The ledger keeps its promise: a run that is going is adopted by whatever is launched beside it.
+This goes through the web server and not through the instance. The instance can put a run into the queue too, but only
+the web server knows the code location as it is loaded there (its image, its launcher), and whether a daemon takes runs.
+The ledger's promise holds here too: whatever is launched beside a Linkt run that is going adopts that run.
 """
 
 import time
@@ -26,14 +26,14 @@ from linkt_pipeline.settings import Settings
 
 _ENDED = frozenset({"SUCCESS", "FAILURE", "CANCELED"})
 _PAUSE_SECONDS = 1.0
-_QUEUED_SECONDS = 15.0  # after which a person wants to know what is being waited for
+_QUEUED_SECONDS = 15.0  # then a person wants to know what the command waits for
 _DAEMON_SECONDS = 40.0  # a daemon that has just been started has shown itself by then
 _SILENCE_SECONDS = 300.0  # a web server that is being redeployed is back by then
 
 
 @dataclass
 class _Followed:
-    """A run that is being followed: where in its log, and what was found in there."""
+    """A run that is being followed: the place in its log, and what was found in the log so far."""
 
     run_id: str
     cursor: str | None = None
@@ -203,7 +203,7 @@ class RemoteDeployment:
         if check["success"] or check["severity"] != "ERROR":
             return
         path = check["assetKey"]["path"]
-        blocking = True  # what can't be asked is the more careful answer
+        blocking = True  # without an answer, assume the careful case
         with suppress(SilentServerError):
             blocking = self._web.is_blocking(path, check["checkName"])
         yield FailedCheck(tuple(path), check["checkName"], check["description"] or "", blocking)
@@ -218,5 +218,5 @@ class RemoteDeployment:
 
 
 def _last_line(text: str) -> str:
-    """Where Dagster's errors say what went wrong; their stack stands before it."""
+    """The last line of an error of Dagster: it says what went wrong, after the stack."""
     return text.strip().splitlines()[-1] if text.strip() else "no reason given"

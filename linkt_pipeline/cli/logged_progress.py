@@ -1,7 +1,7 @@
 """Events read back from the lines of a Dagster run's log, where another process does the work.
 
 The lines are those that the Dagster layer logs: :class:`~linkt_pipeline.executions.events.Event` and
-:class:`~linkt_pipeline.collection.lander.Fetched` say how they look. What is not understood is a note.
+:class:`~linkt_pipeline.collection.lander.Fetched` define their form. A line in no known form becomes a note.
 """
 
 import re
@@ -42,7 +42,7 @@ def tell_fetch(progress: Progress, line: str) -> None:
 
 
 def read_event(line: str, *, is_warning: bool = False) -> Event | None:
-    """The event whose text a line is; None if it is that of none."""
+    """The event with this line as its text; None if no event has it."""
     if found := _STARTED.fullmatch(line):
         return RunStarted(found["task"], found["run"], int(found["attempt"] or 1))
     if found := _ADOPTED.fullmatch(line):

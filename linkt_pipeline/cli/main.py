@@ -151,7 +151,7 @@ def _end_interrupted(error: BaseException | None = None) -> int:
 
 
 def _was_interrupted(error: BaseException | None) -> bool:
-    """Whether an interrupt is behind an error: DuckDB answers one with an error of its own."""
+    """Whether an interrupt caused an error: DuckDB turns an interrupt into an error."""
     from linkt_pipeline.cli.errors import DUCKDB_INTERRUPTED
 
     while error is not None:
@@ -162,7 +162,7 @@ def _was_interrupted(error: BaseException | None) -> bool:
 
 
 def _interrupt_again(lost: "sys.UnraisableHookArgs") -> None:
-    """An interrupt that hits a destructor is dropped by Python with a traceback; send it once more instead."""
+    """Send an interrupt once more if it hit a destructor: there Python drops it and prints a traceback."""
     if isinstance(lost.exc_value, KeyboardInterrupt):
         Timer(0.05, _thread.interrupt_main).start()
     else:

@@ -18,7 +18,7 @@ def moment_of(context: click.Context, parameter: click.Parameter, value: str | N
 
 
 def past_moment_of(context: click.Context, parameter: click.Parameter, value: str | None) -> datetime | None:
-    """As :func:`moment_of`, of a time that is not to come."""
+    """As :func:`moment_of`, for a time that must not be in the future."""
     moment, now = moment_of(context, parameter, value), datetime.now(UTC)
     if moment is not None and moment > now:
         raise click.BadParameter(f"{moment:%Y-%m-%d %H:%M} UTC is in the future; it is {now:%Y-%m-%d %H:%M} UTC now")

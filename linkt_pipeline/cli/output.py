@@ -23,7 +23,7 @@ def echo(text: object = "", *, err: bool = False, nl: bool = True, longest: int 
         text: what to print.
         err: on stderr.
         nl: end the line.
-        longest: cut after so many characters; None for a document, which has its length by right.
+        longest: cut after so many characters; None for a document, which may be of any length.
     """
     click.echo(shown(str(text), longest), err=err, nl=nl)
 
@@ -52,7 +52,7 @@ def print_table(
         columns: names.
         rows: values in that order.
         right: columns of numbers.
-        wrapped: columns that use further lines where the screen is narrow, while the others are cut; None: all.
+        wrapped: on a narrow screen, these columns use more lines, and the others are cut; None: all columns.
     """
     from rich.table import Table
     from rich.text import Text

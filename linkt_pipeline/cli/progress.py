@@ -49,7 +49,7 @@ class TaskLine:
 
     Attributes:
         run_id: Linkt's id.
-        status: as Linkt sent it, or what the pipeline does meanwhile.
+        status: as Linkt sent it, or what the pipeline is doing.
         detail: queue counts while it goes, credits and yield afterwards.
         since: when its run began, on the monotonic clock; None before and after.
         elapsed: how long it took, once it has ended.
@@ -177,7 +177,7 @@ class LiveProgress:
 
 @contextmanager
 def showing_progress(tasks: list[str]) -> Iterator[Progress]:
-    """The display that fits where stdout leads.
+    """The display that fits stdout: live on a terminal, plain lines elsewhere.
 
     Args:
         tasks: names to show from the start.

@@ -11,7 +11,7 @@ _HIDDEN = {"gitignore": ".gitignore", "env.example": ".env.example"}
 
 
 def write_project(folder: Path) -> list[Path]:
-    """Write the files that a project has. One that is there stays as it is.
+    """Write the files of a project. A file that exists stays as it is.
 
     Args:
         folder: is made if it does not exist.
@@ -43,7 +43,7 @@ def _sources() -> dict[Path, Path]:
 
 
 def _write(source: Path, target: Path) -> bool:
-    """Copy a file unless there is one; a link that leads nowhere counts as one."""
+    """Copy a file unless the target exists; a broken link counts as existing."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with source.open("rb") as content, target.open("xb") as file:

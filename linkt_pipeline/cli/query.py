@@ -69,7 +69,7 @@ def query(sql: str, form: str, rows: int, raw: bool, live: bool) -> None:
 
 
 def _answer(con: "duckdb.DuckDBPyConnection", sql: str, form: str, most_rows: int, *, raw: bool) -> None:
-    """Run every statement in its order, and write what those give that give rows."""
+    """Run all statements in order, and write the rows of those that give any."""
     from linkt_pipeline.cli.query_output import write_result
 
     statements = con.extract_statements(sql)
@@ -94,8 +94,9 @@ def _answer(con: "duckdb.DuckDBPyConnection", sql: str, form: str, most_rows: in
 def _gives_rows(statement: "duckdb.Statement") -> bool:
     """Whether a statement gives rows, other than a count of those it changed.
 
-    DuckDB says so for certain only of some. Of the others those with RETURNING do: a word that it reserves, so that it
-    is no name of anything. The first of the two statements that it makes of a PIVOT is of the others, and without text.
+    For some statements DuckDB's type of the statement is certain. Of the others, only those with RETURNING give rows;
+    the word is reserved, so it can't be a name. DuckDB makes two statements of a PIVOT; the first gives no rows and has
+    no text.
     """
     import duckdb
 

@@ -25,7 +25,7 @@ from linkt_pipeline.redaction import redact_registered
 
 _BATCH = 2_000
 _ORJSON_BITS = 63
-# What spreadsheets begin a formula with. A telephone number or an amount begins with + or - and is none.
+# The characters that begin a formula in a spreadsheet. A telephone number or an amount may begin with + or - too.
 _FORMULA = re.compile(r"\s*(?:[=@＝＠]|[+＋-](?![\d\s().,/+-]*$))|\t")
 _NARROWEST = 8  # characters a column needs to be worth showing side by side
 _JSON_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z | orjson.OPT_PASSTHROUGH_DATETIME
@@ -79,7 +79,7 @@ def safe_field(text: str) -> str:
 
 
 def _document(text: str) -> str:
-    """A JSON text: it begins no formula, and its controls have escapes of their own."""
+    """A JSON text for a CSV file: it begins no formula, and JSON has escapes for its control characters."""
     return escape_json(redact_registered(text))
 
 
@@ -184,7 +184,7 @@ def _parsed(value: Any) -> Any:
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Column names may repeat, keys of a JSON object may not."""
+    """Give each column a key of its own: column names may repeat, keys of a JSON object may not."""
     distinct: list[str] = []
     for name in names:
         number, candidate = 2, name

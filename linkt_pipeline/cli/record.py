@@ -1,4 +1,4 @@
-"""What is known of one record of a CRM, as values: read from a snapshot here, asked of the API in live_record.py."""
+"""What is known about one record of a CRM. This module reads it from a snapshot; live_record.py asks the API."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,9 +1,9 @@
 """Which requests Dagster's web server may answer: those of its own pages and of programs on this machine.
 
-Dagster's UI has no login and takes commands from whoever reaches its port. A web page in the user's browser reaches
-it as well: by an image address, a form, a fetch, a websocket, or a host name of its own that it points at 127.0.0.1
-(DNS rebinding). One such request launches the paid asset. A browser says on whose behalf it asks, in headers that no
-page can change: ``Host``, ``Origin``, ``Sec-Fetch-Site``.
+Dagster's UI has no login and takes commands from everyone who reaches its port. A web page in the user's browser
+reaches it too: by an image address, a form, a fetch, a websocket, or a host name that the page's owner points at
+127.0.0.1 (DNS rebinding). One such request launches the paid asset. But a browser names the page that asks, in headers
+that no page can change: ``Host``, ``Origin``, ``Sec-Fetch-Site``.
 """
 
 import re
@@ -98,7 +98,7 @@ def _refused_graphql(method: str, headers: Headers) -> tuple[int, str] | None:
 
 
 def _is_navigation(headers: Headers) -> bool:
-    """Whether a person follows a link to here, as from a chat or a wiki: such a page is shown, to that person alone."""
+    """Whether a person follows a link, as from a chat or a wiki. Then the page is shown, and only to that person."""
     if "sec-fetch-site" in headers:
         return headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
     return "origin" not in headers
@@ -120,7 +120,7 @@ def _is_loopback(name: str) -> bool:
 
 
 def _forbidding_frames(send: Send) -> Send:
-    """No page of another site shows the UI inside of itself, where it could lead a person's clicks."""
+    """Forbid pages of other sites to show the UI in a frame, where they could trick a person into clicks."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":

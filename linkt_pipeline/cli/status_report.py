@@ -24,7 +24,7 @@ INSTANCE_FOLDERS = ("history", "storage", "schedules")  # Dagster's, as it makes
 
 @dataclass(frozen=True)
 class OpenExecution:
-    """An attempt to start a run that is not settled: its run goes on, or it is not known yet whether there is one."""
+    """An open execution: its run goes on, or it is not known yet whether it made a run."""
 
     task: str
     state: str
@@ -53,10 +53,10 @@ class MonthlyCredits:
         credits: what its runs state that they cost.
         runs: how many there are; runs that are still open included.
         limit: of this entry.
-        estimated_credits: what runs are expected to cost that state nothing or are still open; they count as well.
+        estimated_credits: expected cost of runs that are open or state no cost; it counts too.
         estimated_runs: how many these are.
         limit_reached: no new run is started this month.
-        timezone: whose month it is: the entry's, else the deployment's.
+        timezone: the zone of the month: that of the entry, else that of the deployment.
     """
 
     task: str
@@ -81,7 +81,7 @@ class ApiUsage:
 
 @dataclass(frozen=True)
 class StaleModel:
-    """A model that can't be built; its table is that of ``built_at``, or there is none. A file where it names none."""
+    """A model that can't be built, or a file that names none. Its table is that of ``built_at``, if there is one."""
 
     model: str
     problem: str
@@ -98,7 +98,7 @@ class UnfinishedErasure:
         kind: what was asked for: email, entity, domain or retention.
         since: when it was asked for.
         phase: how far it has come: intended, removed or forgotten.
-        last_error: why it could not be finished; None where it was interrupted, or another process is at it.
+        last_error: why it could not be finished; None if it was interrupted, or another process is working on it.
     """
 
     erasure_id: str
@@ -135,9 +135,9 @@ class StatusReport:
         stale_models: models that can't be built now.
         unfinished_erasures: those that the next command goes on with, oldest first.
         disk: what all of it takes.
-        last_sync: when runs were last collected from the API, or looked for in vain.
+        last_sync: when runs were last collected from the API, or a look for them found none.
         snapshot_as_of: the moment that the published snapshot shows.
-        alerts: how each channel of tasks.yaml does that alerts go to.
+        alerts: the state of each channel of tasks.yaml.
     """
 
     as_of: datetime
@@ -264,7 +264,7 @@ def _credits(
     zones = {common.timezone, *(task.timezone for task in tasks.values())}
     spent = {zone: spending_by_task(con, now, zone) for zone in zones}
     entries = {task.task_id for task in tasks.values()}
-    # An entry that was pointed at another Linkt task leaves its name to the new one.
+    # If an entry was pointed at another Linkt task, its name now means the new task.
     names = {task_id: name for task_id, name in _names_of_tasks(con).items() if name not in tasks}
     rows = [
         _monthly(key, spent[task.timezone].get(task.task_id, Spending()), task.monthly_credit_limit, task.timezone)

@@ -47,7 +47,7 @@ def print_status(report: StatusReport) -> None:
 
 
 def print_channels(console: "Console", channels: Sequence[ChannelState], now: datetime) -> None:
-    """How the channels do that alerts go to; one that takes nothing says why."""
+    """The state of the alert channels, and why a channel takes no alert."""
     print_table(
         console,
         "Alerts (`linkt-pipeline alerts test` tries each channel)",

@@ -17,7 +17,7 @@ from linkt_pipeline.settings import names_tasks
 from linkt_pipeline.tasks_yaml import load_tasks
 
 _LONGEST_KEY = 90  # room for a number behind it within the 100 characters of a partition key
-# What the workflow engine wants to see although it means nothing: without the key, an ingest is refused.
+# The workflow engine refuses an ingest without this key, although it ignores the value.
 _REQUIRED_PARAMETERS = {"ingest": {"input_entities": []}, "search": {"num_results": 25}}
 _HEADER = """\
 Tasks that this deployment runs; the name of an entry is its partition in Dagster.
@@ -86,7 +86,7 @@ class TasksFile:
         return buffer.getvalue()
 
     def write(self, path: Path) -> None:
-        """Replace the file in one step, so that nobody ever reads half of it.
+        """Replace the file in one step, so that no process ever reads half of it.
 
         Raises:
             ConfigError: it can't be written.

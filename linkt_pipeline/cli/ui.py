@@ -54,8 +54,8 @@ def ui(port: int | None) -> int:
         echo(f"stand-in for the Linkt API: {ensure_sandbox(deployment.settings.root / 'api')}")
     url = f"http://{_HOST}:{port}"
     echo(f"starting Dagster on {url} ...")
-    # Where a script started this in the background, SIGINT is ignored; Dagster would inherit that, and then nothing
-    # but a kill could stop it.
+    # If a script started this in the background, SIGINT is ignored. Dagster would inherit that, and then only a kill
+    # could stop it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     dagster = subprocess.Popen(_command(port), env=_environment())  # noqa: S603 our own interpreter and module
     signal.signal(signal.SIGTERM, _stopping(dagster))
@@ -79,7 +79,7 @@ def _command(port: int) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Without Dagster's advice to use another command, in this process and in those it starts."""
+    """Suppress Dagster's advice to use another command, in this process and in those that it starts."""
     return {**os.environ, "PYTHONWARNINGS": "ignore"}
 
 
@@ -130,7 +130,7 @@ def require_guard(url: str, dagster: subprocess.Popen[bytes]) -> None:
 
 
 def _stopping(dagster: subprocess.Popen[bytes]) -> Callable[[int, FrameType | None], None]:
-    """A handler of SIGTERM: unlike Ctrl-C, which reaches the whole process group, it has to be handed on."""
+    """A handler of SIGTERM that stops Dagster: Ctrl-C reaches the whole process group, SIGTERM only this process."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         del number, frame

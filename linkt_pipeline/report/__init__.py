@@ -1,7 +1,7 @@
 """The report: one HTML file about a published snapshot, for people without a BI tool.
 
-:func:`write_report` writes it. Places that show a single chart build one with :func:`credits_over_time` or as a
-:class:`BarChart`, and draw it with :func:`chart_svg` or :func:`chart_markdown`.
+:func:`write_report` writes it. Code that shows a single chart builds it with :func:`credits_over_time` or as a
+:class:`BarChart`, and draws it with :func:`chart_svg` or :func:`chart_markdown`.
 """
 
 from linkt_pipeline.report.chart import BarChart, Series

@@ -8,7 +8,7 @@ from linkt_pipeline.report.data import Row
 from linkt_pipeline.report.span import within_span
 
 _DAYS_AT_MOST = 21  # a longer span is drawn by week
-# A shorter span gets empty days or weeks before it: one day alone would be a slab over the whole width.
+# A shorter span gets empty days or weeks before it: a single day would be one bar over the whole width.
 _FEWEST_DAYS, _FEWEST_WEEKS = 10, 8
 _TYPES_SHOWN = 12
 
@@ -68,7 +68,7 @@ def yields_by_run(runs: Sequence[Row]) -> BarChart:
 
 
 def signals_over_time(signals: Sequence[tuple[date, str, int]], as_of: date) -> BarChart:
-    """Signals by week and strength, without gaps in time. There are too many types to tell them apart by colour."""
+    """Signals by week and strength, without gaps in time. There are too many types to give each a colour."""
     signals, not_drawn = within_span(signals, as_of)
     weeks = _every_week([week for week, _, _ in signals], as_of)
     categories = tuple(map(_day_label, weeks))

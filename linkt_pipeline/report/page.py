@@ -1,7 +1,7 @@
 """The page: figures and charts put into the template, and written in one step.
 
-What Linkt found on the web is nobody's to trust: every value is escaped, only http(s) addresses become links, and the
-page forbids itself scripts and every request.
+Nobody can trust what Linkt found on the web. So every value is escaped, only http(s) addresses become links, and the
+page forbids scripts and all requests.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The stretch of time that a chart can show: one date in the year 9999 would be eight thousand years of axis."""
+"""The stretch of time that a chart can show: a date in the year 9999 would stretch the axis over 8,000 years."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
