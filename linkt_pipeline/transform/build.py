@@ -17,7 +17,7 @@ from linkt_pipeline.transform.changes import LandedTables, marks_in, state_of_in
 from linkt_pipeline.transform.columns import relation, table_columns
 from linkt_pipeline.transform.errors import ModelBuildError
 from linkt_pipeline.transform.graph import ModelGraph
-from linkt_pipeline.transform.incremental import apply_changes, compute_and_tell, find_changed_keys
+from linkt_pipeline.transform.incremental import apply_changes, compute_and_record, find_changed_keys
 from linkt_pipeline.transform.macro import create_macros
 from linkt_pipeline.transform.model import Columns, Materialization, ModelKey, SqlModel
 from linkt_pipeline.transform.moments import columns_in_utc, columns_of
@@ -219,7 +219,7 @@ def _is_comparable(con: duckdb.DuckDBPyConnection, model: SqlModel, last: LastBu
 def _replace_rows(con: duckdb.DuckDBPyConnection, model: SqlModel, last: LastBuild, columns: Columns) -> _Written:
     """Compute a table in full and record which rows have changed."""
     contents = new_contents()
-    rows = compute_and_tell(con, model, columns, last.contents or "", contents)
+    rows = compute_and_record(con, model, columns, last.contents or "", contents)
     if rows is None:
         return _Written(BuildMode.UNCHANGED, 0, last.contents)
     return _Written(BuildMode.FULL, rows, contents)

@@ -22,7 +22,7 @@ from linkt_pipeline.transform.columns import relation, table_columns
 from linkt_pipeline.transform.following import bind_follows, insert_following_keys
 from linkt_pipeline.transform.model import Columns, Incremental, SqlModel
 from linkt_pipeline.transform.moments import in_utc
-from linkt_pipeline.transform.row_changes import tell
+from linkt_pipeline.transform.row_changes import record_step
 from linkt_pipeline.warehouse.catalog import quoted
 
 CHANGED = "linkt_changed_keys"
@@ -127,7 +127,7 @@ def apply_changes(
             changed = _leave_equal_rows(con, model)
             # A step needs a mark to lead from; rows that somebody changed by hand have none.
             if before is not None and changed and model.header.tells:
-                tell(con, model.key, before, after, model.header.tells, _DIFFERENT)
+                record_step(con, model.key, before, after, model.header.tells, _DIFFERENT)
         deleted = _count(con, f"delete from {table} where {_is_changed(settings)}")  # noqa: S608
         inserted = _count(con, f"insert into {table} by name {select}")
         return Delta(changed, deleted, inserted, _keeps_keys(con, model))
@@ -136,7 +136,7 @@ def apply_changes(
             con.execute(f"drop table if exists temp.{name}")
 
 
-def compute_and_tell(
+def compute_and_record(
     con: duckdb.DuckDBPyConnection, model: SqlModel, columns: Columns, before: str, after: str
 ) -> int | None:
     """Compute a table in full and record the rows that have changed; if none has, the table stays as it is.
@@ -152,7 +152,7 @@ def compute_and_tell(
             return None
         # Without a step the models that follow find a gap and compare all their rows, which then costs no more.
         if different <= _FEW:
-            tell(con, model.key, before, after, model.header.tells, _DIFFERENT)
+            record_step(con, model.key, before, after, model.header.tells, _DIFFERENT)
         return _count(con, f"create or replace table {relation(model.key)} as from {_NEW}")
     finally:
         for name in (_NEW, _DIFFERENT):

@@ -16,7 +16,7 @@ CHANGED_ROWS = "changed"
 _STEPS_KEPT = 20
 
 
-def tell(
+def record_step(
     con: duckdb.DuckDBPyConnection, source: ModelKey, before: str, after: str, names: Sequence[str], rows: str
 ) -> None:
     """Record a step.

@@ -13,7 +13,7 @@ import duckdb
 
 from linkt_pipeline.transform.columns import table_columns
 from linkt_pipeline.transform.model import ModelKey
-from linkt_pipeline.transform.row_changes import tell
+from linkt_pipeline.transform.row_changes import record_step
 from linkt_pipeline.transform.statement import fingerprint
 from linkt_pipeline.warehouse.catalog import literal
 from linkt_pipeline.warehouse.state import read_state, write_state
@@ -91,7 +91,7 @@ def mark_of_landed_rows(con: duckdb.DuckDBPyConnection, source: ModelKey) -> str
         kept = _number(con, f"from linkt.seen_rows where source = {literal(str(source))}")
         # A step leads from one known state to the next. After a change of columns every row may be another one.
         if known is not None and known.endswith(columns) and is_tellable and changed > 0 and kept == rows:
-            tell(con, source, known, mark, [identity.id], f"(select id as {identity.id} from {_DIFFERING})")  # noqa: S608
+            record_step(con, source, known, mark, [identity.id], f"(select id as {identity.id} from {_DIFFERING})")  # noqa: S608
         write_state(con, name, mark)
         return mark
     finally:
