@@ -55,6 +55,7 @@ def read_limits(headers: Mapping[str, str]) -> list[LimitState]:
         scope = next((word for word in _SCOPES if word in lowered), "")
         state = found.setdefault(scope, LimitState(window=_SCOPES.get(scope)))
         for meaning, amount in _numbers(lowered, value):
+            # The first statement wins: the plain number of a header comes before the pairs behind it.
             if getattr(state, meaning) is None:
                 setattr(state, meaning, amount)
     return list(found.values())
@@ -99,6 +100,7 @@ def read_wait(value: str) -> float | None:
         return None if moment is None else _bounded((moment - datetime.now(UTC)).total_seconds())
     if not math.isfinite(seconds):
         return None
+    # No header says its unit: a number this large can only be a time since 1970, in milliseconds or seconds.
     if seconds >= _EPOCH_MILLISECONDS:
         seconds /= 1000
     return _bounded(seconds - time.time() if seconds >= _EPOCH else seconds)

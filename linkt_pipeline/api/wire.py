@@ -100,6 +100,7 @@ def _split_page(text: str, items_key: str) -> tuple[dict[str, str], list[str] | 
         if not isinstance(key, str):
             raise ValueError(f"a key was expected at character {at}")
         at = _skip(text, _expect(text, end, ":"))
+        # Cut and not parsed: a payload must stay byte for byte, and one broken row must not cost the others.
         if key == items_key and text[at : at + 1] == "[":
             rows, at = _slice_rows(text, at + 1)
         else:
@@ -158,6 +159,7 @@ def _count(text: str | None, *, least: int) -> int | None:
 
 def _validated(model: type[M], wire: dict[str, Any], body: bytes) -> M:
     """The object, without optional fields of the wrong type; ``payload`` still has these."""
+    # Each round can uncover the next problem: a mended field is checked again, and left out if it is still wrong.
     for _ in range(3):
         try:
             return model.model_validate(wire)
@@ -173,6 +175,7 @@ def _validated(model: type[M], wire: dict[str, Any], body: bytes) -> M:
 
 def _mend(wire: dict[str, Any], field: str) -> None:
     value = wire[field]
+    # A wrong type is kept as text where a text can stand for it; only the rest is left out.
     if isinstance(value, list) and not all(isinstance(item, str) for item in value):
         wire[field] = [item if isinstance(item, str) else to_json(item).decode() for item in value]
     elif isinstance(value, int | float) and not isinstance(value, bool):

@@ -68,6 +68,7 @@ class Ties:
         passed: dict[str, int] = {}
         here = entity_id
         while (following := self.next_of(here)) is not None:
+            # The smallest id, so that every copy in the circle names the same original.
             if here in passed:
                 return min(list(passed)[passed[here] :])
             passed[here] = len(passed)

@@ -46,6 +46,7 @@ class ChangedRuns:
             yield run
         while not self._in_order:
             self.reached = None
+            # A run that moves while the pages are read can be skipped once, so only a reading without news ends this.
             given = len(self._given)
             async for listed in walk_pages(self._page_of_all, on_malformed=self._note_unreadable):
                 for run in self._fresh([listed]):
@@ -61,6 +62,7 @@ class ChangedRuns:
             self._in_order = stretch.continues_with(page)
             if not self._in_order:
                 return
+            # Only a page in order proves that no changed run before this stretch was passed over.
             if stretch.after > self._start:
                 self.reached = stretch.after
             stretch.add(page)
@@ -117,6 +119,7 @@ class _Stretch:
         were left shows that some of these lie before its start.
         """
         if self.pages == 0 and page.total is not None:
+            # A run that changes only moves to the end, so fewer rows than were left mean that some lie before the start.
             if page.total < self._left:
                 return False
             if len(page.items) + len(page.malformed) >= page.total:
@@ -133,6 +136,7 @@ class _Stretch:
 
     def next(self) -> "_Stretch | None":
         """The stretch that starts where this one has come to; None while all of its rows share one moment."""
+        # A bit back, so that further runs of the last moment are listed again and none is lost; doubles are dropped.
         end = max(filter(None, self._times.values()), default=self.after) - _EDGE
         if end <= self.after:
             return None

@@ -152,6 +152,7 @@ class Lander:
         """Take verdicts. If the batch is full then, wait until the batch before it is landed."""
         for verdict in verdicts:
             self._batch.add(verdict)
+        # The reader waits here, so that memory holds two batches at most, however slow the disk is.
         if len(self._batch) >= self.limits.rows or self._batch.size >= self.limits.size:
             self._room.clear()
             self._due.set()
@@ -183,6 +184,7 @@ class Lander:
             self._room.set()
 
     async def _land(self, batch: Batch) -> None:
+        # A row that was read proves that the key is right; before a 404 counts, the key must prove it.
         if batch.rows:
             self._organization.confirm()
         if batch.missing:

@@ -65,6 +65,7 @@ class GroupPlan:
             return False
         if self.own.pages == 0:
             return len(self.wanted) >= _WORTH_PAGING
+        # Reading all unread pages also wins if these are fewer than the single reads that they save.
         unread = -(-self.total // PAGE_SIZE) - self.own.pages
         return unread > 0 and (self.last_hits > 1 or unread < len(self.wanted))
 

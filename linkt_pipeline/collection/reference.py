@@ -85,6 +85,7 @@ async def refresh_reference_data(client: LinktClient, warehouse: Warehouse) -> R
             failures.append(error)
         else:
             readable.append(each)
+    # A refusal stays a refusal, and a sync goes on without names; an outage is worth a failed step.
     passing = [error for error in failures if not isinstance(error, RefusedError)]
     if passing and not readable:
         raise passing[0]

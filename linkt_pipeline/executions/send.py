@@ -61,12 +61,14 @@ async def send_start(worker: Worker, task: TaskSpec, execution: Execution) -> Ex
                     await asyncio.sleep(wait.total_seconds())
                     pause = min(pause * 2, LONGEST_PAUSE)
                 case StartReply.UNCLEAR:
+                    # A request has left, so the address is no typo: from now on an outage is worth the whole wait.
                     reachable_by, looked_up = give_up_at, True
                     sent_by = _sent_by(execution, clock() - begun)
                     patience = timedelta(seconds=give_up_at - clock())
                     found = await _look_up(worker, task, execution, error, sent_by, patience)
                     if found is not None:
                         return found
+                    # A success without a usable id: the run probably exists, so even an empty list allows no other POST.
                     if is_success(error):
                         raise await not_found(worker, task, execution, str(error)) from None
                     if not _asks_to_come_back(error):
@@ -117,6 +119,7 @@ async def _look_up(
         error=str(error),
         confirmed=is_success(error),
     )
+    # A server that asks to come back later may show its run as late as that.
     window = max(worker.timing.settle, _ordered_wait(error))
     if _asks_to_come_back(error) and window > patience:
         raise NotStartedError(f"task {task.key}: {_NONE_SEEN}: {error}")

@@ -84,6 +84,7 @@ async def adopt_if_found(
         try:
             return await _adopt_found(worker, task, execution, run)
         except RunTakenError:  # by another start that looked at the same moment; the next look leaves it out
+            # Once is a race that the next look resolves; the same run twice means that it stays taken.
             if run.id in refused:
                 raise
             refused.add(run.id)
@@ -99,6 +100,7 @@ async def _adopt_found(worker: Worker, task: TaskSpec, execution: Execution, run
 async def remember(worker: Worker, task: TaskSpec, execution: Execution, run_id: str, status: str | None) -> Execution:
     """Commit the run id. The run costs money, so this waits for a busy warehouse or a full disk, up to ``max_wait``."""
     pause = worker.timing.resend
+    # A busy warehouse or a full disk must not end this early: a forgotten id is a paid run that nobody lands.
     give_up_at = datetime.now(UTC) + task.max_wait
     while True:
         try:

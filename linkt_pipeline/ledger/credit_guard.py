@@ -79,6 +79,7 @@ def limits_on(con: duckdb.DuckDBPyConnection, buyer: Limited, common: CommonSett
     """The limits on a new run: that of its task, then that of all tasks together."""
     limits: list[Limit] = []
     if (own := buyer.monthly_credit_limit) is not None:
+        # By Linkt task and not by entry: entries of one Linkt task spend the same budget.
         spent = spending_by_task(con, now, buyer.timezone).get(buyer.task_id.lower(), Spending())
         limits.append(Limit(own, spent, buyer.timezone))
     if (of_all := common.monthly_credit_limit) is not None:
@@ -97,6 +98,7 @@ def budget_of(rows: LedgerRows, intention: Intention) -> Budget:
     """
     expected = expected_credits(rows.con, intention.task_id)
     limits = limits_on(rows.con, intention, intention.common, rows.now)
+    # Both limits must have room: the one of all tasks can be used up by other tasks alone.
     beyond = [limit for limit in limits if not limit.leaves_room(expected)]
     if beyond and intention.over_budget_by is None:
         raise CreditLimitReachedError(_limit_reached(intention, beyond[0], expected, rows.now))

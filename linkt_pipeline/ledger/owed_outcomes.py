@@ -64,6 +64,7 @@ def finish_unattended(
             is owed, and the next claim gets it.
     """
     for row in rows.executions(Which(run_id=run_id, states=[ExecutionState.STARTED])):
+        # A process with a live lease lands the run itself and knows who asked for it.
         if row.run_id != run_id or not is_free(row, rows.now):
             continue
         changes = _end(rows.now, run_status, error_kind, error)
@@ -90,6 +91,7 @@ def is_wanted(rows: LedgerRows, row: Execution) -> bool:
     owed = rows.owed([row.execution_id]).get(row.execution_id)
     if owed is None:
         return False
+    # Without a time of its end, nobody can say that the outcome is too old: a paid run is not bought again in doubt.
     return owed.published_at is None or row.finished_at is None or row.finished_at > rows.now - _WANTED_FOR
 
 

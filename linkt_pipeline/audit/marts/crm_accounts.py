@@ -81,6 +81,7 @@ def _carrier(world: World, body: Body) -> dict[str, Any]:
 
 
 def _add_people(world: World, records: dict[Key, _Record]) -> None:
+    # Looked up by id and not searched for each record: there may be a million of either.
     of_company = _keys_by((key, record.companies) for key, record in records.items())
     of_person = _keys_by((key, _ids(record, PERSON)) for key, record in records.items())
     for person_id in world.ties.of_kind(PERSON):
@@ -189,6 +190,7 @@ def _signal_columns(signals: list[dict[str, Any]], as_of: int) -> dict[str, Any]
 
     new, recent = within(30), within(90)
     priority = "none" if not signals else "low"
+    # A strong signal counts for 90 days, any other for 30.
     if new or any(map(is_strong, recent)):
         priority = "high" if any(map(is_strong, new)) else "medium"
     latest = max(

@@ -71,6 +71,7 @@ def _rows(world: World, ids: Collection[str]) -> Iterator[dict[str, Any]]:
 
 def in_order(versions: Iterable[Version]) -> list[Version]:
     """The versions of an entity, oldest first."""
+    # Versions can share both times; the hash makes their order the same every time.
     return sorted(versions, key=lambda version: (version.made_at, version.fetched_at, version.content_hash))
 
 
@@ -95,6 +96,7 @@ def _changes(old: Version, new: Version) -> Iterator[dict[str, Any]]:
             yield _change("field", name, value_of(before), value_of(after))
         elif not same(part(before, "display"), part(after, "display")):
             yield _change("display", name, part(before, "display"), part(after, "display"))
+    # An earlier release did not keep external ids, so their first appearance is no change in Linkt.
     both_keep_external = old.keeps_external and new.keeps_external
     for name, before in old.record.items():
         if (both_keep_external or name not in _EXTERNAL) and not same(before, new.record[name]):
