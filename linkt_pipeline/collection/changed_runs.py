@@ -119,7 +119,7 @@ class _Stretch:
         were left shows that some of these lie before its start.
         """
         if self.pages == 0 and page.total is not None:
-            # A run that changes only moves to the end, so fewer rows than were left mean that some lie before the start.
+            # A changed run only moves to the end, so fewer rows than were left mean that some lie before the start.
             if page.total < self._left:
                 return False
             if len(page.items) + len(page.malformed) >= page.total:

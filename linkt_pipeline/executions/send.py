@@ -68,7 +68,7 @@ async def send_start(worker: Worker, task: TaskSpec, execution: Execution) -> Ex
                     found = await _look_up(worker, task, execution, error, sent_by, patience)
                     if found is not None:
                         return found
-                    # A success without a usable id: the run probably exists, so even an empty list allows no other POST.
+                    # A success without a usable id: a run probably exists, so even an empty list allows no other POST.
                     if is_success(error):
                         raise await not_found(worker, task, execution, str(error)) from None
                     if not _asks_to_come_back(error):
