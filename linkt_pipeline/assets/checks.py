@@ -29,7 +29,7 @@ def check_spec(placement: Placement, check: Check) -> dg.AssetCheckSpec:
 
 def holds_back(check: Check) -> bool:
     """Whether nothing is published while the check fails."""
-    # A typo in a check must not keep rows from being landed; of a model it is not known whether it is right.
+    # A typo in a check of a landed table must not stop landing. A model whose check can't run may be wrong.
     return check.severity is Severity.ERROR and not (check.problem and check.model.schema == "linkt")
 
 

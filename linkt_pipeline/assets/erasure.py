@@ -75,7 +75,7 @@ def _finish(
     settings: Settings, warehouse: Warehouse, erasures: Sequence[Erasure], say: Callable[[str], None]
 ) -> dict[str, Erased]:
     taken = [_take_out(settings, warehouse, erasure, say) for erasure in erasures]
-    published, notes = _make_anew(settings, warehouse, say)
+    published, notes = _make_again(settings, warehouse, say)
     for erasure in erasures:
         finish_erasure(warehouse, erasure.erasure_id)
     return {
@@ -87,7 +87,7 @@ def _finish(
 def _take_out(
     settings: Settings, warehouse: Warehouse, erasure: Erasure, say: Callable[[str], None]
 ) -> tuple[Mapping[str, int], int, list[str]]:
-    """All that needs to know what is erased; afterwards nobody does. Rows, records of Dagster's, and notes."""
+    """Take the steps that have to know what is erased. Returns rows, records of Dagster's history, and notes."""
     say("removing it from the warehouse")
     removed = remove_target(warehouse, erasure)
     if erasure.target is None:
@@ -99,8 +99,8 @@ def _take_out(
     return removed, history, notes
 
 
-def _make_anew(settings: Settings, warehouse: Warehouse, say: Callable[[str], None]) -> tuple[bool, list[str]]:
-    """Every file that is made of the landed rows. Whether there is a published copy, and notes."""
+def _make_again(settings: Settings, warehouse: Warehouse, say: Callable[[str], None]) -> tuple[bool, list[str]]:
+    """Make every file again that is made of the landed rows. Returns whether there is a published copy, and notes."""
     project = _project(settings)
     say("building the models")
     failed = build_all(warehouse, project)
@@ -111,10 +111,10 @@ def _make_anew(settings: Settings, warehouse: Warehouse, say: Callable[[str], No
     if published:
         say("publishing")
         notes += _publish(settings, warehouse, project, project.checks)
-    return published, notes + _report_anew(settings)
+    return published, notes + _report_again(settings)
 
 
-def _report_anew(settings: Settings) -> list[str]:
+def _report_again(settings: Settings) -> list[str]:
     """Make the report again. It shows people, so a report that can't be made again is removed."""
     report = settings.root / REPORT_NAME
     if not report.exists():

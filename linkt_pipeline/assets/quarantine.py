@@ -17,7 +17,7 @@ def quarantined_specs(placement: Placement, graph: ModelGraph) -> list[dg.AssetS
         dg.AssetSpec(
             placement.asset_key(key),
             group_name=placement.group(key.schema),
-            description=f"**Can't be built now.** What its last good build left stays as it is.\n\n```\n{error}\n```",
+            description=f"**Can't be built now.** Its last good build stays as it is.\n\n```\n{error}\n```",
             kinds={"sql", *KINDS},
             owners=[*placement.owners],
         )

@@ -54,7 +54,7 @@ def run_cases(sql_dir: Path, graph: ModelGraph, skipped: Collection[str] = ()) -
     Args:
         sql_dir: the folder of models.
         graph: its models and macros.
-        skipped: files as readers of sql/ know them that are no longer in use, so that their cases say nothing.
+        skipped: files (as readers of sql/ know them) that are not in use, so that their cases prove nothing.
 
     Raises:
         ModelFileError: a file of cases can't be used, or a model can't.

@@ -31,7 +31,7 @@ def take_over(built_in: Path, own_dir: Path) -> Path:
 
 
 def origins(files: SqlFiles) -> Mapping[ModelKey, str]:
-    """What to say of the tables whose file does not come with the package."""
+    """Notes on the tables whose file does not come with the package."""
     return {
         key_of(path): "own, in place of the built-in one" if path in files.replaced else "own"
         for path in sorted(files.own, key=lambda path: path.suffix)

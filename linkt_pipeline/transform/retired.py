@@ -9,14 +9,14 @@ from linkt_pipeline.warehouse.catalog import quoted
 
 
 def retired_models(con: duckdb.DuckDBPyConnection, graph: ModelGraph) -> list[ModelKey]:
-    """What was built here and has no file any more; a model in quarantine has one."""
+    """The models that were built here and no longer have a file. A model in quarantine still has its file."""
     built = con.execute("select model from linkt.model_builds where built_at is not null order by model").fetchall()
     keys = (ModelKey.parse(name) for (name,) in built)
     return [key for key in keys if key not in graph.models and key not in graph.quarantined]
 
 
 def drop_retired_models(con: duckdb.DuckDBPyConnection, graph: ModelGraph) -> list[ModelKey]:
-    """Drop them, and their schema when nothing is left in it; tables that no build made stay.
+    """Drop models without a file, and their schema when nothing is left in it; tables that no build made stay.
 
     Nothing is lost: a model is computed from landed rows, so a file that comes back brings its table back.
 

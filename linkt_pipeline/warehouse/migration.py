@@ -55,10 +55,10 @@ def schema_version(con: duckdb.DuckDBPyConnection) -> int:
 
 
 def needs_migration(con: duckdb.DuckDBPyConnection, path: Path) -> bool:
-    """Whether the file is behind this code, or a published copy that was put in a warehouse's place.
+    """Whether the file is older than this code, or is a published copy that was put in a warehouse's place.
 
     Raises:
-        NewerWarehouseError: it is ahead.
+        NewerWarehouseError: the file is newer than this code.
     """
     found = schema_version(con)
     if found > latest_version():

@@ -1,10 +1,10 @@
 """The shape of every frame that can be landed: explicit, never inferred from a payload.
 
-A frame has the columns of its table (tables.py), those apart that landing makes: what DuckDB cuts out of the payload
-(``input``, ``data``, ``metadata``, ``entity_schema``...), so that no number in it is re-encoded, and what landing finds
-out. Times are aware and in UTC; JSON is text. A frame may have its columns in any order and more of them.
-``fetched_at`` is a moment of the request, never that of landing: for entities and signals when it was sent, because a
-row can't be newer than that; for runs when its reply was there, because what a run names can't be older.
+A frame has the columns of its table (tables.py) except those that landing makes: columns that DuckDB cuts out of the
+payload (``input``, ``data``, ``metadata``, ``entity_schema``...), so that no number in them is re-encoded, and columns
+that landing finds out. Times are aware and in UTC; JSON is text. A frame may have its columns in any order and more of
+them. ``fetched_at`` is a moment of the request, never that of landing: for entities and signals when it was sent,
+because a row can't be newer than that; for runs when its reply was there, because what a run names can't be older.
 """
 
 from collections.abc import Mapping

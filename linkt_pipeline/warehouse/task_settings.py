@@ -1,6 +1,6 @@
 """What tasks.yaml says and SQL models read: ``linkt.task_entries`` and ``linkt.settings``.
 
-Kept as tables, so that a changed zone or limit is a change of rows, which builds what depends on it.
+They are tables, so that a changed zone or limit changes rows, and a build then computes what depends on these rows.
 """
 
 from collections.abc import Collection, Iterable

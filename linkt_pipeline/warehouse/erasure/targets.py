@@ -45,9 +45,9 @@ class Target:
 
     Attributes:
         entities: ids of entities that go with all their versions, and with the signals that speak of them.
-        parents: those of them whose people are kept out later too.
-        emails: addresses that go wherever they are mentioned.
-        domains: domains that do, with their subdomains and all addresses there.
+        parents: those of these entities whose people are kept out later too.
+        emails: addresses that are erased wherever a text mentions them.
+        domains: domains that are erased likewise, with their subdomains and all addresses there.
     """
 
     entities: tuple[str, ...] = ()
@@ -89,7 +89,7 @@ def find_target(con: duckdb.DuckDBPyConnection, kind: Kind, values: Iterable[str
         values: as a person wrote them.
 
     Raises:
-        ErasureError: a value is no address, id or domain, or so many share the domain that it names nobody.
+        ErasureError: a value is no address, id or domain, or is a domain that many companies share.
     """
     match kind:
         case Kind.EMAIL:
@@ -183,7 +183,7 @@ def _by_domain(con: duckdb.DuckDBPyConnection, domains: set[str]) -> Target:
 
 
 def _of_nobody_else(con: duckdb.DuckDBPyConnection, people: Iterable[_Known], ids: set[str]) -> set[str]:
-    """Addresses of people that no other person has: a mailbox that several share stays with the others."""
+    """Addresses of these people that no other person has: a mailbox that other people share stays."""
     emails = {email for person in people for email in person.emails}
     if not emails:
         return set()

@@ -48,9 +48,9 @@ def parquet_type(data_type: str) -> str:
 
 
 def conversions(con: duckdb.DuckDBPyConnection, table: CatalogTable) -> dict[str, str]:
-    """The columns of a table whose type changes with publication, each with its new one.
+    """The columns of a table whose type changes with publication, each with its new type.
 
-    Whole numbers become BIGINT, or text with every digit if one of them is too large for it.
+    Whole numbers become BIGINT. If one of them is too large for BIGINT, the column becomes text with every digit.
     """
     found: dict[str, str] = {}
     for column in table.columns:
