@@ -1,7 +1,7 @@
-"""Every mart computed a second time, from the landed payloads, and held against what is stored.
+"""Computes every mart a second time, from the landed payloads, and compares it with the stored one.
 
-Written from the descriptions of the tables (docs/tables.md), in Python, without the SQL of the models: a mistake in one
-of the two shows as a difference.
+The second computation is Python, written from the descriptions of the tables (docs/tables.md) and not from the SQL of
+the models. So a mistake in one of the two shows as a difference.
 """
 
 from linkt_pipeline.audit.findings import Audit, Figure, MartAudit

@@ -1,4 +1,4 @@
-"""People and signals of each company, its copies taken together with it."""
+"""People and signals of each company, with those of its copies."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ class Activity:
     """What is known around one company.
 
     Attributes:
-        people: those who stand for the people that belong to it.
+        people: ids of its people; each stands for the person and all copies.
         signals: how many signals reach it.
         latest_at: when the newest of them was noticed, in microseconds.
     """

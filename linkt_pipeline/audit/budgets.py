@@ -1,4 +1,4 @@
-"""What tasks.yaml says of tasks, as it was written down when the models were built."""
+"""What tasks.yaml says about tasks, as the warehouse kept it when the models were built."""
 
 from collections import defaultdict
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Holds the rows of a mart against those that were recomputed."""
+"""Compares the rows of a mart with the recomputed rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from linkt_pipeline.audit.moments import shown_moment
 from linkt_pipeline.audit.values import UNSURE, parse_json, same
 
 MOST_FIGURES = 1_000  # kept of one mart; the others are counted
-IS_ROW = "is_row"  # UNSURE in a recomputed row: whether the mart has it, and what is in it, is not judged
+IS_ROW = "is_row"  # UNSURE in a recomputed row: the audit judges neither whether the mart has the row nor what is in it
 
 Key = tuple[Any, ...]
 
@@ -47,7 +47,7 @@ class Comparison:
                 self._differ(key, None, None, "a row")
 
     def stray(self, ids: Iterable[str]) -> None:
-        """Rows of ids that can have none."""
+        """Stored rows with ids that should have none."""
         for stray in ids:
             self._differ((stray, *[None] * (len(self._mart.key) - 1)), None, "a row", None)
 
@@ -97,7 +97,7 @@ class Comparison:
 
 
 def _expression(name: str, data_type: str) -> str:
-    """A column as Python is to see it: times as microseconds, days as text."""
+    """A column in the form that Python compares: times as microseconds, days as text."""
     quoted = f'"{name}"'
     if data_type.startswith("TIMESTAMP"):
         return f"epoch_us({quoted})"
@@ -107,5 +107,5 @@ def _expression(name: str, data_type: str) -> str:
 
 
 def _restricted(stored: Any, recomputed: Mapping[str, Any]) -> Any:
-    """Of all other fields, those that certainly have no column of their own."""
+    """The fields that certainly have no column, out of all other fields."""
     return {name: stored[name] for name in stored.keys() & recomputed.keys()} if isinstance(stored, dict) else stored

@@ -17,10 +17,10 @@ _HOSTS = re.compile(r"[\w-]+(?:\.[\w-]+)+")
 
 
 def first_of_domain(companies: Iterable[Body], ties: Ties, shared_hosts: Mapping[str, bool]) -> dict[str, str | None]:
-    """The company first seen of each domain that was read; None where it is open which one that is.
+    """For each domain that was read, the company that was seen first; None if that is open.
 
-    Of a company and its copies only the one that stands for all takes part; those that Linkt calls no copy come first.
-    It is open where a company whose domain is not plain to read may have the same.
+    Of a company and its copies, only the one that stands for all takes part. Entities that Linkt calls no copy come
+    first. The answer is open if another company may have the same domain, but its domain is not plain to read.
     """
     seen: dict[str, list[tuple[bool, float, str]]] = defaultdict(list)
     mentioned: set[str] = set()
@@ -38,6 +38,6 @@ def first_of_domain(companies: Iterable[Body], ties: Ties, shared_hosts: Mapping
 
 
 def mentions(value: Any) -> set[str]:
-    """Everything in a value that looks like a host, and what is left of it without its first labels."""
+    """Everything in a value that looks like a host, and each of these without its first labels."""
     hosts = set(_HOSTS.findall(str(value).lower()))
     return hosts | {host[place + 1 :] for host in hosts for place, sign in enumerate(host) if sign == "."}

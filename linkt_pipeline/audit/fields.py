@@ -1,7 +1,7 @@
 """The columns of companies and people that come from an entity's own fields.
 
-A column is judged where the field of its name is there, or where no field could be meant by it. Which other spellings
-a column accepts (``full_name``, ``employee_count``) is the models' own business.
+A column is judged if the entity has the field of its name, or no field that could stand for it. Which other spellings a
+column accepts (``full_name``, ``employee_count``), only the models define.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -30,7 +30,7 @@ def field(data: Mapping[str, Any], name: str, meant: Iterable[str], read: Callab
         name: of the field.
         meant: words in the names of fields that may stand in for it.
         read: its value, read.
-        unsure: what to give where another field may be meant.
+        unsure: the result if another field may be meant.
     """
     value = value_of(data.get(name))
     if value is None and any(word in other.lower() for other in data for word in meant if other != name):
@@ -39,7 +39,7 @@ def field(data: Mapping[str, Any], name: str, meant: Iterable[str], read: Callab
 
 
 def others(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of the fields that certainly have no column of their own."""
+    """The values of the fields that certainly have no column."""
     return {
         name: value_of(attribute)
         for name, attribute in data.items()

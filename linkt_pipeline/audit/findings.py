@@ -13,7 +13,7 @@ class Figure:
     Attributes:
         mart: table, with its schema.
         key: the row, by the columns that identify it.
-        column: where they differ; None where one side has the row and the other has not.
+        column: the column that differs; None if only one side has the row.
         stored: what the mart says.
         recomputed: what the payloads say.
     """
@@ -57,9 +57,9 @@ class Audit:
     """What was found in all marts.
 
     Attributes:
-        marts: each mart that is recomputed.
-        others: marts of one's own, which are not.
-        stale: why differences may only mean that the marts are older than what is landed; None if they are not.
+        marts: the marts that are recomputed.
+        others: the user's own marts, which are not.
+        stale: why the marts may be older than the landed rows, which alone can make differences; None if they are not.
     """
 
     marts: tuple[MartAudit, ...]

@@ -1,6 +1,6 @@
-"""Reads texts that can be read in one way only. The macros of sql/macros read many more; those are not judged here.
+"""Reads texts that can be read in one way only. The macros of sql/macros read many more texts; nothing judges those.
 
-Every function gives UNSURE for what it doesn't know.
+Every function gives UNSURE for a text that it can't read.
 """
 
 import re
@@ -28,7 +28,7 @@ NOT_PLAIN = Reading(UNSURE, UNSURE, UNSURE, UNSURE)
 
 
 def plain_text(value: Any) -> Any:
-    """A text that says something and needs no tidying."""
+    """A text that is not empty and needs no cleaning."""
     if value is None:
         return None
     if not isinstance(value, str) or not value.isprintable() or value != " ".join(value.split()) or not value:
@@ -151,7 +151,7 @@ class Place:
 
 
 def is_plain_place(text: Any) -> bool:
-    """Whether a text names places, set apart by commas, and needs no tidying."""
+    """Whether a text is a list of places, separated by commas, that needs no cleaning."""
     return isinstance(text, str) and not any(plain_text(part) in (UNSURE, None) for part in text.split(", "))
 
 

@@ -17,9 +17,9 @@ class Tie:
 
     Attributes:
         kind: its type, in lower case.
-        parent_id: whom it belongs to.
+        parent_id: the entity that it belongs to.
         is_copy: whether Linkt calls it a copy.
-        primary_id: whom it is a copy of, where Linkt calls it a copy and says of whom.
+        primary_id: the entity that it is a copy of, if Linkt calls it a copy and names the original.
     """
 
     kind: str | None
@@ -56,7 +56,7 @@ class Ties:
         return [entity_id for entity_id, tie in self.of.items() if tie.kind == kind]
 
     def next_of(self, entity_id: str) -> str | None:
-        """Whom it is a copy of. A person is no copy of a company, and nobody is one of himself."""
+        """The entity that it is a copy of. A person is no copy of a company, and no entity is a copy of itself."""
         tie = self.of.get(entity_id)
         if tie is None or tie.primary_id is None or tie.primary_id == entity_id:
             return None
@@ -91,7 +91,7 @@ class Ties:
         return self._stand_ins.get(original, original)
 
     def company_of(self, entity_id: str) -> str | None:
-        """The company an entity counts towards; it may not be landed. None for what belongs to none."""
+        """The company that an entity counts towards; it may not be landed. None if the entity belongs to no company."""
         tie = self.of.get(entity_id)
         if tie is None:
             stand_in = self._stand_ins.get(entity_id)

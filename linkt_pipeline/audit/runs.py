@@ -91,8 +91,8 @@ def read_executions(landed: Landed) -> list[Execution]:
 def read_runs(landed: Landed, executions: list[Execution]) -> Iterator[RunFacts]:
     """Every landed run, from its payload.
 
-    Linkt shows some runs later on without what they cost and named, and landing keeps that from an earlier body: what a
-    payload leaves out is taken from the landed columns.
+    Linkt later shows some runs without their cost and the ids they named. Landing keeps these from an earlier body. So
+    what a payload leaves out is taken from the landed columns.
     """
     started: dict[str, list[Execution]] = defaultdict(list)
     for execution in executions:
@@ -159,7 +159,7 @@ def _or(value: T | None, kept: T | None) -> T | None:
 
 
 def _items(body: dict[str, Any], total: float | None, landed: dict[str, float | None]) -> dict[str, float]:
-    """Credits by kind of action. A breakdown without a total may be a part: what was landed before it stays true."""
+    """Credits by kind of action. A breakdown without a total may be a part, so amounts landed before it stay valid."""
     stated = wire.breakdown(body)
     whole = total is not None and bool(stated)
     kept = {} if whole else {action: credits for action, credits in landed.items() if credits is not None}
@@ -176,7 +176,7 @@ def _cost(total: float | None, items: dict[str, float]) -> float | None:
 def _spent_at(run_id: str, created_at: int | None, intended_at: int | None, fetched_at: int) -> int:
     """When a run was made: as it says, else when it was started here, else as its id says, else when it was read.
 
-    What a run of ours says needs a second witness: the ledger or its id, to a day.
+    For a run of ours, its own time must agree with the ledger or with its id, to a day.
     """
     id_made_at = id_moment(run_id)
 

@@ -25,7 +25,7 @@ def part(body: Any, key: str) -> Any:
 
 
 def external_key(entity: Any) -> tuple[str | None, str | None]:
-    """The system that knows an entity by an id of its own, in lower case, and that id; blanks around are none of it."""
+    """The system that has an external id for an entity, in lower case, and that id, both without blanks around."""
     return word(text(entity, "external_source")), trimmed(text(entity, "external_id"))
 
 

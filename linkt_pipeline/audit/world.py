@@ -1,4 +1,4 @@
-"""What several marts are recomputed from: read once, the big part of it never all at a time."""
+"""The data that several marts are recomputed from: read once, and the large tables in pieces."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping

@@ -157,6 +157,7 @@ class _Listed:
         """The runs that are left for this start once other starts of the same Linkt task have theirs."""
         if self.named:
             return _Found(own=self.named)
+        # A run with exactly this input outweighs every run that only may fit.
         for fit in (Fit.SAME, Fit.POSSIBLE):
             found = _shared_out(self.execution, fit, self.fits[fit], rivals)
             if found.own or found.doubtful:
@@ -231,6 +232,7 @@ def _shared_out(execution: Execution, fit: Fit, runs: Sequence[Run], rivals: Seq
     found = _Found()
     for run in runs:
         theirs = {fit_of(rival, run) for rival in others}
+        # This run is exactly what another start asked for, and only may be ours.
         if fit is Fit.POSSIBLE and Fit.SAME in theirs:
             continue
         # A request without parameters fits any run of the task, so that such a fit shows nothing.
@@ -241,6 +243,7 @@ def _shared_out(execution: Execution, fit: Fit, runs: Sequence[Run], rivals: Seq
 
 async def _with_input(worker: Worker, listed: Run) -> Run:
     says_enough = listed.input and listed.task_id is not None and (listed.created_at or made_at(listed.id))
+    # A list may leave out the input. One more read is cheap; a wrong guess leaves a paid run unwatched.
     if says_enough or not is_id(listed.id):
         return listed
     with suppress(NotFoundError):  # the list and the single read may be answered by different replicas

@@ -102,6 +102,7 @@ class _Wait:
                 pause = max(pause, getattr(error, "retry_after", None) or timedelta(0))
                 self._on_failure(error)
             else:
+                # A reply mixed up on its way can name a stranger: to land it would buy our own run a second time.
                 if not same_id(seen.run.task_id or self.execution.task_id, self.execution.task_id):
                     await self._leave_to_others(seen.run)
                     continue
@@ -141,6 +142,7 @@ class _Wait:
         except (LinktApiError, NoRequestError) as error:
             self._on_failure(error)
             return
+        # Only three witnesses together (run, task and list) say that a paid run is gone.
         if listed is None:
             await self._close_gone()
         self.missing_since = None

@@ -66,6 +66,7 @@ class IngestsTable:
                 return newest
             self._require_free(newest)
             changes = self._lease() | {"task_key": task_key, "file_name": source.name}
+            # Once a run may have been bought, its rows are those of the column that it was bought with.
             if newest.execution_id is None and newest.primary_column != primary_column:
                 changes |= {"primary_column": primary_column}
                 _write_rows(con, newest.ingest_id, source, primary_column)
@@ -170,6 +171,7 @@ class IngestsTable:
         self, con: duckdb.DuckDBPyConnection, task_key: str, task_id: str, source: Source, primary_column: str
     ) -> Ingest:
         ingest_id = uuid.uuid4().hex
+        # Nobody can delete a file at Linkt, so the same bytes are used again, for whichever task they were uploaded.
         at_linkt = _select(
             con,
             "file_sha256 = ? and file_id is not null "
@@ -219,6 +221,7 @@ def _standing_execution(rows: LedgerRows, row: Ingest, named_now: str | None, *,
         return None
     others = _select(rows.con, "lower(task_id) = lower(?) and ingest_id <> ?", [row.task_id, row.ingest_id])
     taken = {other.execution_id for other in others}
+    # A run reads the file that its task names at the start: it is of the file that was set last before it.
     after = [other for other in others if other.configured_at and other.configured_at >= row.configured_at]
     next_ingest = min(after, key=lambda other: other.configured_at or row.intended_at, default=None)
     next_file = next_ingest.configured_at if next_ingest else None

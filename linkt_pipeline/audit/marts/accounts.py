@@ -152,6 +152,7 @@ def _person(root: str, copies: list[dict[str, Any]]) -> dict[str, Any]:
 def _contact(people: list[dict[str, Any]], scoring: Scoring) -> dict[str, Any]:
     for person in people:
         person["seniority"] = scoring.seniority_of(person["title"])
+    # With a single person, unread values change no choice; among several, the best may be another one.
     best: Any = min(people, key=_rank, default=None) if len(people) < 2 or not any(map(_is_open, people)) else UNSURE
     emails, phones = ([person[name] for person in people] for name in ("email", "mobile_phone"))
     names = {"id": "person_id", "name": "name", "title": "title", "seniority": "seniority", "email": "email",
@@ -202,6 +203,7 @@ def _signals(world: World, company: str) -> dict[str, Any]:
 def _completeness(account: dict[str, Any], people_with_email: Any) -> tuple[float, float]:
     """The least and the most that it may be; one and the same where every field was read."""
     known = [account[name] for name in _COMPLETE] + [people_with_email or None]
+    # A field that only a macro can read may count or not, so completeness has a least and a most.
     is_open = sum(value is UNSURE for value in known)
     filled = sum(value is not None for value in known) - is_open
     return filled / 8, (filled + is_open) / 8
