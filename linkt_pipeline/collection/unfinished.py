@@ -102,7 +102,7 @@ def _models(rows: LedgerRows) -> str | None:
     return f"{model} can't be built" if problem else f"{model} depends on when it is built"
 
 
-def _taken_away(rows: LedgerRows) -> str | None:
+def _missing_models(rows: LedgerRows) -> str | None:
     found = rows.con.execute(
         """
         select model from linkt.model_builds
@@ -123,5 +123,5 @@ _BOOKS: tuple[Callable[[LedgerRows], str | None], ...] = (
     _unlanded,
     _unclosed,
     _models,
-    _taken_away,
+    _missing_models,
 )

@@ -153,13 +153,13 @@ class _Listed:
         else:
             self.fits[fit].append(run)
 
-    def shared_out(self, rivals: Sequence[Execution]) -> _Found:
+    def left_for_this_start(self, rivals: Sequence[Execution]) -> _Found:
         """The runs that are left for this start once other starts of the same Linkt task have theirs."""
         if self.named:
             return _Found(own=self.named)
         # A run with exactly this input outweighs every run that only may fit.
         for fit in (Fit.SAME, Fit.POSSIBLE):
-            found = _shared_out(self.execution, fit, self.fits[fit], rivals)
+            found = _own_and_doubtful(self.execution, fit, self.fits[fit], rivals)
             if found.own or found.doubtful:
                 return found
         return _Found(doubtful=self.unsure)
@@ -222,10 +222,10 @@ async def _look(worker: Worker, execution: Execution, last_sent: datetime, *, by
         # The named run, or a run with exactly this input, is ours, even if the list is incomplete.
         if not seen.named and not seen.fits[Fit.SAME]:
             raise
-    return seen.shared_out(rivals)
+    return seen.left_for_this_start(rivals)
 
 
-def _shared_out(execution: Execution, fit: Fit, runs: Sequence[Run], rivals: Sequence[Execution]) -> _Found:
+def _own_and_doubtful(execution: Execution, fit: Fit, runs: Sequence[Run], rivals: Sequence[Execution]) -> _Found:
     """Runs that fit this start at this level, without those that fit another start of the Linkt task better."""
     request = (execution.icp_id, execution.parameters)
     others = [rival for rival in rivals if (rival.icp_id, rival.parameters) != request]

@@ -30,7 +30,7 @@ from linkt_pipeline.executions.worker import Worker
 from linkt_pipeline.ledger.values import Execution, ExecutionState, LeaseLostError, RunTakenError
 from linkt_pipeline.tasks import TaskSpec
 
-_UNTIL_TOMORROW_BY = timedelta(minutes=10)  # the day's own request limit is used up: look again every ten minutes
+_DAILY_LIMIT_PAUSE = timedelta(minutes=10)  # the day's own request limit is used up: look again every ten minutes
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class _Wait:
                 await self.worker.call(keep_unusable_runs, self.worker.warehouse, [(self.run_id, error)])
                 raise RunNotLandedError(self.task.key, self.run_id, error.reason) from None
             except DailyLimitReachedError as error:
-                pause = max(pause, _UNTIL_TOMORROW_BY)
+                pause = max(pause, _DAILY_LIMIT_PAUSE)
                 self._on_failure(error)
             except (LinktApiError, NoRequestError) as error:
                 pause = max(pause, getattr(error, "retry_after", None) or timedelta(0))
