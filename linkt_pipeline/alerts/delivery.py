@@ -16,8 +16,10 @@ from linkt_pipeline.alerts.state import (
     ChannelState,
     channel_states,
     give_up_lease,
+    is_any_new,
     next_due,
     note_failure,
+    note_seen,
     note_sent,
     take_lease,
 )
@@ -56,6 +58,7 @@ def deliver_alerts(
     channels: Sequence[AlertChannel],
     dagster_url: str | None = None,
     *,
+    since: datetime | None = None,
     time_for_all: timedelta = TIME_FOR_ALL,
     open_channel: Open = open_channel,
 ) -> Delivered:
@@ -65,20 +68,18 @@ def deliver_alerts(
         warehouse: of the deployment, with a ``lock_timeout`` of :data:`PATIENCE`.
         channels: of tasks.yaml.
         dagster_url: address of Dagster's web server, for links.
+        since: when the work began after which this is called; a channel that is new gets what happened meanwhile.
         time_for_all: no further message is begun after it.
         open_channel: gives the way to send to a channel.
 
     Raises:
         WarehouseError: the warehouse can't be read; nothing was sent.
     """
-    if channels and not is_installed():
-        return Delivered(not_installed=True)
     if not channels or not warehouse.exists:
-        return Delivered()
-    now = datetime.now(UTC)
-    with warehouse.read() as con:
-        states = {state.channel: state for state in channel_states(con, channels, now)}
-    due = [channel for channel in channels if states[channel.name].is_due(now)]
+        return Delivered(not_installed=bool(channels) and not is_installed())
+    due = _due(warehouse, channels, since)
+    if not is_installed():  # a new channel is noted all the same: what happens meanwhile is sent afterwards
+        return Delivered(not_installed=True)
     if not due:
         return Delivered()
     until = monotonic() + time_for_all.total_seconds()
@@ -89,6 +90,19 @@ def deliver_alerts(
         sum(sent for sent, _ in results),
         {channel.name: reason for channel, (_, reason) in zip(due, results, strict=True) if reason},
     )
+
+
+def _due(warehouse: Warehouse, channels: Sequence[AlertChannel], since: datetime | None) -> list[AlertChannel]:
+    """Channels to which something is to be sent now; those that are new are noted first."""
+    now = datetime.now(UTC)
+    with warehouse.read() as con:
+        is_new = is_any_new(con, channels)
+        states = channel_states(con, channels, now)
+    if is_new:
+        with warehouse.write(news=False) as con:
+            note_seen(con, channels, min(since or now, now))
+            states = channel_states(con, channels, now)
+    return [channel for channel, state in zip(channels, states, strict=True) if state.is_due(now)]
 
 
 def states_of_channels(warehouse: Warehouse, channels: Sequence[AlertChannel], now: datetime) -> list[ChannelState]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from importlib.util import find_spec
 from typing import Any
+from urllib.parse import unquote
 
 from linkt_pipeline.alerts.errors import NotSentError
 from linkt_pipeline.display import shown
@@ -55,7 +56,7 @@ def open_channel(channel: AlertChannel, time_limit: timedelta = TIME_LIMIT) -> S
         )
 
     def send(title: str, text: str) -> None:
-        taken, reasons = _within(time_limit, lambda: bool(service.notify(title=title, body=text)))
+        taken, reasons = _within(time_limit, lambda: _notify(service, title, text))
         if not taken:
             raise NotSentError(without_address(reasons, address) or "the service has not taken it")
 
@@ -65,7 +66,8 @@ def open_channel(channel: AlertChannel, time_limit: timedelta = TIME_LIMIT) -> S
 def without_address(text: str, address: str) -> str:
     """A text that others wrote, without any part of an address."""
     rest = address.partition("://")[2]
-    pieces = {piece for piece in re.split(r"[/:@?&=,;%#]+", rest) if len(piece) >= _SHORTEST_PIECE}
+    read = map(unquote, re.split(r"[/:@?&=,;#]+", rest))  # as the service logs them
+    pieces = {piece for piece in [*re.split(r"[/:@?&=,;%#]+", rest), *read] if len(piece) >= _SHORTEST_PIECE}
     for piece in sorted(pieces, key=len, reverse=True):
         text = re.sub(re.escape(piece), REDACTED, text, flags=re.IGNORECASE)
     return " ".join(shown(text, _LONGEST_REASON).split())
@@ -84,6 +86,17 @@ def _instantiate(address: str) -> Any:
     if service is not None:
         service.request_rate_per_sec = min(service.request_rate_per_sec, _SHORTEST_PAUSE)
     return service
+
+
+def _notify(service: Any, title: str, text: str) -> bool:
+    """Whether a service took a plain text, in the format that it sends: in a mail of HTML, a name is no markup."""
+    from apprise import NotifyFormat, conversion
+
+    convert: Callable[[str, str, str], str] = conversion.convert_between
+    wanted = service.resolve_format(NotifyFormat.TEXT)
+    if service.title_maxlen <= 0:  # the title is part of the body
+        title = convert(NotifyFormat.TEXT, wanted, title)
+    return bool(service.notify(title=title, body=convert(NotifyFormat.TEXT, wanted, text), body_format=wanted))
 
 
 def _within(limit: timedelta, work: Callable[[], bool]) -> tuple[bool, str]:

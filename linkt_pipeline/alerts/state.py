@@ -15,10 +15,12 @@ import orjson
 
 from linkt_pipeline.alerts.texts import Due
 from linkt_pipeline.ledger.lease_owner import Owner, owner_is_gone
+from linkt_pipeline.ledger.values import ExecutionState
 from linkt_pipeline.tasks import AlertChannel, AlertEvent
+from linkt_pipeline.warehouse.outbox_state import stale_marts
 
 KEEP_TRYING = timedelta(days=7)  # an older alert is no news, and nobody waits for it
-_BEFORE_FIRST_SEEN = timedelta(hours=1)  # an alert of the Dagster run in which a channel is seen for the first time
+_BEFORE_FIRST_SEEN = timedelta(hours=1)  # an alert of the work after which a channel is added
 _LEASE = timedelta(minutes=1)  # longer than one message can take
 _CLOCKS_DIFFER_BY = timedelta(minutes=10)  # of hosts; what lies further ahead was written by a clock that was wrong
 _FIRST_PAUSE = timedelta(seconds=30)
@@ -94,12 +96,36 @@ def channel_states(
     return states
 
 
-def take_lease(con: duckdb.DuckDBPyConnection, channel: AlertChannel, owner: Owner, now: datetime) -> bool:
-    """Whether this process may send to a channel now; a channel that is new is written down.
+def is_any_new(con: duckdb.DuckDBPyConnection, channels: Iterable[AlertChannel]) -> bool:
+    """Whether a channel was never seen before."""
+    known = {name for (name,) in con.execute("select channel from linkt.alert_channels").fetchall()}
+    return any(channel.name not in known for channel in channels)
+
+
+def note_seen(con: duckdb.DuckDBPyConnection, channels: Iterable[AlertChannel], since: datetime) -> None:
+    """Write down channels that are new, also where nothing is due.
+
+    What happens from then on is theirs, however late it is sent.
 
     Args:
         con: a transaction.
-        channel: of tasks.yaml.
+        channels: of tasks.yaml.
+        since: when they were seen.
+    """
+    for channel in channels:
+        con.execute(
+            "insert into linkt.alert_channels (channel, since, failures) select $1::varchar, $2::timestamptz, 0 "
+            "where not exists (from linkt.alert_channels where channel = $1)",
+            [channel.name, since - _BEFORE_FIRST_SEEN],
+        )
+
+
+def take_lease(con: duckdb.DuckDBPyConnection, channel: AlertChannel, owner: Owner, now: datetime) -> bool:
+    """Whether this process may send to a channel now.
+
+    Args:
+        con: a transaction.
+        channel: of tasks.yaml, and noted by :func:`note_seen`.
         owner: who asks.
         now: the present.
     """
@@ -107,12 +133,7 @@ def take_lease(con: duckdb.DuckDBPyConnection, channel: AlertChannel, owner: Own
         "select lease_owner, lease_until, next_attempt_at from linkt.alert_channels where channel = ?", [channel.name]
     ).fetchone()
     if found is None:
-        con.execute(
-            "insert into linkt.alert_channels (channel, since, failures, lease_owner, lease_until) "
-            "values (?, ?, 0, ?, ?)",
-            [channel.name, now - _BEFORE_FIRST_SEEN, owner.name, now + _LEASE],
-        )
-        return True
+        return False
     holder, until, next_attempt_at = found
     held = holder is not None and holder != owner.name and _is_ahead(until, now, _LEASE)
     if (held and not owner_is_gone(holder)) or _is_ahead(next_attempt_at, now, _LONGEST_PAUSE):
@@ -144,7 +165,7 @@ def next_due(con: duckdb.DuckDBPyConnection, channel: AlertChannel, now: datetim
     row = con.execute(
         f"""
         select alert.event_key, alert.event, alert.facts, alert.task_key, alert.run_id, alert.dagster_run_id,
-            alert.happened_at
+            alert.happened_at, alert.over_at is not null
         {_PENDING} and alert.event_key not in (select unnest($5::varchar[]))
         order by coalesce(delivery.attempts, 0), alert.happened_at, alert.event_key limit 1
         """,
@@ -215,7 +236,7 @@ def _pending_parameters(channel: AlertChannel, now: datetime) -> tuple[str, list
 
 
 def _with_figures_of_now(con: duckdb.DuckDBPyConnection, row: Sequence[Any]) -> Due:
-    key, event, facts, task_key, run_id, dagster_run_id, happened_at = row
+    key, event, facts, task_key, run_id, dagster_run_id, happened_at, is_over = row
     known = orjson.loads(facts)
     if event == AlertEvent.REJECTED:  # further rows of the run may have been rejected since
         counted = con.execute(
@@ -228,7 +249,18 @@ def _with_figures_of_now(con: duckdb.DuckDBPyConnection, row: Sequence[Any]) -> 
             "select task_key, dagster_run_id from linkt.executions where lower(run_id) = lower(?)", [run_id]
         ).fetchone()
         task_key, dagster_run_id = ours or (None, dagster_run_id)
-    return Due(key, AlertEvent(event), known, task_key, run_id, dagster_run_id, happened_at.astimezone(UTC))
+    elif event == AlertEvent.UNCLEAR_START:
+        is_over = not _is_unclear(con, key.partition("/")[2])
+    elif event == AlertEvent.STALE:
+        is_over = not stale_marts(con) & {tuple(mart) for mart in known["marts"]}
+    happened_at = happened_at.astimezone(UTC)
+    return Due(key, AlertEvent(event), known, task_key, run_id, dagster_run_id, happened_at, is_over)
+
+
+def _is_unclear(con: duckdb.DuckDBPyConnection, execution_id: str) -> bool:
+    """Whether a person still has to say which run a start has made."""
+    found = con.execute("select state from linkt.executions where execution_id = ?", [execution_id]).fetchone()
+    return found is None or found[0] == ExecutionState.UNKNOWN
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:

@@ -29,6 +29,7 @@ class Due:
         run_id: the Linkt run that it is about.
         dagster_run_id: the Dagster run that shows more of it.
         happened_at: when it was written down, in UTC.
+        is_over: what it reports is so no more: it was settled while the alert waited.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Due:
     run_id: str | None
     dagster_run_id: str | None
     happened_at: datetime
+    is_over: bool = False
 
     @property
     def of_task(self) -> str:
@@ -53,6 +55,8 @@ def text_of(alert: Due, dagster_url: str | None = None) -> tuple[str, str]:
         dagster_url: address of Dagster's web server, for a link to the Dagster run.
     """
     title, lines = _TEXTS[alert.event](alert)
+    if alert.is_over:
+        title, lines = f"Over: {title}", [lines[0], "It is over since: nothing is left to do."]
     lines = [*lines, f"At {alert.happened_at:%Y-%m-%d %H:%M} UTC."]
     if dagster_url and alert.dagster_run_id:
         lines.append(f"Dagster run: {dagster_url}/runs/{alert.dagster_run_id}")
@@ -64,10 +68,15 @@ def _clean(text: str, longest: int) -> str:
     return shown(_PHONE.sub("[phone]", _EMAIL.sub("[e-mail]", text)), longest)
 
 
+def _figure(credits: float) -> str:
+    """All digits of a whole number, and two decimals of any other."""
+    return f"{credits:.2f}".rstrip("0").rstrip(".")
+
+
 def _run_failed(alert: Due) -> tuple[str, list[str]]:
     facts = alert.facts
     spent = facts.get("credits")
-    cost = "an unknown number of credits" if spent is None else f"{spent:g} credits"
+    cost = "an unknown number of credits" if spent is None else f"{_figure(spent)} credits"
     return (
         f"Linkt run{alert.of_task} ended {facts['status']}: {facts['kind']}",
         [
@@ -94,9 +103,9 @@ def _unclear_start(alert: Due) -> tuple[str, list[str]]:
     return (
         f"A start{alert.of_task} needs a decision",
         [
-            f"The reply to a start{alert.of_task} does not say which run it made. Nothing is started for the task "
-            "until a person decides.",
-            f"What to do: `linkt-pipeline run {alert.task_key}` lists the runs that it could be, `linkt-pipeline adopt "
+            f"The reply to a start{alert.of_task} does not say which run it made.",
+            "Nothing is started for the task until a person decides. What to do: "
+            f"`linkt-pipeline run {alert.task_key}` lists the runs that it could be, `linkt-pipeline adopt "
             f"{alert.task_key} RUN_ID` names one, `linkt-pipeline adopt {alert.task_key} --none` none of them.",
         ],
     )
@@ -105,7 +114,7 @@ def _unclear_start(alert: Due) -> tuple[str, list[str]]:
 def _credit_limit(alert: Due) -> tuple[str, list[str]]:
     facts = alert.facts
     whose = f"task {alert.task_key}" if alert.task_key else "all tasks together"
-    estimated = f", {facts['estimated']:g} of them estimated" if facts["estimated"] else ""
+    estimated = f", {_figure(facts['estimated'])} of them estimated" if facts["estimated"] else ""
     refused = (
         "No new run is started this month. What to do: raise the limit in tasks.yaml, or wait for the next month."
         if facts["percent"] >= 100
@@ -114,8 +123,8 @@ def _credit_limit(alert: Due) -> tuple[str, list[str]]:
     return (
         f"{facts['percent']} % of the month's credits of {whose} are spent",
         [
-            f"{facts['credits']:g} of {facts['limit']:g} credits (monthly_credit_limit) of {whose} are spent in "
-            f"{facts['month']}{estimated}.",
+            f"{_figure(facts['credits'])} of {_figure(facts['limit'])} credits (monthly_credit_limit) of {whose} are "
+            f"spent in {facts['month']}{estimated}.",
             refused,
         ],
     )
@@ -127,7 +136,8 @@ def _check_failed(alert: Due) -> tuple[str, list[str]]:
     return (
         f"Check failed: {alert.facts['check']}",
         [
-            f"The check {alert.facts['check']} has turned red ({found}). Nothing is published while it is red.",
+            f"The check {alert.facts['check']} has turned red ({found}).",
+            "Nothing is published while it is red. "
             "What to do: `linkt-pipeline ui` shows the rows at the asset's checks; docs/operations.md says what to do.",
         ],
     )

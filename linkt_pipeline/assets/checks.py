@@ -52,10 +52,19 @@ def note_red_checks(
 def error_checks(checks: Iterable[Check], found: Iterable[dg.AssetCheckResult]) -> Checked:
     """What came out of those of error level, as the outbox takes it."""
     return {
-        f"{check.model}: {check.name}": None if result.passed else _offending(result)
+        _told_as(check): None if result.passed else _offending(result)
         for check, result in zip(checks, found, strict=True)
         if check.severity is Severity.ERROR
     }
+
+
+def error_check_names(checks: Iterable[Check]) -> set[str]:
+    """Those of error level, as the outbox calls them."""
+    return {_told_as(check) for check in checks if check.severity is Severity.ERROR}
+
+
+def _told_as(check: Check) -> str:
+    return f"{check.model}: {check.name}"
 
 
 def _offending(result: dg.AssetCheckResult) -> int:

@@ -9,7 +9,14 @@ import duckdb
 from pydantic import Field
 
 from linkt_pipeline.assets.charts import chart_of
-from linkt_pipeline.assets.checks import check_spec, checked, error_checks, holds_back, kept_check_result
+from linkt_pipeline.assets.checks import (
+    check_spec,
+    checked,
+    error_check_names,
+    error_checks,
+    holds_back,
+    kept_check_result,
+)
 from linkt_pipeline.assets.failures import fails_in_plain_words
 from linkt_pipeline.assets.metadata import KINDS, WEEKLY, bounded, model_metadata, model_schema
 from linkt_pipeline.assets.placement import Placement
@@ -38,7 +45,7 @@ from linkt_pipeline.transform import (
 )
 from linkt_pipeline.transform.columns import relation
 from linkt_pipeline.warehouse.completion import all_models_are_built, begin_build, note_checked
-from linkt_pipeline.warehouse.outbox_state import tell_checks, tell_stale
+from linkt_pipeline.warehouse.outbox_state import forget_checks, tell_checks, tell_stale
 from linkt_pipeline.warehouse.state import last_change
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
@@ -118,6 +125,7 @@ def build_models_asset(placement: Placement, backend: Backend, project: Project,
         with store.write(news=False) as con:
             write_verdicts(con, verdicts)
             tell_checks(con, error_checks(due, found), context.run.run_id)
+            forget_checks(con, error_check_names(project.checks))
             tell_stale(con, context.run.run_id)
             if not wrong and set(filter(holds_back, own_checks)) <= set(due):
                 note_checked(con, context.run.run_id, seen)

@@ -4,7 +4,7 @@ Each function compares the present state with the state that was reported, in on
 what a killed process could not.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -48,6 +48,20 @@ def tell_checks(con: duckdb.DuckDBPyConnection, checked: Checked, dagster_run_id
             con.execute("update linkt.alerts set over_at = ? where event_key = ?", [now, red[check]])
 
 
+def forget_checks(con: duckdb.DuckDBPyConnection, known: Collection[str]) -> None:
+    """A red check that is no more, or no longer of error level, is over; if it comes back red, that is told.
+
+    Args:
+        con: a transaction.
+        known: all error-level checks that there are.
+    """
+    con.execute(
+        "update linkt.alerts set over_at = ? where event = ? and over_at is null "
+        "and (facts ->> '$.check') not in (select unnest(?::varchar[]))",
+        [datetime.now(UTC), AlertEvent.CHECK_FAILED.value, list(known)],
+    )
+
+
 def _told_red(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Checks that were reported as failing and have not passed since, with the key of the alert."""
     rows = con.execute(
@@ -64,19 +78,23 @@ def tell_stale(con: duckdb.DuckDBPyConnection, dagster_run_id: str | None) -> No
         con: a transaction.
         dagster_run_id: the Dagster run that found out.
     """
-    stale = con.execute(
-        "select model, problem_since from linkt.model_builds "
-        "where problem is not null and starts_with(model, $1) order by model",
-        [f"{_PUBLIC}."],
-    ).fetchall()
+    stale = stale_marts(con)
     if not stale:
         return
     known = con.execute("select facts from linkt.alerts where event = ?", [AlertEvent.STALE.value]).fetchall()
     told = {tuple(each) for (facts,) in known for each in orjson.loads(facts)["marts"]}
-    marts = [(model, since.astimezone(UTC).isoformat()) for model, since in stale]
-    if news := [mart for mart in marts if mart not in told]:
+    if news := sorted(stale - told):
         alert = Alert(AlertEvent.STALE, "/".join(news[0]), {"marts": news}, dagster_run_id=dagster_run_id)
         tell(con, alert)
+
+
+def stale_marts(con: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
+    """The marts that can't be built, each with the moment since when."""
+    rows = con.execute(
+        "select model, problem_since from linkt.model_builds where problem is not null and starts_with(model, $1)",
+        [f"{_PUBLIC}."],
+    ).fetchall()
+    return {(model, since.astimezone(UTC).isoformat()) for model, since in rows}
 
 
 def tell_budgets(con: duckdb.DuckDBPyConnection, now: datetime) -> None:
@@ -106,13 +124,18 @@ def tell_budgets(con: duckdb.DuckDBPyConnection, now: datetime) -> None:
         _tell_budget(con, None, total_spending(spent[zone].values()), limit, f"{now.astimezone(ZoneInfo(zone)):%Y-%m}")
 
 
+def _spelled(limit: float) -> str:
+    """A limit in a key: all of its digits, or a limit of millions would be the same as the next one."""
+    return f"{limit:.15g}"
+
+
 def _tell_budget(
     con: duckdb.DuckDBPyConnection, task_key: str | None, spent: Spending, limit: float, month: str
 ) -> None:
     reached = next((level for level in _LEVELS if spent.counted >= limit * level / 100 - _ROUNDING), None)
     if reached is None:
         return
-    of = f"{task_key or ALL_TASKS}/{month}/{limit:g}"
+    of = f"{task_key or ALL_TASKS}/{month}/{_spelled(limit)}"
     higher = [f"{AlertEvent.CREDIT_LIMIT}/{of}/{level}" for level in _LEVELS if level > reached]
     if con.execute("select 1 from linkt.alerts where event_key in (select unnest(?::varchar[]))", [higher]).fetchall():
         return  # what was estimated has become less since

@@ -1,6 +1,7 @@
 """Alerts reach their channels: once, whatever is repeated or killed, and a dead channel holds up nothing."""
 
 import logging
+import quopri
 import signal
 import subprocess
 import sys
@@ -15,7 +16,8 @@ import pytest
 from linkt_pipeline.alerts import sending
 from linkt_pipeline.alerts.delivery import Delivered, deliver_alerts, states_of_channels
 from linkt_pipeline.alerts.sending import open_channel
-from linkt_pipeline.alerts.state import ChannelState
+from linkt_pipeline.alerts.state import ChannelState, next_due
+from linkt_pipeline.alerts.texts import text_of
 from linkt_pipeline.tasks import AlertChannel, AlertEvent
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.outbox import Alert, tell
@@ -91,6 +93,57 @@ def test_an_alert_arrives_by_mail(warehouse: FileWarehouse) -> None:
     (message,) = mail.messages
     assert message["to"] == ["ops@example.com"]
     assert "Linkt run of task saas ended FAILED: timeout" in message["mail"]
+
+
+def test_a_name_is_no_markup_in_a_mail(warehouse: FileWarehouse) -> None:
+    happen(warehouse, 1, advice="see <img src=http://elsewhere.example/x> & ask")
+
+    with mail_receiver() as mail:
+        deliver(warehouse, channel(f"mailto://127.0.0.1:{mail.port}?from=linkt@example.com&to=ops@example.com"))
+        address = f"mailto://127.0.0.1:{mail.port}?from=linkt@example.com&to=ops@example.com&format=html"
+        deliver(warehouse, channel(address, "html"))
+
+    plain, html = (quopri.decodestring(message["mail"]).decode() for message in mail.messages)
+    assert "text/html" not in plain
+    assert "What to do: see <img src=http://elsewhere.example/x> & ask\r\n" in plain
+    assert "<img" not in html.partition("text/html")[2]
+
+
+@pytest.mark.parametrize(
+    ("event", "facts", "over"),
+    [
+        (AlertEvent.UNCLEAR_START, {}, "update linkt.executions set state = 'started'"),
+        (AlertEvent.CHECK_FAILED, {"check": "c", "offending": 1}, "update linkt.alerts set over_at = now()"),
+        (
+            AlertEvent.STALE,
+            {"marts": [["marts.people", "2026-01-02T00:00:00+00:00"]]},
+            "update linkt.model_builds set problem_since = problem_since + interval 1 day",
+        ),
+    ],
+)
+def test_what_was_settled_while_its_alert_waited_asks_for_nothing(
+    warehouse: FileWarehouse, event: AlertEvent, facts: dict[str, Any], over: str
+) -> None:
+    with warehouse.write() as con:
+        con.execute(
+            "insert into linkt.executions (execution_id, task_key, task_id, parameters, attempt, state, intended_at) "
+            "values ('x', 'saas', 't', '{}', 1, 'unknown', now())"
+        )
+        con.execute(
+            "insert into linkt.model_builds by name "
+            "select 'marts.people' as model, 'broken' as problem, '2026-01-02 00:00:00+00'::timestamptz as problem_since"
+        )
+        tell(con, Alert(event, "x", facts, "saas"))
+    to_dos = []
+    for _ in range(2):
+        with warehouse.write() as con:
+            due = next_due(con, dead(), datetime.now(UTC), [])
+            assert due is not None
+            title, text = text_of(due)
+            to_dos.append((title.startswith("Over: "), "What to do: " in text))
+            con.execute(over)
+
+    assert to_dos == [(False, True), (True, False)]
 
 
 def test_a_channel_is_told_of_its_events_alone(warehouse: FileWarehouse, receiver: Receiver) -> None:
@@ -390,6 +443,37 @@ def test_nothing_is_written_where_nothing_is_due(warehouse: FileWarehouse, recei
 
     after = warehouse.path.stat()
     assert (after.st_mtime_ns, after.st_size) == (before.st_mtime_ns, before.st_size)
+
+
+@pytest.mark.parametrize("apprise", [True, False])
+def test_what_happens_to_a_channel_that_was_seen_is_sent_however_late(
+    warehouse: FileWarehouse, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, apprise: bool
+) -> None:
+    """The first look found nothing to send, or nothing to send it with."""
+    monkeypatch.setattr("linkt_pipeline.alerts.delivery.is_installed", lambda: apprise)
+    with warehouse.write():
+        pass  # there is a warehouse
+    deliver(warehouse, channel(receiver.address()))
+    monkeypatch.undo()
+    happen(warehouse, 1)
+    with warehouse.write() as con:
+        con.execute("update linkt.alerts set happened_at = happened_at - interval 3 hours")
+        con.execute("update linkt.alert_channels set since = since - interval 3 hours")
+
+    assert deliver(warehouse, channel(receiver.address())).sent == 1
+
+
+def test_a_new_channel_is_told_of_all_that_the_work_before_it_brought(
+    warehouse: FileWarehouse, receiver: Receiver
+) -> None:
+    happen(warehouse, 1, 2)
+    with warehouse.write() as con:
+        con.execute("update linkt.alerts set happened_at = now() - interval 3 hours where run_id = 'run1'")
+        con.execute("update linkt.alerts set happened_at = now() - interval 5 hours where run_id = 'run2'")
+
+    deliver(warehouse, channel(receiver.address()), since=datetime.now(UTC) - timedelta(hours=3))
+
+    assert ["run1" in message["message"] for message in receiver.messages] == [True]
 
 
 def test_without_apprise_all_is_kept(

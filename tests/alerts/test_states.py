@@ -10,7 +10,7 @@ from linkt_pipeline.alerts.state import next_due
 from linkt_pipeline.alerts.texts import text_of
 from linkt_pipeline.tasks import AlertChannel, CommonSettings, TaskSpec
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
-from linkt_pipeline.warehouse.outbox_state import are_checks_news, tell_budgets, tell_checks, tell_stale
+from linkt_pipeline.warehouse.outbox_state import are_checks_news, forget_checks, tell_budgets, tell_checks, tell_stale
 from linkt_pipeline.warehouse.task_settings import record_settings
 from tests.warehouse.deliveries import fetch
 
@@ -61,6 +61,15 @@ def test_a_check_that_passed_in_between_is_told_anew(warehouse: FileWarehouse) -
 
     assert [facts["offending"] for _, _, facts in told(warehouse)] == [1, 2]
     assert fetch(warehouse, "select count(*) from linkt.alerts where over_at is not null") == [(2,)]
+
+
+def test_a_check_that_was_removed_while_it_was_red_is_told_when_it_comes_back_red(warehouse: FileWarehouse) -> None:
+    check(warehouse, key=1, other=1)
+    with warehouse.write() as con:
+        forget_checks(con, {"linkt.runs: other"})
+
+    assert check(warehouse, key=2, other=2)
+    assert [facts["offending"] for _, _, facts in told(warehouse)] == [1, 1, 2]
 
 
 def test_a_check_that_was_not_run_stays_as_it_was(warehouse: FileWarehouse) -> None:
@@ -173,6 +182,15 @@ def test_all_tasks_together_have_a_budget_of_their_own(warehouse: FileWarehouse)
 
     assert levels(warehouse) == [(None, 50)]
     assert "50 % of the month's credits of all tasks together are spent" in texts(warehouse)
+
+
+def test_limits_of_millions_are_told_apart_and_in_full(warehouse: FileWarehouse) -> None:
+    limit(warehouse, 2_000_001)
+    spend(warehouse, 1_234_567.5)
+    limit(warehouse, 2_000_002)
+
+    assert levels(warehouse) == [("saas", 50), ("saas", 50)]
+    assert "1234567.5 of 2000001 credits" in texts(warehouse)
 
 
 def test_what_was_spent_last_month_is_not_this_months(warehouse: FileWarehouse) -> None:
