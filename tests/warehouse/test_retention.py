@@ -42,6 +42,13 @@ def test_only_people_without_activity_are_found(filled: Warehouse) -> None:
         assert inactive_people(con, at(364 * DAY), KEEP) == []
 
 
+def test_a_signal_without_a_date_is_activity_when_it_was_read(filled: Warehouse) -> None:
+    land_signal_rows(filled, {**signal("6" * 24, "undated", SILENT), "fetched_at": at(100 * DAY)})
+
+    with filled.read() as con:
+        assert inactive_people(con, TODAY, KEEP) == []
+
+
 def test_they_are_erased_and_kept_out(filled: Warehouse) -> None:
     assert remove_inactive(filled, TODAY, KEEP) == 1
 

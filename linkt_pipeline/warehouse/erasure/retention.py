@@ -15,7 +15,7 @@ _AT_ONCE = 1_000  # people of one erasure; the words of all of them are one patt
 _INACTIVE = """
 with spoken as (
     select lower(entity_id) as entity_id, max(created_at) as at
-    from (select unnest(entity_ids) as entity_id, created_at from linkt.signals)
+    from (select unnest(entity_ids) as entity_id, coalesce(created_at, fetched_at) as created_at from linkt.signals)
     group by lower(entity_id)
 ),
 named as (
