@@ -23,11 +23,14 @@ def tell_failures(rows: LedgerRows, seen: Sequence[SeenRun]) -> None:
         rows: the transaction that has just landed them.
         seen: terminal runs.
     """
-    for each in seen:
+    failed = [each for each in seen if each.run.status in _FAILURES]
+    if not failed:
+        return
+    executions = rows.executions(Which(run_ids=[each.run.id for each in failed]))
+    of_run = {row.run_id.lower(): row for row in executions if row.run_id}
+    for each in failed:
         run = each.run
-        if run.status not in _FAILURES:
-            continue
-        ours = next(iter(rows.executions(Which(run_id=run.id), limit=1)), None)
+        ours = of_run.get(run.id.lower())
         is_open = ours is not None and ours.state.is_open
         ended_at = run.updated_at or run.created_at
         if not is_open and ended_at is not None and each.seen_at - ended_at > _NEWS_FOR:

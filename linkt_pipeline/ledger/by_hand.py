@@ -13,7 +13,7 @@ from linkt_pipeline.warehouse.queries import rejected_runs
 
 def adopt(rows: LedgerRows, intention: Intention, run_id: str) -> Execution:
     """See :meth:`~linkt_pipeline.ledger.ledger.Ledger.adopt`."""
-    if taken := rows.executions(Which(run_id=run_id), limit=1):
+    if taken := rows.executions(Which(run_ids=[run_id]), limit=1):
         raise LinktPipelineError(
             f"run {run_id} already belongs to execution {taken[0].execution_id} of task {taken[0].task_key} "
             f"({taken[0].state}); nothing to adopt"
@@ -64,7 +64,7 @@ def give_up(rows: LedgerRows, run_id: str) -> Execution | None:
     """See :meth:`~linkt_pipeline.ledger.ledger.Ledger.give_up`."""
     if not rejected_runs(rows.con, [run_id]):
         return None
-    waiting = rows.executions(Which(run_id=run_id, states=[ExecutionState.STARTED]))
+    waiting = rows.executions(Which(run_ids=[run_id], states=[ExecutionState.STARTED]))
     row = next((row for row in waiting if row.run_id == run_id), None)
     if row is None or not is_free(row, rows.now):
         return None

@@ -135,11 +135,11 @@ def _before_renaming(
     if intention.entries is None:
         return []
     parameters = orjson.loads(orjson.dumps(dict(intention.parameters)))
-    of_request = replace(which, request=(intention.task_id, intention.icp_id))
+    of_request = replace(which, request=(intention.task_id, intention.icp_id), not_task_keys=intention.entries)
     return [
         row
         for row in rows.executions(of_request, owed_and_latest_first=owed_and_latest_first)
-        if row.task_key not in intention.entries and row.parameters == parameters
+        if row.parameters == parameters
     ]
 
 

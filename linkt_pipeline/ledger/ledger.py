@@ -74,7 +74,7 @@ class Ledger:
             RunTakenError: another row has this run. Decided in the transaction that would write the id.
         """
         with self.write() as rows:
-            of_run = rows.executions(Which(run_id=run_id))  # a reply and a list may spell one id in two ways
+            of_run = rows.executions(Which(run_ids=[run_id]))  # a reply and a list may spell one id in two ways
             if taken := [row for row in of_run if row.execution_id != execution_id]:
                 raise RunTakenError(
                     f"run {run_id} belongs to execution {taken[0].execution_id} of task {taken[0].task_key} already"

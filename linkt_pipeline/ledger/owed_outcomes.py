@@ -63,7 +63,7 @@ def finish_unattended(
         delivered: the caller who wanted the outcome knows it, so the next claim buys a new run. If False, the outcome
             is owed, and the next claim gets it.
     """
-    for row in rows.executions(Which(run_id=run_id, states=[ExecutionState.STARTED])):
+    for row in rows.executions(Which(run_ids=[run_id], states=[ExecutionState.STARTED])):
         # A process with a live lease lands the run itself and knows who asked for it.
         if row.run_id != run_id or not is_free(row, rows.now):
             continue

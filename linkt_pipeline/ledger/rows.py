@@ -21,6 +21,7 @@ from linkt_pipeline.warehouse.tombstones import read_tombstones, text_without_er
 
 _COLUMNS = tuple(Execution.__dataclass_fields__)
 _ONE_OF = "(select unnest(?::varchar[]))"
+_ONE_OF_LOWERED = "(select lower(unnest(?::varchar[])))"
 _HELD = "execution_id = ? and lease_owner = ?"
 _OWED_FIRST = "case when execution_id in (select execution_id from linkt.undelivered) then 0 else 1 end"
 
@@ -32,9 +33,10 @@ class Which:
     Attributes:
         execution_ids: they are among these.
         task_key: the entry of tasks.yaml.
+        not_task_keys: none of these entries.
         task_id: Linkt's id of the task.
         request: Linkt's ids of the task and of the ICP, if there is one.
-        run_id: of their run, however it is spelled.
+        run_ids: their run is among these, however it is spelled.
         not_runs: their run is none of these.
         states: they are in one of these.
         since: they were intended then or later.
@@ -43,9 +45,10 @@ class Which:
 
     execution_ids: Collection[str] | None = None
     task_key: str | None = None
+    not_task_keys: Collection[str] | None = None
     task_id: str | None = None
     request: tuple[str, str | None] | None = None
-    run_id: str | None = None
+    run_ids: Collection[str] | None = None
     not_runs: Collection[str] | None = None
     states: Collection[ExecutionState] | None = None
     since: datetime | None = None
@@ -57,9 +60,10 @@ class Which:
         parts: list[tuple[bool, str, Sequence[Any]]] = [
             (self.execution_ids is not None, f"execution_id in {_ONE_OF}", [list(self.execution_ids or ())]),
             (self.task_key is not None, "task_key = ?", [self.task_key]),
+            (self.not_task_keys is not None, f"task_key not in {_ONE_OF}", [list(self.not_task_keys or ())]),
             (self.task_id is not None, "task_id = ?", [self.task_id]),
             (self.request is not None, "task_id = ? and icp_id is not distinct from ?", [task_id, icp_id]),
-            (self.run_id is not None, "lower(run_id) = lower(?)", [self.run_id]),
+            (self.run_ids is not None, f"lower(run_id) in {_ONE_OF_LOWERED}", [list(self.run_ids or ())]),
             (bool(self.not_runs), f"run_id not in {_ONE_OF}", [list(self.not_runs or ())]),
             (self.states is not None, f"state in {_ONE_OF}", [[state.value for state in self.states or ()]]),
             (self.since is not None, "intended_at >= ?", [self.since]),

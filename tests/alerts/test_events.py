@@ -3,18 +3,23 @@
 import asyncio
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from linkt_pipeline.api import parse_run
+from linkt_pipeline.collection.failed_runs import tell_failures
 from linkt_pipeline.collection.land_runs import land_runs
 from linkt_pipeline.collection.seen_run import SeenRun
 from linkt_pipeline.executions.errors import AmbiguousRunsError, StartNotFoundError
 from linkt_pipeline.executions.execute import Outcome, execute_tasks
 from linkt_pipeline.executions.start import start_or_adopt
-from linkt_pipeline.ledger.values import LeaseLostError
+from linkt_pipeline.ledger.choice import ledger_of
+from linkt_pipeline.ledger.claims import new_execution
+from linkt_pipeline.ledger.values import ExecutionState, Intention, LeaseLostError
 from linkt_pipeline.warehouse.warehouse import Warehouse
 from tests.executions.scene import Scene, run, search
 from tests.executions.test_start import in_front_of
@@ -85,6 +90,22 @@ def test_a_run_started_elsewhere_is_told_while_it_is_news(
     land_runs(warehouse, [seen(status, ended=ended)])
 
     assert len(told(warehouse)) == events
+
+
+def test_the_failures_of_a_batch_are_looked_up_at_once_in_any_spelling(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backfill lands thousands of them, while nobody else can write."""
+    wanted = Intention(task_key="saas", task_id="b" * 24, icp_id=None, parameters={})
+    with ledger_of(warehouse).write() as rows:
+        row = replace(new_execution(rows, wanted), state=ExecutionState.STARTED, run_id="A" * 24)
+        rows.add(row)
+        executions = Mock(wraps=rows.executions)
+        monkeypatch.setattr(rows, "executions", executions)
+        tell_failures(rows, [seen("FAILED", run_id=letter * 24) for letter in "abc"])
+
+    assert executions.call_count == 1
+    assert {(run_id[0], task) for _, task, run_id, _ in told(warehouse)} == {("a", "saas"), ("b", None), ("c", None)}
 
 
 def test_an_event_is_undone_with_the_transaction_of_what_it_tells(scene: Scene) -> None:

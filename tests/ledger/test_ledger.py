@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.ledger import lease_owner
+from linkt_pipeline.ledger import rows as ledger_rows
 from linkt_pipeline.ledger.duckdb_store import DuckDbStore
 from linkt_pipeline.ledger.lease_owner import Owner, describe_owner, owner_is_gone
 from linkt_pipeline.ledger.ledger import Ledger
@@ -23,6 +25,7 @@ from linkt_pipeline.ledger.store import LedgerStore
 from linkt_pipeline.ledger.values import (
     Claim,
     CreditLimitReachedError,
+    Execution,
     ExecutionState,
     Intention,
     LeaseLostError,
@@ -996,6 +999,34 @@ def test_the_key_order_of_parameters_makes_no_other_request(ledger: Ledger, owne
     row = ledger.claim(intention(parameters={"a": 1, "b": [1]}), dead_owner()).execution
 
     assert ledger.claim(renamed(parameters={"b": [1], "a": 1}), owner).execution.execution_id == row.execution_id
+
+
+def test_a_claim_reads_no_row_of_the_other_entries(
+    ledger: Ledger, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Years of runs lie under the names that tasks.yaml has; none of them can be that of a renamed task."""
+    first = ledger.claim(intention(), owner).execution
+    ended = [
+        replace(first, execution_id=f"e{n}", state=ExecutionState.FINISHED, run_id=f"r{n}", task_key=key)
+        for n, key in enumerate(["other", "saas", "other", "saas"])
+    ]
+    with ledger.write() as rows:
+        rows.change(first.execution_id, {"state": ExecutionState.LOST})
+        for row in ended:
+            rows.add(row)
+        rows.owe("e3", None)
+    read: list[str] = []
+    as_row = ledger_rows._execution
+
+    def counted(row: dict[str, Any]) -> Execution:
+        read.append(row["execution_id"])
+        return as_row(row)
+
+    monkeypatch.setattr(ledger_rows, "_execution", counted)
+    claim = ledger.claim(intention(entries=frozenset({"saas", "other"})), owner)
+
+    assert claim.execution.execution_id == "e3"
+    assert read == ["e3"]
 
 
 def test_a_task_that_is_renamed_and_back_again_has_what_is_owed_under_the_other_name(
