@@ -12,8 +12,8 @@ from linkt_pipeline.tasks import AlertEvent
 _LONGEST_TITLE = 150
 _LONGEST_TEXT = 1_500
 _SHOWN_MARTS = 10
-_EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
-_PHONE = re.compile(r"\+\d[\d ()./-]{6,20}\d")
+_EMAIL = re.compile(r"[\w.+'’-]{1,64}(?:[@＠]|%40)[\w-]{1,63}(?:\.[\w-]{1,63})+")
+_PHONE = re.compile(r"\+\d[\d ()./-]{6,20}\d|(?<!\w)00[1-9][\d ()./-]{6,17}\d(?!\w)")  # shorter than an id of digits
 _PLURALS = {"entity": "entities", "signal": "signals", "run": "runs", "task": "tasks", "icp": "ICPs", "sheet": "sheets"}
 
 
