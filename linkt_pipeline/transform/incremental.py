@@ -119,9 +119,10 @@ def apply_changes(
         changed = _count(con, f"select count(*) from {CHANGED}")  # noqa: S608
         if not changed:
             return Delta(0, 0, 0, keeps_keys=True)
-        select = in_utc(narrowed(model), columns)
+        # A line ``narrow`` may let rows of unchanged keys through.
+        select = f"select * from ({in_utc(narrowed(model), columns)}\n) where {_is_changed(settings)}"  # noqa: S608
         if changed <= _FEW:
-            con.execute(f"create or replace temp table {_NEW} as from ({select}\n) where {_is_changed(settings)}")
+            con.execute(f"create or replace temp table {_NEW} as {select}")
             select = f"select * from {_NEW} where {_is_changed(settings)}"  # noqa: S608
             # A key whose rows came out the same is left alone, so that the models that follow have nothing to do.
             changed = _leave_equal_rows(con, model)

@@ -14,6 +14,7 @@ from linkt_pipeline.transform import (
     LandedTables,
     ModelBuildError,
     build_model,
+    incremental,
     load_models,
     warehouse_sources,
 )
@@ -382,6 +383,26 @@ def test_tables_beside_the_spine_are_narrowed_wherever_they_are_named(
     build(con, folder, "marts.i")
     seen = con.execute("select id, tags, rows_seen, names_seen from marts.i order by id").fetchall()
     assert seen == [("a", 1, 2, 2), ("b", 2, 2, 2)]
+
+
+@pytest.mark.parametrize("few", [50_000, 0], ids=["few keys", "many keys"])
+def test_rows_of_unchanged_keys_that_come_with_the_changed_ones_are_not_inserted_again(
+    con: duckdb.DuckDBPyConnection, folder: Folder, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    """The line ``narrow`` cuts the table of the keys down to all rows of a changed thing, not only to changed keys."""
+    monkeypatch.setattr(incremental, "_FEW", few)
+    con.execute("create table linkt.tags (thing varchar, tag varchar, version integer)")
+    con.execute("insert into linkt.tags values ('a', 'x', 1), ('a', 'y', 1), ('b', 'x', 1)")
+    folder.write(
+        "marts.i",
+        "select thing as id, tag, version from linkt.tags",
+        header="-- description: d\n-- grain: g\n-- not_null: id, tag\n-- materialized: incremental\n"
+        "-- incremental: id, tag, version from linkt.tags\n-- narrow: id -> linkt.tags.thing\n",
+    )
+    build(con, folder, "marts.i")
+    con.execute("update linkt.tags set version = 2 where thing = 'a' and tag = 'x'")
+    assert build(con, folder, "marts.i").mode is BuildMode.INCREMENTAL
+    assert rows(con, "marts.i") == [("a", "x", 2), ("a", "y", 1), ("b", "x", 1)]
 
 
 def test_the_books_of_older_releases_are_read(con: duckdb.DuckDBPyConnection, folder: Folder) -> None:
