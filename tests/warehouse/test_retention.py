@@ -7,6 +7,7 @@ import pytest
 from linkt_pipeline.errors import ConfigError
 from linkt_pipeline.tasks_yaml import read_tasks
 from linkt_pipeline.warehouse.erasure import ErasureError, retention, unfinished_erasures
+from linkt_pipeline.warehouse.erasure.records import Erasure
 from linkt_pipeline.warehouse.erasure.retention import inactive_people, remove_inactive
 from linkt_pipeline.warehouse.warehouse import Warehouse
 from tests.warehouse.deliveries import at, fetch, land, land_run, land_signal_rows, run
@@ -47,6 +48,19 @@ def test_a_signal_without_a_date_is_activity_when_it_was_read(filled: Warehouse)
 
     with filled.read() as con:
         assert inactive_people(con, TODAY, KEEP) == []
+
+
+def test_of_whom_something_is_heard_while_others_are_erased_stays(
+    filled: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hear(warehouse: Warehouse) -> list[Erasure]:
+        land_signal_rows(warehouse, {**signal("6" * 24, "spoke", SILENT), "created_at": at(399 * DAY)})
+        return unfinished_erasures(warehouse)
+
+    monkeypatch.setattr(retention, "unfinished_erasures", hear)
+
+    assert remove_inactive(filled, TODAY, KEEP) == 0
+    assert SILENT in ids(filled, "entities", "entity_id")
 
 
 def test_they_are_erased_and_kept_out(filled: Warehouse) -> None:

@@ -65,14 +65,19 @@ def begin_erasure(warehouse: Warehouse, kind: Kind, values: Iterable[str]) -> st
     Raises:
         ErasureError: the values name nobody.
     """
-    erasure_id = uuid.uuid4().hex
     with warehouse.write(news=False) as con:
-        target = find_target(con, kind, values)
-        con.execute(
-            "insert into linkt.erasures (erasure_id, kind, asked_at, phase, pending) values (?, ?, ?, ?, ?)",
-            [erasure_id, kind.value, datetime.now(UTC), Phase.INTENDED.value, target.to_json()],
-        )
-        write_tombstones(con, erasure_id, target.tombstones)
+        return write_erasure(con, kind, values)
+
+
+def write_erasure(con: duckdb.DuckDBPyConnection, kind: Kind, values: Iterable[str]) -> str:
+    """What :func:`begin_erasure` does, in the caller's transaction."""
+    erasure_id = uuid.uuid4().hex
+    target = find_target(con, kind, values)
+    con.execute(
+        "insert into linkt.erasures (erasure_id, kind, asked_at, phase, pending) values (?, ?, ?, ?, ?)",
+        [erasure_id, kind.value, datetime.now(UTC), Phase.INTENDED.value, target.to_json()],
+    )
+    write_tombstones(con, erasure_id, target.tombstones)
     return erasure_id
 
 

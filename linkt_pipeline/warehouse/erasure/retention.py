@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from linkt_pipeline.warehouse.erasure.records import begin_erasure, remove_target, unfinished_erasures
+from linkt_pipeline.warehouse.erasure.records import remove_target, unfinished_erasures, write_erasure
 from linkt_pipeline.warehouse.erasure.targets import Kind
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
@@ -56,9 +56,14 @@ def remove_inactive(warehouse: Warehouse, now: datetime, keep: timedelta) -> int
         entity for erasure in unfinished_erasures(warehouse) if erasure.target for entity in erasure.target.entities
     }
     people = [person for person in people if person.lower() not in begun_before]
+    removed = 0
     for place in range(0, len(people), _AT_ONCE):
-        begun = begin_erasure(warehouse, Kind.RETENTION, people[place : place + _AT_ONCE])
+        with warehouse.write(news=False) as con:
+            inactive = set(inactive_people(con, now, keep))  # of some of them something was heard meanwhile
+            still = [person for person in people[place : place + _AT_ONCE] if person in inactive]
+            begun = write_erasure(con, Kind.RETENTION, still) if still else None
+        removed += len(still)
         for erasure in unfinished_erasures(warehouse):
             if erasure.erasure_id == begun:
                 remove_target(warehouse, erasure)
-    return len(people)
+    return removed
