@@ -17,7 +17,7 @@ import orjson
 from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.ledger.values import OPEN_STATES, Execution, ExecutionState
 from linkt_pipeline.warehouse.ids import WELL_FORMED_ID
-from linkt_pipeline.warehouse.tombstones import read_tombstones, text_without_erased
+from linkt_pipeline.warehouse.tombstones import SaltLostError, read_tombstones, text_without_erased
 
 _COLUMNS = tuple(Execution.__dataclass_fields__)
 _ONE_OF = "(select unnest(?::varchar[]))"
@@ -160,13 +160,21 @@ class LedgerRows(ABC):
         """Change an execution if ``owner`` holds its lease (None: in any case). Returns whether it was changed."""
         condition, holder = ("execution_id = ?", []) if owner is None else (_HELD, [owner.name])
         if error := changes.get("last_error"):  # Linkt's words may quote what was erased
-            changes = {**changes, "last_error": text_without_erased(read_tombstones(self.con), error)}
+            changes = {**changes, "last_error": self._without_erased(error)}
         changed = self._write(
             f"update linkt.executions set {', '.join(f'{column} = ?' for column in changes)} "  # noqa: S608
             f"where {condition}",
             [*(_plain(value) for value in changes.values()), execution_id, *holder],
         )
         return changed == 1
+
+    def _without_erased(self, text: str) -> str | None:
+        try:
+            return text_without_erased(read_tombstones(self.con), text)
+        except SaltLostError as error:
+            # Nobody can tell which words were erased. The rest of the change must be written all the same: a start that
+            # Linkt has confirmed is never sent again.
+            return str(error)
 
     def renew(self, owner: Owner, until: datetime) -> frozenset[str]:
         """Extend every lease of an owner. Returns the open executions among them."""

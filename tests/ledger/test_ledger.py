@@ -1064,3 +1064,18 @@ def test_what_a_person_has_given_up_is_no_outcome_of_another_start(
     assert ledger.give_up("r2") is not None
 
     assert ledger.claim(intention(attempt=2, after=seen), Owner.this_process()).created
+
+
+def test_a_confirmed_start_is_written_down_though_nobody_can_tell_what_was_erased(ledger: Ledger, owner: Owner) -> None:
+    """Without the note the next start would look for the run for a minute, find none, and buy another."""
+    row = ledger.claim(intention(), owner).execution
+    with ledger.write() as rows:
+        rows.con.execute(
+            "insert into linkt.tombstones (kind, hash, erasure_id, erased_at) values ('email', 'x', 'e', now())"
+        )
+
+    unclear = ledger.mark_unknown(row.execution_id, owner, error="reply names jane@acme.com", confirmed=True)
+
+    assert (unclear.state, unclear.start_confirmed) == (ExecutionState.UNKNOWN, True)
+    assert "tombstone_salt" in str(unclear.last_error)
+    assert "jane" not in str(unclear.last_error)

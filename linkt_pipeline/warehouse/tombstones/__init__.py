@@ -3,6 +3,7 @@
 from linkt_pipeline.warehouse.tombstones.mentions import ERASED, Mentions, domains_above, normal_domain, normal_email
 from linkt_pipeline.warehouse.tombstones.people import is_person, own_emails, own_hosts
 from linkt_pipeline.warehouse.tombstones.tombstones import (
+    SaltLostError,
     Tombstones,
     keyed_hash,
     read_tombstones,
@@ -14,6 +15,7 @@ from linkt_pipeline.warehouse.tombstones.tombstones import (
 __all__ = [
     "ERASED",
     "Mentions",
+    "SaltLostError",
     "Tombstones",
     "domains_above",
     "is_person",
