@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from linkt_pipeline.warehouse.outbox_state import tell_checks
 from tests.assets.deployment import Deployment, failures, figures, materializations, steps_succeeded
 
 
@@ -206,8 +207,11 @@ def test_a_warning_is_shown_and_published(landed: Deployment, own_sql: Path) -> 
         "-- description: Nothing to look at.\n-- model: marts.run_history\n-- severity: warn\n"
         "select run_id, status from marts.run_history\n"
     )
+    with landed.warehouse.write() as con:  # as if it had been an error, and another check been removed
+        tell_checks(con, {"marts.run_history: worth_a_look": 1, "marts.run_history: removed": 1}, "d")
     result = landed.run("sync_and_publish")
     assert result.success
+    assert landed.rows("select event_key from linkt.alerts where event = 'check_failed' and over_at is null") == []
     [evaluation] = [
         event.asset_check_evaluation_data
         for event in result.all_events
