@@ -63,6 +63,7 @@ class RequestGuard:
     def _foreign(self, headers: Headers) -> str:
         """Why a request is not one of the UI's own; empty if it is."""
         host, origin, referer = _only(headers, "host"), _only(headers, "origin"), _only(headers, "referer")
+        # Against DNS rebinding: the browser sends the name that it was given, not the address that it reached.
         if not self._is_own_name(host):
             return f"this server is not called {host!r}. If that is a name of yours, add it to LINKT_UI_HOSTS."
         if origin is not None and not self._is_same_place(origin, host):

@@ -41,6 +41,7 @@ def read_first_sheet(name: str, content: bytes) -> Sheet:
     """
     try:
         cells = look_through(content)
+        # Checked before any value is read: the reader takes memory for the whole rectangle.
         if cells.last_row * cells.last_column > MOST_CELLS:
             raise DamagedWorkbookError(
                 f"its first sheet reaches to row {cells.last_row:,} and column {cells.last_column:,}; delete what lies "
@@ -63,6 +64,7 @@ def text_of(value: Any) -> str:
         case bool():
             return "TRUE" if value else "FALSE"
         case float():
+            # A workbook has no whole numbers: 7 arrives as 7.0, and the row says 7.
             return str(int(value)) if value.is_integer() else repr(value)
         case datetime() if value.time() != time():
             return value.isoformat(" ")
