@@ -8,6 +8,8 @@ from linkt_pipeline.warehouse.warehouse import Session
 from .conftest import Build
 from .worlds import World
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("seed", range(4))
 def test_no_figure_of_any_mart_differs(session: Session, build: Build, seed: int) -> None:

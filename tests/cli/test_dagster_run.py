@@ -99,7 +99,7 @@ def test_a_run_that_is_executed_again_buys_the_tasks_it_names_and_no_other(keys,
     if executed is not None:
         assert list(executions._selected_partitions(context)) == executed
         return
-    with pytest.raises(dg.Failure, match=r"names .*b, which tasks.yaml has no longer"):
+    with pytest.raises(dg.Failure, match=r"names .*b, which tasks.yaml no longer has"):
         executions._selected_partitions(context)
 
 

@@ -1,5 +1,7 @@
 """Every reply to a start request: whether it may stand for a run, and that no run is bought twice.
 
+pytestmark = pytest.mark.slow
+
 History: a 503, a 429 and the answers of gateways (101, redirects, 408, 409, 425, 499) have come after the run was made,
 while the list of runs lagged behind. Only an application's own refusal of the request says that no run exists.
 """

@@ -38,6 +38,8 @@ from linkt_pipeline.warehouse.warehouse import Warehouse
 from tests.ledger.postgres_store import PostgresStore, make_schema
 from tests.postgres import PostgresServer
 
+pytestmark = pytest.mark.slow
+
 TASK_ID = "6964b9b45a4d0beef1000031"
 LONG = timedelta(minutes=5)
 

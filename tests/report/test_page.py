@@ -14,6 +14,8 @@ from linkt_pipeline.report.page import web_address
 from linkt_pipeline.warehouse.errors import SnapshotMissingError, SnapshotUnusableError
 from tests.report.conftest import Page, few_rows
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
 
 

@@ -27,6 +27,8 @@ from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
 
 from .conftest import NOW, SQL_DIR, Bench
 
+pytestmark = pytest.mark.slow
+
 
 def test_every_column_is_described_and_every_model_says_what_is_unique(graph: ModelGraph) -> None:
     described = describe_models(graph)
