@@ -15,7 +15,7 @@ from linkt_pipeline.collection.frames import (
 )
 from linkt_pipeline.collection.seen_run import SeenRun
 from linkt_pipeline.ledger.choice import ledger_of
-from linkt_pipeline.ledger.owed_outcomes import finish_unattended
+from linkt_pipeline.ledger.owed_outcomes import finish_unattended, unattended
 from linkt_pipeline.ledger.rows import LedgerRows
 from linkt_pipeline.warehouse import landing
 from linkt_pipeline.warehouse.outbox_state import tell_budgets
@@ -34,15 +34,18 @@ def land_runs(warehouse: Warehouse, seen: Sequence[SeenRun]) -> frozenset[str]:
     """
     with ledger_of(warehouse).write() as rows:
         unstorable = write_runs(rows, seen)
-        for run in (each.run for each in seen if each.run.id not in unstorable):
-            finish_unattended(
-                rows,
-                run.id,
-                run_status=run.raw_status,
-                error_kind=error_kind(run),
-                error=run.error,
-                delivered=run.status is RunStatus.CANCELED,
-            )
+        landed = [each.run for each in seen if each.run.id not in unstorable]
+        waiting = unattended(rows, [run.id for run in landed])
+        for run in landed:
+            for row in waiting.pop(run.id, ()):  # a run that comes twice ends once
+                finish_unattended(
+                    rows,
+                    row,
+                    run_status=run.raw_status,
+                    error_kind=error_kind(run),
+                    error=run.error,
+                    delivered=run.status is RunStatus.CANCELED,
+                )
     return unstorable
 
 

@@ -41,38 +41,42 @@ def finish(
     rows.owe(execution_id, asked_by or owner.name)
 
 
+def unattended(rows: LedgerRows, run_ids: Collection[str]) -> dict[str, list[Execution]]:
+    """Started executions of these runs that no living process holds, by run."""
+    found: dict[str, list[Execution]] = {run_id: [] for run_id in run_ids}
+    for row in rows.executions(Which(run_ids=run_ids, states=[ExecutionState.STARTED])):
+        # A process with a live lease lands the run itself and knows who asked for it.
+        if row.run_id in found and is_free(row, rows.now):
+            found[row.run_id].append(row)
+    return found
+
+
 def finish_unattended(
     rows: LedgerRows,
-    run_id: str,
+    row: Execution,
     *,
     run_status: str,
     error_kind: str | None,
     error: str | None,
     delivered: bool,
 ) -> None:
-    """Close the execution of a terminal run that nobody waits for, inside the transaction that lands the run.
-
-    If a living process holds the row, this leaves the row to that process.
+    """Close an execution whose run is terminal and that nobody waits for, inside the transaction that lands the run.
 
     Args:
         rows: the transaction.
-        run_id: a run whose single read showed that it has ended.
-        run_status: how it ended.
+        row: one of :func:`unattended`.
+        run_status: how its run ended, as a single read of the run showed.
         error_kind: why it failed, if it did.
         error: the same in Linkt's words.
         delivered: the caller who wanted the outcome knows it, so the next claim buys a new run. If False, the outcome
             is owed, and the next claim gets it.
     """
-    for row in rows.executions(Which(run_ids=[run_id], states=[ExecutionState.STARTED])):
-        # A process with a live lease lands the run itself and knows who asked for it.
-        if row.run_id != run_id or not is_free(row, rows.now):
-            continue
-        changes = _end(rows.now, run_status, error_kind, error)
-        changes["lease_owner"] = None
-        rows.change(row.execution_id, changes)
-        rows.owe_no_more_of(row.task_key)
-        if not delivered:
-            rows.owe(row.execution_id, None)
+    changes = _end(rows.now, run_status, error_kind, error)
+    changes["lease_owner"] = None
+    rows.change(row.execution_id, changes)
+    rows.owe_no_more_of(row.task_key)
+    if not delivered:
+        rows.owe(row.execution_id, None)
 
 
 def runs_at_rest(rows: LedgerRows) -> list[str]:

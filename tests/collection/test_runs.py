@@ -1,6 +1,7 @@
 """Runs that the pipeline did not start or could not land: found in the list of runs, confirmed, landed once."""
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,9 +11,11 @@ from typing import Any
 
 import pytest
 
-from linkt_pipeline.api import LinktClient, Page, Run, ServerError
+from linkt_pipeline.api import LinktClient, Page, Run, ServerError, parse_run
 from linkt_pipeline.collection.errors import OtherOrganizationError
+from linkt_pipeline.collection.land_runs import land_runs
 from linkt_pipeline.collection.runs import Collected, collect_runs
+from linkt_pipeline.collection.seen_run import SeenRun
 from linkt_pipeline.executions.execute import execute_tasks
 from linkt_pipeline.executions.start import start_or_adopt
 from linkt_pipeline.sandbox import Sandbox, running_sandbox
@@ -216,6 +219,27 @@ def test_collecting_leaves_the_row_of_a_living_worker_to_it(scene: Scene) -> Non
             assert scene.states() == ["started"]
 
     run(work())
+
+
+def test_each_execution_of_a_batch_is_closed_once(scene: Scene) -> None:
+    """A list that shifts while it is read shows a run twice."""
+    with scene.warehouse.write() as con:
+        con.execute(
+            "insert into linkt.executions (execution_id, task_key, task_id, attempt, state, run_id, intended_at) "
+            "select id, 'task of ' || id, id, 1, 'started', repeat(id, 24), now() "
+            "from (values ('a'), ('b'), ('c')) as started(id)"
+        )
+    ended = [
+        SeenRun(parse_run(json.dumps({"id": name * 24, "status": "COMPLETED"})), datetime.now(UTC)) for name in "aba"
+    ]
+
+    land_runs(scene.warehouse, ended)
+
+    with scene.warehouse.read() as con:
+        states = dict(con.execute("select execution_id, state from linkt.executions").fetchall())
+        owed = con.execute("select execution_id from linkt.undelivered order by all").fetchall()
+    assert states == {"a": "finished", "b": "finished", "c": "started"}
+    assert owed == [("a",), ("b",)]
 
 
 # --- long lists

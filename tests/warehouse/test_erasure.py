@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from linkt_pipeline.ledger.choice import ledger_of
-from linkt_pipeline.ledger.owed_outcomes import finish_unattended
+from linkt_pipeline.ledger.owed_outcomes import finish_unattended, unattended
 from linkt_pipeline.package_files import BUILT_IN_SQL
 from linkt_pipeline.warehouse.erasure import (
     ErasureError,
@@ -214,7 +214,8 @@ def test_no_error_that_quotes_it_is_kept(filled: Warehouse) -> None:
         )
         note_pending(con, "entity", {LATE: quoting})
     with ledger_of(filled).write() as rows:
-        finish_unattended(rows, "r2", run_status="FAILED", error_kind="other", error=quoting, delivered=True)
+        [row] = unattended(rows, ["r2"])["r2"]
+        finish_unattended(rows, row, run_status="FAILED", error_kind="other", error=quoting, delivered=True)
     assert fetch(filled, "select last_error from linkt.executions") == [("500: no room for [erased]",)]
     assert fetch(filled, "select last_error from linkt.run_resources where state = 'pending'") == [
         ("500: no room for [erased]",)
