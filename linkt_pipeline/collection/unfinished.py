@@ -42,7 +42,7 @@ def find_unfinished(warehouse: Warehouse, published_dir: Path, *, code: str, now
         return "there is no warehouse yet"
     with ledger_of(warehouse).read() as rows:
         return _last_sync(rows.con, published_dir, code, now) or next(
-            filter(None, (find(rows) for find in _BOOKS)), None
+            filter(None, (find(rows) for find in _FINDERS)), None
         )
 
 
@@ -117,7 +117,7 @@ def _missing_models(rows: LedgerRows) -> str | None:
     return f"{found[0]} no longer exists" if found else None
 
 
-_BOOKS: tuple[Callable[[LedgerRows], str | None], ...] = (
+_FINDERS: tuple[Callable[[LedgerRows], str | None], ...] = (
     _pending,
     _undelivered,
     _unlanded,

@@ -273,12 +273,7 @@ def _fingerprint_again(con: duckdb.DuckDBPyConnection, rows: set[int]) -> None:
     ).fetchall()
     # By the rules of landing, so that the same content, delivered again without the words, is no new version.
     hashes = content_hashes(pl.Series([payload for *_, payload in found], dtype=pl.String)).to_list()
-    con.execute(
-        "update linkt.entities as stored set content_hash = given.hash "
-        "from (select unnest($1::bigint[]) as row, unnest($2::varchar[]) as hash) as given "
-        "where stored.rowid = given.row",
-        [[row for row, *_ in found], hashes],
-    )
+    _set_hashes(con, "linkt.entities", [row for row, *_ in found], hashes)
     con.execute(
         """
         update linkt.entity_versions as stored set content_hash = given.new
@@ -306,9 +301,14 @@ def _refingerprint_versions(con: duckdb.DuckDBPyConnection, rows: set[int]) -> N
         [sorted(rows)],
     ).fetchall()
     salt = salt_of(con)
+    hashes = [keyed_hash(salt, "version", old) for _, old in found]
+    _set_hashes(con, "linkt.entity_versions", [row for row, _ in found], hashes)
+
+
+def _set_hashes(con: duckdb.DuckDBPyConnection, table: str, rows: list[int], hashes: list[str]) -> None:
     con.execute(
-        "update linkt.entity_versions as stored set content_hash = given.hash "
+        f"update {table} as stored set content_hash = given.hash "  # noqa: S608
         "from (select unnest($1::bigint[]) as row, unnest($2::varchar[]) as hash) as given "
         "where stored.rowid = given.row",
-        [[row for row, _ in found], [keyed_hash(salt, "version", old) for _, old in found]],
+        [rows, hashes],
     )
