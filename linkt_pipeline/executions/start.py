@@ -61,7 +61,7 @@ async def start_or_adopt(
     )
     lost = 0
     while lost < _LOST_STARTS:
-        claim = await worker.call(worker.ledger.claim, intention, worker.owner)
+        claim = await worker.claim(intention)
         execution = await _act_on(worker, task, claim)
         if execution is not None and execution.state in (ExecutionState.STARTED, ExecutionState.FINISHED):
             if different := differences(execution, task):

@@ -4,15 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import ParamSpec, TypeVar
 
 from linkt_pipeline.api import LinktClient
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.executions.events import Event, Note, Report
+from linkt_pipeline.executions.held_leases import HeldLeases, seconds_since_boot
 from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.ledger.ledger import Ledger
-from linkt_pipeline.ledger.values import Execution, LeaseLostError
+from linkt_pipeline.ledger.values import Claim, Execution, Intention, LeaseLostError
 from linkt_pipeline.tasks import CommonSettings
 from linkt_pipeline.warehouse.errors import WarehouseBusyError
 from linkt_pipeline.warehouse.warehouse import Warehouse
@@ -63,6 +64,7 @@ class Worker:
         over_budget_by: see :class:`~linkt_pipeline.ledger.values.Intention`.
         before_start: called after an execution was claimed and before its request is sent. While it works, no other
             process can start the task. If it raises, nothing is started, and its error says why.
+        leases: the leases that the ledger has confirmed.
     """
 
     client: LinktClient
@@ -80,8 +82,7 @@ class Worker:
     common: CommonSettings = field(default_factory=CommonSettings)
     over_budget_by: str | None = None
     before_start: Callable[[Execution], Awaitable[None]] | None = None
-    _renewed_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    _renewed: frozenset[str] = frozenset()
+    leases: HeldLeases = field(default_factory=HeldLeases)
 
     @property
     def asked_by(self) -> str:
@@ -112,19 +113,25 @@ class Worker:
         """Report a line about a task that a person should look at."""
         self.report(Note(task_key, message, warning=True))
 
+    async def claim(self, intention: Intention) -> Claim:
+        """See :meth:`~linkt_pipeline.ledger.ledger.Ledger.claim`."""
+        asked_at = seconds_since_boot()
+        claim = await self.call(self.ledger.claim, intention, self.owner)
+        if claim.owned:
+            self.leases.confirm([claim.execution.execution_id], asked_at)
+        return claim
+
     def require_lease(self, execution: Execution) -> None:
         """Called right before a request that costs money leaves.
 
         Raises:
-            LeaseLostError: the claim and the last renewal are so old (a suspended process, a blocked disk) that
-                another process may have taken over; or the renewal showed that one has.
+            LeaseLostError: the claim and the last renewal are so old (a suspended process, a ledger that can't be
+                reached) that another process may have taken over; or the renewal showed that one has.
         """
-        still_fresh = datetime.now(UTC) - self.ledger.lease * 2 / 3
-        renewed = self._renewed_at > still_fresh and execution.execution_id in self._renewed
-        if execution.intended_at <= still_fresh and not renewed:
+        if not self.leases.hold(execution.execution_id, self.ledger.lease * 2 / 3):
             raise LeaseLostError(
-                f"task {execution.task_key}: this process slept longer than its lease, so it starts nothing; "
-                "materialize again to go on"
+                f"task {execution.task_key}: this process slept longer than its lease, so it starts nothing (or its "
+                "ledger could not be reached for so long); materialize again to go on"
             )
 
     @asynccontextmanager
@@ -172,10 +179,10 @@ class Worker:
     async def _keep_leases(self) -> None:
         while True:
             await asyncio.sleep(self.ledger.lease.total_seconds() / 3)
-            before = datetime.now(UTC)
+            asked_at = seconds_since_boot()
             try:
                 renewed = await self.call(self.ledger.renew, self.owner)
             except Exception as error:  # whatever it is, the next renewal may succeed
                 self.warn("ledger", f"leases could not be renewed yet: {error}")
             else:
-                self._renewed, self._renewed_at = renewed, before
+                self.leases.confirm(renewed, asked_at)

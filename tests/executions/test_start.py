@@ -16,8 +16,11 @@ import pytest
 
 from linkt_pipeline.api import InvalidRequestError
 from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.executions import held_leases
 from linkt_pipeline.executions.errors import NotStartedError, StartNotFoundError, StartRefusedError, UnreachableError
+from linkt_pipeline.executions.held_leases import HeldLeases
 from linkt_pipeline.executions.start import start_or_adopt
+from linkt_pipeline.ledger import duckdb_store
 from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.ledger.values import Execution, ExecutionState, Intention, LeaseLostError
 from linkt_pipeline.warehouse.errors import WarehouseBusyError
@@ -458,8 +461,17 @@ def test_a_request_sent_long_after_the_intention_is_found_after_a_crash(scene: S
     assert (started.run_id, scene.posts()) == (run_id, 0)
 
 
-def test_a_process_that_slept_longer_than_its_lease_sends_nothing(scene: Scene) -> None:
+def set_ledgers_clock(patch: pytest.MonkeyPatch, by: timedelta) -> None:
+    """The ledger writes other times than this process would."""
+    patch.setattr(duckdb_store, "_now", lambda: datetime.now(UTC) + by)
+
+
+@pytest.mark.parametrize("ledgers_clock", [timedelta(0), timedelta(hours=1)], ids=["", "ledger's clock ahead"])
+def test_a_process_that_slept_longer_than_its_lease_sends_nothing(
+    scene: Scene, ledgers_clock: timedelta, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It was suspended between the intention and the request; meanwhile another process may have taken over."""
+    set_ledgers_clock(monkeypatch, ledgers_clock)
 
     async def work() -> None:
         async with scene.worker(lease=timedelta(milliseconds=900)) as worker:
@@ -469,6 +481,31 @@ def test_a_process_that_slept_longer_than_its_lease_sends_nothing(scene: Scene) 
     with pytest.raises(LeaseLostError, match="starts nothing"):
         run(work())
     assert scene.sandbox.run_count() == 0
+
+
+def test_a_ledger_whose_clock_is_behind_stops_no_start(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_ledgers_clock(monkeypatch, -timedelta(minutes=5))
+
+    started = start(scene)
+
+    assert isinstance(started, Execution)
+    assert (started.state, scene.posts()) == (ExecutionState.STARTED, 1)
+
+
+def test_a_lease_is_certain_for_so_long_after_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(held_leases, "seconds_since_boot", lambda: now)
+    leases = HeldLeases()
+    leases.confirm(["a", "b"], asked_at=100.0)
+    leases.confirm(["b"], asked_at=130.0)
+    leases.confirm(["b"], asked_at=110.0)  # an answer that was overtaken
+
+    now = 139.9
+    assert [leases.hold(each, timedelta(seconds=40)) for each in "abc"] == [True, True, False]
+    now = 140.0
+    assert [leases.hold(each, timedelta(seconds=40)) for each in "abc"] == [False, True, False]
+    now = 170.0
+    assert not leases.hold("b", timedelta(seconds=40))
 
 
 def test_a_renewal_that_comes_before_the_request_does_not_hide_that_the_row_is_lost(scene: Scene) -> None:
