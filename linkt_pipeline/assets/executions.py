@@ -81,7 +81,8 @@ class ExecutionConfig(dg.Config):
     over_budget: bool = Field(
         default=False,
         description="Costs credits: start a new run even if monthly_credit_limit leaves less than it is expected to "
-        "cost. The row in linkt.executions says who did.",
+        "cost. The row in linkt.executions says who did. It is good for one run: Re-execute after a failed one keeps "
+        "the limits.",
     )
 
     def applied_to(self, task: TaskSpec) -> TaskSpec:
@@ -166,6 +167,7 @@ def build_executions(
         try:
             _record(context, placement.executions, outcomes)
         except dg.Failure:
+            step.leave_retries_to_people()
             _deliver(step, outcomes)
             raise
         with backend.warehouse.read() as con:

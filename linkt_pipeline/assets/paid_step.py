@@ -25,6 +25,7 @@ from linkt_pipeline.tasks import CommonSettings, TaskSpec
 T = TypeVar("T")
 
 _MAX_RETRIES_TAG = "dagster/max_retries"
+_RETRY_ON_FAILURE_TAG = "dagster/retry_on_asset_or_op_failure"
 
 
 @dataclass
@@ -76,6 +77,10 @@ class PaidStep:
     def publishes(self) -> bool:
         """Whether this Dagster run also publishes; then the snapshot delivers the outcomes."""
         return self.placement.snapshot in self.context.job_def.asset_layer.selected_asset_keys
+
+    def leave_retries_to_people(self) -> None:
+        """Keep Dagster's retries of runs (``run_retries``) away from a failure that was told: each would buy a run."""
+        self.context.instance.add_run_tags(self.context.run.run_id, {_RETRY_ON_FAILURE_TAG: "false"})
 
     def deliver(self, execution_ids: Collection[str]) -> None:
         """Record that the caller has what was asked for; the command does so by itself."""

@@ -51,7 +51,7 @@ def claim(rows: LedgerRows, intention: Intention, owner: Owner, lease: timedelta
     """
     questions, task_key = intention.question_names, intention.task_key
     known = rows.answers_to(questions, task_key) if questions else frozenset()
-    answer = _answer(rows, intention, known, owner, lease) or _intend(rows, intention, owner, lease)
+    answer = _answer(rows, intention, known, owner, lease) or _intend(rows, intention, known, owner, lease)
     if questions:
         rows.remember_answer(questions, task_key, answer.execution.execution_id)
     return answer
@@ -112,9 +112,9 @@ def _answer(
     return None
 
 
-def _intend(rows: LedgerRows, intention: Intention, owner: Owner, lease: timedelta) -> Claim:
+def _intend(rows: LedgerRows, intention: Intention, known: frozenset[str], owner: Owner, lease: timedelta) -> Claim:
     """Write down that a new run will be bought, if limits and checks allow it."""
-    budget = budget_of(rows, intention)
+    budget = budget_of(rows, intention, _used_permission(rows, intention, known))
     _refuse_on_failing_checks(rows, intention)
     execution = replace(
         new_execution(rows, intention),
@@ -126,6 +126,17 @@ def _intend(rows: LedgerRows, intention: Intention, owner: Owner, lease: timedel
     )
     rows.add(execution)
     return Claim(execution, created=True, owned=True)
+
+
+def _used_permission(rows: LedgerRows, intention: Intention, known: frozenset[str]) -> Execution | None:
+    """The execution for which the question has used its permission to go over budget.
+
+    A repetition inherits the permission together with everything else. Nobody has thought of the budget again, so one
+    permission is good for one run. A further attempt of the same start (``retry``) belongs to that run.
+    """
+    if intention.over_budget_by is None or intention.after is not None or not known:
+        return None
+    return next((row for row in rows.executions(Which(execution_ids=known)) if row.run_id), None)
 
 
 def _before_renaming(

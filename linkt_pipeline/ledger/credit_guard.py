@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from linkt_pipeline.ledger.rows import LedgerRows
-from linkt_pipeline.ledger.values import CreditLimitReachedError, Intention
+from linkt_pipeline.ledger.values import CreditLimitReachedError, Execution, Intention
 from linkt_pipeline.tasks import CommonSettings
 from linkt_pipeline.warehouse.credits import Spending, expected_credits, spending_by_task, total_spending
 
@@ -88,20 +88,25 @@ def limits_on(con: duckdb.DuckDBPyConnection, buyer: Limited, common: CommonSett
     return limits
 
 
-def budget_of(rows: LedgerRows, intention: Intention) -> Budget:
+def budget_of(rows: LedgerRows, intention: Intention, permission_used_for: Execution | None = None) -> Budget:
     """The budget of a new run, in the transaction that writes it down.
 
     Open runs count as spent. So two starts at the same moment can't both use a rest that is enough for one run.
 
+    Args:
+        rows: the transaction.
+        intention: the new run.
+        permission_used_for: what the permission to go over budget has bought already; it buys nothing more.
+
     Raises:
-        CreditLimitReachedError: a limit leaves less than the run will cost, and nobody asked to go over budget.
+        CreditLimitReachedError: a limit leaves less than the run will cost, and nobody may go over budget.
     """
     expected = expected_credits(rows.con, intention.task_id)
     limits = limits_on(rows.con, intention, intention.common, rows.now)
     # Both limits must have room: the one of all tasks can be used up by other tasks alone.
     beyond = [limit for limit in limits if not limit.leaves_room(expected)]
-    if beyond and intention.over_budget_by is None:
-        raise CreditLimitReachedError(_limit_reached(intention, beyond[0], expected, rows.now))
+    if beyond and (intention.over_budget_by is None or permission_used_for is not None):
+        raise CreditLimitReachedError(_limit_reached(intention, beyond[0], expected, rows.now, permission_used_for))
     return Budget(
         expected,
         min((limit.rest for limit in limits), default=None),
@@ -109,7 +114,9 @@ def budget_of(rows: LedgerRows, intention: Intention) -> Budget:
     )
 
 
-def _limit_reached(intention: Intention, limit: Limit, expected: float | None, now: datetime) -> str:
+def _limit_reached(
+    intention: Intention, limit: Limit, expected: float | None, now: datetime, permission_used_for: Execution | None
+) -> str:
     spent = limit.spent
     estimated = (
         f" ({spent.estimated_credits:g} of them estimated: a run that is open or states no cost counts as the "
@@ -123,9 +130,10 @@ def _limit_reached(intention: Intention, limit: Limit, expected: float | None, n
         else f"; {limit.rest:g} are left, and the run is expected to cost {expected or 0:g} (median of the "
         "task's last runs)"
     )
+    used = "" if permission_used_for is None else f" (over_budget was good for one run, {permission_used_for.run_id})"
     month = f"{now.astimezone(ZoneInfo(limit.timezone)):%B %Y}"
     return (
-        f"task {intention.task_key}: {limit.in_words} in {month}{estimated}{too_much}, so no new run is started; raise "
-        f"the limit in tasks.yaml, wait for the next month, or start it all the same: linkt-pipeline run --over-budget "
-        f"{intention.task_key}"
+        f"task {intention.task_key}: {limit.in_words} in {month}{estimated}{too_much}, so no new run is started{used}; "
+        "raise the limit in tasks.yaml, wait for the next month, or start it all the same: linkt-pipeline run "
+        f"--over-budget {intention.task_key}"
     )

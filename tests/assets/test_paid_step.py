@@ -142,7 +142,30 @@ def test_dagster_repeats_an_interrupted_run_only_where_that_buys_nothing(
     assert run.tags["dagster/will_retry"] == str(repeats).lower()
 
 
+@pytest.mark.parametrize(("told", "repeats"), [("failed_run=timeout", False), ("http_402@execute", False), ("", True)])
+def test_dagster_repeats_no_failure_that_was_told(
+    step: Step, monkeypatch: pytest.MonkeyPatch, told: str, repeats: bool
+) -> None:
+    """With ``run_retries`` as Dagster has them by default. What was bought and not recorded is worth a repetition."""
+    if told:
+        step.sandbox.inject(told)
+    else:
+        monkeypatch.setattr(checks, "run_check", busy)
+    with dg.instance_for_test(overrides={"run_retries": {"enabled": True, "max_retries": 3}}) as step.instance:
+        failed = step.materialize()
+        run = step.instance.get_run_by_id(failed.run_id)
+
+    assert not failed.success
+    assert run is not None
+    assert run.tags["dagster/will_retry"] == str(repeats).lower()
+
+
 # --- outcomes
+
+
+def busy(*_: object) -> None:
+    """A BI tool holds the warehouse."""
+    raise WarehouseBusyError("held by somebody else")
 
 
 def test_a_run_that_was_started_with_other_settings_is_shown_as_such(step: Step) -> None:
@@ -163,10 +186,6 @@ def test_a_run_whose_outcome_could_not_be_recorded_is_not_bought_again(
     step: Step, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A BI tool takes the warehouse between the end of the run and the checks of the step."""
-
-    def busy(*_: object) -> None:
-        raise WarehouseBusyError("held by somebody else")
-
     with monkeypatch.context() as patched:
         patched.setattr(checks, "run_check", busy)
         assert not step.materialize().success

@@ -752,6 +752,29 @@ def test_a_rest_that_would_not_do_for_the_expected_cost_refuses_and_can_be_overr
     assert (fits.expected_credits, fits.budget_rest, fits.over_budget_by) == (12, 12, None)
 
 
+@pytest.mark.parametrize("led_to", ["nothing", "a failed run", "a failed attempt that is retried"])
+def test_a_permission_to_go_over_budget_is_good_for_one_run(
+    ledger: Ledger, warehouse: Warehouse, owner: Owner, led_to: str
+) -> None:
+    """A repetition inherits it. It may use what the first start could not, and nothing beyond."""
+    landed_run(warehouse, "r1", 10.0, datetime.now(UTC))
+    allowed = intention(monthly_credit_limit=0, over_budget_by="user ada", question="Q")
+    first = ledger.claim(allowed, owner)
+    if led_to == "nothing":
+        ledger.mark_closed(first.execution.execution_id, owner, ExecutionState.REFUSED, error="no")
+    else:
+        ended(warehouse, ledger, first, owner, "FAILED")
+
+    if led_to == "a failed run":
+        with pytest.raises(CreditLimitReachedError, match=r"\(over_budget was good for one run, run of \w+\); raise"):
+            ledger.claim(allowed, owner)
+        assert ledger.claim(replace(allowed, question="P"), owner).created
+        return
+    retried = led_to == "a failed attempt that is retried"
+    after = ledger.get(first.execution.execution_id) if retried else None
+    assert ledger.claim(replace(allowed, after=after), owner).created
+
+
 def test_two_starts_side_by_side_do_not_share_a_rest_that_does_for_one(
     ledger: Ledger, warehouse: Warehouse, owner: Owner
 ) -> None:
