@@ -14,10 +14,10 @@ _known: dict[object, Project] = {}
 
 def share_loaded_projects() -> None:
     """Have code locations of this process take a project that is known."""
-    location.load_project = _loaded  # type: ignore[attr-defined]
+    location.load_kept_project = _loaded  # type: ignore[attr-defined]
 
 
-def _loaded(sql_dirs: Sequence[Path], sources: Mapping[str, Columns]) -> Project:
+def _loaded(sql_dirs: Sequence[Path], sources: Mapping[str, Columns], _folder: Path) -> Project:
     try:
         content = tuple(
             (path, path.stat().st_mode, path.read_bytes())

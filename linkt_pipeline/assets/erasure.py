@@ -14,7 +14,7 @@ from linkt_pipeline.assets.foreign_files import REPORT_NAME, notes_on_foreign_fi
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.report import write_report
 from linkt_pipeline.settings import Settings
-from linkt_pipeline.transform import Check, Project, build_all, load_project
+from linkt_pipeline.transform import Check, Project, build_all, forget_project, load_project
 from linkt_pipeline.warehouse.catalog import read_catalog
 from linkt_pipeline.warehouse.engines.choice import warehouse_of
 from linkt_pipeline.warehouse.erasure import (
@@ -74,6 +74,7 @@ def finish_erasures(settings: Settings, say: Callable[[str], None]) -> dict[str,
 def _finish(
     settings: Settings, warehouse: Warehouse, erasures: Sequence[Erasure], say: Callable[[str], None]
 ) -> dict[str, Erased]:
+    forget_project(settings.root)  # a seed may hold what is erased
     taken = [_take_out(settings, warehouse, erasure, say) for erasure in erasures]
     published, notes = _make_again(settings, warehouse, say)
     for erasure in erasures:

@@ -21,7 +21,7 @@ from linkt_pipeline.executions.events import Observer
 from linkt_pipeline.settings import Settings
 from linkt_pipeline.tasks import AlertEvent, CommonSettings, TaskSpec
 from linkt_pipeline.tasks_yaml import load_common
-from linkt_pipeline.transform import ModelKey, load_project
+from linkt_pipeline.transform import ModelKey, load_kept_project
 from linkt_pipeline.warehouse.catalog import read_catalog
 from linkt_pipeline.warehouse.migration import empty_warehouse
 from linkt_pipeline.warehouse.task_settings import record_settings
@@ -102,9 +102,10 @@ def build_deployment(
     code = mark_now()  # before sql/ is read: a file that is changed meanwhile is not taken for built
     with empty_warehouse() as con:
         landed = {ModelKey(table.schema, table.name): table for table in read_catalog(con) if table.schema == "linkt"}
-    project = load_project(
+    project = load_kept_project(
         settings.sql_dirs,
         {str(key): {column.name: column.type for column in table.columns} for key, table in landed.items()},
+        settings.root,
     )
     executions = landed[ModelKey("linkt", "executions")]
 

@@ -10,6 +10,7 @@ from linkt_pipeline.transform.columns import warehouse_sources
 from linkt_pipeline.transform.digests import warn_of_hashes
 from linkt_pipeline.transform.errors import ModelBuildError, ModelError, ModelFileError
 from linkt_pipeline.transform.graph import ModelGraph
+from linkt_pipeline.transform.kept_project import forget_project, load_kept_project
 from linkt_pipeline.transform.lineage import Lineage, column_lineage, kept_lineage
 from linkt_pipeline.transform.loading import load_models
 from linkt_pipeline.transform.macro import Macro, create_macros
@@ -62,8 +63,10 @@ __all__ = [
     "create_macros",
     "describe_models",
     "drop_retired_models",
+    "forget_project",
     "kept_lineage",
     "load_checks",
+    "load_kept_project",
     "load_models",
     "load_project",
     "origins",
