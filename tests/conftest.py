@@ -37,3 +37,9 @@ def postgres_server() -> Iterator[PostgresServer]:
 def database(postgres_server: PostgresServer) -> str:
     """The URL of an empty database, with the password."""
     return postgres_server.new_database()
+
+
+@pytest.fixture(scope="session")
+def ledger_database(postgres_server: PostgresServer) -> str:
+    """The URL of a database that the ledgers of all tests of this process share, one after the other."""
+    return postgres_server.new_database()

@@ -32,10 +32,10 @@ def land_runs(warehouse: Warehouse, seen: Sequence[SeenRun]) -> frozenset[str]:
     Returns:
         The runs that DuckDB can't store: they are kept as rejects, and an execution of theirs stays open.
     """
-    with ledger_of(warehouse).write() as rows:
+    with ledger_of(warehouse).land() as rows:
+        waiting = unattended(rows, [each.run.id for each in seen])
         unstorable = write_runs(rows, seen)
         landed = [each.run for each in seen if each.run.id not in unstorable]
-        waiting = unattended(rows, [run.id for run in landed])
         for run in landed:
             for row in waiting.pop(run.id, ()):  # a run that comes twice ends once
                 finish_unattended(

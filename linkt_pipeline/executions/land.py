@@ -5,12 +5,15 @@ from linkt_pipeline.collection.land_runs import write_runs
 from linkt_pipeline.collection.seen_run import SeenRun
 from linkt_pipeline.executions.errors import RunNotLandedError
 from linkt_pipeline.executions.worker import Worker
+from linkt_pipeline.ledger.leases import keep_lease
 from linkt_pipeline.ledger.owed_outcomes import finish
 from linkt_pipeline.ledger.values import Execution
 
 
 async def land_finished_run(worker: Worker, execution: Execution, seen: SeenRun) -> None:
-    """Land a run and close its ledger row in one transaction: there is no moment with one but not the other.
+    """Land a run, and close its ledger row in the same transaction, or in one that commits right after it.
+
+    The lease is proven first. Only this row is kept from others while the warehouse is waited for.
 
     Raises:
         LeaseLostError: another process took the execution over and lands it instead.
@@ -19,7 +22,8 @@ async def land_finished_run(worker: Worker, execution: Execution, seen: SeenRun)
     run = seen.run
 
     def land() -> bool:
-        with worker.ledger.write() as rows:
+        with worker.ledger.land() as rows:
+            keep_lease(rows, execution.execution_id, worker.owner)
             if write_runs(rows, [seen]):
                 return False
             finish(

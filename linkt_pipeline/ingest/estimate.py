@@ -1,11 +1,11 @@
 """What ingesting a file will take: minutes and credits, and whether the limits leave that much."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 import duckdb
 
 from linkt_pipeline.ledger.credit_guard import limits_on
+from linkt_pipeline.ledger.rows import LedgerRows
 from linkt_pipeline.ledger.values import CreditLimitReachedError
 from linkt_pipeline.tasks import CommonSettings, TaskSpec
 from linkt_pipeline.warehouse.credits import expected_credits
@@ -52,9 +52,7 @@ def estimate(con: duckdb.DuckDBPyConnection, task: TaskSpec, rows: int) -> Estim
     return Estimate(rows, median, "median of the task's last completed runs")
 
 
-def require_room(
-    con: duckdb.DuckDBPyConnection, task: TaskSpec, common: CommonSettings, expected: Estimate, now: datetime
-) -> None:
+def require_room(rows: LedgerRows, task: TaskSpec, common: CommonSettings, expected: Estimate) -> None:
     """Check, before a file is sent, that the limits leave what it is expected to cost.
 
     The ledger checks the start of the run again, as it checks every start.
@@ -62,7 +60,7 @@ def require_room(
     Raises:
         CreditLimitReachedError: a limit leaves less.
     """
-    for limit in limits_on(con, task, common, now):
+    for limit in limits_on(rows, task, common):
         if not limit.leaves_room(expected.credits):
             wanted = "" if expected.credits is None else f", and the file is expected to cost {expected.credits:g}"
             raise CreditLimitReachedError(

@@ -1,7 +1,6 @@
 """Ingest a file: check, upload, point the task at it, execute, wait, land. Each step once, whatever crashes between."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -172,8 +171,8 @@ async def _prepare(desk: Desk, request: Request, checked: Checked, ingest: Inges
     if worker.over_budget_by is None:
 
         def require() -> None:
-            with worker.warehouse.read() as con:
-                require_room(con, task, worker.common, checked.expected, datetime.now(UTC))
+            with worker.ledger.read() as rows:
+                require_room(rows, task, worker.common, checked.expected)
 
         await worker.call(require)
     ingest = await _note_task(desk, checked, ingest)

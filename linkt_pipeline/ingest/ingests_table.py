@@ -115,7 +115,7 @@ class IngestsTable:
             RunUnclearError: a run may be of this file or of another one, because somebody else has set the task to
                 another file meanwhile.
         """
-        with self._ledger.write() as rows:
+        with self._ledger.land() as rows:
             (row,) = _select(rows.con, "ingest_id = ?", [ingest.ingest_id])
             execution_id = _standing_execution(rows, row, named_now, again=again)
             if execution_id is not None and execution_id != row.execution_id:

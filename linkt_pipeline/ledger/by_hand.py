@@ -3,16 +3,18 @@
 from datetime import timedelta
 
 from linkt_pipeline.errors import LinktPipelineError
-from linkt_pipeline.ledger.claims import new_execution, open_execution, take_over
+from linkt_pipeline.ledger.claims import CLAIMS, new_execution, take_over_open
 from linkt_pipeline.ledger.lease_owner import Owner, describe_owner
-from linkt_pipeline.ledger.leases import is_free
-from linkt_pipeline.ledger.rows import LedgerRows, Which
+from linkt_pipeline.ledger.leases import hold_run, is_free
+from linkt_pipeline.ledger.rows import LedgerRows, RowLock, Which
 from linkt_pipeline.ledger.values import Execution, ExecutionState, Intention
 from linkt_pipeline.warehouse.queries import rejected_runs
 
 
 def adopt(rows: LedgerRows, intention: Intention, run_id: str) -> Execution:
     """See :meth:`~linkt_pipeline.ledger.ledger.Ledger.adopt`."""
+    rows.hold(CLAIMS)
+    hold_run(rows, run_id)
     if taken := rows.executions(Which(run_ids=[run_id]), limit=1):
         raise LinktPipelineError(
             f"run {run_id} already belongs to execution {taken[0].execution_id} of task {taken[0].task_key} "
@@ -43,6 +45,7 @@ def adopt(rows: LedgerRows, intention: Intention, run_id: str) -> Execution:
 
 def deny(rows: LedgerRows, intention: Intention) -> Execution:
     """See :meth:`~linkt_pipeline.ledger.ledger.Ledger.deny`."""
+    rows.hold(CLAIMS)
     row = _open_row_at_rest(rows, intention)
     if row is None or row.state is ExecutionState.STARTED:
         raise LinktPipelineError(
@@ -62,11 +65,10 @@ def deny(rows: LedgerRows, intention: Intention) -> Execution:
 
 def give_up(rows: LedgerRows, run_id: str) -> Execution | None:
     """See :meth:`~linkt_pipeline.ledger.ledger.Ledger.give_up`."""
-    if not rejected_runs(rows.con, [run_id]):
-        return None
-    waiting = rows.executions(Which(run_ids=[run_id], states=[ExecutionState.STARTED]))
+    rows.hold(CLAIMS)
+    waiting = rows.executions(Which(run_ids=[run_id], states=[ExecutionState.STARTED]), lock=RowLock.DECIDE)
     row = next((row for row in waiting if row.run_id == run_id), None)
-    if row is None or not is_free(row, rows.now):
+    if row is None or not is_free(row, rows.now) or not rejected_runs(rows.con, [run_id]):
         return None
     rows.change(
         row.execution_id,
@@ -77,10 +79,12 @@ def give_up(rows: LedgerRows, run_id: str) -> Execution | None:
 
 def _open_row_at_rest(rows: LedgerRows, intention: Intention) -> Execution | None:
     """The open row of a task, for a person to decide about. Refuses a row that a living process holds."""
-    row = open_execution(rows, intention)
-    if row is not None and not take_over(rows, row, intention, Owner("adopt"), timedelta(0)).owned:
+    taken = take_over_open(rows, intention, Owner("adopt"), timedelta(0))
+    if taken is None:
+        return None
+    if not taken.owned:
         raise LinktPipelineError(
-            f"another process ({describe_owner(row.lease_owner)}) is working on task {intention.task_key}; "
-            "stop it first, then adopt again"
+            f"another process ({describe_owner(taken.execution.lease_owner)}) is working on task "
+            f"{intention.task_key}; stop it first, then adopt again"
         )
-    return row
+    return taken.execution

@@ -19,7 +19,7 @@ from linkt_pipeline.ledger.credit_guard import budget_of
 from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.ledger.leases import is_free
 from linkt_pipeline.ledger.owed_outcomes import is_wanted
-from linkt_pipeline.ledger.rows import LedgerRows, Which
+from linkt_pipeline.ledger.rows import LedgerRows, RowLock, Which
 from linkt_pipeline.ledger.values import (
     OPEN_STATES,
     Claim,
@@ -30,6 +30,10 @@ from linkt_pipeline.ledger.values import (
 )
 from linkt_pipeline.package_files import built_in_check
 from linkt_pipeline.warehouse.queries import completed_runs, landed_run_versions, rejected_runs
+
+# What decides which task starts a run holds this name. One name for all tasks, because the limit of all tasks together
+# and an entry's old name concern several. Who waits, lands or renews a lease needs it not.
+CLAIMS = "claims"
 
 # Error-level checks of the ledger's own tables, with the table that each reads.
 OWN_CHECKS = {
@@ -49,6 +53,7 @@ def claim(rows: LedgerRows, intention: Intention, owner: Owner, lease: timedelta
         CreditLimitReachedError: nothing is open and a limit leaves less for this month than the run will cost.
         LedgerCheckFailedError: nothing is open and an error-level check of the ledger fails.
     """
+    rows.hold(CLAIMS)
     questions, task_key = intention.question_names, intention.task_key
     known = rows.answers_to(questions, task_key) if questions else frozenset()
     answer = _answer(rows, intention, known, owner, lease) or _intend(rows, intention, known, owner, lease)
@@ -57,17 +62,36 @@ def claim(rows: LedgerRows, intention: Intention, owner: Owner, lease: timedelta
     return answer
 
 
-def open_execution(rows: LedgerRows, intention: Intention) -> Execution | None:
+def take_over_open(rows: LedgerRows, intention: Intention, owner: Owner, lease: timedelta) -> Claim | None:
+    """Take the lease of the open execution of a task, unless a living process holds it; None if nothing is open."""
+    while found := _open_execution(rows, intention):
+        if claim := _take_over(rows, found, intention, owner, lease):
+            return claim
+    return None
+
+
+def _open_execution(rows: LedgerRows, intention: Intention) -> Execution | None:
     """The open execution of a task: the one under its name or, if there is none, that of the name it had before."""
     own = rows.executions(Which(task_key=intention.task_key, states=OPEN_STATES), limit=1)
     return next(iter(own or _before_renaming(rows, intention, Which(states=OPEN_STATES))), None)
 
 
-def take_over(rows: LedgerRows, row: Execution, intention: Intention, owner: Owner, lease: timedelta) -> Claim:
-    """Take the lease of an open execution, unless a living process holds it."""
-    # One process may execute several entries: a row under another name is the work of another entry, even in here.
-    mine = row.lease_owner == owner.name and row.task_key == intention.task_key
-    if not mine and not is_free(row, rows.now):
+def _take_over(rows: LedgerRows, row: Execution, intention: Intention, owner: Owner, lease: timedelta) -> Claim | None:
+    """Take the lease of an open execution, unless a living process holds it; None if it was closed meanwhile."""
+
+    def may_take(row: Execution) -> bool:
+        # One process may execute several entries: a row under another name is the work of another, even in here.
+        mine = row.lease_owner == owner.name and row.task_key == intention.task_key
+        return mine or is_free(row, rows.now)
+
+    if not may_take(row):
+        return Claim(row, created=False, owned=False)
+    # Since it was read, its owner may have woken up, and renewed its lease or landed its run: so read it again, locked.
+    locked = rows.executions(Which(execution_ids=[row.execution_id], states=OPEN_STATES), lock=RowLock.DECIDE)
+    if not locked:
+        return None
+    (row,) = locked
+    if not may_take(row):
         return Claim(row, created=False, owned=False)
     rows.change(
         row.execution_id,
@@ -99,8 +123,8 @@ def _answer(
     if completed := _completed(rows, known):
         rows.owe_to(completed.execution_id, asked_by)
         return Claim(completed, created=False, owned=True, repeated=True)
-    if found := open_execution(rows, intention):
-        return take_over(rows, found, intention, owner, lease)
+    if claim := take_over_open(rows, intention, owner, lease):
+        return claim
     latest = _latest_finished(rows, intention)
     if intention.after is not None and latest and latest.intended_at > intention.after.intended_at:
         return Claim(latest, created=False, owned=False)

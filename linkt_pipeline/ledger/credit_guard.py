@@ -5,8 +5,6 @@ from datetime import datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-import duckdb
-
 from linkt_pipeline.ledger.rows import LedgerRows
 from linkt_pipeline.ledger.values import CreditLimitReachedError, Execution, Intention
 from linkt_pipeline.tasks import CommonSettings
@@ -75,15 +73,18 @@ class Limit:
         return self.spent.leaves_room(self.credits, expected)
 
 
-def limits_on(con: duckdb.DuckDBPyConnection, buyer: Limited, common: CommonSettings, now: datetime) -> list[Limit]:
+def limits_on(rows: LedgerRows, buyer: Limited, common: CommonSettings) -> list[Limit]:
     """The limits on a new run: that of its task, then that of all tasks together."""
     limits: list[Limit] = []
+    if buyer.monthly_credit_limit is None and common.monthly_credit_limit is None:
+        return limits
+    con, now, costs = rows.con, rows.now, rows.costs
     if (own := buyer.monthly_credit_limit) is not None:
         # By Linkt task and not by entry: entries of one Linkt task spend the same budget.
-        spent = spending_by_task(con, now, buyer.timezone).get(buyer.task_id.lower(), Spending())
+        spent = spending_by_task(con, now, buyer.timezone, costs=costs).get(buyer.task_id.lower(), Spending())
         limits.append(Limit(own, spent, buyer.timezone))
     if (of_all := common.monthly_credit_limit) is not None:
-        spent = total_spending(spending_by_task(con, now, common.timezone).values())
+        spent = total_spending(spending_by_task(con, now, common.timezone, costs=costs).values())
         limits.append(Limit(of_all, spent, common.timezone, "of all tasks together "))
     return limits
 
@@ -101,8 +102,9 @@ def budget_of(rows: LedgerRows, intention: Intention, permission_used_for: Execu
     Raises:
         CreditLimitReachedError: a limit leaves less than the run will cost, and nobody may go over budget.
     """
+    # Only landed runs say what the next one will cost, and those are in the warehouse wherever the ledger is.
     expected = expected_credits(rows.con, intention.task_id)
-    limits = limits_on(rows.con, intention, intention.common, rows.now)
+    limits = limits_on(rows, intention, intention.common)
     # Both limits must have room: the one of all tasks can be used up by other tasks alone.
     beyond = [limit for limit in limits if not limit.leaves_room(expected)]
     if beyond and (intention.over_budget_by is None or permission_used_for is not None):

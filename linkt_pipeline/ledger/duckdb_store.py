@@ -5,13 +5,13 @@ moment get one row, and a run is landed together with its row.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
 
-from linkt_pipeline.ledger.rows import LedgerRows
+from linkt_pipeline.ledger.rows import LedgerRows, RowLock
 from linkt_pipeline.ledger.store import LedgerStore
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
@@ -34,6 +34,13 @@ class DuckDbStore(LedgerStore):
         with self._warehouse.write(news=news) as con:
             yield _DuckDbRows(con)
 
+    def land(self, *, news: bool = True) -> AbstractContextManager[LedgerRows]:
+        """See :meth:`LedgerStore.land`; one transaction for both."""
+        return self.write(news=news)
+
+    def mirror(self) -> None:
+        """The warehouse holds the rows themselves."""
+
 
 class _DuckDbRows(LedgerRows):
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
@@ -44,6 +51,12 @@ class _DuckDbRows(LedgerRows):
     @property
     def con(self) -> duckdb.DuckDBPyConnection:
         return self._con
+
+    def hold(self, name: str) -> None:
+        """The transaction has the whole file."""
+
+    def _locking(self, lock: RowLock) -> str:
+        return ""
 
     def _select(self, query: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         return self._con.execute(query, parameters).fetchall()

@@ -11,7 +11,8 @@ worker leaves neither an orphan nor a deadlock. The outcome of a finished row is
 has all of it (see owed_outcomes.py): the next claim of its task gets the outcome and buys nothing.
 
 The modules of this room hold the rules; a :class:`~linkt_pipeline.ledger.store.LedgerStore` keeps the rows. Each call
-here is one transaction of the store. A caller who has more to write in the same transaction uses :meth:`Ledger.write`.
+here is one transaction of the store. A caller who has more to write in the same transaction uses :meth:`Ledger.write`,
+or :meth:`Ledger.land` for rows of the warehouse.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -20,7 +21,7 @@ from datetime import datetime, timedelta
 
 from linkt_pipeline.ledger import by_hand, claims
 from linkt_pipeline.ledger.lease_owner import Owner
-from linkt_pipeline.ledger.leases import change_as_owner, is_free
+from linkt_pipeline.ledger.leases import change_as_owner, hold_run, is_free
 from linkt_pipeline.ledger.owed_outcomes import complete_outcomes
 from linkt_pipeline.ledger.rows import Changes, LedgerRows, Which
 from linkt_pipeline.ledger.store import LedgerStore
@@ -45,6 +46,14 @@ class Ledger:
     def write(self, *, news: bool = True) -> AbstractContextManager[LedgerRows]:
         """See :meth:`~linkt_pipeline.ledger.store.LedgerStore.write`."""
         return self._store.write(news=news)
+
+    def land(self, *, news: bool = True) -> AbstractContextManager[LedgerRows]:
+        """See :meth:`~linkt_pipeline.ledger.store.LedgerStore.land`."""
+        return self._store.land(news=news)
+
+    def mirror(self) -> None:
+        """See :meth:`~linkt_pipeline.ledger.store.LedgerStore.mirror`."""
+        self._store.mirror()
 
     def claim(self, intention: Intention, owner: Owner) -> Claim:
         """Take over the open execution of this task, or write down a new one; see :class:`Claim`.
@@ -74,6 +83,7 @@ class Ledger:
             RunTakenError: another row has this run. Decided in the transaction that would write the id.
         """
         with self.write() as rows:
+            hold_run(rows, run_id)
             of_run = rows.executions(Which(run_ids=[run_id]))  # a reply and a list may spell one id in two ways
             if taken := [row for row in of_run if row.execution_id != execution_id]:
                 raise RunTakenError(
@@ -88,9 +98,16 @@ class Ledger:
             return change_as_owner(rows, execution_id, owner, changes)
 
     def note_clock(self, execution_id: str, owner: Owner, offset: timedelta) -> Execution:
-        """Remember how far Linkt's clock is ahead of this machine's, for the search for the run."""
+        """Remember how far Linkt's clock is ahead of the one that the row's times are from, to search for the run.
+
+        Args:
+            execution_id: the row.
+            owner: who holds its lease.
+            offset: how far Linkt's clock is ahead of this machine's.
+        """
         with self.write() as rows:
-            return change_as_owner(rows, execution_id, owner, {"clock_offset_seconds": offset.total_seconds()})
+            seconds = (offset - rows.clock_ahead).total_seconds()
+            return change_as_owner(rows, execution_id, owner, {"clock_offset_seconds": seconds})
 
     def mark_unknown(
         self,
@@ -112,7 +129,7 @@ class Ledger:
             changes["start_confirmed"] = True
         if forget_run:
             changes |= {"run_id": None, "run_status": None, "started_at": None}
-        with self.write() as rows:
+        with self.land() if needs_person else self.write() as rows:
             row = change_as_owner(rows, execution_id, owner, changes)
             if needs_person:
                 tell_unclear_start(rows.con, row.execution_id, row.task_key, row.dagster_run_id)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.ledger.leases import change_as_owner, is_free
-from linkt_pipeline.ledger.rows import Changes, LedgerRows, Which
+from linkt_pipeline.ledger.rows import Changes, LedgerRows, RowLock, Which
 from linkt_pipeline.ledger.values import OPEN_STATES, Execution, ExecutionState
 from linkt_pipeline.warehouse.queries import rejected_runs, unfetched_runs
 
@@ -42,9 +42,13 @@ def finish(
 
 
 def unattended(rows: LedgerRows, run_ids: Collection[str]) -> dict[str, list[Execution]]:
-    """Started executions of these runs that no living process holds, by run."""
+    """Started executions of these runs that no living process holds, by run. Asked for before the runs are landed.
+
+    A row that somebody else has locked is being landed, taken over or closed, so it is not among them.
+    """
     found: dict[str, list[Execution]] = {run_id: [] for run_id in run_ids}
-    for row in rows.executions(Which(run_ids=run_ids, states=[ExecutionState.STARTED])):
+    started = Which(run_ids=run_ids, states=[ExecutionState.STARTED])
+    for row in rows.executions(started, lock=RowLock.DECIDE_IF_UNUSED):
         # A process with a live lease lands the run itself and knows who asked for it.
         if row.run_id in found and is_free(row, rows.now):
             found[row.run_id].append(row)
@@ -92,7 +96,7 @@ def is_wanted(rows: LedgerRows, row: Execution) -> bool:
 
     Always while its rows are not published. Once they are, for 24 more hours, because the caller got no answer.
     """
-    owed = rows.owed([row.execution_id]).get(row.execution_id)
+    owed = rows.owed([row.execution_id], lock=RowLock.DECIDE).get(row.execution_id)
     if owed is None:
         return False
     # Without a time of its end, nobody can say that the outcome is too old: a paid run is not bought again in doubt.

@@ -7,8 +7,8 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import Enum
+from datetime import UTC, datetime, timedelta
+from enum import Enum, StrEnum
 from typing import Any, TypedDict, cast
 
 import duckdb
@@ -73,6 +73,18 @@ class Which:
         return " and ".join(["true", *(text for text, _ in given)]), [value for _, values in given for value in values]
 
 
+class RowLock(StrEnum):
+    """How a transaction keeps others from rows that it has read, until it ends. Where it has all rows, it need not.
+
+    Three locks and not one, because a run that is landed waits for the warehouse, for half a minute or so: meanwhile
+    its process must be able to renew its leases, and nobody may take the run over.
+    """
+
+    DECIDE = "for update"  # nobody else changes, lands or takes them over
+    DECIDE_IF_UNUSED = "for update skip locked"  # the same; rows that others have locked are left out
+    KEEP = "for key share"  # nobody else decides about them, but their leases may be renewed
+
+
 class Changes(TypedDict, total=False):
     """Columns of an execution that are written, with their new values."""
 
@@ -115,7 +127,37 @@ class LedgerRows(ABC):
     @property
     @abstractmethod
     def con(self) -> duckdb.DuckDBPyConnection:
-        """The warehouse, whose rows are read or written together with those of the ledger."""
+        """The warehouse: to be written in :meth:`~linkt_pipeline.ledger.store.LedgerStore.land`, else to be read."""
+
+    @property
+    def in_warehouse(self) -> str:
+        """What holds the executions as they are now, for queries on :attr:`con`: a relation with their columns."""
+        return "linkt.executions"
+
+    @property
+    def costs(self) -> str:
+        """What ``linkt.run_costs`` shows, for the executions as they are now: a relation for queries on :attr:`con`."""
+        return "linkt.run_costs"
+
+    @property
+    def clock_ahead(self) -> timedelta:
+        """How far the clock of the ledger is ahead of this machine's."""
+        return timedelta(0)
+
+    @abstractmethod
+    def hold(self, name: str) -> None:
+        """Wait until no other transaction holds this name, and hold it until this one ends.
+
+        What decides about rows that may not exist yet holds a name: a row that is not there can't be locked. A name is
+        held before rows are locked, and :attr:`now` is not before the moment when it was got.
+
+        Raises:
+            WarehouseBusyError: somebody else held it for too long.
+        """
+
+    @abstractmethod
+    def _locking(self, lock: RowLock) -> str:
+        """The end of a query that locks what it reads."""
 
     @abstractmethod
     def _select(self, query: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -130,14 +172,20 @@ class LedgerRows(ABC):
         return self.executions(Which(execution_ids=[execution_id]))[0]
 
     def executions(
-        self, which: Which | None = None, *, owed_and_latest_first: bool = False, limit: int | None = None
+        self,
+        which: Which | None = None,
+        *,
+        owed_and_latest_first: bool = False,
+        limit: int | None = None,
+        lock: RowLock | None = None,
     ) -> list[Execution]:
         """Executions, oldest first; or those whose outcome is owed, then the others, each latest first."""
         condition, parameters = (which or Which()).condition()
         order = f"{_OWED_FIRST}, intended_at desc" if owed_and_latest_first else "intended_at"
         rows = self._select(
             f"select {', '.join(_COLUMNS)} from linkt.executions where {condition} order by {order}"  # noqa: S608
-            + ("" if limit is None else f" limit {limit:d}"),
+            + ("" if limit is None else f" limit {limit:d}")
+            + ("" if lock is None else f" {self._locking(lock)}"),
             parameters,
         )
         return [_execution(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
@@ -211,11 +259,12 @@ class LedgerRows(ABC):
             [task_key, execution_id, self.now, list(questions), task_key, execution_id],
         )
 
-    def owed(self, execution_ids: Collection[str] | None = None) -> dict[str, Owed]:
+    def owed(self, execution_ids: Collection[str] | None = None, *, lock: RowLock | None = None) -> dict[str, Owed]:
         """Outcomes that are owed, by execution."""
         condition, parameters = ("true", []) if execution_ids is None else _among(execution_ids)
         rows = self._select(
-            f"select execution_id, asked_by, published_at from linkt.undelivered where {condition}",  # noqa: S608
+            f"select execution_id, asked_by, published_at from linkt.undelivered where {condition}"  # noqa: S608
+            + ("" if lock is None else f" {self._locking(lock)}"),
             parameters,
         )
         return {execution_id: Owed(asked_by, published_at) for execution_id, asked_by, published_at in rows}

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import resources
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -56,24 +57,50 @@ def month_of(moment: datetime, timezone: str = "UTC") -> tuple[datetime, datetim
     return first.astimezone(UTC), following.astimezone(UTC)
 
 
+RUN_COSTS = "linkt.run_costs"
+
+
 def spending_by_task(
-    con: duckdb.DuckDBPyConnection, moment: datetime, timezone: str = "UTC"
+    con: duckdb.DuckDBPyConnection, moment: datetime, timezone: str = "UTC", *, costs: str = RUN_COSTS
 ) -> Mapping[str | None, Spending]:
     """What each Linkt task spent in the month of ``moment`` in a zone, by its id.
 
     The ids are in lower case, however a run spells its task's; None stands for runs of no known task.
+
+    Args:
+        con: any connection.
+        moment: says which month it is.
+        timezone: the zone of the month.
+        costs: what each run cost: the view, or :func:`costs_of`.
     """
     rows = con.execute(
-        """
+        f"""
         select lower(task_id) as task, coalesce(sum(credits), 0), count(*), coalesce(sum(estimated_credits), 0),
             count(estimated_credits)
-        from linkt.run_costs
+        from {costs}
         where spent_at >= $1 and spent_at < $2
         group by task
-        """,
+        """,  # noqa: S608
         list(month_of(moment, timezone)),
     ).fetchall()
     return {task_id: Spending(*figures) for task_id, *figures in rows}
+
+
+def costs_of(con: duckdb.DuckDBPyConnection, executions: str) -> str:
+    """Apply the rule of ``linkt.run_costs`` to other executions.
+
+    Args:
+        con: any connection.
+        executions: a relation with the columns of ``linkt.executions``.
+
+    Returns:
+        The relation with the columns of the view; for this connection alone.
+    """
+    text = (resources.files("linkt_pipeline.warehouse") / "views" / "run_costs.sql").read_text(encoding="utf-8")
+    _, _, rule = text.partition(f"create or replace view {RUN_COSTS} as")
+    rule, _, _ = rule.partition(";\n")
+    con.execute(f"create or replace temp view run_costs_now as {rule.replace('linkt.executions', executions)}")
+    return "temp.run_costs_now"
 
 
 def expected_credits(con: duckdb.DuckDBPyConnection, task_id: str) -> float | None:

@@ -1,11 +1,11 @@
 """The ledger: one open row per task, held by one living process at a time."""
 
+import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,13 +14,12 @@ from typing import Any
 import pytest
 
 from linkt_pipeline.errors import LinktPipelineError
-from linkt_pipeline.ledger import lease_owner
+from linkt_pipeline.ledger import duckdb_store, lease_owner, postgres_store
 from linkt_pipeline.ledger import rows as ledger_rows
-from linkt_pipeline.ledger.duckdb_store import DuckDbStore
 from linkt_pipeline.ledger.lease_owner import Owner, describe_owner, owner_is_gone
+from linkt_pipeline.ledger.leases import keep_lease
 from linkt_pipeline.ledger.ledger import Ledger
 from linkt_pipeline.ledger.owed_outcomes import finish
-from linkt_pipeline.ledger.rows import LedgerRows
 from linkt_pipeline.ledger.store import LedgerStore
 from linkt_pipeline.ledger.values import (
     Claim,
@@ -35,8 +34,7 @@ from linkt_pipeline.tasks import CommonSettings
 from linkt_pipeline.warehouse.credits import month_of
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.warehouse import Warehouse
-from tests.ledger.postgres_store import PostgresStore, make_schema
-from tests.postgres import PostgresServer
+from tests.ledger.stores import POSTGRES_ADDRESS, STORES, address_of, new_store
 
 pytestmark = pytest.mark.slow
 
@@ -45,22 +43,13 @@ LONG = timedelta(minutes=5)
 
 
 @pytest.fixture
-def warehouse(tmp_path: Path) -> Warehouse:
+def warehouse(tmp_path: Path) -> FileWarehouse:
     return FileWarehouse(tmp_path / "warehouse.duckdb")
 
 
-@pytest.fixture(scope="module")
-def address(postgres_server: PostgresServer) -> str:
-    return postgres_server.new_database()
-
-
-@pytest.fixture(params=["DuckDB", "PostgreSQL"])
+@pytest.fixture(params=STORES)
 def store(request: pytest.FixtureRequest, warehouse: Warehouse) -> LedgerStore:
-    if request.param == "DuckDB":
-        return DuckDbStore(warehouse)
-    address = request.getfixturevalue("address")
-    make_schema(address)
-    return PostgresStore(address, warehouse)
+    return new_store(request, warehouse)
 
 
 @pytest.fixture
@@ -78,21 +67,15 @@ def intention(task_key: str = "saas", **changes: Any) -> Intention:
 
 
 def close(ledger: Ledger, claim: Claim, owner: Owner, *, status: str = "COMPLETED") -> None:
-    with ledger.write() as rows:
+    with ledger.land() as rows:
         finish(rows, claim.execution.execution_id, owner, run_status=status, error_kind=None, error=None)
 
 
-def set_clock(patch: pytest.MonkeyPatch, ledger: Ledger, by: timedelta) -> None:
+def set_clock(patch: pytest.MonkeyPatch, by: timedelta) -> None:
     """The clock of the ledger is set: what it writes from now on has other times."""
-    write = ledger.write
-
-    @contextmanager
-    def at_another_time(*, news: bool = True) -> Iterator[LedgerRows]:
-        with write(news=news) as rows:
-            rows.now += by
-            yield rows
-
-    patch.setattr(ledger, "write", at_another_time)
+    for store in (duckdb_store, postgres_store):
+        now = store._now
+        patch.setattr(store, "_now", lambda *con, now=now: now(*con) + by)
 
 
 def dead_owner() -> Owner:
@@ -180,7 +163,7 @@ def test_what_was_bought_after_a_failure_is_used_even_if_the_clock_was_set_back_
     failed = ledger.claim(intention(), owner)
     close(ledger, failed, owner, status="FAILED")
     seen = ledger.get(failed.execution.execution_id)
-    set_clock(monkeypatch, ledger, -timedelta(hours=1))
+    set_clock(monkeypatch, -timedelta(hours=1))
     retried = ledger.claim(intention(attempt=2, after=seen), owner)
     close(ledger, retried, owner)
 
@@ -339,7 +322,8 @@ def test_landing_without_the_lease_takes_the_whole_transaction_back(
     row = ledger.claim(intention(), owner).execution
 
     def land() -> None:
-        with ledger.write() as rows:
+        with ledger.land() as rows:
+            keep_lease(rows, row.execution_id, owner)
             rows.con.execute("insert into linkt.run_credits values ('r1', 'search', 1.0)")
             finish(rows, row.execution_id, Owner.this_process(), run_status="COMPLETED", error_kind=None, error=None)
 
@@ -425,7 +409,7 @@ def test_a_clock_set_back_hides_no_outcome_that_is_owed(
     ledger: Ledger, warehouse: Warehouse, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as clock:
-        set_clock(clock, ledger, timedelta(hours=2))
+        set_clock(clock, timedelta(hours=2))
         close(ledger, ledger.claim(intention(), owner), owner)
         ledger.deliver(owner.name)
     latest = ledger.claim(intention(), owner)
@@ -853,17 +837,13 @@ CLAIMER = """
 import sys
 from datetime import timedelta
 from pathlib import Path
-from linkt_pipeline.warehouse.engines.file import FileWarehouse
-from linkt_pipeline.warehouse.warehouse import Warehouse
-from linkt_pipeline.ledger.duckdb_store import DuckDbStore
 from linkt_pipeline.ledger.ledger import Ledger
 from linkt_pipeline.ledger.values import Intention
 from linkt_pipeline.ledger.lease_owner import Owner
-from tests.ledger.postgres_store import PostgresStore
-key, path, address = sys.argv[1:]
-warehouse = FileWarehouse(Path(path))
-store = PostgresStore(address, warehouse) if address else DuckDbStore(warehouse)
-ledger = Ledger(store, lease=timedelta(minutes=5))
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
+from tests.ledger.stores import store_in
+key, path = sys.argv[1:]
+ledger = Ledger(store_in(FileWarehouse(Path(path))), lease=timedelta(minutes=5))
 wanted = Intention(key, "6964b9b45a4d0beef1000031", None, {})
 print("ready", flush=True)
 sys.stdin.readline()
@@ -873,10 +853,9 @@ sys.stdin.readline()  # stay alive: a dead process would lose its lease
 """
 
 
-def claim_at_once(store: LedgerStore, warehouse: Warehouse, task_keys: list[str]) -> list[list[str]]:
+def claim_at_once(store: LedgerStore, warehouse: FileWarehouse, task_keys: list[str]) -> list[list[str]]:
     """One process per key, all released at one moment; ``[execution_id, created, owned]`` of each."""
-    address = store.address if isinstance(store, PostgresStore) else ""
-    processes = list(_claimers(task_keys, str(warehouse.path), address))
+    processes = list(_claimers(task_keys, warehouse, address_of(store)))
     try:
         for process in processes:
             assert process.stdout.readline() == "ready\n"
@@ -889,18 +868,19 @@ def claim_at_once(store: LedgerStore, warehouse: Warehouse, task_keys: list[str]
             process.communicate("stop\n", timeout=30)
 
 
-def _claimers(task_keys: list[str], *place: str) -> Iterator[Any]:
+def _claimers(task_keys: list[str], warehouse: FileWarehouse, address: str) -> Iterator[Any]:
     for key in task_keys:
         yield subprocess.Popen(
-            [sys.executable, "-c", CLAIMER, key, *place],
+            [sys.executable, "-c", CLAIMER, key, str(warehouse.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env={**os.environ, POSTGRES_ADDRESS: address},
         )
 
 
 def test_processes_that_start_one_task_at_one_moment_get_one_row(
-    store: LedgerStore, warehouse: Warehouse, ledger: Ledger
+    store: LedgerStore, warehouse: FileWarehouse, ledger: Ledger
 ) -> None:
     answers = claim_at_once(store, warehouse, ["saas"] * 3)
 
@@ -911,7 +891,7 @@ def test_processes_that_start_one_task_at_one_moment_get_one_row(
 
 
 def test_processes_that_start_different_tasks_each_get_a_row(
-    store: LedgerStore, warehouse: Warehouse, ledger: Ledger
+    store: LedgerStore, warehouse: FileWarehouse, ledger: Ledger
 ) -> None:
     answers = claim_at_once(store, warehouse, ["a", "b", "c"])
 
@@ -1094,7 +1074,7 @@ def test_what_a_person_has_given_up_is_no_outcome_of_another_start(
 def test_a_confirmed_start_is_written_down_though_nobody_can_tell_what_was_erased(ledger: Ledger, owner: Owner) -> None:
     """Without the note the next start would look for the run for a minute, find none, and buy another."""
     row = ledger.claim(intention(), owner).execution
-    with ledger.write() as rows:
+    with ledger.land() as rows:
         rows.con.execute(
             "insert into linkt.tombstones (kind, hash, erasure_id, erased_at) values ('email', 'x', 'e', now())"
         )

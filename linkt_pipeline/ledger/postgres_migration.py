@@ -1,0 +1,83 @@
+"""Brings the schema ``linkt_ledger`` of a PostgreSQL to the version this code knows.
+
+Each file ``migrations/NNNN_name.sql`` is applied once, in the order of their numbers, in a transaction of its own.
+Hosts that begin at one moment take turns by a lock of PostgreSQL.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import psycopg
+
+from linkt_pipeline.ledger.postgres_address import PostgresAddress
+from linkt_pipeline.warehouse.errors import NewerWarehouseError
+
+_LOCK = 5_494_022_181_463_311  # of this schema's migrations, among the advisory locks of the database
+_MAKE = """
+create schema if not exists linkt_ledger;
+create table if not exists linkt_ledger.migrations (
+    version integer primary key,
+    name text not null,
+    applied_at timestamptz not null default clock_timestamp()
+);
+"""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One step."""
+
+    version: int
+    name: str
+    sql: str
+
+
+@cache
+def migrations() -> tuple[Migration, ...]:
+    """All of them, oldest first."""
+    files = [file for file in (resources.files(__package__) / "migrations").iterdir() if file.name.endswith(".sql")]
+    return tuple(
+        Migration(int(file.name[:4]), file.name[5:].removesuffix(".sql"), file.read_text(encoding="utf-8"))
+        for file in sorted(files, key=lambda file: file.name)
+    )
+
+
+def bring_up_to_date(con: psycopg.Connection, address: PostgresAddress) -> None:
+    """Make the tables, or apply what is missing.
+
+    Args:
+        con: a connection without a transaction.
+        address: its database, for errors.
+
+    Raises:
+        NewerWarehouseError: a newer version of this product wrote it.
+        psycopg.Error: it can't be done; what was applied before stays.
+    """
+    latest = migrations()[-1].version
+    found = _version(con)
+    if found > latest:
+        raise NewerWarehouseError(
+            f"the ledger (PostgreSQL at {address}) has schema version {found}, written by a newer linkt-pipeline; this "
+            f"one knows versions up to {latest}. Upgrade linkt-pipeline on this host"
+        )
+    while found < latest:
+        with con.transaction():
+            con.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
+            con.execute(_MAKE)
+            found = _version(con)  # another host may have been quicker
+            if step := next((each for each in migrations() if each.version > found), None):
+                con.execute(step.sql)
+                con.execute(
+                    "insert into linkt_ledger.migrations (version, name) values (%s, %s)", [step.version, step.name]
+                )
+                found = step.version
+
+
+def _version(con: psycopg.Connection) -> int:
+    """The last step that was applied; 0 where there is none."""
+    row = con.execute("select to_regclass('linkt_ledger.migrations') is not null").fetchone()
+    if row is None or not row[0]:
+        return 0
+    row = con.execute("select coalesce(max(version), 0) from linkt_ledger.migrations").fetchone()
+    return int(row[0]) if row else 0
