@@ -13,6 +13,7 @@ import dagster as dg
 ASKED_BY_TAG = "linkt/asked_by"
 STARTED_BY_TAG = "linkt/started_by"
 COMMAND, HANDED_OVER = "command", "run --launch"  # its values
+HAND_OVER_TAG = "linkt/hand_over"  # by its value the command finds a run that was launched without a reply
 TASKS_TAG = "linkt/tasks"
 _TICK_TAG = ".dagster/scheduled_execution_time"
 _PARENT_BACKFILL_TAG = "dagster/parent_backfill_id"

@@ -76,7 +76,10 @@ class PaidStep:
     @property
     def publishes(self) -> bool:
         """Whether this Dagster run also publishes; then the snapshot delivers the outcomes."""
-        return self.placement.snapshot in self.context.job_def.asset_layer.selected_asset_keys
+        snapshot, steps = self.placement.snapshot, self.context.run.step_keys_to_execute
+        if steps is not None and snapshot.to_python_identifier() not in steps:  # executed again from selected steps
+            return False
+        return snapshot in self.context.job_def.asset_layer.selected_asset_keys
 
     def leave_retries_to_people(self) -> None:
         """Keep Dagster's retries of runs (``run_retries``) away from a failure that was told: each would buy a run."""

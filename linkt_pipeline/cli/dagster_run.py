@@ -92,6 +92,8 @@ class JobResult:
         failures: the steps that failed; steps that were skipped because of them are not listed.
         failed_checks: asset checks of error level that found something.
         materialized: metadata of each asset that was materialized, by its name, such as ``linkt.runs``.
+        paid: its paid step succeeded: every task has a completed run.
+        page: its address, if another process executed it; default: the UI of this deployment shows it.
     """
 
     run_id: str
@@ -99,6 +101,8 @@ class JobResult:
     failures: tuple[StepFailure, ...]
     failed_checks: tuple[FailedCheck, ...]
     materialized: Mapping[str, Mapping[str, Any]]
+    paid: bool = False
+    page: str | None = None
 
 
 def run_job(
@@ -158,6 +162,7 @@ def run_job(
             tuple(_failures(result.all_events)),
             tuple(_failed_checks(result.all_events)),
             dict(_materialized(result.all_events)),
+            any(event.is_step_success and event.step_key == Placement().paid_step for event in result.all_events),
         )
 
 

@@ -8,7 +8,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from linkt_pipeline.cli.errors import HandOverError, NoDeploymentError
@@ -46,7 +46,7 @@ _LAUNCH = """
 """
 _LOG = """
     query ($id: ID!, $after: String) {
-      runOrError(runId: $id) { __typename ... on Run { status } ... on Error { message } }
+      runOrError(runId: $id) { __typename ... on Run { status tags { key value } } ... on Error { message } }
       logsForRun(runId: $id, afterCursor: $after, limit: 500) {
         ... on EventConnection {
           cursor
@@ -64,6 +64,9 @@ _LOG = """
       }
     }
     fragment said on PythonError { message className }
+"""
+_TAGGED = """
+    query ($tags: [ExecutionTag!]) { runsOrError(filter: {tags: $tags}) { ... on Runs { results { runId } } } }
 """
 _BLOCKING = """
     query ($asset: AssetKeyInput!, $check: String!) {
@@ -118,12 +121,23 @@ class Found:
 
 @dataclass(frozen=True)
 class LogPage:
-    """A piece of a run's log, oldest first, and the status of the run."""
+    """A piece of a run's log, oldest first, and the status and the tags of the run."""
 
     status: str
     events: Sequence[Mapping[str, Any]]
     cursor: str | None
     has_more: bool
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def will_be_repeated(self) -> bool:
+        """Whether Dagster's daemon executes the run again by itself (``run_retries``)."""
+        return self.status == "FAILURE" and self.tags.get("dagster/will_retry") == "true"
+
+    @property
+    def repeated_by(self) -> str | None:
+        """The run by which the daemon has executed it again."""
+        return self.tags.get("dagster/auto_retry_run_id")
 
 
 @dataclass(frozen=True)
@@ -165,11 +179,7 @@ class DagsterWeb:
     def assets_of(self, job: RemoteJob) -> list[RemoteAsset]:
         """The assets that a job makes."""
         return [
-            RemoteAsset(
-                tuple(node["assetKey"]["path"]),
-                tuple(node["partitionKeys"]),
-                {tag["key"]: tag["value"] for tag in node["tags"]},
-            )
+            RemoteAsset(tuple(node["assetKey"]["path"]), tuple(node["partitionKeys"]), _by_key(node["tags"]))
             for node in self._ask(_ASSETS, job=job.selector)["assetNodes"]
         ]
 
@@ -205,7 +215,16 @@ class DagsterWeb:
         run, log = data["runOrError"], data["logsForRun"]
         if "status" not in run or "events" not in log:
             raise HandOverError(f"Dagster at {self.url} knows nothing of run {run_id}: {run.get('message', '')}")
-        return LogPage(run["status"], log["events"], log["cursor"], log["hasMore"])
+        return LogPage(run["status"], log["events"], log["cursor"], log["hasMore"], _by_key(run["tags"]))
+
+    def first_run_tagged(self, key: str, value: str) -> str | None:
+        """The first Dagster run with a tag; those that execute it again have the tag, too.
+
+        Raises:
+            SilentServerError: it does not answer now.
+        """
+        found = self._ask(_TAGGED, tags=[{"key": key, "value": value}])["runsOrError"].get("results")
+        return str(found[-1]["runId"]) if found else None
 
     def is_blocking(self, asset: Sequence[str], check: str) -> bool:
         """Whether a check that fails holds back what is downstream."""
@@ -232,3 +251,7 @@ class DagsterWeb:
             errors = answer.get("errors") if isinstance(answer, dict) else None
             raise SilentServerError(f"{self.url} does not answer as Dagster's web server: {errors or answer}")
         return answer["data"]
+
+
+def _by_key(tags: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    return {tag["key"]: tag["value"] for tag in tags}

@@ -98,6 +98,8 @@ def execute_elsewhere(
     if not deployment.warehouse.exists:
         root = deployment.settings.root
         echo(f"note: what became of each task is in the deployment; there is no warehouse in {root}")
+        if result.paid and not result.succeeded:
+            raise PaidButUnfinishedError(tasks)
         return 0 if result.succeeded else 1
     return _conclude(deployment, tasks, began, owed, {run_id}, result.succeeded)
 
@@ -190,4 +192,4 @@ def report_failures(result: JobResult) -> None:
         elif check.is_about_models:  # names what the other checks of models say, too
             echo(f"error: {check.message}", err=True)
     if not result.succeeded:
-        echo(f"Everything about it: linkt-pipeline ui, run {result.run_id}", err=True)
+        echo(f"Everything about it: {result.page or f'linkt-pipeline ui, run {result.run_id}'}", err=True)

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
-from linkt_pipeline.assets.askers import ASKED_BY_TAG, HANDED_OVER, STARTED_BY_TAG
+from linkt_pipeline.assets.askers import ASKED_BY_TAG, HAND_OVER_TAG, HANDED_OVER, STARTED_BY_TAG
 from linkt_pipeline.assets.automation import EXECUTE_AND_PUBLISH, SYNC_AND_PUBLISH
 from linkt_pipeline.assets.executions import SANDBOX_MODE
 from linkt_pipeline.assets.placement import Placement
@@ -28,7 +29,8 @@ _ENDED = frozenset({"SUCCESS", "FAILURE", "CANCELED"})
 _PAUSE_SECONDS = 1.0
 _QUEUED_SECONDS = 15.0  # then a person wants to know what the command waits for
 _DAEMON_SECONDS = 40.0  # a daemon that has just been started has shown itself by then
-_SILENCE_SECONDS = 300.0  # a web server that is being redeployed is back by then
+_SILENCE_SECONDS = 300.0  # a web server or a daemon that is being redeployed is back by then
+_SEARCH_SECONDS = 60.0  # a launch whose reply was lost has become a run by then
 
 
 @dataclass
@@ -40,6 +42,8 @@ class _Followed:
     status: str = ""
     since: float = field(default_factory=time.monotonic)
     reported_queued: bool = False
+    repeated_by: str | None = None
+    paid: bool = False
     failures: list[StepFailure] = field(default_factory=list)
     failed_checks: list[FailedCheck] = field(default_factory=list)
 
@@ -125,25 +129,67 @@ class RemoteDeployment:
         return self._launch(self._sync, {ASKED_BY_TAG: run_id}, {})
 
     def _launch(self, job: RemoteJob, tags: Mapping[str, str], config: Mapping[str, Any]) -> str:
+        perhaps = (
+            f"Dagster may have launched the run: look at {self._web.url}/runs before you repeat the command. The "
+            "command adopts a run that is going; it buys again what has ended and is published"
+        )
         try:
-            run_id = self._web.launch(job, {**tags, STARTED_BY_TAG: HANDED_OVER}, config)
+            run_id = self._launch_once(job, {**tags, STARTED_BY_TAG: HANDED_OVER}, config)
         except SilentServerError as error:
-            raise HandOverError(
-                f"{error}. Dagster may have launched the run: look at {self._web.url}/runs before you repeat the "
-                "command. The command adopts a run that is going; it buys again what has ended and is published"
-            ) from None
-        echo(f"handed to Dagster: {self._web.url}/runs/{run_id}")
+            raise HandOverError(f"{error}. {perhaps}") from None
+        except KeyboardInterrupt:
+            raise StoppedFollowing(f"interrupted before the answer came. {perhaps}") from None
+        echo(f"handed to Dagster: {self._page_of(run_id)}")
         return run_id
+
+    def _launch_once(self, job: RemoteJob, tags: Mapping[str, str], config: Mapping[str, Any]) -> str:
+        """Send the launch once. If its reply is lost, the run is found by a tag that no other launch has."""
+        mark = uuid4().hex
+        try:
+            return self._web.launch(job, {**tags, HAND_OVER_TAG: mark}, config)
+        except SilentServerError:
+            if found := self._find_launched(mark):
+                return found
+            raise
+
+    def _find_launched(self, mark: str) -> str | None:
+        """The run of a launch, once the web server shows it; None if it shows none for a minute."""
+        deadline = time.monotonic() + _SEARCH_SECONDS
+        while time.monotonic() < deadline:
+            with suppress(SilentServerError):
+                if found := self._web.first_run_tagged(HAND_OVER_TAG, mark):
+                    return found
+            self._sleep(_PAUSE_SECONDS)
+        return None
+
+    def _page_of(self, run_id: str) -> str:
+        return f"{self._web.url}/runs/{run_id}"
 
     def follow(self, run_id: str, progress: Progress) -> JobResult:
         """Wait for the end of a run and show what happens meanwhile.
 
+        If a run is stopped, by an upgrade say, the deployment's daemon executes it again, and this follows the new one.
+
         Raises:
             StoppedFollowing: Ctrl-C; the run goes on.
-            HandOverError: the web server no longer answers, or the queue's daemon is gone; the run goes on.
+            HandOverError: the web server no longer answers, or a daemon is gone that the run waits for.
         """
         run = _Followed(run_id)
-        goes_on = f"Dagster run {run_id} goes on in the deployment"
+        while self._follow_to_end(run, progress):
+            echo(f"the Dagster run failed, and Dagster executes it again: {self._page_of(str(run.repeated_by))}")
+            run = _Followed(str(run.repeated_by), paid=run.paid)  # what has succeeded is not repeated
+        return JobResult(
+            run.run_id,
+            run.status == "SUCCESS",
+            tuple(run.failures),
+            tuple(run.failed_checks),
+            {},
+            run.paid,
+            self._page_of(run.run_id),
+        )
+
+    def _follow_to_end(self, run: _Followed, progress: Progress) -> bool:
+        """Follow one run. Returns whether the daemon has executed it again."""
         heard = time.monotonic()
         try:
             while run.status not in _ENDED:
@@ -152,13 +198,33 @@ class RemoteDeployment:
                     heard = time.monotonic()
                 except SilentServerError as error:
                     if time.monotonic() - heard > _SILENCE_SECONDS:
-                        raise HandOverError(f"{error}, for five minutes. {goes_on}") from None
+                        raise HandOverError(
+                            f"{error}, for five minutes. Dagster run {run.run_id} goes on in the deployment"
+                        ) from None
                 self._sleep(_PAUSE_SECONDS)
+            return self._await_repetition(run)
         except KeyboardInterrupt:
             raise StoppedFollowing(
-                f"stopped following. {goes_on}; Terminate at {self._web.url}/runs/{run_id} stops it"
+                f"stopped following. Dagster run {run.run_id} goes on in the deployment; Terminate at "
+                f"{self._page_of(run.run_id)} stops it"
             ) from None
-        return JobResult(run_id, run.status == "SUCCESS", tuple(run.failures), tuple(run.failed_checks), {})
+
+    def _await_repetition(self, run: _Followed) -> bool:
+        deadline = time.monotonic() + _SILENCE_SECONDS
+        while run.status == "FAILURE":
+            with suppress(SilentServerError):
+                page = self._web.read_log(run.run_id, run.cursor)
+                run.repeated_by = page.repeated_by
+                if not page.will_be_repeated or run.repeated_by:
+                    break
+            if time.monotonic() > deadline:
+                raise HandOverError(
+                    f"Dagster run {run.run_id} failed, and no daemon has executed it again for five minutes. The Linkt "
+                    "runs that it waited for go on. They are adopted when a daemon is back (dagster-daemon run), or "
+                    "when you repeat this command"
+                )
+            self._sleep(_PAUSE_SECONDS)
+        return run.repeated_by is not None
 
     def _look(self, run: _Followed, progress: Progress) -> None:
         while True:
@@ -187,11 +253,13 @@ class RemoteDeployment:
                 progress.on_step(step, True)
             case "ExecutionStepSuccessEvent":
                 progress.on_step(step, False)
+                run.paid = run.paid or step == self._paid_step
             case "ExecutionStepFailureEvent":
                 progress.on_step(step, False)
                 run.failures.append(self._failure(step, event))
-            case "RunFailureEvent" if not run.failures and event.get("error"):
-                run.failures.append(StepFailure("run", without_class(event["error"]["message"])))
+            case "RunFailureEvent" if not run.failures:
+                said = event.get("error") or event  # who marks a run as failed from outside gives no error
+                run.failures.append(StepFailure("run", without_class(said["message"])))
             case "LogMessageEvent" if step == self._paid_step:
                 tell_event(progress, event["message"], is_warning=event["level"] == "WARNING")
             case "LogMessageEvent":

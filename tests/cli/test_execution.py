@@ -3,12 +3,13 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from linkt_pipeline.cli import dagster_run, execution
+from linkt_pipeline.cli import dagster_run, execution, launch
 from linkt_pipeline.cli.dagster_run import JobResult, StepFailure
 from linkt_pipeline.cli.deployment import Deployment
 from linkt_pipeline.cli.main import run_command
@@ -46,6 +47,34 @@ def failing_job(tmp_path: Path, monkeypatch) -> Iterator[None]:
     for holder in holders:
         holder.kill()
         holder.communicate()
+
+
+@pytest.mark.parametrize(("paid", "code"), [(True, 3), (False, 1)])
+def test_a_failure_after_the_paid_step_elsewhere_has_the_exit_code_of_one_here(
+    tmp_path: Path, monkeypatch, capsys, paid: bool, code: int
+) -> None:
+    """The warehouse of the deployment is on another machine, so only the Dagster run says what is paid."""
+
+    class Elsewhere:
+        def __init__(self, settings: object) -> None: ...
+
+        def execute(self, tasks: object, *, again: bool, over_budget: bool) -> str:
+            return "d1"
+
+        def follow(self, run_id: str, progress: object) -> JobResult:
+            return replace(FAILED, paid=paid, page="http://dagster/runs/d1")
+
+    monkeypatch.setattr(launch, "RemoteDeployment", Elsewhere)
+    monkeypatch.setenv("LINKT_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("LINKT_USE_SANDBOX", "1")
+    monkeypatch.chdir(tmp_path)
+
+    assert run_command(("run", "--launch", "--all")) == code
+
+    told = capsys.readouterr().err
+    assert "error: the disk said no" in told
+    assert "Everything about it: http://dagster/runs/d1" in told
+    assert ("paid, but not all landed and published" in told) is paid
 
 
 @pytest.mark.parametrize("arguments", [("sync",), ("run", "--all")], ids=["sync", "run"])

@@ -12,7 +12,7 @@ import pytest
 from linkt_pipeline.cli import launch
 from linkt_pipeline.cli.dagster_run import FailedCheck, StepFailure
 from linkt_pipeline.cli.dagster_web import DagsterWeb, Found, LogPage, RemoteAsset, RemoteJob, SilentServerError
-from linkt_pipeline.cli.errors import HandOverError, NoDeploymentError
+from linkt_pipeline.cli.errors import HandOverError, NoDeploymentError, StoppedFollowing
 from linkt_pipeline.cli.launch import RemoteDeployment
 from linkt_pipeline.cli.logged_progress import read_event, tell_fetch
 from linkt_pipeline.cli.progress import PlainProgress
@@ -30,6 +30,8 @@ class Web(DagsterWeb):
     found = Found([JOB], {}, takes_no_run=False)
     pages: ClassVar[list[LogPage | Exception]] = []
     launched: ClassVar[list[tuple[str, dict[str, str], dict[str, Any]]]] = []
+    loses_reply: ClassVar[BaseException | None] = None
+    shown: ClassVar[list[str | Exception | None]] = []
 
     def look_around(self) -> Found:
         return self.found
@@ -39,10 +41,19 @@ class Web(DagsterWeb):
 
     def launch(self, job, tags, run_config) -> str:
         self.launched.append((job.name, dict(tags), dict(run_config)))
+        if self.loses_reply is not None:
+            raise self.loses_reply
         return "r1"
 
+    def first_run_tagged(self, key: str, value: str) -> str | None:
+        assert self.launched[-1][1][key] == value
+        found = self.shown.pop(0) if len(self.shown) > 1 else self.shown[0]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
     def read_log(self, run_id: str, cursor: str | None) -> LogPage:
-        page = self.pages.pop(0)
+        page = self.pages.pop(0) if len(self.pages) > 1 else self.pages[0]  # the last one stays
         if isinstance(page, Exception):
             raise page
         return page
@@ -54,7 +65,13 @@ class Web(DagsterWeb):
 @pytest.fixture
 def web(monkeypatch: pytest.MonkeyPatch) -> type[Web]:
     monkeypatch.setattr(launch, "DagsterWeb", Web)
-    for name, value in (("found", Web.found), ("pages", []), ("launched", [])):
+    for name, value in (
+        ("found", Web.found),
+        ("pages", []),
+        ("launched", []),
+        ("loses_reply", None),
+        ("shown", [None]),
+    ):
         monkeypatch.setattr(Web, name, value)
     return Web
 
@@ -63,8 +80,10 @@ def remote(url: str | None = "http://127.0.0.1:3000", **settings: Any) -> Remote
     return RemoteDeployment(Settings(dagster_url=url, use_sandbox=True, **settings), sleep=lambda seconds: None)
 
 
-def page(status: str, *events: dict[str, Any]) -> LogPage:
-    return LogPage(status, events, None, has_more=False)
+def page(status: str, *events: dict[str, Any], **tags: str) -> LogPage:
+    return LogPage(
+        status, events, None, has_more=False, tags={f"dagster/{name}": value for name, value in tags.items()}
+    )
 
 
 # --- nobody takes it
@@ -148,6 +167,28 @@ def test_what_a_failed_run_left_is_landed_on_its_behalf(web):
     assert (name, tags["linkt/asked_by"]) == ("sync_and_publish", "r1")
 
 
+def test_a_launch_whose_reply_is_lost_is_found_by_its_tag(web, monkeypatch, capsys):
+    monkeypatch.setattr(web, "loses_reply", SilentServerError("http://x does not answer"))
+    monkeypatch.setattr(web, "shown", [SilentServerError("nor now"), None, "r7"])
+    assert remote().execute(["news"], again=False) == "r7"
+    assert capsys.readouterr().out == "handed to Dagster: http://127.0.0.1:3000/runs/r7\n"
+    assert len(web.launched) == 1
+
+
+def test_a_launch_that_nobody_knows_of_is_not_sent_again(web, monkeypatch):
+    monkeypatch.setattr(web, "loses_reply", SilentServerError("http://x does not answer"))
+    monkeypatch.setattr(launch, "_SEARCH_SECONDS", 0.1)
+    with pytest.raises(HandOverError, match=r"does not answer\. Dagster may have launched the run: look at .*/runs"):
+        remote().execute(["news"], again=False)
+    assert len(web.launched) == 1
+
+
+def test_an_interrupt_before_the_reply_says_that_a_run_may_go_on(web, monkeypatch):
+    monkeypatch.setattr(web, "loses_reply", KeyboardInterrupt())
+    with pytest.raises(StoppedFollowing, match=r"before the answer came\. Dagster may have launched the run"):
+        remote().execute(["news"], again=False)
+
+
 # --- how it goes
 
 
@@ -222,6 +263,35 @@ def test_one_that_stays_away_is_given_up_and_the_run_is_not(web, monkeypatch):
     monkeypatch.setattr(launch, "_SILENCE_SECONDS", 0)
     web.pages += [SilentServerError("http://x does not answer")]
     with pytest.raises(HandOverError, match=r"for five minutes\. Dagster run r1 goes on in the deployment"):
+        remote().follow("r1", PlainProgress())
+
+
+def stopped(event: str = "RunFailureEvent") -> dict[str, Any]:
+    return {"__typename": event, "message": "marked as failed from outside", "level": "ERROR", "stepKey": None}
+
+
+def test_a_run_that_is_stopped_is_followed_where_dagster_executes_it_again(web, capsys):
+    going_on = {"will_retry": "true", "auto_retry_run_id": "r2"}
+    paid = {"__typename": "ExecutionStepSuccessEvent", "stepKey": "linkt__executions"}
+    web.pages += [page("FAILURE", paid, stopped()), page("FAILURE", will_retry="true"), SilentServerError("no")]
+    web.pages += [page("FAILURE", will_retry="true"), page("FAILURE", **going_on), page("STARTED"), page("SUCCESS")]
+    result = remote().follow("r1", PlainProgress())
+    assert (result.run_id, result.succeeded, result.failures, result.paid) == ("r2", True, (), True)
+    assert result.page == "http://127.0.0.1:3000/runs/r2"
+    assert "failed, and Dagster executes it again: http://127.0.0.1:3000/runs/r2" in capsys.readouterr().out
+
+
+def test_a_run_that_is_stopped_and_not_executed_again_says_why(web):
+    web.pages += [page("FAILURE", stopped(), will_retry="true"), page("FAILURE", will_retry="false")]
+    assert remote().follow("r1", PlainProgress()).failures == (StepFailure("run", "marked as failed from outside"),)
+
+
+def test_without_a_daemon_that_executes_it_again_the_linkt_runs_go_on(web, monkeypatch):
+    monkeypatch.setattr(launch, "_SILENCE_SECONDS", 0)
+    web.pages += [page("FAILURE", will_retry="true")]
+    with pytest.raises(
+        HandOverError, match=r"Dagster run r1 failed, and no daemon .* Linkt runs that it waited for go"
+    ):
         remote().follow("r1", PlainProgress())
 
 

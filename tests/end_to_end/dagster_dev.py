@@ -47,8 +47,9 @@ class DagsterDev:
         return answer["data"]
 
     def materialize(self, *partitions: str, job: str = "__ASSET_JOB", assets: list[list[str]] | None = None) -> str:
-        """Launch assets (default: the paid one) for a range of partitions; gives the Dagster run id."""
-        selector = {**_LOCATION, "jobName": job, "assetSelection": [{"path": path} for path in assets or [_PAID]]}
+        """Launch assets (default: the paid one; empty: all of a job) for a range of partitions. Gives the run's id."""
+        chosen = [_PAID] if assets is None else assets
+        selector = {**_LOCATION, "jobName": job, "assetSelection": [{"path": path} for path in chosen]}
         tags = []
         if len(partitions) == 1:
             tags = [{"key": "dagster/partition", "value": partitions[0]}]
@@ -72,15 +73,57 @@ class DagsterDev:
         assert launched["__typename"] == "LaunchRunSuccess", launched
         return str(launched["run"]["runId"])
 
-    def repetitions(self, run_id: str) -> list[str]:
-        """Ids of the Dagster runs that execute this one again."""
+    def runs_tagged(self, key: str, value: str) -> list[str]:
+        """Ids of the Dagster runs with a tag, newest first."""
         query = """
             query ($tags: [ExecutionTag!]) {
               runsOrError(filter: {tags: $tags}) { ... on Runs { results { runId } } }
             }
         """
-        of_parent = [{"key": "dagster/parent_run_id", "value": run_id}]
-        return [run["runId"] for run in self.graphql(query, {"tags": of_parent})["runsOrError"]["results"]]
+        found = self.graphql(query, {"tags": [{"key": key, "value": value}]})["runsOrError"]["results"]
+        return [run["runId"] for run in found]
+
+    def repetitions(self, run_id: str) -> list[str]:
+        """Ids of the Dagster runs that execute this one again."""
+        return self.runs_tagged("dagster/parent_run_id", run_id)
+
+    def execute_again(self, run_id: str, *, steps: Sequence[str] = ()) -> str:
+        """What *Re-execute* does, for all steps or those that a person selects; gives the id of the new Dagster run."""
+        given: dict[str, Any] = {"reexecutionParams": {"parentRunId": run_id, "strategy": "ALL_STEPS"}}
+        if steps:
+            given = {"executionParams": {**self._launched_as(run_id), "stepKeys": list(steps)}}
+        answer = self.graphql(
+            """
+            mutation ($reexecutionParams: ReexecutionParams, $executionParams: ExecutionParams) {
+              launchRunReexecution(reexecutionParams: $reexecutionParams, executionParams: $executionParams) {
+                __typename
+                ... on LaunchRunSuccess { run { runId } }
+                ... on PythonError { message }
+              }
+            }
+            """,
+            given,
+        )["launchRunReexecution"]
+        assert answer["__typename"] == "LaunchRunSuccess", answer
+        return str(answer["run"]["runId"])
+
+    def _launched_as(self, run_id: str) -> dict[str, Any]:
+        """The parameters of a launch that repeats a Dagster run, as the UI makes them for selected steps."""
+        query = """
+            query ($id: ID!) {
+              runOrError(runId: $id) {
+                ... on Run { pipelineName runConfigYaml rootRunId assetSelection { path } tags { key value } }
+              }
+            }
+        """
+        run = self.graphql(query, {"id": run_id})["runOrError"]
+        root = run["rootRunId"] or run_id
+        return {
+            "mode": "default",
+            "runConfigData": run["runConfigYaml"],
+            "selector": {**_LOCATION, "jobName": run["pipelineName"], "assetSelection": run["assetSelection"] or []},
+            "executionMetadata": {"parentRunId": run_id, "rootRunId": root, "tags": run["tags"]},
+        }
 
     def terminate(self, run_id: str) -> None:
         """What the Terminate button does."""

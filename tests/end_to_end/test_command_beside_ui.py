@@ -23,15 +23,6 @@ tasks:
   between: {{task_id: 6964b9f05a4d0beef1000032, icp_id: 6964b84c5a4d0beef1000012}}
   signals: {{task_id: {SIGNALS["task_id"]}, icp_id: {SIGNALS["icp_id"]}}}
 """
-REEXECUTE = """
-    mutation ($run: String!) {
-      launchRunReexecution(reexecutionParams: {parentRunId: $run, strategy: ALL_STEPS, useParentRunTags: true}) {
-        __typename
-        ... on LaunchRunSuccess { run { runId } }
-        ... on PythonError { message }
-      }
-    }
-"""
 NEWEST = """
     { runsOrError(filter: {pipelineName: "execute_and_publish"}, limit: 1) { ... on Runs { results { runId } } } }
 """
@@ -72,9 +63,7 @@ def test_a_run_of_the_command_is_executed_again_and_buys_nothing_twice(beside: B
     bought = beside.api.run_count()
     assert bought == 2
 
-    answer = beside.dagster.graphql(REEXECUTE, {"run": newest_run(beside.dagster)})["launchRunReexecution"]
-    assert answer["__typename"] == "LaunchRunSuccess", answer
-    again = answer["run"]["runId"]
+    again = beside.dagster.execute_again(newest_run(beside.dagster))
 
     assert beside.dagster.wait_until(again) == "SUCCESS", beside.dagster.messages(again)
     said = beside.dagster.messages(again)
@@ -82,6 +71,21 @@ def test_a_run_of_the_command_is_executed_again_and_buys_nothing_twice(beside: B
     assert "signals: adopted run" in said
     assert "between:" not in said
     assert beside.api.run_count() == bought
+
+
+def test_what_selected_steps_bought_is_used_up_when_they_have_ended(beside: Beside) -> None:
+    """The last step, which uses an outcome up, is not among them; so the next start buys."""
+    bought = beside.api.run_count()
+    beside.api.inject("failed_run=timeout")
+    failed = beside.dagster.materialize("signals", job="execute_and_publish", assets=[])
+    assert beside.dagster.wait_until(failed) == "FAILURE"
+
+    steps = beside.dagster.execute_again(failed, steps=["linkt__executions"])
+    assert beside.dagster.wait_until(steps) == "SUCCESS", beside.dagster.messages(steps)
+    assert beside.api.run_count() == bought + 2
+
+    assert beside.dagster.wait_until(beside.dagster.materialize("signals")) == "SUCCESS"
+    assert beside.api.run_count() == bought + 3
 
 
 def test_a_run_is_handed_to_the_deployment_and_followed(beside: Beside) -> None:
