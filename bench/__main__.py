@@ -24,6 +24,7 @@ SECTIONS: dict[str, tuple[str, str]] = {
     "models": ("bench.model_builds", "run"),
     "freshness": ("bench.freshness", "run"),
     "waiting": ("bench.waiting", "section"),
+    "claims": ("bench.claims", "run"),
     "startup": ("bench.startup", "run"),
     "idle": ("bench.idle", "run"),
 }

@@ -24,6 +24,7 @@ from linkt_pipeline.alerts.state import (
     take_lease,
 )
 from linkt_pipeline.alerts.texts import text_of
+from linkt_pipeline.ledger.choice import ledger_of
 from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.tasks import AlertChannel
 from linkt_pipeline.warehouse.errors import WarehouseBusyError
@@ -142,8 +143,8 @@ class _Courier:
         send: Send | None = None
         tried: list[str] = []
         while monotonic() < self.until:
-            with self.store.read() as con:
-                alert = next_due(con, self.channel, datetime.now(UTC), tried)
+            with ledger_of(self.store).read() as rows:
+                alert = next_due(rows.con, self.channel, datetime.now(UTC), tried, rows.in_warehouse)
             if alert is None:
                 break
             tried.append(alert.key)

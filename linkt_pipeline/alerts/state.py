@@ -18,6 +18,7 @@ from linkt_pipeline.ledger.lease_owner import Owner, owner_is_gone
 from linkt_pipeline.ledger.values import ExecutionState
 from linkt_pipeline.tasks import AlertChannel, AlertEvent
 from linkt_pipeline.warehouse.outbox_state import stale_marts
+from linkt_pipeline.warehouse.queries import EXECUTIONS
 
 KEEP_TRYING = timedelta(days=7)  # an older alert is no news, and nobody waits for it
 _BEFORE_FIRST_SEEN = timedelta(hours=1)  # an alert of the work after which a channel is added
@@ -153,7 +154,13 @@ def give_up_lease(con: duckdb.DuckDBPyConnection, channel: AlertChannel, owner: 
     )
 
 
-def next_due(con: duckdb.DuckDBPyConnection, channel: AlertChannel, now: datetime, skip: Collection[str]) -> Due | None:
+def next_due(
+    con: duckdb.DuckDBPyConnection,
+    channel: AlertChannel,
+    now: datetime,
+    skip: Collection[str],
+    executions: str = EXECUTIONS,
+) -> Due | None:
     """The alert to send next: the least tried, then the oldest, so that one that is always refused holds up no other.
 
     Args:
@@ -161,6 +168,7 @@ def next_due(con: duckdb.DuckDBPyConnection, channel: AlertChannel, now: datetim
         channel: of tasks.yaml.
         now: the present.
         skip: keys of alerts that were tried just now.
+        executions: what holds the executions as they are now.
     """
     row = con.execute(
         f"""
@@ -171,7 +179,7 @@ def next_due(con: duckdb.DuckDBPyConnection, channel: AlertChannel, now: datetim
         """,
         [*_pending_parameters(channel, now), list(skip)],
     ).fetchone()
-    return None if row is None else _with_figures_of_now(con, row)
+    return None if row is None else _with_figures_of_now(con, row, executions)
 
 
 def note_sent(con: duckdb.DuckDBPyConnection, channel: AlertChannel, key: str, owner: Owner, now: datetime) -> None:
@@ -235,7 +243,7 @@ def _pending_parameters(channel: AlertChannel, now: datetime) -> tuple[str, list
     return channel.name, [event.value for event in channel.on], now - KEEP_TRYING, now - _BEFORE_FIRST_SEEN
 
 
-def _with_figures_of_now(con: duckdb.DuckDBPyConnection, row: Sequence[Any]) -> Due:
+def _with_figures_of_now(con: duckdb.DuckDBPyConnection, row: Sequence[Any], executions: str) -> Due:
     key, event, facts, task_key, run_id, dagster_run_id, happened_at, is_over = row
     known = orjson.loads(facts)
     if event == AlertEvent.REJECTED:  # further rows of the run may have been rejected since
@@ -246,20 +254,21 @@ def _with_figures_of_now(con: duckdb.DuckDBPyConnection, row: Sequence[Any]) -> 
         known["rejects"] = max(known["rejects"], int(counted[0]) if counted else 0)
     if run_id is not None and task_key is None:
         ours = con.execute(
-            "select task_key, dagster_run_id from linkt.executions where lower(run_id) = lower(?)", [run_id]
+            f"select task_key, dagster_run_id from {executions} where lower(run_id) = lower(?)",  # noqa: S608
+            [run_id],
         ).fetchone()
         task_key, dagster_run_id = ours or (None, dagster_run_id)
     elif event == AlertEvent.UNCLEAR_START:
-        is_over = not _is_unclear(con, key.partition("/")[2])
+        is_over = not _is_unclear(con, key.partition("/")[2], executions)
     elif event == AlertEvent.STALE:
         is_over = not stale_marts(con) & {tuple(mart) for mart in known["marts"]}
     happened_at = happened_at.astimezone(UTC)
     return Due(key, AlertEvent(event), known, task_key, run_id, dagster_run_id, happened_at, is_over)
 
 
-def _is_unclear(con: duckdb.DuckDBPyConnection, execution_id: str) -> bool:
+def _is_unclear(con: duckdb.DuckDBPyConnection, execution_id: str, executions: str) -> bool:
     """Whether a person still has to say which run a start has made."""
-    found = con.execute("select state from linkt.executions where execution_id = ?", [execution_id]).fetchone()
+    found = con.execute(f"select state from {executions} where execution_id = ?", [execution_id]).fetchone()  # noqa: S608
     return found is None or found[0] == ExecutionState.UNKNOWN
 
 

@@ -23,6 +23,7 @@ from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.previews import preview_markdown
 from linkt_pipeline.assets.quarantine import quarantine_check_results, quarantine_check_specs, quarantined_specs
 from linkt_pipeline.assets.resources import Backend
+from linkt_pipeline.ledger.choice import ledger_of
 from linkt_pipeline.transform import (
     SEEDS_FOLDER,
     BuildResult,
@@ -110,6 +111,7 @@ def build_models_asset(placement: Placement, backend: Backend, project: Project,
         selected = context.selected_asset_keys
         wanted = [model for model in graph.models.values() if placement.asset_key(model.key) in selected]
         store = backend.warehouse
+        ledger_of(store).mirror()  # what is built, checked and published next shows the executions as they are
         begin_build(store, context.run.run_id)
         with store.read() as con:
             change = last_change(con)

@@ -17,6 +17,7 @@ from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.ledger.owed_outcomes import owed_outcomes
 from linkt_pipeline.tasks import TaskSpec
 
+# To be formatted with the relations. $2 is a moment by this machine's clock, $4 how far the ledger's is ahead of it.
 _LAST_EXECUTIONS = """
     select
         execution.task_key,
@@ -26,13 +27,13 @@ _LAST_EXECUTIONS = """
         count(distinct named.resource_id) filter (named.resource_type = 'signal') as signals,
         count(distinct named.resource_id) filter (named.state = 'landed') as landed,
         execution.run_id
-    from linkt.executions as execution
+    from {executions} as execution
     left join linkt.runs as run on execution.run_id = run.run_id
-    left join linkt.run_costs as cost on execution.run_id = cost.run_id
+    left join {costs} as cost on execution.run_id = cost.run_id
     left join linkt.run_resources as named on execution.run_id = named.run_id
     where execution.task_key in (select unnest($1))
         and (
-            coalesce(execution.finished_at, execution.intended_at) >= $2
+            coalesce(execution.finished_at, execution.intended_at) >= $2::timestamptz + $4::interval
             or execution.execution_id in (select unnest($3::varchar[]))
         )
     group by all
@@ -168,8 +169,11 @@ def print_outcome(
     deployment: Deployment, tasks: Mapping[str, TaskSpec], began: datetime, owed: Collection[str]
 ) -> None:
     """One line per execution that ended since, or whose outcome was owed: status, credits, counts, Linkt's run id."""
-    with deployment.warehouse.read() as con:
-        rows = con.execute(_LAST_EXECUTIONS, [list(tasks), began, list(owed)]).fetchall()
+    with ledger_of(deployment.warehouse).read() as ledger:
+        rows = ledger.con.execute(
+            _LAST_EXECUTIONS.format(executions=ledger.in_warehouse, costs=ledger.costs),
+            [list(tasks), began, list(owed), ledger.clock_ahead],
+        ).fetchall()
     console = make_console()
     print_table(
         console,

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
 from linkt_pipeline.errors import LinktPipelineError
 
 if TYPE_CHECKING:
     from linkt_pipeline.api import LinktClient, Run
+    from linkt_pipeline.ledger.rows import LedgerRows
 
 Row = dict[str, Any]
 
@@ -68,7 +67,7 @@ class FilterNotKeptError(LinktPipelineError):
         )
 
 
-# Landed runs, and those that this deployment started and that are not landed yet.
+# Landed runs, and those that this deployment started and that are not landed yet; to be formatted with the relations.
 _RUNS = """
 with runs as (
     select
@@ -82,9 +81,9 @@ with runs as (
         run.updated_at,
         cost.credits,
         run.error
-    from linkt.run_costs as cost
+    from {costs} as cost
     left join linkt.runs as run on cost.run_id = run.run_id
-    left join linkt.executions as execution on cost.execution_id = execution.execution_id
+    left join {executions} as execution on cost.execution_id = execution.execution_id
     left join linkt.tasks as task on cost.task_id = task.task_id
     where cost.run_id is not null
 )
@@ -100,8 +99,9 @@ where ($task_id is null or lower(task_id) = lower($task_id))
 """
 
 
-def runs_of_warehouse(con: duckdb.DuckDBPyConnection, question: RunQuestion) -> RunPage:
+def runs_of_warehouse(rows: "LedgerRows", question: RunQuestion) -> RunPage:
     """A page of the runs that are landed, and of those that are being waited for."""
+    con, runs = rows.con, _RUNS.format(costs=rows.costs, executions=rows.in_warehouse)
     direction = "desc" if question.newest_first else "asc"
     order = f"order by {question.sort} {direction} nulls last, run_id {direction}"
     given = {
@@ -112,15 +112,15 @@ def runs_of_warehouse(con: duckdb.DuckDBPyConnection, question: RunQuestion) -> 
         "created_after": question.created_after,
         "created_before": question.created_before,
     }
-    cursor = con.execute(f"{_RUNS} {order} limit {question.size} offset {(question.page - 1) * question.size}", given)
+    cursor = con.execute(f"{runs} {order} limit {question.size} offset {(question.page - 1) * question.size}", given)
     names = [column[0] for column in cursor.description or ()]
-    rows = [dict(zip(names, map(_in_utc, row), strict=True)) for row in cursor.fetchall()]
-    if not rows and question.page > 1:  # past the end, where no row tells how many there are
-        counted = con.execute(f"select count(*) from ({_RUNS})", given).fetchone()  # noqa: S608
+    found = [dict(zip(names, map(_in_utc, row), strict=True)) for row in cursor.fetchall()]
+    if not found and question.page > 1:  # past the end, where no row tells how many there are
+        counted = con.execute(f"select count(*) from ({runs})", given).fetchone()  # noqa: S608
         total = counted[0] if counted else 0
     else:
-        total = rows[0]["total"] if rows else 0
-    return RunPage([{name: row[name] for name in FIELDS} for row in rows], total)
+        total = found[0]["total"] if found else 0
+    return RunPage([{name: row[name] for name in FIELDS} for row in found], total)
 
 
 async def runs_of_linkt(client: "LinktClient", question: RunQuestion, names: Mapping[str, str]) -> RunPage:

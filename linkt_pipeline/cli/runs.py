@@ -86,6 +86,7 @@ def _ask_linkt(deployment: Deployment, question: RunQuestion) -> RunPage:
 
 
 def _read_warehouse(deployment: Deployment, question: RunQuestion) -> RunPage:
+    from linkt_pipeline.ledger.choice import ledger_of
     from linkt_pipeline.warehouse.engines.choice import warehouse_of
     from linkt_pipeline.warehouse.errors import WarehouseMissingError
 
@@ -95,8 +96,8 @@ def _read_warehouse(deployment: Deployment, question: RunQuestion) -> RunPage:
             f"there is no warehouse yet: {warehouse.place}; `linkt-pipeline sync` or `run` creates it, --live asks "
             "Linkt"
         )
-    with warehouse.read() as con:
-        return runs_of_warehouse(con, question)
+    with ledger_of(warehouse).read() as rows:
+        return runs_of_warehouse(rows, question)
 
 
 def _print_json(found: RunPage) -> None:

@@ -12,6 +12,8 @@ import duckdb
 from linkt_pipeline.access.aside import Aside
 from linkt_pipeline.access.request_usage import UsageCount, added_up, usage_on
 from linkt_pipeline.alerts.state import ChannelState, channel_states
+from linkt_pipeline.ledger.choice import ledger_of
+from linkt_pipeline.ledger.rows import LedgerRows
 from linkt_pipeline.settings import Settings
 from linkt_pipeline.tasks import CommonSettings, TaskSpec
 from linkt_pipeline.warehouse.credits import Spending, spending_by_task, total_spending
@@ -171,7 +173,8 @@ def read_status(
         WarehouseError: the file is busy, of a newer version, or no warehouse.
     """
     today, aside = now.astimezone(UTC).date(), Aside(warehouse)
-    with warehouse.read() as con:
+    with ledger_of(warehouse).read() as rows:
+        con = rows.con
         usage = added_up([*usage_on(con, today), *aside.requests_on(today)])
         usage.sort(key=lambda count: (-count.requests, count.endpoint))
         snapshot = settings.snapshot_path if settings.snapshot_path.exists() else None
@@ -179,11 +182,11 @@ def read_status(
             as_of=now,
             sandbox=settings.sandbox,
             warehouse=warehouse.place,
-            open_executions=_open_executions(con),
+            open_executions=_open_executions(rows),
             resources=settlements(con),
             rejected=_reject_reasons(con),
             malformed_ids=malformed_ids(con),
-            credits_this_month=_credits(con, tasks, now, common or CommonSettings()),
+            credits_this_month=_credits(rows, tasks, now, common or CommonSettings()),
             api_today=ApiUsage(
                 usage,
                 sum(row.requests for row in usage),
@@ -220,9 +223,9 @@ def _size(path: Path) -> int:
     return total
 
 
-def _open_executions(con: duckdb.DuckDBPyConnection) -> list[OpenExecution]:
-    rows = con.execute(
-        """
+def _open_executions(rows: LedgerRows) -> list[OpenExecution]:
+    found = rows.con.execute(
+        f"""
         select
             execution.task_key,
             execution.state,
@@ -230,14 +233,14 @@ def _open_executions(con: duckdb.DuckDBPyConnection) -> list[OpenExecution]:
             coalesce(run.status, execution.run_status),  -- `sync` may have landed the run since anyone waited for it
             coalesce(execution.started_at, execution.intended_at),
             execution.last_error
-        from linkt.executions as execution
+        from {rows.in_warehouse} as execution
         left join linkt.runs as run on execution.run_id = run.run_id
         where execution.state in ('intended', 'unknown', 'started')
         order by execution.intended_at
-        """
+        """  # noqa: S608
     ).fetchall()
     return [
-        OpenExecution(task, state, run, status, _utc(since), error) for task, state, run, status, since, error in rows
+        OpenExecution(task, state, run, status, _utc(since), error) for task, state, run, status, since, error in found
     ]
 
 
@@ -255,17 +258,17 @@ def _reject_reasons(con: duckdb.DuckDBPyConnection) -> list[RejectReason]:
 
 
 def _credits(
-    con: duckdb.DuckDBPyConnection, tasks: Mapping[str, TaskSpec], now: datetime, common: CommonSettings
+    ledger: LedgerRows, tasks: Mapping[str, TaskSpec], now: datetime, common: CommonSettings
 ) -> list[MonthlyCredits]:
     """A row for each entry of tasks.yaml that spent something or has a limit, and for each other Linkt task.
 
     Where all tasks together have a limit, the first row is their sum.
     """
     zones = {common.timezone, *(task.timezone for task in tasks.values())}
-    spent = {zone: spending_by_task(con, now, zone) for zone in zones}
+    spent = {zone: spending_by_task(ledger.con, now, zone, costs=ledger.costs) for zone in zones}
     entries = {task.task_id for task in tasks.values()}
     # If an entry was pointed at another Linkt task, its name now means the new task.
-    names = {task_id: name for task_id, name in _names_of_tasks(con).items() if name not in tasks}
+    names = {task_id: name for task_id, name in _names_of_tasks(ledger).items() if name not in tasks}
     rows = [
         _monthly(key, spent[task.timezone].get(task.task_id, Spending()), task.monthly_credit_limit, task.timezone)
         for key, task in tasks.items()
@@ -296,17 +299,18 @@ def _monthly(name: str, spent: Spending, limit: float | None, timezone: str) -> 
     )
 
 
-def _names_of_tasks(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+def _names_of_tasks(ledger: LedgerRows) -> dict[str, str]:
     """What to call Linkt tasks that tasks.yaml does not have: as Linkt does, else as the entry that last ran one."""
-    rows = con.execute(
-        """
+    rows = ledger.con.execute(
+        f"""
         select task_id, coalesce(task.name, started.task_key)
         from linkt.tasks as task
         full join (
-            select task_id, arg_max(task_key, intended_at) as task_key from linkt.executions group by task_id
+            select task_id, arg_max(task_key, intended_at) as task_key
+            from {ledger.in_warehouse} group by task_id
         ) as started using (task_id)
         where coalesce(task.name, started.task_key) is not null
-        """
+        """  # noqa: S608
     ).fetchall()
     return dict(rows)
 

@@ -9,6 +9,7 @@ import asyncio
 
 from linkt_pipeline.api import LinktClient, MalformedBodyError, NotFoundError, PermissionDeniedError, same_id
 from linkt_pipeline.collection.errors import OtherOrganizationError
+from linkt_pipeline.ledger.choice import ledger_of
 from linkt_pipeline.warehouse.queries import known_run_ids
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
@@ -62,8 +63,8 @@ class Organization:
         self.confirm()
 
     def _newest(self) -> list[str]:
-        with self._warehouse.read() as con:
-            return known_run_ids(con, _WITNESSES)
+        with ledger_of(self._warehouse).read() as rows:
+            return known_run_ids(rows.con, _WITNESSES, rows.in_warehouse)
 
     async def _shows(self, run_id: str) -> bool:
         try:

@@ -142,7 +142,7 @@ class _Collection:
     async def _look_again(self, unfinished: Collection[str], retry_rejected: bool) -> None:
         """Runs remembered as unfinished, and those of executions that nobody else lands or closes."""
         with ledger_of(self.warehouse).read() as rows:
-            owed = [*unlanded_run_ids(rows.con), *runs_at_rest(rows)]
+            owed = [*unlanded_run_ids(rows.con, rows.in_warehouse), *runs_at_rest(rows)]
             rejected = rejected_runs(rows.con) if retry_rejected else {}
         named = [run_id for run_id in rejected if not run_id.startswith(NAMELESS)]
         for run_id in dict.fromkeys([*unfinished, *owed, *named]):

@@ -81,7 +81,7 @@ def _undelivered(rows: LedgerRows) -> str | None:
 
 
 def _unlanded(rows: LedgerRows) -> str | None:
-    unlanded = unlanded_run_ids(rows.con)
+    unlanded = unlanded_run_ids(rows.con, rows.in_warehouse)
     return f"run {unlanded[0]} of a finished execution is not landed" if unlanded else None
 
 

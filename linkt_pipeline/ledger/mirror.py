@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import duckdb
+import orjson
 
 from linkt_pipeline.ledger.values import Execution
+from linkt_pipeline.warehouse.state import note_change
 from linkt_pipeline.warehouse.tables import EXECUTIONS
 
 COLUMNS = tuple(name for name in Execution.__dataclass_fields__ if name not in ("lease_owner", "lease_until"))
@@ -22,10 +24,13 @@ _DIFFERENT = f"select {_NAMES} from temp.{_GIVEN} except select {_NAMES} from li
 
 def hand_over(con: duckdb.DuckDBPyConnection, rows: Sequence[Sequence[Any]]) -> None:
     """Give a connection rows of the ledger, in the order of :data:`COLUMNS`, for the other functions of this module."""
+    # As one text: for each value in a list, DuckDB looks for Python modules that are not installed.
+    given = orjson.dumps([dict(zip(COLUMNS, row, strict=True)) for row in rows]).decode()
     con.execute(
-        f"create or replace temp table {_GIVEN} as select "
-        + ", ".join(f"unnest(?::{_TYPES[name]}[]) as {name}" for name in COLUMNS),
-        [[row[place] for row in rows] for place in range(len(COLUMNS))],
+        f"create or replace temp table {_GIVEN} as "  # noqa: S608
+        f"select {', '.join(f'value.{name}::{_TYPES[name]} as {name}' for name in COLUMNS)} "
+        "from (select unnest(from_json(?, ?)) as value)",
+        [given, orjson.dumps([dict.fromkeys(COLUMNS, "VARCHAR")]).decode()],
     )
 
 
@@ -36,11 +41,14 @@ def differs(con: duckdb.DuckDBPyConnection) -> bool:
 
 def write_down(con: duckdb.DuckDBPyConnection) -> None:
     """Bring the copy up to date with the rows that were handed over, in the caller's transaction."""
+    if not differs(con):
+        return
     con.execute(f"create or replace temp table {_GIVEN} as {_DIFFERENT}")
     con.execute(
         f"delete from linkt.executions where execution_id in (select execution_id from temp.{_GIVEN})"  # noqa: S608
     )
     con.execute(f"insert into linkt.executions ({_NAMES}) select {_NAMES} from temp.{_GIVEN}")  # noqa: S608
+    note_change(con)  # even if the rest of the transaction is news to nobody: models read the copy
 
 
 def show_now(con: duckdb.DuckDBPyConnection) -> str:

@@ -160,7 +160,7 @@ class _ReadingRows(_PostgresRows):
 
     @cached_property
     def in_warehouse(self) -> str:
-        return mirror.show_now(self.con)
+        return mirror.show_now(self._handed_over)
 
     @cached_property
     def costs(self) -> str:
@@ -168,14 +168,18 @@ class _ReadingRows(_PostgresRows):
 
     def mirror_is_late(self) -> bool:
         """Whether the warehouse lacks something of what the ledger says."""
-        return mirror.differs(self.con)
+        return mirror.differs(self._handed_over)
+
+    @cached_property
+    def _handed_over(self) -> duckdb.DuckDBPyConnection:
+        con = self.con
+        mirror.hand_over(con, [row[:-1] for row in self._late])
+        return con
 
     def _opened(self) -> duckdb.DuckDBPyConnection:
         # Read before the warehouse is opened: a run that is landed between the two is in it, and counts once.
-        rows = self._unmirrored()
-        con = self._open_warehouse()
-        mirror.hand_over(con, [row[:-1] for row in rows])
-        return con
+        self._late = self._unmirrored()
+        return self._open_warehouse()
 
 
 class _LandingRows(_PostgresRows):

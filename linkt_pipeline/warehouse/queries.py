@@ -60,38 +60,41 @@ def pending_resources(con: duckdb.DuckDBPyConnection, resource_type: str, limit:
     return pl.DataFrame(pending)
 
 
-def unlanded_run_ids(con: duckdb.DuckDBPyConnection) -> list[str]:
+EXECUTIONS = "linkt.executions"
+
+
+def unlanded_run_ids(con: duckdb.DuckDBPyConnection, executions: str = EXECUTIONS) -> list[str]:
     """Runs of finished executions that are neither in ``linkt.runs`` nor rejected, oldest first."""
     rows = con.execute(
-        """
+        f"""
         select execution.run_id
-        from linkt.executions as execution
+        from {executions} as execution
         anti join linkt.runs as runs on runs.run_id = execution.run_id
         anti join linkt.rejects as kept on kept.resource_type = 'run' and kept.resource_id = execution.run_id
         where regexp_full_match(execution.run_id, ?) and execution.state = 'finished'
         group by execution.run_id
         order by min(execution.intended_at)
-        """,
+        """,  # noqa: S608
         [WELL_FORMED_ID],
     ).fetchall()
     return [row[0] for row in rows]
 
 
-def known_run_ids(con: duckdb.DuckDBPyConnection, limit: int) -> list[str]:
+def known_run_ids(con: duckdb.DuckDBPyConnection, limit: int, executions: str = EXECUTIONS) -> list[str]:
     """Runs that were seen before, landed or in the ledger, and that can be asked for; the newest first."""
     rows = con.execute(
-        """
+        f"""
         select run_id
         from (
             select run_id, coalesce(created_at, fetched_at) as since from linkt.runs
             union all
-            select run_id, intended_at from linkt.executions
+            select run_id, intended_at from {executions}
         )
         where regexp_full_match(run_id, ?)
         group by run_id
         order by max(since) desc
         limit ?
-        """,
+        """,  # noqa: S608
         [WELL_FORMED_ID, limit],
     ).fetchall()
     return [row[0] for row in rows]

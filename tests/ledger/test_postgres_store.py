@@ -17,6 +17,9 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from linkt_pipeline.alerts.state import next_due
+from linkt_pipeline.cli import status_report
+from linkt_pipeline.cli.run_list import RunQuestion, runs_of_warehouse
 from linkt_pipeline.errors import ConfigError
 from linkt_pipeline.ledger import postgres_store
 from linkt_pipeline.ledger.lease_owner import Owner
@@ -28,12 +31,17 @@ from linkt_pipeline.ledger.postgres_connections import connections_to
 from linkt_pipeline.ledger.postgres_errors import LedgerRefusedError
 from linkt_pipeline.ledger.postgres_store import PostgresStore
 from linkt_pipeline.ledger.values import Execution, ExecutionState, Intention, LeaseLostError
-from linkt_pipeline.tasks import CommonSettings
+from linkt_pipeline.settings import Settings
+from linkt_pipeline.tasks import AlertChannel, AlertEvent, CommonSettings
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.errors import NewerWarehouseError, WarehouseBusyError
+from linkt_pipeline.warehouse.outbox import Alert, tell
+from linkt_pipeline.warehouse.queries import known_run_ids
 from linkt_pipeline.warehouse.state import last_change
 from tests.ledger.stores import POSTGRES_ADDRESS
 from tests.postgres import PostgresServer
+
+pytestmark = pytest.mark.slow
 
 TASK_ID = "6964b9b45a4d0beef1000031"
 LONG = timedelta(minutes=5)
@@ -431,6 +439,34 @@ def test_starts_that_the_warehouse_does_not_know_yet_count_towards_a_limit(
         states = rows.con.execute(f"select task_key, state from {rows.in_warehouse} order by 1").fetchall()
     assert shown == [("r1", False), ("r2", True), (None, True)]
     assert states == [("open", "started"), ("saas", "finished"), ("third", "intended")]
+
+
+def test_who_asks_how_things_stand_is_told_what_the_ledger_says(
+    ledger: Ledger, warehouse: FileWarehouse, owner: Owner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The warehouse shows the executions as they were when something was last landed."""
+    known, unknown = (started(ledger, owner, name, run) for name, run in (("known", "a" * 24), ("unknown", "b" * 24)))
+    ledger.mirror()
+    ledger.mark_unknown(known.execution_id, owner, error="no reply")
+    unclear = Alert(AlertEvent.UNCLEAR_START, unknown.execution_id)
+    with warehouse.write() as con:
+        con.execute("delete from linkt.executions where task_key = 'unknown'")
+        tell(con, unclear)
+    monkeypatch.setattr(status_report, "ledger_of", lambda _: ledger)
+    channel = AlertChannel(to=SecretStr("json://localhost"), on=[AlertEvent.UNCLEAR_START], name="ops")
+
+    settings = Settings(data_dir=tmp_path, api_key=SecretStr("key"))
+    shown = status_report.read_status(warehouse, settings, {}, datetime.now(UTC)).open_executions
+    with ledger.read() as rows:
+        listed = runs_of_warehouse(rows, RunQuestion()).runs
+        witnesses = known_run_ids(rows.con, 5, rows.in_warehouse)
+        due = next_due(rows.con, channel, datetime.now(UTC), [], rows.in_warehouse)
+
+    assert [(each.task, each.state) for each in shown] == [("known", "unknown"), ("unknown", "started")]
+    assert {(run["run_id"], run["task"]) for run in listed} == {("a" * 24, "known"), ("b" * 24, "unknown")}
+    assert sorted(witnesses) == ["a" * 24, "b" * 24]
+    assert due is not None
+    assert due.is_over, "a run was found meanwhile"
 
 
 # --- several processes
