@@ -136,7 +136,7 @@ def _refresh(warehouse: Any) -> dict[str, Any]:
     from linkt_pipeline.assets.models import check_models
     from linkt_pipeline.assets.placement import Placement
     from linkt_pipeline.transform import (
-        LandedTables,
+        Known,
         build_model,
         prepare_builds,
         run_check,
@@ -158,10 +158,10 @@ def _refresh(warehouse: Any) -> dict[str, Any]:
         with session.transaction() as con:
             change = last_change(con)
             prepare_builds(con, graph, [])
-        landed, built = LandedTables(), {}
+        known, built = Known(), {}
         for model in graph.models.values():
             with session.transaction() as con:
-                built[model.key] = build_model(con, model, landed=landed)
+                built[model.key] = build_model(con, model, known=known)
     with _timed(facts, "checks"):
         with warehouse.read() as con:
             for check in of_landed:

@@ -95,10 +95,10 @@ def _graph(warehouse: Any) -> Any:
 
 
 def _build(warehouse: Any, *, full: bool) -> dict[str, float]:
-    from linkt_pipeline.transform import LandedTables, build_model, prepare_builds
+    from linkt_pipeline.transform import Known, build_model, prepare_builds
 
     _, graph = _graph(warehouse)
-    landed = LandedTables()
+    known = Known()
     seconds = {}
     with warehouse.session() as session:
         with session.transaction() as con:
@@ -106,7 +106,7 @@ def _build(warehouse: Any, *, full: bool) -> dict[str, float]:
         for model in graph.models.values():
             begun = time.perf_counter()
             with session.transaction() as con:
-                build_model(con, model, full_refresh=full, landed=landed)
+                build_model(con, model, full_refresh=full, known=known)
             seconds[model.key.name] = time.perf_counter() - begun
     return seconds
 

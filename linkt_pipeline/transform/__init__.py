@@ -4,13 +4,13 @@ from linkt_pipeline.transform.binding import describe_models, try_describe
 from linkt_pipeline.transform.build import BuildMode, BuildResult, build_model, prepare_builds
 from linkt_pipeline.transform.build_all import Built, NotBuilt, Retired, build_all, build_each
 from linkt_pipeline.transform.cases import CaseResult, run_cases
-from linkt_pipeline.transform.changes import LandedTables
 from linkt_pipeline.transform.checks import Check, CheckResult, load_checks, run_check
 from linkt_pipeline.transform.columns import warehouse_sources
 from linkt_pipeline.transform.digests import warn_of_hashes
 from linkt_pipeline.transform.errors import ModelBuildError, ModelError, ModelFileError
 from linkt_pipeline.transform.graph import ModelGraph
 from linkt_pipeline.transform.kept_project import forget_project, load_kept_project
+from linkt_pipeline.transform.known import Known
 from linkt_pipeline.transform.lineage import Lineage, column_lineage, kept_lineage
 from linkt_pipeline.transform.loading import load_models
 from linkt_pipeline.transform.macro import Macro, create_macros
@@ -39,7 +39,7 @@ __all__ = [
     "Check",
     "CheckResult",
     "Columns",
-    "LandedTables",
+    "Known",
     "Lineage",
     "Macro",
     "Materialization",

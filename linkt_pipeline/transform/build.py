@@ -12,17 +12,18 @@ from enum import StrEnum
 import duckdb
 
 from linkt_pipeline.transform.binding import create_statement
-from linkt_pipeline.transform.build_records import LastBuild, last_build, new_contents, record, version_of
-from linkt_pipeline.transform.changes import LandedTables, marks_in, state_of_inputs
-from linkt_pipeline.transform.columns import relation, table_columns
+from linkt_pipeline.transform.build_records import LastBuild, new_contents, read_builds, record
+from linkt_pipeline.transform.changes import marks_in, state_of_inputs
+from linkt_pipeline.transform.columns import relation
 from linkt_pipeline.transform.errors import ModelBuildError
 from linkt_pipeline.transform.graph import ModelGraph
 from linkt_pipeline.transform.incremental import apply_changes, compute_and_record, find_changed_keys
+from linkt_pipeline.transform.known import Known
 from linkt_pipeline.transform.macro import create_macros
 from linkt_pipeline.transform.model import Columns, Materialization, ModelKey, SqlModel
 from linkt_pipeline.transform.moments import columns_in_utc, columns_of
 from linkt_pipeline.transform.seed import SEEDS_FOLDER
-from linkt_pipeline.warehouse.catalog import CatalogColumn, CatalogTable, describe, quoted
+from linkt_pipeline.warehouse.catalog import CatalogTable, quoted
 
 # A comparison holds the old and the new rows of a table at the same time.
 _COMPARABLE_ROWS = 1_000_000
@@ -71,14 +72,6 @@ class _Written:
     follows: str | None = None
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What is in the warehouse under a model's name: a ``table`` or a ``view``, with its comment."""
-
-    kind: str
-    comment: str | None
-
-
 def prepare_builds(con: duckdb.DuckDBPyConnection, graph: ModelGraph, wanted: Collection[SqlModel]) -> None:
     """Bring the macros up to date, and the seeds that models of ``wanted`` read without being built among them.
 
@@ -105,7 +98,7 @@ def build_model(
     model: SqlModel,
     *,
     full_refresh: bool = False,
-    landed: LandedTables | None = None,
+    known: Known | None = None,
 ) -> BuildResult:
     """Create or bring up to date a model's view or table, its comments and its entry in ``linkt.model_builds``.
 
@@ -113,35 +106,46 @@ def build_model(
         con: a connection inside a transaction of its own; commit keeps the build, rollback the former table.
         model: a model of a loaded graph.
         full_refresh: compute a table in full, even if none of its inputs has changed.
-        landed: shared by the builds of a session, so that landed tables are looked at once for all of them.
+        known: shared by the builds of a session, so that the warehouse is looked at once for all of them.
 
     Raises:
         ModelBuildError: DuckDB refused or failed the SQL.
     """
     started = time.perf_counter()
+    known = known or Known()
     try:
-        con.execute(f"create schema if not exists {quoted(model.schema)}")
-        found = _existing(con, model.key)
-        last = last_build(con, model)
-        version = version_of(con, model)
-        inputs = state_of_inputs(con, model, landed or LandedTables())
-        comment = found.comment if found else None
-        if _is_up_to_date(con, model, last, version, inputs, found, full_refresh=full_refresh):
-            is_view = model.materialization is Materialization.VIEW
-            done, rows = _Written(BuildMode.VIEW if is_view else BuildMode.UNCHANGED), last.rows or 0
-        else:
-            done = _materialize(con, model, last, version, inputs, found, full_refresh=full_refresh)
-            rows = _count(con, model.header.rows or f"select count(*) from {relation(model.key)}")  # noqa: S608
-            # Lineage follows from the code and costs a second for all models, so it is kept while the code is the same.
-            lineage = last.lineage if last.version == version else None
-            record(con, model, LastBuild(version, inputs, done.contents, rows, lineage))
-            if done.mode in (BuildMode.VIEW, BuildMode.FULL):
-                comment = None  # a table or view that is made again has no comment
-        columns = _describe(con, model, comment)
+        done, rows, columns = _build(con, model, known, full_refresh=full_refresh)
     except duckdb.Error as error:
+        known.tables.forget()
         raise ModelBuildError(str(model.key), model.path, error) from error
+    except BaseException:
+        known.tables.forget()
+        raise
     seconds = time.perf_counter() - started
     return BuildResult(model.key, done.mode, rows, done.rows, seconds, columns, done.follows)
+
+
+def _build(
+    con: duckdb.DuckDBPyConnection, model: SqlModel, known: Known, *, full_refresh: bool
+) -> tuple[_Written, int, Columns]:
+    """See :func:`build_model`. Returns what was done, and rows and columns of the table or view."""
+    con.execute(f"create schema if not exists {quoted(model.schema)}")
+    found = known.tables.find(con, model.key)
+    builds = read_builds(con)
+    last = builds.last(model)
+    version = builds.version_of(model)
+    inputs = state_of_inputs(con, model, builds, known.landed)
+    if _is_up_to_date(con, model, last, version, inputs, found, full_refresh=full_refresh):
+        done, rows = _Written(BuildMode.VIEW if _is_view(model) else BuildMode.UNCHANGED), last.rows or 0
+    else:
+        done = _materialize(con, model, last, version, inputs, found, full_refresh=full_refresh)
+        rows = _count(con, model.header.rows or f"select count(*) from {relation(model.key)}")  # noqa: S608
+        # Lineage follows from the code and costs a second for all models, so it is kept while the code is the same.
+        lineage = last.lineage if last.version == version else None
+        record(con, model, LastBuild(version, inputs, done.contents, rows, lineage))
+        if done.mode in (BuildMode.VIEW, BuildMode.FULL):
+            known.tables.made(con, model)
+    return done, rows, known.tables.describe(con, model)
 
 
 def _is_up_to_date(
@@ -150,16 +154,16 @@ def _is_up_to_date(
     last: LastBuild,
     version: str,
     inputs: str | None,
-    found: _Found | None,
+    found: CatalogTable | None,
     *,
     full_refresh: bool,
 ) -> bool:
     """Whether no input has changed since the last build, and nobody has dropped the table or deleted rows."""
-    if full_refresh or inputs is None or found is None or found.kind != _kind(model):
+    if full_refresh or inputs is None or found is None or found.is_view != _is_view(model):
         return False
     if (last.version, last.inputs) != (version, inputs):
         return False
-    return found.kind == "view" or _count(con, f"select count(*) from {relation(model.key)}") == last.rows  # noqa: S608
+    return found.is_view or _count(con, f"select count(*) from {relation(model.key)}") == last.rows  # noqa: S608
 
 
 def _materialize(
@@ -168,15 +172,15 @@ def _materialize(
     last: LastBuild,
     version: str,
     inputs: str | None,
-    found: _Found | None,
+    found: CatalogTable | None,
     *,
     full_refresh: bool,
 ) -> _Written:
     table = relation(model.key)
-    if found and found.kind != _kind(model):
-        con.execute(f"drop {found.kind} {table}")
+    if found and found.is_view != _is_view(model):
+        con.execute(f"drop {'view' if found.is_view else 'table'} {table}")
         found = None
-    if found and found.kind == "table" and _count(con, f"select count(*) from {table}") != last.rows:  # noqa: S608
+    if found and not found.is_view and _count(con, f"select count(*) from {table}") != last.rows:  # noqa: S608
         # Somebody deleted or inserted rows by hand. Which rows is not known, so the changes can't be derived.
         last = replace(last, contents=None)
     columns = columns_of(con, model.sql)
@@ -188,7 +192,7 @@ def _materialize(
             found
             and not full_refresh
             and last.version == version
-            and not _columns_differ(con, model, columns)
+            and not _columns_differ(found, columns)
             and find_changed_keys(
                 con, model, columns, marks_in(last.inputs), marks_in(inputs), is_whole=last.contents is not None
             )
@@ -200,19 +204,22 @@ def _materialize(
                 return _Written(BuildMode.UNCHANGED, 0, last.contents or contents)
             follows = last.contents if delta.keeps_keys else None
             return _Written(BuildMode.INCREMENTAL, delta.inserted, contents, follows)
-        case _ if found and not full_refresh and last.version == version and _is_comparable(con, model, last, columns):
+        case _ if (
+            found and not full_refresh and last.version == version and _is_comparable(model, last, found, columns)
+        ):
             return _replace_rows(con, model, last, columns)
         case _:
             return _Written(BuildMode.FULL, _count(con, create_statement(model, columns)), new_contents())
 
 
-def _is_comparable(con: duckdb.DuckDBPyConnection, model: SqlModel, last: LastBuild, columns: Columns) -> bool:
-    """Whether the model records its changes, has the same columns, and has few enough rows to hold old and new ones."""
+def _is_comparable(model: SqlModel, last: LastBuild, found: CatalogTable | None, columns: Columns) -> bool:
+    """Whether the model records its changes, and its table has these columns and few enough rows to hold them twice."""
     return (
-        bool(model.header.tells)
+        found is not None
+        and bool(model.header.tells)
         and last.contents is not None
         and (last.rows or 0) <= _COMPARABLE_ROWS
-        and not _columns_differ(con, model, columns)
+        and not _columns_differ(found, columns)
     )
 
 
@@ -225,38 +232,13 @@ def _replace_rows(con: duckdb.DuckDBPyConnection, model: SqlModel, last: LastBui
     return _Written(BuildMode.FULL, rows, contents)
 
 
-def _existing(con: duckdb.DuckDBPyConnection, key: ModelKey) -> _Found | None:
-    row = con.execute(
-        "select 'table', comment from duckdb_tables() "
-        "where database_name = current_database() and schema_name = $1 and table_name = $2 "
-        "union all select 'view', comment from duckdb_views() "
-        "where database_name = current_database() and schema_name = $1 and view_name = $2",
-        list(key),
-    ).fetchone()
-    return _Found(*row) if row else None
+def _is_view(model: SqlModel) -> bool:
+    return model.materialization is Materialization.VIEW
 
 
-def _kind(model: SqlModel) -> str:
-    return "view" if model.materialization is Materialization.VIEW else "table"
-
-
-def _columns_differ(con: duckdb.DuckDBPyConnection, model: SqlModel, columns: Columns) -> bool:
+def _columns_differ(found: CatalogTable, columns: Columns) -> bool:
     """A column added to a source reaches ``select *`` without any change of code."""
-    return columns_in_utc(columns) != table_columns(con, model.key)
-
-
-def _describe(con: duckdb.DuckDBPyConnection, model: SqlModel, comment: str | None) -> Columns:
-    """Descriptions into DuckDB's catalog, where BI tools show them; only those that differ. Returns the columns."""
-    present = con.execute(
-        "select column_name, data_type, comment from duckdb_columns() "
-        "where database_name = current_database() and schema_name = $1 and table_name = $2 order by column_index",
-        list(model.key),
-    ).fetchall()
-    found = CatalogTable(
-        *model.key, _kind(model) == "view", comment, tuple(CatalogColumn(*column) for column in present)
-    )
-    describe(con, found, f"{model.description} Grain: {model.grain}", model.column_descriptions)
-    return {column: data_type for column, data_type, _ in present}
+    return columns_in_utc(columns) != {column.name: column.type for column in found.columns}
 
 
 def _count(con: duckdb.DuckDBPyConnection, sql: str) -> int:

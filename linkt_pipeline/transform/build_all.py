@@ -8,8 +8,8 @@ from typing import Generic, TypeVar
 import duckdb
 
 from linkt_pipeline.transform.build import BuildResult, build_model, prepare_builds
-from linkt_pipeline.transform.changes import LandedTables
 from linkt_pipeline.transform.errors import ModelBuildError, ModelError
+from linkt_pipeline.transform.known import Known
 from linkt_pipeline.transform.model import ModelKey, SqlModel
 from linkt_pipeline.transform.problems import clear_problem, record_problem, record_problems
 from linkt_pipeline.transform.project import Project, problem_text
@@ -75,7 +75,7 @@ def build_each(
         full_refresh: every table is computed, even if none of its inputs has changed.
     """
     failed: set[ModelKey] = set()
-    landed = LandedTables()
+    known = Known()
     with warehouse.session() as session:
         with session.transaction() as con:
             retired = drop_retired_models(con, project.graph)
@@ -88,7 +88,7 @@ def build_each(
             if broken is not None:
                 outcome = NotBuilt(model, f"skipped, because {broken} failed")
             else:
-                outcome = _build(session, model, landed, look, full_refresh)
+                outcome = _build(session, model, known, look, full_refresh)
             if isinstance(outcome, NotBuilt):
                 failed.add(model.key)
                 _record(session, outcome)
@@ -106,12 +106,10 @@ def build_all(warehouse: Warehouse, project: Project) -> dict[ModelKey, str]:
     return {outcome.model.key: outcome.reason for outcome in outcomes if isinstance(outcome, NotBuilt)}
 
 
-def _build(
-    session: Session, model: SqlModel, landed: LandedTables, look: Look[T], full_refresh: bool
-) -> Built[T] | NotBuilt:
+def _build(session: Session, model: SqlModel, known: Known, look: Look[T], full_refresh: bool) -> Built[T] | NotBuilt:
     try:
         with session.transaction() as con:
-            result = build_model(con, model, full_refresh=full_refresh, landed=landed)
+            result = build_model(con, model, full_refresh=full_refresh, known=known)
             clear_problem(con, str(model.key))
             return Built(model, result, look(con, model, result))
     except ModelError as error:

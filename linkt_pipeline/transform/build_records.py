@@ -6,7 +6,6 @@ built.
 """
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import duckdb
@@ -22,7 +21,7 @@ class LastBuild:
     """The record of a model's last build; all None if it was never built.
 
     Attributes:
-        version: of the code, the ancestors' included as they were then; see :func:`version_of`.
+        version: of the code, the ancestors' included as they were then; see :meth:`Builds.version_of`.
         inputs: fingerprint of all that was read; None if that is not known: then the next build reads again.
         contents: mark of the rows; None for a view, whose rows are never written.
         rows: how many there were.
@@ -36,30 +35,27 @@ class LastBuild:
     lineage: str | None = None
 
 
-def last_build(con: duckdb.DuckDBPyConnection, model: SqlModel) -> LastBuild:
-    """The record of the last build of ``model``."""
-    row = con.execute(
-        "select code_version, cursor, contents, rows, lineage from linkt.model_builds where model = $1",
-        [str(model.key)],
-    ).fetchone()
-    return LastBuild(*row) if row else LastBuild()
+class Builds(dict[str, LastBuild]):
+    """The records of all models' last builds, by ``schema.table``."""
+
+    def last(self, model: SqlModel) -> LastBuild:
+        """The record of the last build of ``model``."""
+        return self.get(str(model.key), LastBuild())
+
+    def version_of(self, model: SqlModel) -> str:
+        """A hash of the code of a model and its ancestors. If the last build's differs, the build is a full one.
+
+        For an ancestor the code counts that it was last *built* with, because the model reads what that build left: an
+        ancestor whose file was changed may still be waiting for its build.
+        """
+        built = [f"{key} {self[str(key)].version if str(key) in self else None}" for key in sorted(model.depends_on)]
+        return fingerprint(_BUILDER, model.code_version, *built)
 
 
-def version_of(con: duckdb.DuckDBPyConnection, model: SqlModel) -> str:
-    """A hash of the code of a model and its ancestors. If it differs from the last build's, the build is a full one.
-
-    For an ancestor the code counts that it was last *built* with, because the model reads what that build left: an
-    ancestor whose file was changed may still be waiting for its build.
-    """
-    built = dict(con.execute("select model, code_version from linkt.model_builds").fetchall())
-    return fingerprint(
-        _BUILDER, model.code_version, *(f"{key} {built.get(str(key))}" for key in sorted(model.depends_on))
-    )
-
-
-def contents_of_models(con: duckdb.DuckDBPyConnection) -> Mapping[str, str]:
-    """The mark of each table that a build has written, by ``schema.table``."""
-    return dict(con.execute("select model, contents from linkt.model_builds where contents is not null").fetchall())
+def read_builds(con: duckdb.DuckDBPyConnection) -> Builds:
+    """The records as they are now."""
+    rows = con.execute("select model, code_version, cursor, contents, rows, lineage from linkt.model_builds").fetchall()
+    return Builds({model: LastBuild(*record) for model, *record in rows})
 
 
 def new_contents() -> str:

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 import duckdb
 import orjson
 
-from linkt_pipeline.transform.build_records import contents_of_models
-from linkt_pipeline.transform.columns import relation, table_columns
+from linkt_pipeline.transform.build_records import Builds
+from linkt_pipeline.transform.columns import relation
+from linkt_pipeline.transform.known_tables import KnownTables
 from linkt_pipeline.transform.model import Columns, ModelKey, SqlModel
 from linkt_pipeline.transform.seen_rows import IDS, mark_of_landed_rows
 from linkt_pipeline.transform.statement import fingerprint
@@ -29,9 +30,13 @@ class LandedTables:
     Give one instance to all builds of a session. While the session's connection is open nobody else can land rows. The
     next connection computes the marks again, unless the warehouse says that nothing has changed in between. Code that
     writes to landed tables between two builds of one connection needs a new instance.
+
+    Args:
+        tables: what the tables are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tables: KnownTables) -> None:
+        self._tables = tables
         self._con: duckdb.DuckDBPyConnection | None = None
         self._change: str | None = None
         self._known: dict[ModelKey, str] = {}
@@ -44,31 +49,34 @@ class LandedTables:
                 self._known = {}
             self._con, self._change = con, change
         if key not in self._known:
-            self._known[key] = mark_of_landed_rows(con, key) if key in IDS else _fingerprint(con, key)
+            self._known[key] = mark_of_landed_rows(con, key) if key in IDS else self._fingerprint(con, key)
         return self._known[key]
 
+    def _fingerprint(self, con: duckdb.DuckDBPyConnection, key: ModelKey) -> str:
+        columns = self._tables.columns(con, key)
+        values = ", ".join(_as_text(name, columns[name]) for name in _telling(columns))
+        # A sum does not depend on the order, and equal rows don't cancel. 96 bits of each, so that it can't overflow.
+        digest = f"sum((md5_number(json_array({values})::varchar) >> 32)::hugeint)"
+        row = con.execute(f"select count(*), {digest} from {relation(key)}").fetchone()  # noqa: S608
+        return fingerprint(str(row), str(columns))
 
-def state_of_inputs(con: duckdb.DuckDBPyConnection, model: SqlModel, landed: LandedTables) -> str | None:
+
+def state_of_inputs(
+    con: duckdb.DuckDBPyConnection, model: SqlModel, builds: Builds, landed: LandedTables
+) -> str | None:
     """The marks of all rows that ``model`` is computed from; None if these alone don't decide its rows."""
     if not model.is_repeatable:
         return None
-    contents = contents_of_models(con)
-    marks = {str(key): contents.get(str(key)) or landed.mark(con, key) for key in sorted(model.inputs)}
+    marks = {}
+    for key in sorted(model.inputs):
+        build = builds.get(str(key))
+        marks[str(key)] = build.contents if build and build.contents else landed.mark(con, key)
     return orjson.dumps(marks).decode()
 
 
 def marks_in(state: str | None) -> Mapping[str, str]:
     """The marks that a state is made of, by ``schema.table``; none of a state that an earlier release wrote."""
     return dict(orjson.loads(state)) if state is not None and state.startswith("{") else {}
-
-
-def _fingerprint(con: duckdb.DuckDBPyConnection, key: ModelKey) -> str:
-    columns = table_columns(con, key)
-    values = ", ".join(_as_text(name, columns[name]) for name in _telling(columns))
-    # A sum does not depend on the order, and equal rows don't cancel. 96 bits of each, so that it can't overflow.
-    digest = f"sum((md5_number(json_array({values})::varchar) >> 32)::hugeint)"
-    row = con.execute(f"select count(*), {digest} from {relation(key)}").fetchone()  # noqa: S608
-    return fingerprint(str(row), str(columns))
 
 
 def _as_text(name: str, data_type: str) -> str:

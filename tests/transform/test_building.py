@@ -11,10 +11,11 @@ import pytest
 from linkt_pipeline.transform import (
     BuildMode,
     BuildResult,
-    LandedTables,
+    Known,
     ModelBuildError,
     build_model,
     incremental,
+    known_tables,
     load_models,
     warehouse_sources,
 )
@@ -341,12 +342,44 @@ def test_content_hash_and_time_of_landing_stand_for_a_row(
 
 def test_landed_tables_are_looked_at_once_for_a_connection(con: duckdb.DuckDBPyConnection, folder: Folder) -> None:
     folder.write("marts.t", TABLE + "select id from linkt.names")
-    graph, landed = folder.load(), LandedTables()
-    build_model(con, graph["marts.t"], landed=landed)
+    graph, known = folder.load(), Known()
+    build_model(con, graph["marts.t"], known=known)
     con.execute("insert into linkt.names values ('a', 'Ann')")
-    assert build_model(con, graph["marts.t"], landed=landed).mode is BuildMode.UNCHANGED
+    assert build_model(con, graph["marts.t"], known=known).mode is BuildMode.UNCHANGED
     with con.cursor() as another:
-        assert build_model(another, graph["marts.t"], landed=landed).mode is BuildMode.FULL
+        assert build_model(another, graph["marts.t"], known=known).mode is BuildMode.FULL
+
+
+def test_a_build_that_fails_leaves_nothing_in_what_the_session_knows(
+    con: duckdb.DuckDBPyConnection, folder: Folder
+) -> None:
+    folder.write("staging.v", "select id from linkt.names")
+    good, known = folder.load()["staging.v"], Known()
+    con.execute("begin")
+    build_model(con, good, known=known)
+    con.execute("commit")
+    folder.write("staging.v", "-- rows: select error('no')\nselect id, name from linkt.names")
+    con.execute("begin")
+    with pytest.raises(ModelBuildError):
+        build_model(con, folder.load()["staging.v"], known=known)
+    con.execute("rollback")
+    found = build_model(con, good, known=known)
+    assert (found.mode, dict(found.columns)) == (BuildMode.VIEW, {"id": "VARCHAR"})
+
+
+def test_the_catalog_is_listed_once_for_all_builds_of_a_connection(
+    con: duckdb.DuckDBPyConnection, folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = []
+    read = known_tables.read_catalog
+    monkeypatch.setattr(known_tables, "read_catalog", lambda con: listed.append(con) or read(con))
+    folder.write("marts.t", TABLE + "select id from linkt.names")
+    folder.write("marts.u", "select id from marts.t")
+    models, known = folder.load().models.values(), Known()
+    for _ in range(2):
+        for model in models:
+            build_model(con, model, known=known)
+    assert len(listed) == 1
 
 
 def test_the_rows_of_a_view_are_counted_as_its_header_says(con: duckdb.DuckDBPyConnection, folder: Folder) -> None:

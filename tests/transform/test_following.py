@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from linkt_pipeline.transform import BuildMode, LandedTables, ModelFileError, build_model
+from linkt_pipeline.transform import BuildMode, Known, ModelFileError, build_model
 from linkt_pipeline.warehouse.migration import empty_warehouse
 
 from .conftest import HEADER, Folder
@@ -65,9 +65,9 @@ class World:
         self.con.execute("delete from linkt.entities where entity_id = $1", [entity])
 
     def build(self, *, full_refresh: bool = False) -> dict[str, BuildMode]:
-        landed = LandedTables()
+        known = Known()
         return {
-            str(key): build_model(self.con, model, full_refresh=full_refresh, landed=landed).mode
+            str(key): build_model(self.con, model, full_refresh=full_refresh, known=known).mode
             for key, model in self.folder.load().models.items()
         }
 

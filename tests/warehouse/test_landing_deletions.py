@@ -2,8 +2,7 @@
 
 import pytest
 
-from linkt_pipeline.transform import ModelKey
-from linkt_pipeline.transform.changes import LandedTables
+from linkt_pipeline.transform import Known, ModelKey
 from linkt_pipeline.warehouse.landing import mark_deleted
 from linkt_pipeline.warehouse.warehouse import Warehouse
 from tests.warehouse.deliveries import at, entity, fetch, land, land_run, name_of, run, versions_of
@@ -76,7 +75,7 @@ def test_a_deletion_is_a_change_of_what_models_read(warehouse: Warehouse) -> Non
 
     def fingerprint() -> str:
         with warehouse.write(news=False) as con:
-            return LandedTables().mark(con, ModelKey("linkt", "entities"))
+            return Known().landed.mark(con, ModelKey("linkt", "entities"))
 
     before = fingerprint()
     gone(warehouse, "e", asked=110)
