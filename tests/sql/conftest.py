@@ -12,6 +12,7 @@ import pytest
 from linkt_pipeline.api import RunStatus
 from linkt_pipeline.transform import (
     BuildResult,
+    Known,
     ModelGraph,
     ModelKey,
     build_model,
@@ -87,10 +88,10 @@ class Bench:
         for key, model in reversed(self.graph.models.items()):
             wanted |= {*model.depends_on} if key in wanted else set()
         prepare_builds(self.con, self.graph, [])
-        results = {}
+        results, known = {}, Known()
         for key, model in self.graph.models.items():
             if not names or key in wanted:
-                results[str(key)] = build_model(self.con, model, full_refresh=full_refresh)
+                results[str(key)] = build_model(self.con, model, full_refresh=full_refresh, known=known)
                 self.con.execute("commit; begin")  # as a deployment does, which also frees the memory of a build
         return results
 
