@@ -117,8 +117,8 @@ def _store(name: str, folder: Path) -> LedgerStore:
     warehouse = FileWarehouse(folder / "warehouse.duckdb", lock_timeout=timedelta(minutes=5))
     if name == "file":
         return DuckDbStore(warehouse)
-    from linkt_pipeline.ledger.postgres_address import PostgresAddress
     from linkt_pipeline.ledger.postgres_store import PostgresStore
+    from linkt_pipeline.postgres.address import PostgresAddress
 
     return PostgresStore(PostgresAddress(SecretStr(os.environ["BENCH_LEDGER"])), warehouse)
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -14,6 +15,10 @@ from linkt_pipeline.access.request_usage import UsageCount, added_up, record_usa
 from linkt_pipeline.api import DEFAULT_MAX_BODY, DEFAULT_RETRY_FOR, LinktClient, RequestRecord, Throttle
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.warehouse.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from linkt_pipeline.access.shared_budget import SharedRequestBudget
+    from linkt_pipeline.postgres.address import PostgresAddress
 
 _FLUSH_EVERY = timedelta(seconds=15)
 
@@ -78,6 +83,7 @@ async def connect(
     retry_for: timedelta | None = DEFAULT_RETRY_FOR,
     writes: bool = True,
     leaves_half: bool = False,
+    shared_in: "PostgresAddress | None" = None,
 ) -> AsyncIterator[LinktClient]:
     """A client whose requests are paced and counted. Everything that asks the API gets its client here.
 
@@ -92,6 +98,8 @@ async def connect(
         writes: count the requests in the warehouse. False: count them beside it, for a few requests that land nothing.
         leaves_half: stop at half of ``daily_request_limit``, counted over all processes. For work that can wait until
             tomorrow: the other half is left for watching and landing runs that are paid for.
+        shared_in: the PostgreSQL in which several hosts share both limits; None: the processes of this machine share
+            them, in a file.
     """
 
     def recorded_today() -> Mapping[date, int]:
@@ -103,10 +111,11 @@ async def connect(
     if leaves_half and daily_request_limit is not None:
         daily_request_limit //= 2
     meter = UsageMeter(warehouse)
-    budget = RequestBudget(
-        warehouse.folder / "requests.window",
-        per_window=requests_per_minute,
-        per_day=daily_request_limit,
+    budget = _budget(
+        warehouse,
+        shared_in,
+        requests_per_minute,
+        daily_request_limit,
         # Asked here and not at the first request: a busy warehouse must not stop a wait or its event loop.
         recorded=await asyncio.to_thread(recorded_today) if daily_request_limit is not None else None,
     )
@@ -121,5 +130,21 @@ async def connect(
         flusher.cancel()
         with suppress(asyncio.CancelledError):
             await flusher
+        await asyncio.to_thread(budget.close)
         with suppress(LinktPipelineError, OSError):
             await asyncio.to_thread(meter.flush if writes else meter.set_aside)
+
+
+def _budget(
+    warehouse: Warehouse,
+    shared_in: "PostgresAddress | None",
+    per_minute: int | None,
+    per_day: int | None,
+    recorded: Mapping[date, int] | None,
+) -> "RequestBudget | SharedRequestBudget":
+    if shared_in is None:
+        path = warehouse.folder / "requests.window"
+        return RequestBudget(path, per_window=per_minute, per_day=per_day, recorded=recorded)
+    from linkt_pipeline.access.shared_budget import SharedRequestBudget
+
+    return SharedRequestBudget(shared_in, per_window=per_minute, per_day=per_day, recorded=recorded)

@@ -1,5 +1,7 @@
 """What keeps a request from leaving."""
 
+from datetime import date
+
 from linkt_pipeline.errors import LinktPipelineError
 
 
@@ -8,11 +10,17 @@ class NoRequestError(LinktPipelineError):
 
 
 class RequestsNotCountedError(NoRequestError):
-    """A limit on requests is set, and the file that counts them can't be written."""
+    """A limit on requests is set, and what counts them can't be written."""
 
     def __init__(self, cause: str) -> None:
-        super().__init__(f"requests can't be counted, so none is made: {cause}. Free space, or repair the data folder")
+        super().__init__(f"requests can't be counted, so none is made: {cause}")
 
 
 class DailyLimitReachedError(NoRequestError):
     """``LINKT_DAILY_REQUEST_LIMIT`` is used up for this UTC day."""
+
+    def __init__(self, used: int, day: date, limit: int) -> None:
+        super().__init__(
+            f"{used} API requests were made on {day} (UTC) and LINKT_DAILY_REQUEST_LIMIT is {limit}; what is fetched "
+            "is landed, the rest stays pending. Go on tomorrow, or raise the limit"
+        )

@@ -18,7 +18,7 @@ from linkt_pipeline.warehouse.files import locked_file
 
 MINUTE = timedelta(minutes=1)
 # The server counts a request when it arrives, and one request may travel longer than the next.
-_MARGIN = 1.01
+MARGIN = 1.01
 
 
 class RequestBudget:
@@ -45,7 +45,10 @@ class RequestBudget:
         self._per_window = per_window
         self._per_day = per_day
         self._recorded = recorded or {}
-        self._window = window.total_seconds() * _MARGIN
+        self._window = window.total_seconds() * MARGIN
+
+    def close(self) -> None:
+        """Nothing is held: every place that was taken is used."""
 
     @property
     def is_limited(self) -> bool:
@@ -67,14 +70,15 @@ class RequestBudget:
             with locked_file(self._path) as file:
                 return self._take_place(file)
         except OSError as error:
-            raise RequestsNotCountedError(f"{self._path}: {error.strerror or error}") from None
+            cause = f"{self._path}: {error.strerror or error}. Free space, or repair the data folder"
+            raise RequestsNotCountedError(cause) from None
 
     def _take_place(self, file: int) -> float:
         today = datetime.now(UTC).date()
         day, used, moments = _read(os.pread(file, os.fstat(file).st_size, 0))
         used = max(used if day == today.toordinal() else 0, self._recorded.get(today, 0))
         if self._per_day is not None and used >= self._per_day:
-            raise _used_up(used, today, self._per_day)
+            raise DailyLimitReachedError(used, today, self._per_day)
         now = time.monotonic()  # since the machine's start, for all its processes: setting the clock frees no place
         recent = array("d", (moment for moment in moments if now - self._window < moment <= now))
         if self._per_window is not None and len(recent) >= self._per_window:
@@ -96,10 +100,3 @@ def _read(data: bytes) -> "tuple[float, int, array[float]]":
     if len(stored) < 2 or not 0 <= stored[1] < 1e12:
         return 0, 0, array("d")
     return stored[0], int(stored[1]), stored[2:]
-
-
-def _used_up(used: int, day: date, limit: int) -> DailyLimitReachedError:
-    return DailyLimitReachedError(
-        f"{used} API requests were made on {day} (UTC) and LINKT_DAILY_REQUEST_LIMIT is {limit}; what is fetched is "
-        "landed, the rest stays pending. Go on tomorrow, or raise the limit"
-    )

@@ -1,22 +1,14 @@
-"""Which leases this process certainly holds, by a clock that is its own and that nobody sets.
+"""Which leases this process certainly holds, by a clock that nobody sets.
 
 The ledger says until when a lease lasts by the ledger's clock, which may be another machine's. So a process never
 compares its clock with that moment. It knows when it *asked* for the lease: the ledger granted it then or later, so it
 lasts at least its length from there on.
 """
 
-import time
 from collections.abc import Iterable
 from datetime import timedelta
 
-# It counts the time that the machine sleeps, which time.monotonic() leaves out on Linux. Other systems have no such
-# clock, or a CLOCK_MONOTONIC that counts it.
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-
-def seconds_since_boot() -> float:
-    """The time on a clock that only goes forward, the sleep of the machine included."""
-    return time.clock_gettime(_CLOCK)
+from linkt_pipeline.clock import seconds_since_boot
 
 
 class HeldLeases:
@@ -30,7 +22,7 @@ class HeldLeases:
 
         Args:
             execution_ids: whose.
-            asked_at: :func:`seconds_since_boot` right before the ledger was asked.
+            asked_at: by :func:`~linkt_pipeline.clock.seconds_since_boot`, right before the ledger was asked.
         """
         for execution_id in execution_ids:
             self._asked_at[execution_id] = max(asked_at, self._asked_at.get(execution_id, asked_at))

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from typing import ParamSpec, TypeVar
 
 from linkt_pipeline.api import LinktClient
+from linkt_pipeline.clock import seconds_since_boot
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.executions.events import Event, Note, Report
-from linkt_pipeline.executions.held_leases import HeldLeases, seconds_since_boot
+from linkt_pipeline.executions.held_leases import HeldLeases
 from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.ledger.ledger import Ledger
 from linkt_pipeline.ledger.values import Claim, Execution, Intention, LeaseLostError

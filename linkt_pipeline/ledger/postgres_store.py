@@ -29,12 +29,12 @@ import psycopg
 from psycopg import errors
 
 from linkt_pipeline.ledger import mirror
-from linkt_pipeline.ledger.postgres_address import PostgresAddress
-from linkt_pipeline.ledger.postgres_connections import connections_to
-from linkt_pipeline.ledger.postgres_errors import busy_error, ledger_error
 from linkt_pipeline.ledger.rows import LedgerRows, RowLock
 from linkt_pipeline.ledger.store import LedgerStore
 from linkt_pipeline.ledger.values import OPEN_STATES
+from linkt_pipeline.postgres.address import PostgresAddress
+from linkt_pipeline.postgres.connections import connections_to
+from linkt_pipeline.postgres.errors import busy_error, ledger_error
 from linkt_pipeline.warehouse.credits import costs_of
 from linkt_pipeline.warehouse.warehouse import Warehouse
 

@@ -7,10 +7,10 @@ import pytest
 from pydantic import SecretStr
 
 from linkt_pipeline.ledger.duckdb_store import DuckDbStore
-from linkt_pipeline.ledger.postgres_address import PostgresAddress
-from linkt_pipeline.ledger.postgres_connections import connections_to
 from linkt_pipeline.ledger.postgres_store import PostgresStore
 from linkt_pipeline.ledger.store import LedgerStore
+from linkt_pipeline.postgres.address import PostgresAddress
+from linkt_pipeline.postgres.connections import connections_to
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
 STORES = ("DuckDB", "PostgreSQL")

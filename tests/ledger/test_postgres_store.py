@@ -26,11 +26,11 @@ from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.ledger.leases import keep_lease
 from linkt_pipeline.ledger.ledger import Ledger
 from linkt_pipeline.ledger.owed_outcomes import finish
-from linkt_pipeline.ledger.postgres_address import PostgresAddress
-from linkt_pipeline.ledger.postgres_connections import connections_to
-from linkt_pipeline.ledger.postgres_errors import LedgerRefusedError
 from linkt_pipeline.ledger.postgres_store import PostgresStore
 from linkt_pipeline.ledger.values import Execution, ExecutionState, Intention, LeaseLostError
+from linkt_pipeline.postgres.address import PostgresAddress
+from linkt_pipeline.postgres.connections import connections_to
+from linkt_pipeline.postgres.errors import LedgerRefusedError
 from linkt_pipeline.settings import Settings
 from linkt_pipeline.tasks import AlertChannel, AlertEvent, CommonSettings
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
@@ -149,7 +149,10 @@ def test_hosts_that_begin_at_one_moment_make_one_schema(address: PostgresAddress
 
     assert [host.communicate(timeout=BOUND)[0] for host in hosts] == ["made\n"] * 3
     with psycopg.connect(address.conninfo.get_secret_value()) as postgres:
-        assert postgres.execute("select version, name from linkt_ledger.migrations").fetchall() == [(1, "ledger")]
+        assert postgres.execute("select version, name from linkt_ledger.migrations").fetchall() == [
+            (1, "ledger"),
+            (2, "requests"),
+        ]
 
 
 def test_the_ledger_of_a_newer_version_is_left_alone(ledger: Ledger, address: PostgresAddress) -> None:

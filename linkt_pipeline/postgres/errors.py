@@ -6,7 +6,7 @@ from typing import ClassVar
 import psycopg
 from psycopg import errors
 
-from linkt_pipeline.ledger.postgres_address import PostgresAddress
+from linkt_pipeline.postgres.address import PostgresAddress
 from linkt_pipeline.warehouse.errors import WarehouseBusyError, WarehouseError, WarehouseUnwritableError
 
 # A failed connection has no code, so the text decides. A text in another language counts as an outage, and is shown.

@@ -10,7 +10,7 @@ from importlib import resources
 
 import psycopg
 
-from linkt_pipeline.ledger.postgres_address import PostgresAddress
+from linkt_pipeline.postgres.address import PostgresAddress
 from linkt_pipeline.warehouse.errors import NewerWarehouseError
 
 _LOCK = 5_494_022_181_463_311  # of this schema's migrations, among the advisory locks of the database
@@ -36,7 +36,11 @@ class Migration:
 @cache
 def migrations() -> tuple[Migration, ...]:
     """All of them, oldest first."""
-    files = [file for file in (resources.files(__package__) / "migrations").iterdir() if file.name.endswith(".sql")]
+    files = [
+        file
+        for file in (resources.files("linkt_pipeline.postgres") / "migrations").iterdir()
+        if file.name.endswith(".sql")
+    ]
     return tuple(
         Migration(int(file.name[:4]), file.name[5:].removesuffix(".sql"), file.read_text(encoding="utf-8"))
         for file in sorted(files, key=lambda file: file.name)

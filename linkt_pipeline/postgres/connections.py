@@ -19,9 +19,9 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.types.string import TextLoader
 
-from linkt_pipeline.ledger.postgres_address import PostgresAddress
-from linkt_pipeline.ledger.postgres_errors import is_outage, is_refusal, ledger_error
-from linkt_pipeline.ledger.postgres_migration import bring_up_to_date
+from linkt_pipeline.postgres.address import PostgresAddress
+from linkt_pipeline.postgres.errors import is_outage, is_refusal, ledger_error
+from linkt_pipeline.postgres.migration import bring_up_to_date
 
 _KEPT = 4  # idle connections of a process; threads that need more at a time make them and close them again
 _PAUSE = 0.25  # seconds between two attempts to connect
@@ -113,7 +113,7 @@ class Connections:
             if self._idle:
                 return self._idle.pop()
         options = " ".join(f"-c {name}={value}" for name, value in _SERVER_SETTINGS.items())
-        settings = {**_CLIENT_SETTINGS, "options": options, "application_name": _own_name()}
+        settings = {**_CLIENT_SETTINGS, "options": options, "application_name": own_name()}
         con = psycopg.connect(make_conninfo(self.address.conninfo.get_secret_value(), **settings), autocommit=True)
         try:
             con.adapters.register_loader("json", TextLoader)
@@ -151,7 +151,7 @@ def _roll_back(con: psycopg.Connection) -> None:
         con.execute("rollback")
 
 
-def _own_name() -> str:
+def own_name() -> str:
     """Process and host, for people who look at PostgreSQL's activity, and for messages."""
     return f"linkt-pipeline PID {os.getpid()} on {socket.gethostname()}".encode()[:_LONGEST_NAME].decode(
         errors="ignore"
