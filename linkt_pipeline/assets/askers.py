@@ -15,6 +15,9 @@ STARTED_BY_TAG = "linkt/started_by"
 COMMAND, HANDED_OVER = "command", "run --launch"  # its values
 HAND_OVER_TAG = "linkt/hand_over"  # by its value the command finds a run that was launched without a reply
 TASKS_TAG = "linkt/tasks"
+_PARTITION_TAGS = frozenset(
+    {"dagster/partition", "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"}
+)
 _TICK_TAG = ".dagster/scheduled_execution_time"
 _PARENT_BACKFILL_TAG = "dagster/parent_backfill_id"
 _BACKFILL_TAGS = ("dagster/root_backfill_id", "dagster/backfill")  # that of the first one, if this executes it again
@@ -75,6 +78,11 @@ def other_names_of_question(instance: dg.DagsterInstance, run: dg.DagsterRun) ->
 
 def _backfill_of(run: dg.DagsterRun) -> str | None:
     return next((run.tags[tag] for tag in _BACKFILL_TAGS if tag in run.tags), None)
+
+
+def named_partitions(run: dg.DagsterRun) -> frozenset[str]:
+    """The partition that a Dagster run names, or the ends of its range. They may not exist any more."""
+    return frozenset(name for tag, name in run.tags.items() if tag in _PARTITION_TAGS)
 
 
 def named_tasks(run: dg.DagsterRun) -> frozenset[str] | None:

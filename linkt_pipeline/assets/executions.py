@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from linkt_pipeline.api import Run
 from linkt_pipeline.assets.askers import (
     TASKS_TAG,
+    named_partitions,
     named_tasks,
     other_names_of_question,
     person_of,
@@ -147,7 +148,7 @@ def build_executions(
     )
     @fails_in_plain_words
     def executions(context: dg.AssetExecutionContext, config: ExecutionConfig) -> Iterator[dg.MaterializeResult[None]]:
-        selected = [config.applied_to(tasks[key]) for key in _selected_partitions(context)]
+        selected = [config.applied_to(tasks[key]) for key in _selected_partitions(context, tasks)]
         not_before = datetime.now(UTC) if config.again else tick_of(context.run)
         over_budget_by = person_of(context.run) if config.over_budget else None
         step = PaidStep(
@@ -180,7 +181,7 @@ def build_executions(
     return executions
 
 
-def _selected_partitions(context: dg.AssetExecutionContext) -> Sequence[str]:
+def _selected_partitions(context: dg.AssetExecutionContext, tasks: Collection[str]) -> Sequence[str]:
     """The names of the tasks to execute.
 
     Raises:
@@ -192,18 +193,24 @@ def _selected_partitions(context: dg.AssetExecutionContext) -> Sequence[str]:
             "again and select a task; the entries of tasks.yaml are the partitions",
             allow_retries=False,
         )
-    keys, named = list(context.partition_keys), named_tasks(context.run)
+    named = named_tasks(context.run)
+    if gone := sorted((named_partitions(context.run) | (named or frozenset())) - set(tasks)):
+        raise _not_executed(f"{', '.join(gone)}, which tasks.yaml no longer has")
+    keys = list(context.partition_keys)
     if named is None:
         if len(keys) > 1:  # for whoever executes this Dagster run again
             context.instance.add_run_tags(context.run.run_id, {TASKS_TAG: ",".join(keys)})
         return keys
-    if gone := sorted(named - set(keys)):
-        raise dg.Failure(
-            f"this Dagster run names {', '.join(gone)}, which tasks.yaml no longer has, or has in another order. "
-            "Nothing was executed; launch the tasks that you want again",
-            allow_retries=False,
-        )
+    if outside := sorted(named - set(keys)):
+        raise _not_executed(f"{', '.join(outside)}, which tasks.yaml now has in another order")
     return [key for key in keys if key in named]
+
+
+def _not_executed(names: str) -> dg.Failure:
+    return dg.Failure(
+        f"this Dagster run names {names}. Nothing was executed; launch the tasks that you want again",
+        allow_retries=False,
+    )
 
 
 def _deliver(step: PaidStep, outcomes: Sequence[Outcome]) -> None:

@@ -18,6 +18,7 @@ from linkt_pipeline.tasks import CommonSettings, TaskSpec
 from linkt_pipeline.warehouse.catalog import read_catalog
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.migration import empty_warehouse
+from tests.assets.deployment import failures
 
 pytestmark = pytest.mark.slow
 
@@ -140,3 +141,15 @@ def test_a_range_that_is_executed_again_buys_no_entry_that_was_put_into_it(dagst
     assert dagster.materialize(again=first).success
 
     assert dagster.bought == 2
+
+
+def test_a_range_that_is_in_another_order_by_now_is_told_and_buys_nothing(dagster: Dagster) -> None:
+    dagster.entries = ["a", "b", "c"]
+    first = dagster.materialize()
+    dagster.entries = ["c", "b", "a"]
+
+    again = dagster.materialize(again=first)
+
+    told = "names a, b, c, which tasks.yaml now has in another order. Nothing was executed"
+    assert told in failures(again)["linkt__executions"]
+    assert dagster.bought == 3

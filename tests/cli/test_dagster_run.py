@@ -97,10 +97,31 @@ def test_a_run_that_is_executed_again_buys_the_tasks_it_names_and_no_other(keys,
     run = SimpleNamespace(tags={"linkt/tasks": "a,b"})
     context = SimpleNamespace(has_partition_key=True, has_partition_key_range=True, partition_keys=keys, run=run)
     if executed is not None:
-        assert list(executions._selected_partitions(context)) == executed
+        assert list(executions._selected_partitions(context, keys)) == executed
         return
     with pytest.raises(dg.Failure, match=r"names .*b, which tasks.yaml no longer has"):
-        executions._selected_partitions(context)
+        executions._selected_partitions(context, keys)
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"dagster/partition": "gone"},
+        {"dagster/asset_partition_range_start": "gone", "dagster/asset_partition_range_end": "gone"},
+        {"dagster/asset_partition_range_start": "a", "dagster/asset_partition_range_end": "gone"},
+    ],
+)
+def test_a_run_whose_task_is_gone_is_told_in_plain_words(tags):
+    """It is executed again, or was queued while tasks.yaml changed. Dagster speaks of ranges that are not valid."""
+
+    class Context(SimpleNamespace):
+        @property
+        def partition_keys(self):
+            raise dg.DagsterInvalidInvocationError("Nonexistent partition keys")
+
+    context = Context(has_partition_key=True, has_partition_key_range=True, run=SimpleNamespace(tags=tags))
+    with pytest.raises(dg.Failure, match=r"names gone, which tasks.yaml no longer has\. Nothing was executed; launch"):
+        executions._selected_partitions(context, ["a", "b"])
 
 
 def test_what_goes_wrong_while_old_runs_are_deleted_is_a_note(instance, monkeypatch, capsys):
