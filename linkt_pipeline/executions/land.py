@@ -13,7 +13,8 @@ from linkt_pipeline.ledger.values import Execution
 async def land_finished_run(worker: Worker, execution: Execution, seen: SeenRun) -> None:
     """Land a run, and close its ledger row in the same transaction, or in one that commits right after it.
 
-    The lease is proven first. Only this row is kept from others while the warehouse is waited for.
+    The lease is proven first. A ledger or a warehouse that can't be used now is waited for. Meanwhile this row alone is
+    kept from others.
 
     Raises:
         LeaseLostError: another process took the execution over and lands it instead.
@@ -37,5 +38,6 @@ async def land_finished_run(worker: Worker, execution: Execution, seen: SeenRun)
             )
             return True
 
-    if not await worker.call(land):
+    # Waited for as the run was: what has ended is paid for, and PostgreSQL or a file that somebody holds comes back.
+    if not await worker.call_when_free(execution.task_key, land):
         raise RunNotLandedError(execution.task_key, run.id, "its JSON is none that DuckDB accepts")

@@ -59,6 +59,7 @@ class Scene:
 
     sandbox: Sandbox
     warehouse: Warehouse
+    ledger_address: str = ""  # of a PostgreSQL; empty: the ledger is in the warehouse
     events: list[Event] = field(default_factory=list)
 
     @property
@@ -103,9 +104,8 @@ class Scene:
 
     def rows(self) -> list[Execution]:
         """The whole ledger, oldest row first."""
-        with self.warehouse.read() as con:
-            ids = con.execute("select execution_id from linkt.executions order by intended_at").fetchall()
-        return [self.ledger.get(execution_id) for (execution_id,) in ids]
+        with self.ledger.read() as rows:
+            return rows.executions()
 
     def states(self) -> list[str]:
         """The states of the whole ledger, oldest row first."""

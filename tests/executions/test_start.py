@@ -25,6 +25,7 @@ from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.ledger.values import Execution, ExecutionState, Intention, LeaseLostError
 from linkt_pipeline.warehouse.errors import WarehouseBusyError
 from tests.api.raw_server import never_accepting
+from tests.ledger.stores import WITH_EACH_STORE
 
 from .scene import TIMING, Scene, run, search, until
 
@@ -132,6 +133,7 @@ def start(scene: Scene, **changes: object) -> Execution | LinktPipelineError:
     return run(work())
 
 
+@WITH_EACH_STORE
 def test_the_intention_is_written_down_before_the_request_and_the_run_id_right_after(scene: Scene) -> None:
     scene.sandbox.inject("late_reply=0.3")
 
@@ -326,6 +328,7 @@ def test_a_connection_that_breaks_is_looked_up_before_anything_is_sent_again(sce
     assert scene.sandbox.world.requests.count("list_runs") >= 2  # more than one look: lists may lag
 
 
+@WITH_EACH_STORE
 @pytest.mark.parametrize("spell", [str.lower, str.upper], ids=["as it is", "in another spelling"])
 def test_a_reply_with_the_run_of_another_execution_is_looked_up(scene: Scene, spell: Callable[[str], str]) -> None:
     """A cache or a gateway answers with what it said to somebody else: one run is one row."""
@@ -403,6 +406,7 @@ def intention(**changes: object) -> Intention:
     return Intention(task.key, task.task_id, task.icp_id, task.parameters)
 
 
+@WITH_EACH_STORE
 def test_a_started_run_is_adopted_without_a_request(scene: Scene) -> None:
     first = start(scene)
     assert isinstance(first, Execution)
@@ -527,6 +531,7 @@ def test_a_renewal_that_comes_before_the_request_does_not_hide_that_the_row_is_l
     assert scene.sandbox.run_count() == 0
 
 
+@WITH_EACH_STORE
 def test_a_full_disk_does_not_lose_the_id_of_a_paid_run(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     async def work() -> Execution:
         async with scene.worker() as worker:
@@ -565,6 +570,7 @@ def test_a_days_budget_that_is_used_up_refuses_without_a_request(scene: Scene) -
 # --- two at once
 
 
+@WITH_EACH_STORE
 def test_a_second_worker_follows_the_first_and_gets_its_run(scene: Scene) -> None:
     async def work() -> list[Execution]:
         async with scene.worker() as first, scene.worker() as second:

@@ -14,13 +14,17 @@ from linkt_pipeline.postgres.connections import connections_to
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
 STORES = ("DuckDB", "PostgreSQL")
+WITH_EACH_STORE = pytest.mark.parametrize("scene", STORES, indirect=True)
 POSTGRES_ADDRESS = "TEST_LEDGER_ADDRESS"  # of a child process; empty: its ledger is in the warehouse
 _EMPTY = "truncate linkt_ledger.executions, linkt_ledger.undelivered, linkt_ledger.answers"
 
 
 def new_store(request: pytest.FixtureRequest, warehouse: Warehouse) -> LedgerStore:
-    """The store that a fixture's parameter names, without a row. Skips where there is no PostgreSQL."""
-    if request.param == "DuckDB":
+    """The store that a fixture's parameter names, without a row; the first one without a parameter.
+
+    Skips where there is no PostgreSQL.
+    """
+    if getattr(request, "param", STORES[0]) == STORES[0]:
         return DuckDbStore(warehouse)
     address = PostgresAddress(SecretStr(request.getfixturevalue("ledger_database")))
     store = PostgresStore(address, warehouse)
