@@ -85,7 +85,14 @@ def named_partitions(run: dg.DagsterRun) -> frozenset[str]:
     return frozenset(name for tag, name in run.tags.items() if tag in _PARTITION_TAGS)
 
 
-def named_tasks(run: dg.DagsterRun) -> frozenset[str] | None:
-    """The tasks that were asked for first: Dagster names a range, which may hold others by now. None: no range."""
-    names = run.tags.get(TASKS_TAG)
-    return frozenset(names.split(",")) if names else None
+def named_tasks(instance: dg.DagsterInstance, run: dg.DagsterRun, asset: dg.AssetKey) -> frozenset[str]:
+    """The tasks that were asked for. A Dagster run names a range, which may hold others by now.
+
+    A tag names them, or what Dagster planned when the first of these Dagster runs was launched; it may have waited in a
+    queue since. Empty if neither is known.
+    """
+    if names := run.tags.get(TASKS_TAG):
+        return frozenset(names.split(","))
+    planned = instance.all_logs(question_of(run), of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
+    events = [entry.dagster_event for entry in planned if entry.dagster_event]
+    return frozenset(event.partition for event in events if event.asset_key == asset and event.partition)

@@ -148,7 +148,7 @@ def build_executions(
     )
     @fails_in_plain_words
     def executions(context: dg.AssetExecutionContext, config: ExecutionConfig) -> Iterator[dg.MaterializeResult[None]]:
-        selected = [config.applied_to(tasks[key]) for key in _selected_partitions(context, tasks)]
+        selected = [config.applied_to(tasks[key]) for key in _selected_partitions(context, placement.executions, tasks)]
         not_before = datetime.now(UTC) if config.again else tick_of(context.run)
         over_budget_by = person_of(context.run) if config.over_budget else None
         step = PaidStep(
@@ -181,7 +181,9 @@ def build_executions(
     return executions
 
 
-def _selected_partitions(context: dg.AssetExecutionContext, tasks: Collection[str]) -> Sequence[str]:
+def _selected_partitions(
+    context: dg.AssetExecutionContext, asset: dg.AssetKey, tasks: Collection[str]
+) -> Sequence[str]:
     """The names of the tasks to execute.
 
     Raises:
@@ -193,17 +195,16 @@ def _selected_partitions(context: dg.AssetExecutionContext, tasks: Collection[st
             "again and select a task; the entries of tasks.yaml are the partitions",
             allow_retries=False,
         )
-    named = named_tasks(context.run)
-    if gone := sorted((named_partitions(context.run) | (named or frozenset())) - set(tasks)):
+    named = named_tasks(context.instance, context.run, asset)
+    if gone := sorted((named_partitions(context.run) | named) - set(tasks)):
         raise _not_executed(f"{', '.join(gone)}, which tasks.yaml no longer has")
     keys = list(context.partition_keys)
-    if named is None:
-        if len(keys) > 1:  # for whoever executes this Dagster run again
-            context.instance.add_run_tags(context.run.run_id, {TASKS_TAG: ",".join(keys)})
-        return keys
     if outside := sorted(named - set(keys)):
         raise _not_executed(f"{', '.join(outside)}, which tasks.yaml now has in another order")
-    return [key for key in keys if key in named]
+    selected = [key for key in keys if key in named or not named]
+    if len(selected) > 1 and TASKS_TAG not in context.run.tags:  # for whoever executes this Dagster run again
+        context.instance.add_run_tags(context.run.run_id, {TASKS_TAG: ",".join(selected)})
+    return selected
 
 
 def _not_executed(names: str) -> dg.Failure:

@@ -41,6 +41,26 @@ class Dagster:
         **tags: str,
     ) -> dg.ExecuteInProcessResult:
         """A Dagster run; with ``again`` one that executes another again, whose first one is ``root``."""
+        with pytest.MonkeyPatch.context() as patched:
+            if again is not None:
+                inherited = self.run_of(again).tags
+                tags = {name: value for name, value in inherited.items() if "backfill" not in name} | tags
+                first = (root or again).run_id
+                create = partial(self.instance.create_run_for_job, root_run_id=first, parent_run_id=again.run_id)
+                patched.setattr(self.instance, "create_run_for_job", create)
+            return self.job().execute_in_process(instance=self.instance, raise_on_error=False, tags=RANGE | tags)
+
+    def materialize_from_queue(self, launched_with: list[str]) -> dg.ExecuteInProcessResult:
+        """A Dagster run that was launched when tasks.yaml had other entries."""
+        now, self.entries = self.entries, launched_with
+        queued = self.instance.create_run_for_job(self.job(), tags=RANGE)
+        self.entries = now
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(self.instance, "create_run_for_job", lambda **_: queued)
+            return self.job().execute_in_process(instance=self.instance, raise_on_error=False, run_id=queued.run_id)
+
+    def job(self) -> dg.JobDefinition:
+        """The paid job, as the entries of now make it."""
         tasks = {
             key: TaskSpec(
                 key=key,
@@ -55,15 +75,7 @@ class Dagster:
         with empty_warehouse() as con:
             (table,) = [table for table in read_catalog(con) if (table.schema, table.name) == ("linkt", "executions")]
         asset = build_executions(Placement(), self.backend, tasks, CommonSettings(), table, [])
-        job = dg.Definitions([asset], jobs=[dg.define_asset_job("paid", [asset])]).resolve_job_def("paid")
-        with pytest.MonkeyPatch.context() as patched:
-            if again is not None:
-                inherited = self.run_of(again).tags
-                tags = {name: value for name, value in inherited.items() if "backfill" not in name} | tags
-                first = (root or again).run_id
-                create = partial(self.instance.create_run_for_job, root_run_id=first, parent_run_id=again.run_id)
-                patched.setattr(self.instance, "create_run_for_job", create)
-            return job.execute_in_process(instance=self.instance, raise_on_error=False, tags=RANGE | tags)
+        return dg.Definitions([asset], jobs=[dg.define_asset_job("paid", [asset])]).resolve_job_def("paid")
 
     def run_of(self, result: dg.ExecuteInProcessResult) -> dg.DagsterRun:
         run = self.instance.get_run_by_id(result.run_id)
@@ -153,3 +165,13 @@ def test_a_range_that_is_in_another_order_by_now_is_told_and_buys_nothing(dagste
     told = "names a, b, c, which tasks.yaml now has in another order. Nothing was executed"
     assert told in failures(again)["linkt__executions"]
     assert dagster.bought == 3
+
+
+def test_a_run_that_waits_in_the_queue_buys_no_entry_that_was_put_into_its_range_meanwhile(dagster: Dagster) -> None:
+    dagster.entries = ["a", "b", "c"]
+
+    first = dagster.materialize_from_queue(launched_with=["a", "c"])
+
+    assert first.success
+    assert dagster.bought == 2
+    assert dagster.run_of(first).tags["linkt/tasks"] == "a,c"

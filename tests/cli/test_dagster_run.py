@@ -17,6 +17,7 @@ from linkt_pipeline.settings import Settings
 from linkt_pipeline.warehouse.errors import WarehouseUnwritableError
 
 POOL = "linkt_warehouse"
+PAID = dg.AssetKey(["linkt", "executions"])
 
 
 @pytest.fixture
@@ -94,13 +95,14 @@ def test_a_run_names_its_tasks_because_the_range_may_hold_others_by_and_by(names
 )
 def test_a_run_that_is_executed_again_buys_the_tasks_it_names_and_no_other(keys, executed):
     """tasks.yaml may have got an entry in between, or another order."""
-    run = SimpleNamespace(tags={"linkt/tasks": "a,b"})
+    run = dg.DagsterRun("paid", tags={"linkt/tasks": "a,b"})
     context = SimpleNamespace(has_partition_key=True, has_partition_key_range=True, partition_keys=keys, run=run)
-    if executed is not None:
-        assert list(executions._selected_partitions(context, keys)) == executed
-        return
-    with pytest.raises(dg.Failure, match=r"names .*b, which tasks.yaml no longer has"):
-        executions._selected_partitions(context, keys)
+    with dg.DagsterInstance.ephemeral() as context.instance:
+        if executed is not None:
+            assert list(executions._selected_partitions(context, PAID, keys)) == executed
+            return
+        with pytest.raises(dg.Failure, match=r"names .*b, which tasks.yaml no longer has"):
+            executions._selected_partitions(context, PAID, keys)
 
 
 @pytest.mark.parametrize(
@@ -119,9 +121,12 @@ def test_a_run_whose_task_is_gone_is_told_in_plain_words(tags):
         def partition_keys(self):
             raise dg.DagsterInvalidInvocationError("Nonexistent partition keys")
 
-    context = Context(has_partition_key=True, has_partition_key_range=True, run=SimpleNamespace(tags=tags))
-    with pytest.raises(dg.Failure, match=r"names gone, which tasks.yaml no longer has\. Nothing was executed; launch"):
-        executions._selected_partitions(context, ["a", "b"])
+    context = Context(has_partition_key=True, has_partition_key_range=True, run=dg.DagsterRun("paid", tags=tags))
+    with (
+        dg.DagsterInstance.ephemeral() as context.instance,
+        pytest.raises(dg.Failure, match=r"names gone, which tasks.yaml no longer has\. Nothing was executed; launch"),
+    ):
+        executions._selected_partitions(context, PAID, ["a", "b"])
 
 
 def test_what_goes_wrong_while_old_runs_are_deleted_is_a_note(instance, monkeypatch, capsys):
