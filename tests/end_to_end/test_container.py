@@ -9,8 +9,10 @@ import duckdb
 import pytest
 
 from linkt_pipeline.sandbox import Sandbox, running_sandbox
+from tests.cli.command import Command, kill_group
 from tests.end_to_end.composed import GRACE_SECONDS, Composed, what_is_missing
 from tests.end_to_end.dagster_dev import DagsterDev
+from tests.few_models import write_few_models
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -34,7 +36,12 @@ def composed(sandbox: Sandbox) -> Iterator[Composed]:
         pytest.skip(missing)
     folder = Path(tempfile.mkdtemp(prefix="linkt-container-"))  # pytest's own folders are closed to other users
     folder.chmod(0o755)
-    dotenv = {"POSTGRES_PASSWORD": "p@ss/word", "LINKT_API_KEY": sandbox.api_key, "LINKT_BASE_URL": sandbox.url}
+    dotenv = {
+        "POSTGRES_PASSWORD": "p@ss/word",
+        "LINKT_API_KEY": sandbox.api_key,
+        "LINKT_BASE_URL": sandbox.url,
+        "LINKT_SQL_DIR": str(write_few_models(folder / "sql")),
+    }
     deployed = Composed(folder, dotenv)
     (deployed.project / "tasks.yaml").write_text(TASKS, encoding="utf-8")
     deployed.close_project()
@@ -93,6 +100,39 @@ def test_terminate_cancels_an_upgrade_leaves_and_one_run_is_paid(
     with duckdb.connect(str(composed.data / "warehouse.duckdb"), read_only=True) as con:
         rows = con.execute("select task_key, state, run_status from linkt.executions order by all").fetchall()
     assert rows == [("search", "finished", "COMPLETED"), ("signals", "finished", "CANCELED")]
+
+
+def test_a_run_that_is_handed_over_is_followed_through_an_upgrade_and_executed_again_for_nothing(
+    composed: Composed, dagster: DagsterDev, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    (tmp_path / "tasks.yaml").write_text(TASKS, encoding="utf-8")
+    access = {"LINKT_API_KEY": sandbox.api_key, "LINKT_BASE_URL": sandbox.url}
+    command = Command(tmp_path, {**access, "LINKT_DATA_DIR": str(tmp_path / "data"), "LINKT_DAGSTER_URL": composed.url})
+    bought = sandbox.run_count()
+    process = command.start("run", "--launch", "search")
+    try:
+        eventually(lambda: sandbox.run_count() > bought, composed)
+        (launched,) = dagster.runs_tagged("linkt/started_by", "run --launch")
+        eventually(lambda: "started run" in dagster.messages(launched), composed)
+        composed.stop("daemon")
+        composed.stop("code")
+        composed.start("code")
+        assert dagster.wait_until(launched) == "FAILURE"
+        composed.start("daemon")
+        eventually(lambda: dagster.repetitions(launched), composed)
+        [adopting] = dagster.repetitions(launched)
+        eventually(lambda: "adopted run" in dagster.messages(adopting), composed)
+        for run in sandbox.world.own.runs.values():
+            run.status = "COMPLETED" if run.status not in ("CANCELED", "COMPLETED") else run.status
+        out, err = process.communicate(timeout=200)
+    finally:
+        if process.poll() is None:
+            kill_group(process)
+
+    assert process.returncode == 0, out + err
+    assert f"failed, and Dagster executes it again: {composed.url}/runs/{adopting}" in out
+    assert dagster.wait_until(dagster.execute_again(launched)) == "SUCCESS"
+    assert sandbox.run_count() == bought + 1
 
 
 def test_the_moment_of_a_question_is_right_in_whatever_zone_the_database_is(
