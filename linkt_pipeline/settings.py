@@ -4,14 +4,17 @@ Nothing here touches the network or the warehouse. A message names the variable,
 because a configuration mistake is the first thing most users meet.
 """
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -27,8 +30,27 @@ SANDBOX_TASKS_FILE = Path(__file__).resolve().parent / "sandbox" / "tasks.yaml"
 # Dagster writes the folder unquoted into the address of its SQLite files: all after "?" is lost, "%20" becomes a blank.
 _PART_OF_AN_ADDRESS = re.compile(r"\?|%[0-9A-Fa-f]{2}")
 
+_BUCKET = re.compile(r"s3://[^/?#\s]+(/[^?#]*)?")
+_SECRETS_OF_AWS = frozenset({"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
 _SHORTEST_CONTACT_KEY = 16
 _HOST = re.compile(r"(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
+
+
+@dataclass(frozen=True)
+class Lake:
+    """Where a warehouse is that many hosts share.
+
+    Attributes:
+        catalog: address of the PostgreSQL.
+        schema: the schema there.
+        files: a folder, or ``s3://bucket/prefix``.
+        store: the variables ``AWS_*``, which say how to reach the bucket.
+    """
+
+    catalog: SecretStr
+    schema: str
+    files: str
+    store: Mapping[str, str] = field(repr=False)
 
 
 class Settings(BaseSettings):
@@ -53,6 +75,8 @@ class Settings(BaseSettings):
     ui_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     dagster_url: str | None = None
     contact_key: SecretStr | None = None
+    catalog: SecretStr | None = None
+    lake_path: str | None = None
 
     @field_validator("base_url")
     @classmethod
@@ -81,6 +105,48 @@ class Settings(BaseSettings):
                 "`openssl rand -hex 32` makes one"
             )
         return key
+
+    @field_validator("catalog")
+    @classmethod
+    def _catalog_is_a_database(cls, given: SecretStr | None) -> SecretStr | None:
+        expected = "it is no address such as postgresql://user:password@host:5432/database; "
+        expected += "characters of the password that mean something there are written as %40 for @, %2F for /"
+        if given is None:
+            return None
+        try:
+            parts = urlsplit(given.get_secret_value().strip())
+            is_one = parts.scheme in ("postgresql", "postgres") and parts.hostname and parts.port != 0
+        except ValueError:  # a port that is no number
+            is_one = False
+        if not is_one or "/" in parts.path.strip("/") or not parts.path.strip("/") or parts.fragment:
+            raise ValueError(expected)
+        return SecretStr(given.get_secret_value().strip())
+
+    @field_validator("lake_path")
+    @classmethod
+    def _lake_path_is_a_folder_or_a_bucket(cls, given: str | None) -> str | None:
+        if given is None or _BUCKET.fullmatch(given):
+            return given and given.rstrip("/")
+        if "://" in given:
+            raise ValueError(f"{given!r} is neither a folder nor s3://bucket/prefix")
+        try:
+            return str(Path(given).expanduser().absolute())
+        except RuntimeError as error:  # ~name of a user who does not exist
+            raise ValueError(f"{given!r}: {error}") from None
+
+    @model_validator(mode="after")
+    def _catalog_and_files_come_together(self) -> Self:
+        if self.catalog is not None and self.lake_path is None:
+            raise ValueError(
+                "LINKT_CATALOG is set, and LINKT_LAKE_PATH does not say where the files of the lake lie: a folder that "
+                "every host has under this name, or s3://bucket/prefix"
+            )
+        if self.lake_path is not None and self.catalog is None:
+            raise ValueError(
+                "LINKT_LAKE_PATH is set, and LINKT_CATALOG does not name the PostgreSQL of its catalog "
+                "(postgresql://user:password@host:5432/database); unset it to keep the warehouse in LINKT_DATA_DIR"
+            )
+        return self
 
     @field_validator("dagster_url")
     @classmethod
@@ -166,6 +232,17 @@ class Settings(BaseSettings):
         return self.root / "warehouse.duckdb"
 
     @property
+    def lake(self) -> Lake | None:
+        """The warehouse that many hosts share; None where it is the file at :attr:`warehouse_path`.
+
+        The sandbox has a lake of its own beside the real one.
+        """
+        if self.catalog is None or self.lake_path is None:
+            return None
+        aside = ("_sandbox", "/sandbox") if self.sandbox else ("", "")
+        return Lake(self.catalog, f"linkt_lake{aside[0]}", f"{self.lake_path}{aside[1]}", _variables("AWS_"))
+
+    @property
     def published_dir(self) -> Path:
         """Folder of the snapshot and the Parquet files that BI tools read."""
         return self.root / PUBLISHED
@@ -240,10 +317,25 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
             for item in error.errors(include_url=False, include_context=False)
         )
         raise ConfigError(f"the environment can't be used: {problems}") from None
-    for secret in (settings.api_key, settings.contact_key):
+    for secret in (settings.api_key, settings.contact_key, *_secrets_of_the_lake(settings)):
         if secret is not None:
             register_secret(secret)
     return settings
+
+
+def _secrets_of_the_lake(settings: Settings) -> Iterator[SecretStr]:
+    """The address of the catalog, and what in it and beside it is secret by itself."""
+    if settings.catalog is not None:
+        yield settings.catalog
+        password = urlsplit(settings.catalog.get_secret_value()).password
+        yield from map(SecretStr, filter(None, [password, password and unquote(password)]))
+        yield from (SecretStr(value) for name, value in _variables("AWS_").items() if name in _SECRETS_OF_AWS)
+
+
+def _variables(prefix: str) -> dict[str, str]:
+    """Variables of the environment, and of ``.env`` where the environment has none of that name."""
+    given = {**dotenv_values(ENV_FILE), **os.environ}
+    return {name: value for name, value in given.items() if name.startswith(prefix) and value}
 
 
 def _variable(place: tuple[int | str, ...]) -> str:

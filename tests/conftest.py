@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +11,9 @@ from tests.file_order import LongFilesFirst
 from tests.known_projects import share_loaded_projects
 from tests.memory_disk import use_memory_disk
 from tests.postgres import PostgresServer
+
+if TYPE_CHECKING:
+    from tests.lake import Lakes
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -31,6 +35,16 @@ def postgres_server() -> Iterator[PostgresServer]:
         pytest.skip(missing)
     with postgres.postgres_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def lakes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> "Lakes":
+    """Makes warehouses that are lakes; needs the environment of `make lake`."""
+    from tests import lake
+
+    if missing := lake.what_is_missing():
+        pytest.skip(missing)
+    return lake.Lakes(request.getfixturevalue("postgres_server"), tmp_path_factory.mktemp("lake"))
 
 
 @pytest.fixture

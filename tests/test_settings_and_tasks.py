@@ -344,3 +344,64 @@ def test_a_mistake_in_a_channel_is_told_with_line_and_field_and_without_its_addr
         read(write(tmp_path, ENTRY + text))
     assert told in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+CATALOG = "postgresql://linkt:p%40ss-of-the-catalog@db.example.com/linkt"
+
+
+def test_a_lake_is_a_catalog_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINKT_CATALOG", CATALOG)
+    monkeypatch.setenv("LINKT_LAKE_PATH", "s3://bucket/prefix/")
+    monkeypatch.setenv("LINKT_API_KEY", "a key of nobody")
+    (tmp_path / ".env").write_text("AWS_REGION=eu-central-1\nAWS_SECRET_ACCESS_KEY=of-the-bucket\n")
+
+    lake = load_settings().lake
+
+    assert lake is not None
+    assert (lake.schema, lake.files, lake.store["AWS_REGION"]) == ("linkt_lake", "s3://bucket/prefix", "eu-central-1")
+    for text in (
+        repr(lake),
+        repr(load_settings()),
+        redact("p%40ss-of-the-catalog, p@ss-of-the-catalog, of-the-bucket"),
+    ):
+        assert "ss-of-the-catalog" not in text
+        assert "of-the-bucket" not in text
+
+
+def test_made_up_rows_have_a_lake_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINKT_CATALOG", CATALOG)
+    monkeypatch.setenv("LINKT_LAKE_PATH", str(tmp_path / "lake"))
+
+    lake = load_settings({"use_sandbox": True}).lake
+
+    assert lake is not None
+    assert (lake.schema, lake.files) == ("linkt_lake_sandbox", f"{tmp_path}/lake/sandbox")
+
+
+@pytest.mark.parametrize(
+    ("catalog", "files", "said"),
+    [
+        ("mysql://u:secret-word@h/db", "/lake", "LINKT_CATALOG: it is no address such as postgresql://"),
+        ("postgresql://u:secret-word@h", "/lake", "LINKT_CATALOG: it is no address"),
+        ("postgresql://u:secret-word@:5432/db", "/lake", "LINKT_CATALOG: it is no address"),
+        ("postgresql://u:secret-word@h:port/db", "/lake", "LINKT_CATALOG: it is no address"),
+        (
+            "postgresql://u:secret-word@h/db",
+            "gs://bucket",
+            "LINKT_LAKE_PATH: 'gs://bucket' is neither a folder nor",
+        ),
+        ("postgresql://u:secret-word@h/db", "", "LINKT_LAKE_PATH does not say where the files of the lake lie"),
+        ("", "/lake", "LINKT_CATALOG does not name the PostgreSQL of its catalog"),
+    ],
+)
+def test_a_mistake_about_the_lake_is_told_without_the_password(
+    catalog: str, files: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINKT_CATALOG", catalog)
+    monkeypatch.setenv("LINKT_LAKE_PATH", files)
+
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+
+    assert said in str(caught.value)
+    assert "secret-word" not in str(caught.value)

@@ -95,7 +95,7 @@ def _take_out(
         return removed, 0, []
     say("searching Dagster's history")
     history = erase_from_history(settings.root, erasure.target.mentions)
-    notes = notes_on_foreign_files(settings, erasure.target.mentions)
+    notes = notes_on_foreign_files(settings, warehouse, erasure.target.mentions)
     forget_target(warehouse, erasure.erasure_id)
     return removed, history, notes
 

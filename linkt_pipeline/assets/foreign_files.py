@@ -13,6 +13,7 @@ from linkt_pipeline.warehouse.old_names import OLD_NAME
 from linkt_pipeline.warehouse.publish.parquet import RECORD_NAME
 from linkt_pipeline.warehouse.publish.snapshot import CATALOG_NAME
 from linkt_pipeline.warehouse.tombstones import Mentions
+from linkt_pipeline.warehouse.warehouse import Warehouse
 
 REPORT_NAME = "report.html"
 
@@ -30,27 +31,23 @@ _PACKED = {  # what a file begins with (and where) whose bytes do not show what 
 }
 
 
-def notes_on_foreign_files(settings: Settings, mentions: Mentions) -> list[str]:
+def notes_on_foreign_files(settings: Settings, warehouse: Warehouse, mentions: Mentions) -> list[str]:
     """A note on each file that a person has to look at: it mentions what is erased, or it can't be searched."""
     if mentions.is_empty:
         return []
-    return [note for path in _foreign(settings) if (note := _note_on(path, mentions))]
+    return [note for path in _foreign(settings, warehouse) if (note := _note_on(path, mentions))]
 
 
-def _foreign(settings: Settings) -> Iterator[Path]:
+def _foreign(settings: Settings, warehouse: Warehouse) -> Iterator[Path]:
     root = settings.root
     ours = {*databases(root), *printed_files(root), root / REPORT_NAME}
     for path in sorted(root.rglob("*")):
         if path.is_file() and not path.is_symlink() and path not in ours:
             is_log = path.with_name(path.name.removesuffix("-wal").removesuffix("-shm")) in ours
-            if not (is_log or _is_of_the_warehouse(settings, path) or _is_published(settings.published_dir, path)):
+            is_of_the_stand_in = root / _OF_THE_STAND_IN in path.parents
+            is_published = _is_published(settings.published_dir, path)
+            if not (is_log or is_of_the_stand_in or is_published or warehouse.owns(path)):
                 yield path
-
-
-def _is_of_the_warehouse(settings: Settings, path: Path) -> bool:
-    name = settings.warehouse_path.name
-    top, *_ = path.relative_to(settings.root).parts
-    return top in (_OF_THE_STAND_IN, name, *(f"{name}.{what}" for what in ("wal", "tmp", "next")))
 
 
 def _is_published(folder: Path, path: Path) -> bool:

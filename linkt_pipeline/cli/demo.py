@@ -31,5 +31,5 @@ def demo() -> int:
     with sandbox_beside(deployment.settings.root / "api"):
         code = execute(deployment, tasks)
     if code == 0:
-        print_findings(deployment.settings)
+        print_findings(deployment.settings, deployment.warehouse.place)
     return code

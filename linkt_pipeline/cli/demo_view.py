@@ -81,8 +81,13 @@ _FINDINGS = (
 )
 
 
-def print_findings(settings: Settings) -> None:
-    """Tables of what was found, where it is, and how to look further."""
+def print_findings(settings: Settings, warehouse: str) -> None:
+    """Tables of what was found, where it is, and how to look further.
+
+    Args:
+        settings: of the deployment.
+        warehouse: where its warehouse is.
+    """
     console = make_console()
     with open_snapshot(settings.snapshot_path) as con:
         for finding in _FINDINGS:
@@ -90,13 +95,13 @@ def print_findings(settings: Settings) -> None:
             if not rows:  # the first demo has no history yet
                 continue
             print_table(console, finding.title, finding.columns, rows, right=finding.numbers, wrapped={"what happened"})
-    echo(_where_to_look(settings))
+    echo(_where_to_look(settings, warehouse))
 
 
-def _where_to_look(settings: Settings) -> str:
+def _where_to_look(settings: Settings, warehouse: str) -> str:
     lines = [
         "",
-        f"Warehouse      {_short(settings.warehouse_path)}",
+        f"Warehouse      {_short(warehouse)}",
         f"For BI tools   {_short(settings.snapshot_path)} and Parquet files beside it (always readable)",
     ]
     if not load_settings().sandbox:
@@ -122,7 +127,7 @@ def _how_to_call() -> str:
     return _short(called.absolute())
 
 
-def _short(path: Path) -> str:
-    """Relative to where the user stands, if it is below."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+def _short(place: Path | str) -> str:
+    """A path relative to where the user stands, if it is below; any other text as it is."""
+    path, here = Path(place), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(place)

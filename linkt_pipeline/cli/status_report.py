@@ -173,6 +173,7 @@ def read_status(
         WarehouseError: the file is busy, of a newer version, or no warehouse.
     """
     today, aside = now.astimezone(UTC).date(), Aside(warehouse)
+    disk = disk_use(settings, warehouse)
     with ledger_of(warehouse).read() as rows:
         con = rows.con
         usage = added_up([*usage_on(con, today), *aside.requests_on(today)])
@@ -195,7 +196,7 @@ def read_status(
             ),
             stale_models=_stale_models(con),
             unfinished_erasures=_unfinished_erasures(con),
-            disk=disk_use(settings),
+            disk=disk,
             last_sync=max(filter(None, [_last_sync(con), aside.last_look()]), default=None),
             snapshot=str(snapshot) if snapshot else None,
             snapshot_as_of=published_at(snapshot) if snapshot else None,
@@ -203,11 +204,10 @@ def read_status(
         )
 
 
-def disk_use(settings: Settings) -> DiskUse:
-    """What the deployment's folder takes now."""
-    warehouse = settings.warehouse_path
+def disk_use(settings: Settings, warehouse: Warehouse) -> DiskUse:
+    """What the deployment's files take now."""
     return DiskUse(
-        warehouse=_size(warehouse) + _size(warehouse.with_name(f"{warehouse.name}.wal")),
+        warehouse=warehouse.size(),
         published=_size(settings.published_dir),
         instance=sum(_size(settings.root / name) for name in INSTANCE_FOLDERS),
     )

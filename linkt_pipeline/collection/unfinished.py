@@ -107,9 +107,7 @@ def _missing_models(rows: LedgerRows) -> str | None:
         """
         select model from linkt.model_builds
         anti join (
-            select database_name, schema_name || '.' || table_name as model from duckdb_tables()
-            union all
-            select database_name, schema_name || '.' || view_name from duckdb_views()
+            select database_name, schema_name || '.' || table_name as model from duckdb_columns()
         ) as there on there.model = model_builds.model and there.database_name = current_database()
         where built_at is not null order by model limit 1
         """

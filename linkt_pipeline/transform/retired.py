@@ -5,7 +5,7 @@ import duckdb
 from linkt_pipeline.transform.columns import relation
 from linkt_pipeline.transform.graph import ModelGraph
 from linkt_pipeline.transform.model import ModelKey
-from linkt_pipeline.warehouse.catalog import quoted
+from linkt_pipeline.warehouse.catalog import quoted, relation_kind
 
 
 def retired_models(con: duckdb.DuckDBPyConnection, graph: ModelGraph) -> list[ModelKey]:
@@ -29,15 +29,8 @@ def drop_retired_models(con: duckdb.DuckDBPyConnection, graph: ModelGraph) -> li
     """
     retired = retired_models(con, graph)
     for key in retired:
-        found = con.execute(
-            "select 'table' from duckdb_tables() "
-            "where database_name = current_database() and schema_name = $1 and table_name = $2 "
-            "union all select 'view' from duckdb_views() "
-            "where database_name = current_database() and schema_name = $1 and view_name = $2",
-            list(key),
-        ).fetchone()
-        if found:
-            con.execute(f"drop {found[0]} {relation(key)}")
+        if kind := relation_kind(con, *key):
+            con.execute(f"drop {kind} {relation(key)}")
         con.execute("delete from linkt.model_builds where model = $1", [str(key)])
     for schema in sorted({key.schema for key in retired} - {key.schema for key in graph.models}):
         if _is_empty(con, schema):
@@ -47,8 +40,7 @@ def drop_retired_models(con: duckdb.DuckDBPyConnection, graph: ModelGraph) -> li
 
 def _is_empty(con: duckdb.DuckDBPyConnection, schema: str) -> bool:
     row = con.execute(
-        "select (select count(*) from duckdb_tables() where database_name = current_database() and schema_name = $1) "
-        "+ (select count(*) from duckdb_views() where database_name = current_database() and schema_name = $1)",
+        "select count(*) from duckdb_columns() where database_name = current_database() and schema_name = $1",
         [schema],
     ).fetchone()
     return row is not None and row[0] == 0

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import duckdb
 
+from linkt_pipeline.warehouse.descriptions import has_descriptions, keep_descriptions, read_descriptions
+
 
 @dataclass(frozen=True)
 class CatalogColumn:
@@ -38,29 +40,40 @@ class CatalogTable:
 
 def read_catalog(con: duckdb.DuckDBPyConnection) -> list[CatalogTable]:
     """Tables and views of the current database, by schema and name."""
+    views = _comments(con, "duckdb_views()", "view_name")
+    is_apart = has_descriptions(con)
+    # Comments are not asked for where none are kept: see descriptions.py.
+    described = read_descriptions(con) if is_apart else {}
+    comments = {} if is_apart else _comments(con, "duckdb_tables()", "table_name") | views
     columns: dict[tuple[str, str], list[CatalogColumn]] = {}
-    for schema, table, name, data_type, comment in con.execute(
+    for schema, name, column, data_type, comment in con.execute(
         """
         select schema_name, table_name, column_name, data_type, comment from duckdb_columns()
         where database_name = current_database() and not internal
         order by schema_name, table_name, column_index
         """
     ).fetchall():
-        columns.setdefault((schema, table), []).append(CatalogColumn(name, data_type, comment))
-    tables = con.execute(
-        """
-        select schema_name, table_name, false, comment from duckdb_tables()
-        where database_name = current_database() and not internal and not temporary
-        union all
-        select schema_name, view_name, true, comment from duckdb_views()
-        where database_name = current_database() and not internal and not temporary
-        order by all
-        """
-    ).fetchall()
+        known = described.get((schema, name), {}).get(column) if is_apart else comment
+        columns.setdefault((schema, name), []).append(CatalogColumn(column, data_type, known))
     return [
-        CatalogTable(schema, name, is_view, comment, tuple(columns.get((schema, name), ())))
-        for schema, name, is_view, comment in tables
+        CatalogTable(*key, key in views, described.get(key, {}).get("") if is_apart else comments[key], tuple(found))
+        for key, found in sorted(columns.items())
+        if is_apart or key in comments  # not a temporary one
     ]
+
+
+def relation_kind(con: duckdb.DuckDBPyConnection, schema: str, name: str) -> str | None:
+    """What has a name in the current database: ``table``, ``view`` or nothing."""
+    row = con.execute(
+        # Not from duckdb_tables(): see descriptions.py. A view has columns as well.
+        "select 'view' from duckdb_views() "
+        "where database_name = current_database() and schema_name = $1 and view_name = $2 "
+        "union all select 'table' from duckdb_columns() "
+        "where database_name = current_database() and schema_name = $1 and table_name = $2 "
+        "order by all desc limit 1",
+        [schema, name],
+    ).fetchone()
+    return row[0] if row else None
 
 
 def describe(
@@ -74,12 +87,27 @@ def describe(
         description: the one that is wanted.
         columns: the wanted ones of columns, by name; a column that is not among them is to have none.
     """
+    now = {column.name: column.description for column in table.columns}
+    wanted = {name: columns.get(name) for name in now}
+    if (table.description, now) == (description, wanted):
+        return
+    if has_descriptions(con):
+        keep_descriptions(con, table.schema, table.name, {"": description, **wanted})
+        return
     if table.description != description:
         con.execute(f"comment on {'view' if table.is_view else 'table'} {table.relation} is {literal(description)}")
-    for column in table.columns:
-        wanted = columns.get(column.name)
-        if column.description != wanted:
-            con.execute(f"comment on column {table.relation}.{quoted(column.name)} is {literal(wanted)}")
+    for name, text in wanted.items():
+        if now[name] != text:
+            con.execute(f"comment on column {table.relation}.{quoted(name)} is {literal(text)}")
+
+
+def _comments(con: duckdb.DuckDBPyConnection, source: str, name: str) -> dict[tuple[str, str], str | None]:
+    """The comment on each table or view, by schema and name."""
+    rows = con.execute(
+        f"select schema_name, {name}, comment from {source} "  # noqa: S608
+        "where database_name = current_database() and not internal and not temporary"
+    ).fetchall()
+    return {(schema, relation): comment for schema, relation, comment in rows}
 
 
 def quoted(name: str) -> str:

@@ -24,6 +24,26 @@ class WarehouseBusyError(WarehouseError):
         self.pid = pid
 
 
+class TurnLostError(WarehouseBusyError):
+    """The connection that held the turn to write was lost, so somebody else may write by now; nothing was kept."""
+
+
+class CatalogUnreachableError(WarehouseBusyError):
+    """The catalog of a lake did not answer for longer than this process was willing to wait."""
+
+
+class CatalogRefusedError(WarehouseError):
+    """The catalog of a lake does not let this deployment in, or is not the one that it expects."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class LakeUnavailableError(WarehouseError):
+    """What a lake needs is not installed here."""
+
+    exit_code: ClassVar[int] = 2
+
+
 class WarehouseInUseError(WarehouseError):
     """The same thread opened the warehouse while it had it open: a mistake in the calling code."""
 

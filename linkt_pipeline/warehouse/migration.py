@@ -3,26 +3,25 @@
 A new warehouse is made from the definition of the tables (tables.py) in one step. An older one is brought up to date by
 the files ``migrations/NNNN_name.sql``, applied in order, each in one transaction; they say what to do with its rows.
 Both ways are recorded in ``linkt.schema_migrations`` and lead to the same tables. Two processes that start at once are
-kept apart by the file's own lock.
+kept apart by the engine.
 
-Descriptions come from the definition too, and views from the files ``views/name.sql``, the only place where each is
-defined. Both are brought up to date with the last step, so changing one of them needs a migration beside it.
+Descriptions come from the definition too, and views from the files ``views/name.sql``. Both are brought up to date with
+the last step, so changing one of them needs a migration beside it.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from pathlib import Path
 
 import duckdb
 
-from linkt_pipeline.warehouse.catalog import describe, read_catalog
+from linkt_pipeline.warehouse.catalog import describe, read_catalog, relation_kind
 from linkt_pipeline.warehouse.errors import NewerWarehouseError
 from linkt_pipeline.warehouse.state import note_change
 from linkt_pipeline.warehouse.table import SCHEMA
-from linkt_pipeline.warehouse.tables import TABLES
+from linkt_pipeline.warehouse.tables import TABLES, VIEWS
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def latest_version() -> int:
 
 
 def schema_version(con: duckdb.DuckDBPyConnection) -> int:
-    """Version of the schema in the file; 0 when there is none yet."""
+    """Version of the schema in a database; 0 when there is none yet."""
     try:
         row = con.execute("select coalesce(max(version), 0) from linkt.schema_migrations").fetchone()
     except duckdb.CatalogException:
@@ -54,46 +53,76 @@ def schema_version(con: duckdb.DuckDBPyConnection) -> int:
     return int(row[0]) if row else 0
 
 
-def needs_migration(con: duckdb.DuckDBPyConnection, path: Path) -> bool:
-    """Whether the file is older than this code, or is a published copy that was put in a warehouse's place.
+def needs_migration(con: duckdb.DuckDBPyConnection, place: str) -> bool:
+    """Whether a warehouse is older than this code, or is a published copy that was put in a warehouse's place.
+
+    Args:
+        con: the warehouse.
+        place: where it is, for people.
 
     Raises:
-        NewerWarehouseError: the file is newer than this code.
+        NewerWarehouseError: it is newer than this code.
     """
     found = schema_version(con)
     if found > latest_version():
         raise NewerWarehouseError(
-            f"{path} has schema version {found}, written by a newer linkt-pipeline; this one knows versions up to "
+            f"{place} has schema version {found}, written by a newer linkt-pipeline; this one knows versions up to "
             f"{latest_version()}. Upgrade linkt-pipeline, or choose another LINKT_DATA_DIR"
         )
     return found < latest_version() or bool(_frozen_views(con))
 
 
-def migrate(con: duckdb.DuckDBPyConnection) -> None:
-    """Create all tables, or apply the migrations that are missing, each in a transaction of its own."""
+Transaction = Callable[[duckdb.DuckDBPyConnection], AbstractContextManager[None]]
+"""One transaction of a connection: committed at the end, rolled back on any exception."""
+
+
+@contextmanager
+def _plain_transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    con.execute("begin transaction")
+    try:
+        yield
+        con.execute("commit")
+    except BaseException:
+        con.execute("rollback")
+        raise
+
+
+def create_tables(con: duckdb.DuckDBPyConnection) -> None:
+    """Create schema ``linkt`` with all tables, without a row."""
+    con.execute(f"create schema if not exists {SCHEMA}")
+    for table in TABLES:
+        con.execute(table.creation())
+
+
+def migrate(
+    con: duckdb.DuckDBPyConnection,
+    transaction: Transaction = _plain_transaction,
+    create: Callable[[duckdb.DuckDBPyConnection], None] = create_tables,
+) -> None:
+    """Create all tables, or apply the migrations that are missing, each in a transaction of its own.
+
+    Args:
+        con: the warehouse; nobody else writes meanwhile.
+        transaction: how its engine begins and ends one.
+        create: how its engine makes the tables.
+    """
     found = schema_version(con)
     if not found:
-        with _transaction(con):
-            _create(con)
+        with transaction(con):
+            create(con)
+            _note(con, latest_version(), "created")
             _finish(con)
         return
     missing = [migration for migration in migrations() if migration.version > found]
     for migration in missing:
-        with _transaction(con):
+        with transaction(con):
             con.execute(migration.sql)
             _note(con, migration.version, migration.name)
             if migration is missing[-1]:
                 _finish(con)
     if not missing:
-        with _transaction(con):
+        with transaction(con):
             _finish(con)
-
-
-def _create(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute(f"create schema if not exists {SCHEMA}")
-    for table in TABLES:
-        con.execute(table.creation())
-    _note(con, latest_version(), "created")
 
 
 def _note(con: duckdb.DuckDBPyConnection, version: int, name: str) -> None:
@@ -104,16 +133,16 @@ def _note(con: duckdb.DuckDBPyConnection, version: int, name: str) -> None:
 
 
 def _finish(con: duckdb.DuckDBPyConnection) -> None:
-    _describe(con)
     _make_views(con)
+    _describe(con)
     note_change(con)
 
 
 def _describe(con: duckdb.DuckDBPyConnection) -> None:
-    defined = {table.relation: table for table in TABLES}
+    defined = {each.relation: each for each in (*TABLES, *VIEWS)}
     for found in read_catalog(con):
-        if table := defined.get(found.key):
-            describe(con, found, table.description, {column.name: column.description for column in table.columns})
+        if wanted := defined.get(found.key):
+            describe(con, found, wanted.description, {column.name: column.description for column in wanted.columns})
 
 
 def _make_views(con: duckdb.DuckDBPyConnection) -> None:
@@ -133,23 +162,7 @@ def _sql_files(folder: str) -> Mapping[str, str]:
 
 def _frozen_views(con: duckdb.DuckDBPyConnection) -> list[str]:
     """Views that are tables in this file, as in a published copy: their rows would stay those of that day for ever."""
-    rows = con.execute(
-        "select table_name from duckdb_tables() "
-        "where database_name = current_database() and schema_name = 'linkt' and table_name in (select unnest($1))",
-        [list(_sql_files("views"))],
-    ).fetchall()
-    return [name for (name,) in rows]
-
-
-@contextmanager
-def _transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    con.execute("begin transaction")
-    try:
-        yield
-        con.execute("commit")
-    except BaseException:
-        con.execute("rollback")
-        raise
+    return [view for view in _sql_files("views") if relation_kind(con, SCHEMA, view) == "table"]
 
 
 @contextmanager

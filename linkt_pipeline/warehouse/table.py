@@ -37,8 +37,8 @@ class Column:
     packed: bool = False
 
 
-class Table:
-    """A table.
+class Relation:
+    """A table or a view.
 
     Args:
         name: its name in schema ``linkt``.
@@ -56,13 +56,25 @@ class Table:
         """``linkt.name``."""
         return f"{SCHEMA}.{self.name}"
 
-    def creation(self) -> str:
-        """The statement that creates it without a row."""
-        lines = ", ".join(_definition(column) for column in self.columns)
+
+class View(Relation):
+    """A view, which the file ``views/name.sql`` creates."""
+
+
+class Table(Relation):
+    """A table."""
+
+    def creation(self, *, packed: bool = True) -> str:
+        """The statement that creates it without a row.
+
+        Args:
+            packed: name the compression of packed columns, which only a DuckDB file takes.
+        """
+        lines = ", ".join(_definition(column, packed) for column in self.columns)
         return f"create table {self.relation} ({lines})"
 
 
-def _definition(column: Column) -> str:
-    packed = " using compression zstd" if column.packed else ""
+def _definition(column: Column, packed: bool) -> str:
+    compression = " using compression zstd" if packed and column.packed else ""
     required = " not null" if column.required else ""
-    return f"{quoted(column.name)} {column.type}{packed}{required}"
+    return f"{quoted(column.name)} {column.type}{compression}{required}"

@@ -1,4 +1,4 @@
-"""The tables of schema ``linkt``: the one definition of their columns, types and descriptions.
+"""The tables and views of schema ``linkt``: the one definition of their columns, types and descriptions.
 
 A new warehouse is made from here. The descriptions that BI tools and the Dagster UI show, the shapes of the frames that
 are landed (schemas.py) and docs/tables.md follow from it. An older warehouse gets the same columns by a migration (see
@@ -21,6 +21,7 @@ from linkt_pipeline.warehouse.table import (
     TEXTS,
     Column,
     Table,
+    View,
 )
 
 _required = partial(Column, required=True)
@@ -549,3 +550,41 @@ TABLES = (
     ROW_CHANGES,
     SEEN_ROWS,
 )
+
+RUN_COSTS = View(
+    "run_costs",
+    "What each run cost, when and for which task: one row per landed run, and one per attempt that is still open. The"
+    " credit limit, `status` and the marts read it here.",
+    Column("run_id", TEXT, "The run; null while it is not known whether an open attempt has one."),
+    Column("execution_id", TEXT, "The attempt that started it; null for runs started elsewhere."),
+    Column(
+        "task_id", TEXT, "Linkt's id of the task, as the run was started here, else as it says; null if neither knows."
+    ),
+    Column("task_key", TEXT, "Entry of tasks.yaml that started it; null for runs started elsewhere."),
+    Column("is_open", BOOLEAN, "True while the run is not landed."),
+    Column(
+        "credits",
+        DOUBLE,
+        "The total that the run states, else the sum of its breakdown; never below zero; null if it states neither.",
+    ),
+    Column(
+        "estimated_credits",
+        DOUBLE,
+        "Where credits is null: the median of the task's last 20 runs that state a cost, else of all runs, else 0."
+        " Counts towards monthly_credit_limit.",
+    ),
+    Column(
+        "spent_at",
+        MOMENT,
+        "When the run was made, as it says; where that is missing, can't be or stands alone: when it was started here,"
+        " else the time in its id, else when it was read.",
+    ),
+    Column(
+        "expected_credits",
+        DOUBLE,
+        "What the next run of this task will probably cost: the median of its last 20 completed runs that state a cost;"
+        " null if none does.",
+    ),
+)
+
+VIEWS = (RUN_COSTS,)

@@ -72,10 +72,22 @@ class Warehouse(ABC):
     def folder(self) -> Path:
         """Folder of this machine in which the deployment's processes keep their files beside the warehouse."""
 
+    @abstractmethod
+    def owns(self, path: Path) -> bool:
+        """Whether a file is part of it, or its engine's own beside it."""
+
     @property
     @abstractmethod
     def exists(self) -> bool:
         """Whether it was made yet."""
+
+    @abstractmethod
+    def size(self) -> int:
+        """Bytes that its files take.
+
+        Raises:
+            WarehouseBusyError...: see :meth:`read`.
+        """
 
     @abstractmethod
     def read(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:

@@ -27,6 +27,11 @@ SECOND = timedelta(seconds=1)
 _BLOATED = 1_000_000  # bytes that come back, at least
 
 
+@pytest.fixture
+def engine() -> str:
+    return "file"
+
+
 def bloat(warehouse: Warehouse) -> None:
     """Leave two megabytes of deleted rows in the file, among rows that stay."""
     with warehouse.write() as con:

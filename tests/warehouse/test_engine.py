@@ -34,6 +34,11 @@ with warehouse.write() as con:
 """
 
 
+@pytest.fixture
+def engine() -> str:
+    return "file"
+
+
 def keep(warehouse: Warehouse, name: str, value: str) -> None:
     with warehouse.write() as con:
         write_state(con, name, value)

@@ -31,6 +31,11 @@ from tests.mounting import mounted, needs_root
 SECOND = timedelta(seconds=1)
 
 
+@pytest.fixture
+def engine() -> str:
+    return "file"
+
+
 @contextmanager
 def other_process(script: str, *args: object) -> Iterator[subprocess.Popen]:
     """A Python process that prints a line once it is where the test wants it."""

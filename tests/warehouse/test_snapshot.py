@@ -20,6 +20,11 @@ from tests.warehouse.deliveries import entity, land, land_run, run
 
 
 @pytest.fixture
+def engine() -> str:
+    return "file"
+
+
+@pytest.fixture
 def filled(warehouse: Warehouse) -> Warehouse:
     land_run(warehouse, run("r"), created=["a", "b"])
     land(warehouse, entity("a", "Acme"), entity("b", "Bolt"))

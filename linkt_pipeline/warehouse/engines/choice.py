@@ -1,11 +1,35 @@
 """Which engine holds the warehouse of a deployment."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
+from pydantic import SecretStr
+
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
+from linkt_pipeline.warehouse.errors import LakeUnavailableError
 from linkt_pipeline.warehouse.warehouse import DEFAULT_LOCK_TIMEOUT, Warehouse
+
+
+class Lake(Protocol):
+    """What the settings of a deployment say of its lake."""
+
+    @property
+    def catalog(self) -> SecretStr:
+        """Address of the PostgreSQL."""
+
+    @property
+    def schema(self) -> str:
+        """The schema there."""
+
+    @property
+    def files(self) -> str:
+        """A folder, or ``s3://bucket/prefix``."""
+
+    @property
+    def store(self) -> Mapping[str, str]:
+        """The variables ``AWS_*``."""
 
 
 class WarehouseSettings(Protocol):
@@ -14,6 +38,14 @@ class WarehouseSettings(Protocol):
     @property
     def warehouse_path(self) -> Path:
         """The DuckDB file."""
+
+    @property
+    def root(self) -> Path:
+        """The data folder."""
+
+    @property
+    def lake(self) -> Lake | None:
+        """Where the lake is; None where a file holds the warehouse."""
 
     @property
     def contact_key_bytes(self) -> bytes | None:
@@ -26,7 +58,27 @@ def warehouse_of(settings: WarehouseSettings, *, lock_timeout: timedelta = DEFAU
     Args:
         settings: of the deployment.
         lock_timeout: how long to wait for others.
+
+    Raises:
+        LakeUnavailableError: what a lake needs is not installed.
     """
-    warehouse = FileWarehouse(settings.warehouse_path, lock_timeout=lock_timeout)
+    warehouse = (
+        _lake(settings.lake, settings.root, lock_timeout)
+        if settings.lake
+        else FileWarehouse(settings.warehouse_path, lock_timeout=lock_timeout)
+    )
     warehouse.contact_key = settings.contact_key_bytes
     return warehouse
+
+
+def _lake(lake: Lake, folder: Path, lock_timeout: timedelta) -> Warehouse:
+    try:
+        # Here, because only a lake needs psycopg.
+        from linkt_pipeline.warehouse.engines.lake.place import LakePlace
+        from linkt_pipeline.warehouse.engines.lake.warehouse import LakeWarehouse
+    except ModuleNotFoundError as error:
+        raise LakeUnavailableError(
+            f"LINKT_CATALOG needs the package {error.name}; pip install 'linkt-pipeline[lake]' brings it"
+        ) from None
+    place = LakePlace.of(lake.catalog, lake.schema, lake.files, lake.store)
+    return LakeWarehouse(place, folder, lock_timeout=lock_timeout)

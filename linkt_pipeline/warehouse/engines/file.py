@@ -7,7 +7,6 @@ Never open the file by other means in a process that may have it open here: clos
 POSIX lock that keeps other processes out.
 """
 
-import os
 import shutil
 import threading
 import time
@@ -25,7 +24,8 @@ from linkt_pipeline.warehouse.duckdb_errors import is_lock_conflict, opening_err
 from linkt_pipeline.warehouse.engines.compaction import compact_file
 from linkt_pipeline.warehouse.engines.file_engine import Engine
 from linkt_pipeline.warehouse.engines.replacement import Replacement, remove_leftovers
-from linkt_pipeline.warehouse.errors import WarehouseBusyError, WarehouseInUseError, WarehouseMissingError
+from linkt_pipeline.warehouse.engines.turn_in_process import TurnInProcess
+from linkt_pipeline.warehouse.errors import WarehouseBusyError, WarehouseMissingError
 from linkt_pipeline.warehouse.files import copy_inside_kernel, exclude_rivals, kept_in_place, shared_lock
 from linkt_pipeline.warehouse.migration import migrate, needs_migration
 from linkt_pipeline.warehouse.old_names import OLD_NAME, has_old_name, rename_warehouse
@@ -42,37 +42,16 @@ _FOR_ONE_TRANSACTION = "set checkpoint_threshold = '1MB'; set max_vacuum_tasks =
 _FOR_MANY = "reset checkpoint_threshold; reset max_vacuum_tasks"
 
 
-class _Turn:
-    """Whose turn it is to open one file in this process; knows the thread, to distinguish a deadlock from a queue.
+class _Turn(TurnInProcess):
+    """Whose turn it is to open one file in this process.
 
     Attributes:
         engine: the engine that opened the file last; only the thread that has the turn may use it.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.engine: Engine | None = None
-        self._lock = threading.Lock()
-        self._holder: int | None = None
-
-    @contextmanager
-    def taken(self, path: Path, timeout: timedelta) -> Iterator[None]:
-        # Only this thread can have written its own id, so the comparison needs no lock.
-        if self._holder == threading.get_ident():
-            raise WarehouseInUseError(
-                f"{path} is already open in this thread; hand that connection on instead of opening a second one"
-            )
-        if not self._lock.acquire(timeout=timeout.total_seconds()):
-            raise WarehouseBusyError(
-                f"{path} was kept open by another part of this process for {timeout.total_seconds():.0f} s; "
-                "let that step finish, then run this again",
-                pid=os.getpid(),
-            )
-        self._holder = threading.get_ident()
-        try:
-            yield
-        finally:
-            self._holder = None
-            self._lock.release()
 
     def engine_for(self, path: Path, memory_limit: str) -> Engine:
         if self.engine is None or self.engine.memory_limit != memory_limit:
@@ -124,6 +103,20 @@ class FileWarehouse(Warehouse):
         """Where the file lies."""
         return self.path.parent
 
+    def size(self) -> int:
+        """See :meth:`Warehouse.size`: the file and its log."""
+        sizes = 0
+        for path in (self.path, self.path.with_name(f"{self.path.name}.wal")):
+            with suppress(FileNotFoundError):  # there is a log while somebody writes
+                sizes += path.stat().st_size
+        return sizes
+
+    def owns(self, path: Path) -> bool:
+        """See :meth:`Warehouse.owns`."""
+        name = self.path.name
+        ours = {self.folder / each for each in (name, *(f"{name}.{what}" for what in ("wal", "tmp", "next")))}
+        return not ours.isdisjoint([path.resolve(), *path.resolve().parents])
+
     @contextmanager
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """See :meth:`Warehouse.read`. Other readers may have the file open at the same time, writers may not."""
@@ -150,11 +143,11 @@ class FileWarehouse(Warehouse):
         def attached(*, reading: bool) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
             return self._attached(read_only=reading, threads=threads, settings=settings)
 
-        with _turn_for(self.path).taken(self.path, self.lock_timeout), ExitStack() as opened:
+        with _turn_for(self.path).taken(self.place, self.lock_timeout), ExitStack() as opened:
             self._take_new_name()
             # DuckDB does not create a file that it opens for reading.
             con = opened.enter_context(attached(reading=read_only and self.path.exists()))
-            if needs_migration(con, self.path):
+            if needs_migration(con, self.place):
                 # This handle goes first: it may be a reading one, and DuckDB refuses a writing one beside it.
                 opened.close()
                 with attached(reading=False) as con:
@@ -255,7 +248,7 @@ class FileWarehouse(Warehouse):
         # An older file is renamed and migrated here, which the lock below would keep from happening.
         with self._opened(read_only=True):
             pass
-        with _turn_for(self.path).taken(self.path, self.lock_timeout):
+        with _turn_for(self.path).taken(self.place, self.lock_timeout):
             log = self.path.with_name(f"{self.path.name}.wal")
             deadline = time.monotonic() + self.lock_timeout.total_seconds()
             while True:

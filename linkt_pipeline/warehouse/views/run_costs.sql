@@ -135,14 +135,3 @@ from dated as cost
 cross join usual
 left join usual_of_task on lower(cost.task_id) is not distinct from usual_of_task.task_id
 left join expected_of_task on lower(cost.task_id) is not distinct from expected_of_task.task_id;
-
-comment on view linkt.run_costs is 'What each run cost, when and for which task: one row per landed run, and one per attempt that is still open. The credit limit, `status` and the marts read it here.';
-comment on column linkt.run_costs."run_id" is 'The run; null while it is not known whether an open attempt has one.';
-comment on column linkt.run_costs."execution_id" is 'The attempt that started it; null for runs started elsewhere.';
-comment on column linkt.run_costs."task_id" is 'Linkt''s id of the task, as the run was started here, else as it says; null if neither knows.';
-comment on column linkt.run_costs."task_key" is 'Entry of tasks.yaml that started it; null for runs started elsewhere.';
-comment on column linkt.run_costs."is_open" is 'True while the run is not landed.';
-comment on column linkt.run_costs."credits" is 'The total that the run states, else the sum of its breakdown; never below zero; null if it states neither.';
-comment on column linkt.run_costs."estimated_credits" is 'Where credits is null: the median of the task''s last 20 runs that state a cost, else of all runs, else 0. Counts towards monthly_credit_limit.';
-comment on column linkt.run_costs."spent_at" is 'When the run was made, as it says; where that is missing, can''t be or stands alone: when it was started here, else the time in its id, else when it was read.';
-comment on column linkt.run_costs."expected_credits" is 'What the next run of this task will probably cost: the median of its last 20 completed runs that state a cost; null if none does.';
