@@ -12,6 +12,7 @@ from functools import partial
 from linkt_pipeline.assets.erased_history import erase_from_history
 from linkt_pipeline.assets.foreign_files import REPORT_NAME, notes_on_foreign_files
 from linkt_pipeline.errors import LinktPipelineError
+from linkt_pipeline.ledger.choice import ledger_of
 from linkt_pipeline.report import write_report
 from linkt_pipeline.settings import Settings
 from linkt_pipeline.transform import Check, Project, build_all, forget_project, load_project
@@ -90,6 +91,11 @@ def _take_out(
 ) -> tuple[Mapping[str, int], int, list[str]]:
     """Take the steps that have to know what is erased. Returns rows, records of Dagster's history, and notes."""
     say("removing it from the warehouse")
+    if erasure.target is not None:
+        # First, and each time: what the ledger still held would be copied into the warehouse again.
+        ledger = ledger_of(warehouse)
+        ledger.erase(erasure.target.mentions)
+        ledger.mirror()
     removed = remove_target(warehouse, erasure)
     if erasure.target is None:
         return removed, 0, []

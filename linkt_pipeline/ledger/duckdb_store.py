@@ -13,6 +13,7 @@ import duckdb
 
 from linkt_pipeline.ledger.rows import LedgerRows, RowLock
 from linkt_pipeline.ledger.store import LedgerStore
+from linkt_pipeline.warehouse.tombstones import Mentions
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
 
@@ -37,6 +38,9 @@ class DuckDbStore(LedgerStore):
     def land(self, *, news: bool = True) -> AbstractContextManager[LedgerRows]:
         """See :meth:`LedgerStore.land`; one transaction for both."""
         return self.write(news=news)
+
+    def erase(self, mentions: Mentions) -> None:
+        """The warehouse, which holds the rows, takes the words out of all of its tables."""
 
     def mirror(self) -> None:
         """The warehouse holds the rows themselves."""

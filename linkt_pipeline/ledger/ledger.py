@@ -27,6 +27,7 @@ from linkt_pipeline.ledger.rows import Changes, LedgerRows, Which
 from linkt_pipeline.ledger.store import LedgerStore
 from linkt_pipeline.ledger.values import OPEN_STATES, Claim, Execution, ExecutionState, Intention, RunTakenError
 from linkt_pipeline.warehouse.outbox import tell_unclear_start
+from linkt_pipeline.warehouse.tombstones import Mentions
 
 LEASE = timedelta(seconds=60)
 _WITHOUT_REPLY = (ExecutionState.INTENDED, ExecutionState.UNKNOWN, ExecutionState.LOST)
@@ -50,6 +51,10 @@ class Ledger:
     def land(self, *, news: bool = True) -> AbstractContextManager[LedgerRows]:
         """See :meth:`~linkt_pipeline.ledger.store.LedgerStore.land`."""
         return self._store.land(news=news)
+
+    def erase(self, mentions: Mentions) -> None:
+        """See :meth:`~linkt_pipeline.ledger.store.LedgerStore.erase`."""
+        self._store.erase(mentions)
 
     def mirror(self) -> None:
         """See :meth:`~linkt_pipeline.ledger.store.LedgerStore.mirror`."""

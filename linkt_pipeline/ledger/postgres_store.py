@@ -29,6 +29,7 @@ import psycopg
 from psycopg import errors
 
 from linkt_pipeline.ledger import mirror
+from linkt_pipeline.ledger.erased_words import erase_words
 from linkt_pipeline.ledger.rows import LedgerRows, RowLock
 from linkt_pipeline.ledger.store import LedgerStore
 from linkt_pipeline.ledger.values import OPEN_STATES
@@ -36,6 +37,7 @@ from linkt_pipeline.postgres.address import PostgresAddress
 from linkt_pipeline.postgres.connections import connections_to
 from linkt_pipeline.postgres.errors import busy_error, ledger_error
 from linkt_pipeline.warehouse.credits import costs_of
+from linkt_pipeline.warehouse.tombstones import Mentions
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
 _READ = "begin isolation level repeatable read read only"
@@ -86,6 +88,11 @@ class PostgresStore(LedgerStore):
             rows = _LandingRows(postgres, lambda: opened.enter_context(self._warehouse.write(news=news)))
             yield rows
             rows.mirror_changes()
+
+    def erase(self, mentions: Mentions) -> None:
+        """See :meth:`LedgerStore.erase`."""
+        with self.write() as rows:
+            erase_words(rows, mentions)
 
     def mirror(self) -> None:
         """See :meth:`LedgerStore.mirror`. Writes nothing if nothing has changed."""

@@ -89,6 +89,7 @@ class Changes(TypedDict, total=False):
     """Columns of an execution that are written, with their new values."""
 
     task_key: str
+    parameters: str  # as JSON
     state: ExecutionState
     run_id: str | None
     run_status: str | None
@@ -100,6 +101,7 @@ class Changes(TypedDict, total=False):
     lease_until: datetime | None
     clock_offset_seconds: float
     start_confirmed: bool
+    over_budget_by: str
 
 
 @dataclass(frozen=True)

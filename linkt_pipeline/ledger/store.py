@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 
 from linkt_pipeline.ledger.rows import LedgerRows
+from linkt_pipeline.warehouse.tombstones import Mentions
 
 
 class LedgerStore(ABC):
@@ -47,6 +48,15 @@ class LedgerStore(ABC):
 
         Raises:
             WarehouseError: as :meth:`write`; the warehouse may have been written.
+        """
+
+    @abstractmethod
+    def erase(self, mentions: Mentions) -> None:
+        """Take words that are erased out of rows that are not in the warehouse. Taken before the warehouse's own step.
+
+        Raises:
+            ErasureError: an execution that is open or owed needs them; nothing was changed.
+            WarehouseError: the ledger can't be used now.
         """
 
     @abstractmethod

@@ -34,6 +34,7 @@ from linkt_pipeline.postgres.errors import LedgerRefusedError
 from linkt_pipeline.settings import Settings
 from linkt_pipeline.tasks import AlertChannel, AlertEvent, CommonSettings
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
+from linkt_pipeline.warehouse.erasure import ErasureError, Kind, find_target
 from linkt_pipeline.warehouse.errors import NewerWarehouseError, WarehouseBusyError
 from linkt_pipeline.warehouse.outbox import Alert, tell
 from linkt_pipeline.warehouse.queries import known_run_ids
@@ -470,6 +471,33 @@ def test_who_asks_how_things_stand_is_told_what_the_ledger_says(
     assert sorted(witnesses) == ["a" * 24, "b" * 24]
     assert due is not None
     assert due.is_over, "a run was found meanwhile"
+
+
+# --- what is erased
+
+
+def test_what_is_erased_leaves_the_ledger_but_for_executions_that_need_it(
+    ledger: Ledger, warehouse: FileWarehouse, address: PostgresAddress, owner: Owner
+) -> None:
+    about_jane = intention(parameters={"prompt": "find jane@acme.com"})
+    row = ledger.claim(about_jane, owner).execution
+    ledger.mark_unknown(row.execution_id, owner, error="no reply about jane@acme.com")
+    ledger.mirror()
+    with warehouse.read() as con:
+        mentions = find_target(con, Kind.EMAIL, ["jane@acme.com"]).mentions
+
+    with pytest.raises(ErasureError, match=rf"execution {row.execution_id} of task saas .* bought twice"):
+        ledger.erase(mentions)
+    assert ledger.get(row.execution_id).parameters == about_jane.parameters
+    ledger.mark_closed(row.execution_id, owner, ExecutionState.LOST, error="none for jane@acme.com")
+    ledger.erase(mentions)
+    ledger.mirror()
+
+    kept = ledger.get(row.execution_id)
+    assert (kept.parameters, kept.last_error) == ({"prompt": "find [erased]"}, "none for [erased]")
+    assert query(warehouse, "select parameters ->> '$.prompt', last_error from linkt.executions") == [
+        ("find [erased]", "none for [erased]")
+    ]
 
 
 # --- several processes

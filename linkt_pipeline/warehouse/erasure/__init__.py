@@ -4,7 +4,7 @@
 outside of the warehouse are the business of :mod:`linkt_pipeline.assets.erasure`.
 """
 
-from linkt_pipeline.warehouse.erasure.errors import ErasureError
+from linkt_pipeline.warehouse.erasure.errors import ErasureError, StillNeededError
 from linkt_pipeline.warehouse.erasure.records import (
     Erasure,
     Phase,
@@ -24,6 +24,7 @@ __all__ = [
     "ErasureError",
     "Kind",
     "Phase",
+    "StillNeededError",
     "Target",
     "begin_erasure",
     "find_target",

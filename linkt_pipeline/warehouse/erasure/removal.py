@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 
 from linkt_pipeline.warehouse.catalog import CatalogTable, quoted, read_catalog
-from linkt_pipeline.warehouse.erasure.errors import ErasureError
+from linkt_pipeline.warehouse.erasure.errors import StillNeededError
 from linkt_pipeline.warehouse.erasure.targets import Target
 from linkt_pipeline.warehouse.landing.content import content_hashes
 from linkt_pipeline.warehouse.landing.kept_out import settle_erased
@@ -102,11 +102,7 @@ def _require_unneeded(con: duckdb.DuckDBPyConnection, mentions: Mentions) -> Non
     ).fetchall()
     for task, execution, parameters in rows:
         if mentions.are_in(parameters):
-            raise ErasureError(
-                f"execution {execution} of task {task} was started with it and is not settled yet; without its "
-                f"parameters the run could be bought twice. Let it end (linkt-pipeline run {task}) or cancel it, take "
-                "it out of tasks.yaml, and erase again; nothing was removed"
-            )
+            raise StillNeededError(execution, task)
 
 
 def _signals_about(con: duckdb.DuckDBPyConnection, target: Target) -> list[str]:
