@@ -143,9 +143,12 @@ class PaidStep:
             )
 
     async def _settle(self, worker: Worker) -> None:
+        by_person = self._terminated_by_person()
         async with self.backend.client() as client:
-            cancelled = await settle_interrupted(worker, client, self.tasks, by_person=self._terminated_by_person())
-        if cancelled:  # otherwise Dagster's retry of an interrupted run would buy again what was just cancelled
+            cancelled = await settle_interrupted(worker, client, self.tasks, by_person=by_person)
+        # Dagster's retry of an interrupted run would buy again what was just cancelled. A run that a person terminated
+        # has no retry, and whatever executes it again would inherit the tag.
+        if cancelled and not by_person:
             self.context.instance.add_run_tags(self.context.run.run_id, {_MAX_RETRIES_TAG: "0"})
 
     def _terminated_by_person(self) -> bool:

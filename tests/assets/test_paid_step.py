@@ -142,6 +142,28 @@ def test_dagster_repeats_an_interrupted_run_only_where_that_buys_nothing(
     assert run.tags["dagster/will_retry"] == str(repeats).lower()
 
 
+def test_who_executes_a_terminated_run_again_inherits_no_ban_of_retries(step: Step) -> None:
+    """Else an upgrade in the middle of the repetition's wait would leave its Linkt run to nobody."""
+    step.sandbox.inject("run_life=20")
+
+    def terminate(event: Event) -> None:
+        if isinstance(event, RunProgress) and step.instance is not None:
+            for run in step.instance.get_runs():
+                step.instance.report_run_canceling(run)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    step.watcher.act = terminate
+    with dg.instance_for_test(overrides={"run_retries": {"enabled": True, "max_retries": 3}}) as step.instance:
+        terminated = step.materialize()
+        run = step.instance.get_run_by_id(terminated.run_id)
+
+    assert [(state, status) for state, status, _ in step.ledger()] == [("finished", "CANCELED")]
+    assert run is not None
+    assert run.status is dg.DagsterRunStatus.CANCELED
+    assert "dagster/max_retries" not in run.tags
+    assert "dagster/will_retry" not in run.tags
+
+
 @pytest.mark.parametrize(("told", "repeats"), [("failed_run=timeout", False), ("http_402@execute", False), ("", True)])
 def test_dagster_repeats_no_failure_that_was_told(
     step: Step, monkeypatch: pytest.MonkeyPatch, told: str, repeats: bool
