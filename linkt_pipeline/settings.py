@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -45,12 +46,14 @@ class Lake:
         schema: the schema there.
         files: a folder, or ``s3://bucket/prefix``.
         store: the variables ``AWS_*``, which say how to reach the bucket.
+        keep: age up to which the lake can be read as it was.
     """
 
     catalog: SecretStr
     schema: str
     files: str
     store: Mapping[str, str] = field(repr=False)
+    keep: timedelta
 
 
 class Settings(BaseSettings):
@@ -77,6 +80,7 @@ class Settings(BaseSettings):
     contact_key: SecretStr | None = None
     catalog: SecretStr | None = None
     lake_path: str | None = None
+    lake_keep_days: int = Field(default=7, ge=1, le=3650)
 
     @field_validator("base_url")
     @classmethod
@@ -239,8 +243,9 @@ class Settings(BaseSettings):
         """
         if self.catalog is None or self.lake_path is None:
             return None
+        keep = timedelta(days=self.lake_keep_days)
         aside = ("_sandbox", "/sandbox") if self.sandbox else ("", "")
-        return Lake(self.catalog, f"linkt_lake{aside[0]}", f"{self.lake_path}{aside[1]}", _variables("AWS_"))
+        return Lake(self.catalog, f"linkt_lake{aside[0]}", f"{self.lake_path}{aside[1]}", _variables("AWS_"), keep)
 
     @property
     def published_dir(self) -> Path:

@@ -16,6 +16,7 @@ from linkt_pipeline.assets.placement import Placement
 from linkt_pipeline.assets.resources import Backend
 from linkt_pipeline.assets.retention import build_retention
 from linkt_pipeline.assets.snapshot import build_snapshot
+from linkt_pipeline.assets.upkeep import build_upkeep
 from linkt_pipeline.code_mark import mark_of_code
 from linkt_pipeline.executions.events import Observer
 from linkt_pipeline.settings import Settings
@@ -141,5 +142,6 @@ def build_deployment(
             build_automation(placement, backend, tasks, keys, mark_now, automation, common.timezone),
             *retentions,
             build_housekeeping(retention_of(placement, backend, assets, shared=shared)),
+            build_upkeep(placement, backend, shared=shared),
             dg.Definitions(assets=assets, sensors=sensors),
         )

@@ -26,9 +26,10 @@ from linkt_pipeline.ledger.owed_outcomes import dagster_runs_of_open_outcomes
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
 DELETE_OLD_RUNS = "delete_old_runs"
+MAINTAIN_LAKE = "maintain_lake"
 PAID_RUNS_ARE_KEPT = timedelta(days=365)
 REPOSITORY_TAG = ".dagster/repository"
-_FREE_JOBS = (SYNC_AND_PUBLISH, REFRESH_ENTITIES, DELETE_OLD_RUNS, ERASE_INACTIVE_PEOPLE)
+_FREE_JOBS = (SYNC_AND_PUBLISH, REFRESH_ENTITIES, DELETE_OLD_RUNS, ERASE_INACTIVE_PEOPLE, MAINTAIN_LAKE)
 _OUR_JOBS = (*_FREE_JOBS, EXECUTE_AND_PUBLISH, INGEST_AND_PUBLISH)
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 _PAGE = 200

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import duckdb
 
@@ -57,10 +58,12 @@ class Warehouse(ABC):
     Attributes:
         lock_timeout: how long to wait for others.
         contact_key: with it, contact data of people are hashed before they are landed; None: they are landed as sent.
+        needs_upkeep: it grows and gets slow unless :meth:`compact` is called daily.
     """
 
     lock_timeout: timedelta
     contact_key: bytes | None = None
+    needs_upkeep: ClassVar[bool] = False
 
     @property
     @abstractmethod

@@ -31,6 +31,10 @@ class Lake(Protocol):
     def store(self) -> Mapping[str, str]:
         """The variables ``AWS_*``."""
 
+    @property
+    def keep(self) -> timedelta:
+        """Age up to which the lake can be read as it was."""
+
 
 class WarehouseSettings(Protocol):
     """What the settings of a deployment say of its warehouse."""
@@ -81,4 +85,4 @@ def _lake(lake: Lake, folder: Path, lock_timeout: timedelta) -> Warehouse:
             f"LINKT_CATALOG needs the package {error.name}; pip install 'linkt-pipeline[lake]' brings it"
         ) from None
     place = LakePlace.of(lake.catalog, lake.schema, lake.files, lake.store)
-    return LakeWarehouse(place, folder, lock_timeout=lock_timeout)
+    return LakeWarehouse(place, folder, lock_timeout=lock_timeout, keep=lake.keep)

@@ -86,6 +86,8 @@ class LakeWarehouse(Warehouse):
         keep: age up to which the lake can be read as it was; older snapshots go when it is compacted.
     """
 
+    needs_upkeep = True
+
     def __init__(
         self,
         lake: LakePlace,
