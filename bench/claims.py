@@ -8,9 +8,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from linkt_pipeline.ledger.ledger import Ledger
 from linkt_pipeline.ledger.store import LedgerStore
 from linkt_pipeline.ledger.values import Intention
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
+from linkt_pipeline.warehouse.errors import WarehouseBusyError
 from tests.postgres import postgres_server, what_is_missing
 
 PROCESSES = (1, 8, 32)
@@ -47,17 +47,15 @@ def run(quick: bool) -> Section:
                 with tempfile.TemporaryDirectory() as folder:
                     found = _at_once(store, Path(folder), server.new_database(), count, claims)
                 claimed, renewed = found["claims"], found["renewals"]
-                rows.append([count, store, *_percentiles(claimed), *_percentiles(renewed), f"{found['rate']:.0f}"])
+                rows.append([count, store, *_percentiles(claimed), *_percentiles(renewed), found["gave_up"]])
                 if store == "PostgreSQL":
                     slowest = max(slowest, _percentile(claimed, 99))
     section.say(
         f"Each process claims {claims} tasks of its own, and renews its leases after each claim. The warehouse is a "
         "file in both cases, whose rows a claim reads. PostgreSQL runs on the same machine, without `fsync`; so does "
-        "the file, on the disk of temporary files. No run is sent."
+        "the file, on the disk of temporary files. Who waits for others for 30 s gives up. No run is sent."
     )
-    section.table(
-        ["processes", "ledger in", "claim, p50 ms", "p99", "renewal, p50 ms", "p99", "claims a second, all"], rows
-    )
+    section.table(["processes", "ledger in", "claim, p50 ms", "p99", "renewal, p50 ms", "p99", "gave up"], rows)
     most = max(counts)
     section.goal(
         f"{most} processes at once: a claim in PostgreSQL under {_GOAL_MS} ms (p99) for each of them",
@@ -72,16 +70,14 @@ def _at_once(store: str, folder: Path, address: str, processes: int, claims: int
     with _workers(store, folder, address, processes, claims) as workers:
         for worker in workers:
             assert worker.stdout.readline() == "ready\n"
-        begun = time.perf_counter()
         for worker in workers:
             worker.stdin.write("go\n")
             worker.stdin.flush()
         found = [orjson.loads(worker.stdout.readline()) for worker in workers]
-        seconds = time.perf_counter() - begun
     return {
         "claims": [each for one in found for each in one["claims"]],
         "renewals": [each for one in found for each in one["renewals"]],
-        "rate": processes * claims / seconds,
+        "gave_up": sum(len(one["gave_up"]) for one in found),
     }
 
 
@@ -114,7 +110,7 @@ def _percentile(seconds: Sequence[float], percent: int) -> float:
 
 
 def _store(name: str, folder: Path) -> LedgerStore:
-    warehouse = FileWarehouse(folder / "warehouse.duckdb", lock_timeout=timedelta(minutes=5))
+    warehouse = FileWarehouse(folder / "warehouse.duckdb")
     if name == "file":
         return DuckDbStore(warehouse)
     from linkt_pipeline.ledger.postgres_store import PostgresStore
@@ -123,22 +119,30 @@ def _store(name: str, folder: Path) -> LedgerStore:
     return PostgresStore(PostgresAddress(SecretStr(os.environ["BENCH_LEDGER"])), warehouse)
 
 
+def _timed(call: Callable[[], object], gave_up: list[float]) -> float:
+    """The seconds of a call; those of one that found the ledger busy for too long are told apart, too."""
+    begun = time.perf_counter()
+    try:
+        call()
+    except WarehouseBusyError:
+        gave_up.append(time.perf_counter() - begun)
+    return time.perf_counter() - begun
+
+
 def main() -> None:
     """One process."""
     store, folder, number, count = sys.argv[1:]
     ledger, owner = Ledger(_store(store, Path(folder))), Owner.this_process()
-    ledger.claim(Intention(f"warm {number}", TASK_ID, None, {}), owner)  # starts DuckDB, and makes the tables
+    _timed(
+        lambda: ledger.claim(Intention(f"warm {number}", TASK_ID, None, {}), owner), []
+    )  # starts DuckDB, and makes the tables
     print("ready", flush=True)
     sys.stdin.readline()
-    times: dict[str, list[float]] = {"claims": [], "renewals": []}
+    times: dict[str, list[float]] = {"claims": [], "renewals": [], "gave_up": []}
     for task in range(int(count)):
-        begun = time.perf_counter()
-        claim = ledger.claim(Intention(f"task {number}/{task}", TASK_ID, None, {}), owner)
-        claimed = time.perf_counter()
-        assert claim.created
-        ledger.renew(owner)
-        times["claims"].append(claimed - begun)
-        times["renewals"].append(time.perf_counter() - claimed)
+        wanted = Intention(f"task {number}/{task}", TASK_ID, None, {})
+        times["claims"].append(_timed(lambda wanted=wanted: ledger.claim(wanted, owner), times["gave_up"]))
+        times["renewals"].append(_timed(lambda: ledger.renew(owner), times["gave_up"]))
     print(orjson.dumps(times).decode(), flush=True)
     sys.stdin.readline()  # a process that is gone would lose its leases
 

@@ -7,7 +7,6 @@ and after it. A task that is neither as it was found nor as this ingest set it w
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from linkt_pipeline.api import LinktApiError, StartReply, read_start_reply
@@ -38,7 +37,7 @@ async def configure_for(desk: Desk, ingest: Ingest, execution: Execution) -> Non
     for attempt in range(_ATTEMPTS + 1):
         found = state_of(await worker.client.get_task(ingest.task_id))
         if is_same(found, wanted):
-            now = datetime.now(UTC)
+            now = await worker.call(worker.ledger.now)
             await worker.call(
                 desk.ingests.update, ingest, state=IngestState.CONFIGURED, configured_at=now, last_error=None
             )

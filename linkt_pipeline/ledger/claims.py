@@ -206,9 +206,8 @@ def _completed(rows: LedgerRows, known: frozenset[str]) -> Execution | None:
 
 def _is_owed(rows: LedgerRows, row: Execution, intention: Intention, known: frozenset[str]) -> bool:
     """Whether the task's latest run answers this question, because somebody does not have all of its outcome yet."""
-    of_an_earlier_question = (
-        intention.not_before is not None and row.intended_at < intention.not_before and row.execution_id not in known
-    )
+    asked_at = intention.not_before and intention.not_before + rows.clock_ahead
+    of_an_earlier_question = asked_at is not None and row.intended_at < asked_at and row.execution_id not in known
     if _was_seen(row, intention) or of_an_earlier_question:
         return False
     return is_wanted(rows, row)

@@ -70,6 +70,11 @@ class Ledger:
         with self.write() as rows:
             return claims.claim(rows, intention, owner, self.lease)
 
+    def now(self) -> datetime:
+        """The present by the clock of the ledger, for moments that are compared with those of executions."""
+        with self.read() as rows:
+            return rows.now
+
     def get(self, execution_id: str) -> Execution:
         """One row as it is now."""
         with self.read() as rows:

@@ -56,7 +56,7 @@ class Intention:
             good enough, so the answer is a later run; another process may have bought, or even finished, that one
             already. If it was open and has finished since, its outcome is new to the caller and is the answer.
         not_before: finished executions that were intended before this moment answer an earlier question and not this
-            one. An open execution is adopted, however old it is.
+            one. An open execution is adopted, however old it is. By this machine's clock.
         question: the Dagster run that asked first. A completed run that answered it before answers it again, delivered
             or not. ``None``: nobody will repeat the question.
         same_question: other names of the question, under which it was asked before or will be repeated.

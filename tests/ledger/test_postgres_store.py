@@ -290,6 +290,24 @@ def test_the_offset_of_linkts_clock_is_kept_by_the_clock_of_the_ledger(
     assert noted.intended_at > datetime.now(UTC) + timedelta(minutes=55)
 
 
+@pytest.mark.parametrize("ahead", [timedelta(hours=-1), timedelta(hours=1)])
+def test_a_question_is_asked_before_or_after_a_run_whatever_the_two_clocks_say(
+    ledger: Ledger, owner: Owner, ahead: timedelta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tick of a schedule has the time of its host; a run has the time of the ledger."""
+    now = postgres_store._now
+    monkeypatch.setattr(postgres_store, "_now", lambda con: now(con) + ahead)
+    before = datetime.now(UTC)
+    row = started(ledger, owner)
+    land(ledger, row, owner)
+
+    asked_before = ledger.claim(intention(not_before=before), owner)
+    asked_after = ledger.claim(intention(not_before=datetime.now(UTC)), owner)
+
+    assert (asked_before.created, asked_before.execution.execution_id) == (False, row.execution_id)
+    assert asked_after.created
+
+
 # --- what keeps whom waiting
 
 
