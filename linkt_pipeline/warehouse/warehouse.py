@@ -29,10 +29,12 @@ class Copied:
     Attributes:
         as_of: when, in UTC.
         locked_seconds: how long writers were kept waiting.
+        snapshot: the engine's own number of that moment, where it has one.
     """
 
     as_of: datetime
     locked_seconds: float
+    snapshot: int | None = None
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,13 @@ class Warehouse(ABC):
         Raises:
             WarehouseMissingError: there is nothing to copy yet.
             WarehouseBusyError, NotAWarehouseError, NewerWarehouseError, WarehouseUnwritableError: see :meth:`read`.
+        """
+
+    @abstractmethod
+    def note_published(self, copied: Copied) -> None:
+        """Note that a copy has passed its checks and is published.
+
+        An engine that can be read as it was keeps that moment readable until the next one is published.
         """
 
     @abstractmethod

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import duckdb
 import psycopg
@@ -26,6 +27,7 @@ from linkt_pipeline.warehouse.errors import (
     WarehouseMissingError,
 )
 from linkt_pipeline.warehouse.migration import latest_version
+from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
 from linkt_pipeline.warehouse.state import read_state, write_state
 from linkt_pipeline.warehouse.tables import TABLES
 from linkt_pipeline.warehouse.warehouse import Warehouse
@@ -34,7 +36,7 @@ from tests.postgres import PostgresServer
 pytest.importorskip("psycopg")
 
 from linkt_pipeline.warehouse.engines.lake import turn
-from linkt_pipeline.warehouse.engines.lake.extensions import load_extensions
+from linkt_pipeline.warehouse.engines.lake.extensions import OF_A_CATALOG, load_extensions
 from linkt_pipeline.warehouse.engines.lake.warehouse import LakeWarehouse
 from tests.lake import Lakes, lake_at
 
@@ -415,3 +417,40 @@ def _traces(hosts: Hosts, text: str) -> list[str]:
             if con.execute(row, [[f"%{text}%", f"%{text.encode().hex()}%"]]).fetchone():
                 found.append(table)
     return found
+
+
+def test_readers_attach_the_lake_at_the_moment_that_was_published(hosts: Hosts, tmp_path: Path) -> None:
+    with hosts.one.write() as con:
+        con.execute("insert into linkt.settings values ('a', 'published')")
+    publish_snapshot(hosts.one, tmp_path / "published")
+    with hosts.other.write() as con:
+        con.execute("update linkt.settings set value = 'not checked yet'")
+    with psycopg.connect(hosts.url) as con:
+        con.execute("update linkt_lake.ducklake_snapshot set snapshot_time = now() - interval '99 days'")
+    hosts.other.compact()
+
+    with hosts.one.read() as con:
+        ((snapshot,),) = con.execute("select snapshot_id from linkt_lake.published").fetchall()
+    assert _as_of(hosts.url, snapshot) == [("published",)]
+    publish_snapshot(hosts.one, tmp_path / "published")
+    with psycopg.connect(hosts.url) as con:
+        con.execute("update linkt_lake.ducklake_snapshot set snapshot_time = now() - interval '99 days'")
+    hosts.other.compact()
+    with pytest.raises(duckdb.Error, match="napshot"):  # the next one is published
+        _as_of(hosts.url, snapshot)
+
+
+def _as_of(url: str, snapshot: int) -> list[tuple]:
+    """What a reader reads at a snapshot who has nothing but DuckDB and a secret."""
+    parts = urlsplit(url)
+    with duckdb.connect() as con:
+        load_extensions(con, OF_A_CATALOG)
+        con.execute(
+            "create secret linkt (type postgres, host $1, port $2, database $3, user $4, password $5)",
+            [parts.hostname, parts.port, parts.path[1:], parts.username, unquote(parts.password)],
+        )
+        con.execute(
+            "attach 'ducklake:postgres:' as lake "
+            f"(metadata_schema 'linkt_lake', meta_secret 'linkt', snapshot_version {snapshot}, read_only)"
+        )
+        return con.execute("select value from lake.linkt.settings").fetchall()

@@ -214,6 +214,9 @@ class FileWarehouse(Warehouse):
             copy_inside_kernel(self.path, target)
             return Copied(datetime.now(UTC), time.monotonic() - locked)
 
+    def note_published(self, copied: Copied) -> None:
+        """See :meth:`Warehouse.note_published`: a file can't be read as it was, so there is nothing to note."""
+
     def compact(self) -> Compaction:
         """See :meth:`Warehouse.compact`: a new file without that space, in place of this one."""
         return compact_file(self)

@@ -148,6 +148,7 @@ def _publish(
         _remove_stale(folder, set(parquet.values()))
         # Last too: the record marks the files as they lie in place.
         files.remember(_exported(tables))
+        warehouse.note_published(copied)
     finally:
         shutil.rmtree(workspace, ignore_errors=True)
     return Published(

@@ -9,6 +9,7 @@ import duckdb
 from linkt_pipeline.warehouse.catalog import describe, literal, read_catalog
 from linkt_pipeline.warehouse.descriptions import SCHEMA as OF_THE_LAKE
 from linkt_pipeline.warehouse.engines.file_engine import STORAGE_VERSION
+from linkt_pipeline.warehouse.engines.lake.published import current_snapshot
 from linkt_pipeline.warehouse.running_duckdb import CATALOG
 from linkt_pipeline.warehouse.tables import TABLES
 from linkt_pipeline.warehouse.warehouse import Copied
@@ -23,10 +24,10 @@ def copy_lake(con: duckdb.DuckDBPyConnection, target: Path) -> Copied:
         con: a connection to the lake, outside of a transaction.
         target: the file.
     """
-    as_of = datetime.now(UTC)
     con.execute(f"attach {literal(str(target))} as {_COPY} (storage_version {literal(STORAGE_VERSION)})")
     try:
         con.execute("begin transaction")
+        as_of, snapshot = datetime.now(UTC), current_snapshot(con)
         _copy(con)
         con.execute("commit")
         con.execute(f"checkpoint {_COPY}")
@@ -35,7 +36,7 @@ def copy_lake(con: duckdb.DuckDBPyConnection, target: Path) -> Copied:
             con.execute("rollback")
         con.execute(f"use {CATALOG}")
         con.execute(f"detach {_COPY}")
-    return Copied(as_of, locked_seconds=0)
+    return Copied(as_of, locked_seconds=0, snapshot=snapshot)
 
 
 def _copy(con: duckdb.DuckDBPyConnection) -> None:

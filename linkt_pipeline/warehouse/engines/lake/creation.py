@@ -10,6 +10,7 @@ from linkt_pipeline.warehouse.descriptions import create_descriptions
 from linkt_pipeline.warehouse.engines.lake.engine import LakeEngine
 from linkt_pipeline.warehouse.engines.lake.fence import create_fence
 from linkt_pipeline.warehouse.engines.lake.place import LakePlace
+from linkt_pipeline.warehouse.engines.lake.published import create_published
 from linkt_pipeline.warehouse.migration import Transaction, migrate, schema_version
 from linkt_pipeline.warehouse.running_duckdb import CATALOG
 from linkt_pipeline.warehouse.table import (
@@ -63,7 +64,7 @@ def answers(con: psycopg.Connection) -> None:
 
 
 def make_lake(engine: LakeEngine) -> None:
-    """Make the catalog, the fence and the table of descriptions. The caller must have the turn.
+    """Make the catalog and what this engine keeps in the lake. The caller must have the turn.
 
     Two hosts that made a catalog at one moment would fail. Nothing is done if another host was faster, and what a
     killed process began is finished.
@@ -75,6 +76,7 @@ def make_lake(engine: LakeEngine) -> None:
             con.execute(f"create schema {OF_THE_LAKE}")
             create_fence(con)
             create_descriptions(con)
+            create_published(con)
             for name, value in _OPTIONS.items():
                 con.execute(f"call ducklake_set_option({literal(CATALOG)}, {literal(name)}, {literal(value)})")
         con.execute("commit")

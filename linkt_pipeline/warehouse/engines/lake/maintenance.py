@@ -14,6 +14,7 @@ from psycopg import sql
 
 from linkt_pipeline.warehouse.catalog import literal
 from linkt_pipeline.warehouse.engines.lake.place import LakePlace
+from linkt_pipeline.warehouse.engines.lake.published import published_snapshot
 from linkt_pipeline.warehouse.running_duckdb import CATALOG
 from linkt_pipeline.warehouse.warehouse import Compaction
 
@@ -30,6 +31,8 @@ Require = Callable[[], None]
 def compact_lake(con: duckdb.DuckDBPyConnection, require: Require, keep: timedelta) -> Compaction:
     """Merge small files, and give up snapshots that are older than ``keep`` with the files that only they read.
 
+    The snapshot that is published stays.
+
     A file that a merge replaces is deleted a day later at the earliest, by the next call: readers may be at it.
 
     Args:
@@ -41,7 +44,8 @@ def compact_lake(con: duckdb.DuckDBPyConnection, require: Require, keep: timedel
     _call(con, require, "ducklake_flush_inlined_data")
     _call(con, require, "ducklake_rewrite_data_files")
     _call(con, require, "ducklake_merge_adjacent_files")
-    _call(con, require, "ducklake_expire_snapshots", _older_than(keep))
+    if old := _snapshots_before(con, keep):
+        _call(con, require, "ducklake_expire_snapshots", f"versions => {old}")
     _call(con, require, "ducklake_cleanup_old_files", _older_than(_LONGEST_READ))
     _call(con, require, "ducklake_delete_orphaned_files", _older_than(_LONGEST_READ))
     return Compaction(before, bytes_of_files(con), time.monotonic() - begun)
@@ -87,6 +91,17 @@ def bytes_of_files(con: duckdb.DuckDBPyConnection) -> int:
 def _call(con: duckdb.DuckDBPyConnection, require: Require, function: str, *options: str) -> None:
     require()
     con.execute(f"call {function}({', '.join([_NAME, *options])})").fetchall()
+
+
+def _snapshots_before(con: duckdb.DuckDBPyConnection, keep: timedelta) -> list[int]:
+    """Snapshots to give up: the newest is read by whoever comes next."""
+    found = con.execute(
+        f"select snapshot_id from ducklake_snapshots({_NAME}) where snapshot_time < now() - to_seconds($1) "  # noqa: S608
+        f"and snapshot_id not in (select id from ducklake_current_snapshot({_NAME})) order by all",
+        [keep.total_seconds()],
+    ).fetchall()
+    published = published_snapshot(con)
+    return [snapshot for (snapshot,) in found if snapshot != published]
 
 
 def _older_than(age: timedelta) -> str:

@@ -27,6 +27,7 @@ from linkt_pipeline.warehouse.engines.lake.maintenance import (
     rewrite_lake,
 )
 from linkt_pipeline.warehouse.engines.lake.place import LakePlace
+from linkt_pipeline.warehouse.engines.lake.published import forget_snapshot, note_snapshot
 from linkt_pipeline.warehouse.engines.lake.spill import remove_left_spills
 from linkt_pipeline.warehouse.engines.lake.turn import Turn
 from linkt_pipeline.warehouse.engines.turn_in_process import TurnInProcess
@@ -154,6 +155,12 @@ class LakeWarehouse(Warehouse):
             con.execute("rollback")  # it may only read
             return copy_lake(con, target)
 
+    def note_published(self, copied: Copied) -> None:
+        """See :meth:`Warehouse.note_published`."""
+        if copied.snapshot is not None:
+            with self.write(news=False) as con:
+                note_snapshot(con, copied.snapshot, copied.as_of)
+
     def compact(self) -> Compaction:
         """See :meth:`Warehouse.compact`: few large files in place of many small ones; see maintenance.py."""
         self._require_made()
@@ -164,6 +171,8 @@ class LakeWarehouse(Warehouse):
         """See :meth:`Warehouse.rewrite`."""
         self._require_made()
         with self._opened(writes=True) as con:
+            with self._transaction(con):
+                forget_snapshot(con)
             rewrite_lake(con, self._kept.turn.require)
             self._kept.turn.ask(self.lock_timeout, partial(rewrite_catalog, self._lake))
         remove_left_spills(self._spills)
