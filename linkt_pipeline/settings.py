@@ -44,6 +44,7 @@ class Lake:
     Attributes:
         catalog: address of the PostgreSQL.
         schema: the schema there.
+        ledger_schema: that of the ledger, there too.
         files: a folder, or ``s3://bucket/prefix``.
         store: the variables ``AWS_*``, which say how to reach the bucket.
         keep: age up to which the lake can be read as it was.
@@ -51,6 +52,7 @@ class Lake:
 
     catalog: SecretStr
     schema: str
+    ledger_schema: str
     files: str
     store: Mapping[str, str] = field(repr=False)
     keep: timedelta
@@ -243,9 +245,15 @@ class Settings(BaseSettings):
         """
         if self.catalog is None or self.lake_path is None:
             return None
-        keep = timedelta(days=self.lake_keep_days)
-        aside = ("_sandbox", "/sandbox") if self.sandbox else ("", "")
-        return Lake(self.catalog, f"linkt_lake{aside[0]}", f"{self.lake_path}{aside[1]}", _variables("AWS_"), keep)
+        name, folder = ("_sandbox", "/sandbox") if self.sandbox else ("", "")
+        return Lake(
+            catalog=self.catalog,
+            schema=f"linkt_lake{name}",
+            ledger_schema=f"linkt_ledger{name}",
+            files=f"{self.lake_path}{folder}",
+            store=_variables("AWS_"),
+            keep=timedelta(days=self.lake_keep_days),
+        )
 
     @property
     def published_dir(self) -> Path:

@@ -18,7 +18,6 @@ from linkt_pipeline.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from linkt_pipeline.access.shared_budget import SharedRequestBudget
-    from linkt_pipeline.postgres.address import PostgresAddress
 
 _FLUSH_EVERY = timedelta(seconds=15)
 
@@ -83,14 +82,14 @@ async def connect(
     retry_for: timedelta | None = DEFAULT_RETRY_FOR,
     writes: bool = True,
     leaves_half: bool = False,
-    shared_in: "PostgresAddress | None" = None,
 ) -> AsyncIterator[LinktClient]:
     """A client whose requests are paced and counted. Everything that asks the API gets its client here.
 
     Args:
         base_url: scheme and host of the API.
         api_key: the key.
-        warehouse: keeps ``linkt.api_usage``.
+        warehouse: keeps ``linkt.api_usage``. Both limits hold for all processes of this machine or, where hosts share a
+            ledger, of all of them.
         requests_per_minute: the plan's limit if known, kept across processes. If unknown, answers teach it.
         daily_request_limit: requests per UTC day that are not exceeded, counted across processes.
         max_body: largest decompressed answer in bytes; reading stops there.
@@ -98,8 +97,6 @@ async def connect(
         writes: count the requests in the warehouse. False: count them beside it, for a few requests that land nothing.
         leaves_half: stop at half of ``daily_request_limit``, counted over all processes. For work that can wait until
             tomorrow: the other half is left for watching and landing runs that are paid for.
-        shared_in: the PostgreSQL in which several hosts share both limits; None: the processes of this machine share
-            them, in a file.
     """
 
     def recorded_today() -> Mapping[date, int]:
@@ -113,7 +110,6 @@ async def connect(
     meter = UsageMeter(warehouse)
     budget = _budget(
         warehouse,
-        shared_in,
         requests_per_minute,
         daily_request_limit,
         # Asked here and not at the first request: a busy warehouse must not stop a wait or its event loop.
@@ -137,14 +133,16 @@ async def connect(
 
 def _budget(
     warehouse: Warehouse,
-    shared_in: "PostgresAddress | None",
     per_minute: int | None,
     per_day: int | None,
     recorded: Mapping[date, int] | None,
 ) -> "RequestBudget | SharedRequestBudget":
-    if shared_in is None:
+    if warehouse.ledger is None:
         path = warehouse.folder / "requests.window"
         return RequestBudget(path, per_window=per_minute, per_day=per_day, recorded=recorded)
+    # Here, because only a shared budget needs psycopg.
     from linkt_pipeline.access.shared_budget import SharedRequestBudget
+    from linkt_pipeline.postgres.address import PostgresAddress
 
-    return SharedRequestBudget(shared_in, per_window=per_minute, per_day=per_day, recorded=recorded)
+    address = PostgresAddress(warehouse.ledger.address, warehouse.ledger.schema)
+    return SharedRequestBudget(address, per_window=per_minute, per_day=per_day, recorded=recorded)

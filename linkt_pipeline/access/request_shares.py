@@ -22,10 +22,10 @@ from linkt_pipeline.postgres.connections import connections_to, own_name
 from linkt_pipeline.postgres.errors import ledger_error
 
 _BEGIN = "begin isolation level read committed read write"
-_HOLD = "select pg_advisory_xact_lock(hashtextextended('linkt_ledger/requests', 0))"
+_HOLD = "select pg_advisory_xact_lock(hashtextextended(current_schema() || '/requests', 0))"
 _FORGET_DAYS_AFTER = 7
 _SETTLE = """
-update linkt_ledger.request_shares set
+update request_shares set
     used = %(used)s,
     counts_until = case when %(used)s = 0 then clock_timestamp()
         else clock_timestamp() - %(last_used_ago)s + %(window)s end
@@ -40,15 +40,15 @@ select
     coalesce(extract(epoch from min(counts_until) - clock_timestamp()), 0),
     extract(epoch from date_trunc('day', clock_timestamp() at time zone 'UTC') + interval '1 day'
         - clock_timestamp() at time zone 'UTC')
-from linkt_ledger.request_shares
+from request_shares
 """
 _USED_TODAY = """
-insert into linkt_ledger.request_days (day, used) values (%s, %s)
+insert into request_days (day, used) values (%s, %s)
 on conflict (day) do update set used = greatest(request_days.used, excluded.used)
 returning used
 """
 _TAKE = """
-insert into linkt_ledger.request_shares (taken_by, places, day, counts_until)
+insert into request_shares (taken_by, places, day, counts_until)
 values (%s, %s, %s, clock_timestamp() + %s + %s) returning share_id
 """
 
@@ -153,10 +153,10 @@ class RequestShares:
     def _settle(self, postgres: psycopg.Connection, settlement: Settlement) -> None:
         given: dict[str, Any] = {**vars(settlement), "window": self._window}
         for day, unused in postgres.execute(_SETTLE, given).fetchall():
-            postgres.execute("update linkt_ledger.request_days set used = used - %s where day = %s", [unused, day])
+            postgres.execute("update request_days set used = used - %s where day = %s", [unused, day])
 
     def _take(self, postgres: psycopg.Connection, wanted: int) -> Share | float | DailyLimitReachedError:
-        postgres.execute("delete from linkt_ledger.request_shares where counts_until <= clock_timestamp()")
+        postgres.execute("delete from request_shares where counts_until <= clock_timestamp()")
         ((today, counted, unsettled, next_in, day_left),) = postgres.execute(_STATE).fetchall()
         free = wanted if self._per_window is None else min(wanted, self._per_window - counted)
         if free <= 0:
@@ -170,9 +170,9 @@ class RequestShares:
                 return self._life.total_seconds()
             if free <= 0:
                 return DailyLimitReachedError(used, today, self._per_day)
-            postgres.execute("update linkt_ledger.request_days set used = used + %s where day = %s", [free, today])
+            postgres.execute("update request_days set used = used + %s where day = %s", [free, today])
             oldest = today - timedelta(days=_FORGET_DAYS_AFTER)
-            postgres.execute("delete from linkt_ledger.request_days where day < %s", [oldest])
+            postgres.execute("delete from request_days where day < %s", [oldest])
         life = min(self._life, timedelta(seconds=float(day_left)))  # a share belongs to one day
         ((share_id,),) = postgres.execute(_TAKE, [own_name(), free, today, life, self._window]).fetchall()
         return Share(share_id, free, life.total_seconds())

@@ -1,4 +1,4 @@
-"""The ledger in PostgreSQL, schema ``linkt_ledger``, which several hosts share; the warehouse lies elsewhere.
+"""The ledger in PostgreSQL, which several hosts share; the warehouse lies elsewhere.
 
 What each transaction keeps from others, and why no more:
 
@@ -42,7 +42,7 @@ from linkt_pipeline.warehouse.warehouse import Warehouse
 
 _READ = "begin isolation level repeatable read read only"
 _WRITE = "begin isolation level read committed read write"
-_HOLD = "select pg_advisory_xact_lock(hashtextextended('linkt_ledger/' || %s, 0))"
+_HOLD = "select pg_advisory_xact_lock(hashtextextended(current_schema() || '/' || %s, 0))"
 # Whoever keeps a transaction of the ledger waiting that is waiting now; asked by the one that gave up.
 _HOLDERS = """
 select distinct holder.application_name
@@ -50,7 +50,7 @@ from pg_stat_activity as holder
 where holder.datname = current_database() and holder.application_name <> '' and holder.pid in (
     select pid from pg_locks
     where granted and locktype = 'advisory'
-        and (classid::bigint << 32) | objid::bigint = hashtextextended('linkt_ledger/' || %s, 0)
+        and (classid::bigint << 32) | objid::bigint = hashtextextended(current_schema() || '/' || %s, 0)
 )
 order by 1
 """
@@ -215,13 +215,13 @@ class _LandingRows(_PostgresRows):
 
 
 _UNMIRRORED = (
-    f"select {', '.join(mirror.COLUMNS)}, xmin::text from linkt_ledger.executions "  # noqa: S608
+    f"select {', '.join(mirror.COLUMNS)}, xmin::text from executions "  # noqa: S608
     "where not mirrored order by intended_at"
 )
 # A row that somebody is changing, or has changed since it was read, is noted the next time: nobody is waited for.
 _NOTE_MIRRORED = """
-update linkt_ledger.executions set mirrored = true where execution_id in (
-    select execution_id from linkt_ledger.executions
+update executions set mirrored = true where execution_id in (
+    select execution_id from executions
     join unnest(%s::text[], %s::text[]) as seen (id, version) on execution_id = id and xmin::text = version
     where version <> pg_current_xact_id()::xid::text
     for no key update of executions skip locked
@@ -231,7 +231,7 @@ update linkt_ledger.executions set mirrored = true where execution_id in (
 
 @cache
 def _in_postgres(statement: str) -> str:
-    return statement.replace("?", "%s").replace(" linkt.", " linkt_ledger.")
+    return statement.replace("?", "%s").replace(" linkt.", " ")
 
 
 def _now(postgres: psycopg.Connection) -> datetime:

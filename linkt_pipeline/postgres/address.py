@@ -1,4 +1,4 @@
-"""Where a PostgreSQL is: an address whose password is in no text that is shown."""
+"""Where a ledger in PostgreSQL is: an address whose password is in no text that is shown."""
 
 from dataclasses import dataclass, field
 
@@ -11,14 +11,16 @@ from linkt_pipeline.errors import ConfigError
 
 @dataclass(frozen=True)
 class PostgresAddress:
-    """A database of a PostgreSQL.
+    """A schema in a database of a PostgreSQL.
 
     Attributes:
         conninfo: ``postgresql://user:password@host:port/database``, or any other text that libpq takes.
+        schema: in which the tables are: the live ones and the sandbox's may share a database.
         place: the same for people: host, port and database.
     """
 
     conninfo: SecretStr = field(repr=False)
+    schema: str = "linkt_ledger"
     place: str = field(init=False)
 
     def __post_init__(self) -> None:

@@ -112,9 +112,10 @@ class Connections:
         with self._guard:
             if self._idle:
                 return self._idle.pop()
-        options = " ".join(f"-c {name}={value}" for name, value in _SERVER_SETTINGS.items())
-        settings = {**_CLIENT_SETTINGS, "options": options, "application_name": own_name()}
-        con = psycopg.connect(make_conninfo(self.address.conninfo.get_secret_value(), **settings), autocommit=True)
+        settings = {**_SERVER_SETTINGS, "search_path": self.address.schema}
+        options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        given = {**_CLIENT_SETTINGS, "options": options, "application_name": own_name()}
+        con = psycopg.connect(make_conninfo(self.address.conninfo.get_secret_value(), **given), autocommit=True)
         try:
             con.adapters.register_loader("json", TextLoader)
             bring_up_to_date(con, self.address)

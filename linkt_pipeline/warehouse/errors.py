@@ -44,6 +44,12 @@ class LakeUnavailableError(WarehouseError):
     exit_code: ClassVar[int] = 2
 
 
+class LakeBesideFileError(WarehouseError):
+    """A deployment that is to use a lake has a warehouse in a file already."""
+
+    exit_code: ClassVar[int] = 2
+
+
 class WarehouseInUseError(WarehouseError):
     """The same thread opened the warehouse while it had it open: a mistake in the calling code."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import duckdb
+from pydantic import SecretStr
 
 from linkt_pipeline.warehouse.state import note_change
 
@@ -52,6 +53,19 @@ class Compaction:
     seconds: float
 
 
+@dataclass(frozen=True)
+class SharedLedger:
+    """Where the hosts that share a warehouse keep what is not in it: the ledger and the budget of requests.
+
+    Attributes:
+        address: of a database of a PostgreSQL.
+        schema: there.
+    """
+
+    address: SecretStr
+    schema: str
+
+
 class Warehouse(ABC):
     """All rows of a deployment, which several processes share.
 
@@ -60,11 +74,13 @@ class Warehouse(ABC):
     Attributes:
         lock_timeout: how long to wait for others.
         contact_key: with it, contact data of people are hashed before they are landed; None: they are landed as sent.
+        ledger: where the ledger is; None: in the warehouse itself.
         needs_upkeep: it grows and gets slow unless :meth:`compact` is called daily.
     """
 
     lock_timeout: timedelta
     contact_key: bytes | None = None
+    ledger: SharedLedger | None = None
     needs_upkeep: ClassVar[bool] = False
 
     @property

@@ -24,6 +24,7 @@ from linkt_pipeline.postgres.connections import connections_to
 from linkt_pipeline.sandbox import running_sandbox
 from linkt_pipeline.sandbox.world.reference_data import SEARCH_TASK
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
+from linkt_pipeline.warehouse.warehouse import SharedLedger
 from tests.postgres import PostgresServer
 
 pytestmark = pytest.mark.slow
@@ -254,7 +255,8 @@ def test_while_postgres_is_away_no_request_leaves_and_nobody_waits_for_it(
 def test_a_client_counts_its_requests_there(address: PostgresAddress, tmp_path: Path) -> None:
     async def ask(url: str, key: str) -> None:
         warehouse = FileWarehouse(tmp_path / "warehouse.duckdb")
-        async with connect(url, SecretStr(key), warehouse, daily_request_limit=3, shared_in=address) as client:
+        warehouse.ledger = SharedLedger(address.conninfo, address.schema)
+        async with connect(url, SecretStr(key), warehouse, daily_request_limit=3) as client:
             for _ in range(4):
                 await client.get_task(SEARCH_TASK)
 

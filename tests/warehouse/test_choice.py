@@ -8,7 +8,7 @@ import pytest
 from linkt_pipeline.settings import load_settings
 from linkt_pipeline.warehouse.engines.choice import warehouse_of
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
-from linkt_pipeline.warehouse.errors import LakeUnavailableError
+from linkt_pipeline.warehouse.errors import LakeBesideFileError, LakeUnavailableError
 
 
 @pytest.fixture(autouse=True)
@@ -34,3 +34,28 @@ def test_without_its_packages_a_lake_says_what_to_install(monkeypatch: pytest.Mo
 
     with pytest.raises(LakeUnavailableError, match=r"psycopg; pip install 'linkt-pipeline\[lake\]'"):
         warehouse_of(load_settings())
+
+
+def test_a_lake_is_not_begun_beside_a_file_that_may_have_open_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse_of(load_settings()).migrate()
+    monkeypatch.setenv("LINKT_CATALOG", "postgresql://linkt:secret-word@db.example.com/linkt")
+    monkeypatch.setenv("LINKT_LAKE_PATH", str(tmp_path / "lake"))
+
+    with pytest.raises(LakeBesideFileError, match=r"would be bought again.*LINKT_CATALOG"):
+        warehouse_of(load_settings())
+
+
+def test_the_ledger_of_a_lake_lies_in_its_postgresql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("psycopg")
+    monkeypatch.setenv("LINKT_CATALOG", "postgresql://linkt:secret-word@db.example.com/linkt")
+    monkeypatch.setenv("LINKT_LAKE_PATH", str(tmp_path / "lake"))
+    live = warehouse_of(load_settings()).ledger
+    monkeypatch.delenv("LINKT_API_KEY")
+    sandbox = warehouse_of(load_settings()).ledger
+
+    assert live is not None
+    assert live.address.get_secret_value() == "postgresql://linkt:secret-word@db.example.com/linkt"
+    assert "secret-word" not in repr(live)
+    assert (live.schema, sandbox and sandbox.schema) == ("linkt_ledger", "linkt_ledger_sandbox")

@@ -1,5 +1,5 @@
 -- The ledger: the tables of the same names in a warehouse file say what each column means.
-create table linkt_ledger.executions (
+create table executions (
     execution_id text primary key,
     task_key text not null,
     task_id text not null,
@@ -27,16 +27,16 @@ create table linkt_ledger.executions (
 );
 
 -- Two witnesses of what the transactions decide: one open execution per task, one execution per run.
-create unique index one_open_execution_per_task on linkt_ledger.executions (task_key)
+create unique index one_open_execution_per_task on executions (task_key)
 where state in ('intended', 'unknown', 'started');
-create unique index one_execution_per_run on linkt_ledger.executions (lower(run_id));
+create unique index one_execution_per_run on executions (lower(run_id));
 
-create index executions_of_a_linkt_task on linkt_ledger.executions (task_id, icp_id);
-create index executions_of_a_task on linkt_ledger.executions (task_key, intended_at);
-create index leased_executions on linkt_ledger.executions (lease_owner) where lease_owner is not null;
-create index executions_to_mirror on linkt_ledger.executions (execution_id) where not mirrored;
+create index executions_of_a_linkt_task on executions (task_id, icp_id);
+create index executions_of_a_task on executions (task_key, intended_at);
+create index leased_executions on executions (lease_owner) where lease_owner is not null;
+create index executions_to_mirror on executions (execution_id) where not mirrored;
 
-create function linkt_ledger.mirror_again() returns trigger language plpgsql as $$
+create function mirror_again() returns trigger language plpgsql as $$
 begin
     new.mirrored := false;
     return new;
@@ -48,18 +48,18 @@ create trigger mirror_again before update of
     task_key, task_id, icp_id, parameters, attempt, state, run_id, run_status, error_kind, dagster_run_id, intended_at,
     started_at, finished_at, last_error, clock_offset_seconds, start_confirmed, expected_credits, budget_rest,
     over_budget_by
-on linkt_ledger.executions for each row execute function linkt_ledger.mirror_again();
+on executions for each row execute function mirror_again();
 
-create table linkt_ledger.undelivered (
-    execution_id text primary key references linkt_ledger.executions,
+create table undelivered (
+    execution_id text primary key references executions,
     asked_by text,
     published_at timestamptz
 );
 
-create table linkt_ledger.answers (
+create table answers (
     question text,
     task_key text,
-    execution_id text references linkt_ledger.executions,
+    execution_id text references executions,
     given_at timestamptz not null,
     primary key (question, task_key, execution_id)
 );

@@ -1,5 +1,5 @@
 -- The request budget of all hosts: a process takes some places for requests at a time, and gives back what it left.
-create table linkt_ledger.request_shares (
+create table request_shares (
     share_id bigint generated always as identity primary key,
     taken_by text not null,
     places integer not null,
@@ -11,7 +11,7 @@ create table linkt_ledger.request_shares (
     counts_until timestamptz not null
 );
 
-create table linkt_ledger.request_days (
+create table request_days (
     day date primary key,
     -- Requests that were made or may be made still.
     used bigint not null

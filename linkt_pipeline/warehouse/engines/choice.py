@@ -8,8 +8,8 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
-from linkt_pipeline.warehouse.errors import LakeUnavailableError
-from linkt_pipeline.warehouse.warehouse import DEFAULT_LOCK_TIMEOUT, Warehouse
+from linkt_pipeline.warehouse.errors import LakeBesideFileError, LakeUnavailableError
+from linkt_pipeline.warehouse.warehouse import DEFAULT_LOCK_TIMEOUT, SharedLedger, Warehouse
 
 
 class Lake(Protocol):
@@ -22,6 +22,10 @@ class Lake(Protocol):
     @property
     def schema(self) -> str:
         """The schema there."""
+
+    @property
+    def ledger_schema(self) -> str:
+        """The schema of the ledger there."""
 
     @property
     def files(self) -> str:
@@ -65,12 +69,13 @@ def warehouse_of(settings: WarehouseSettings, *, lock_timeout: timedelta = DEFAU
 
     Raises:
         LakeUnavailableError: what a lake needs is not installed.
+        LakeBesideFileError: the data folder has a warehouse already.
     """
-    warehouse = (
-        _lake(settings.lake, settings.root, lock_timeout)
-        if settings.lake
-        else FileWarehouse(settings.warehouse_path, lock_timeout=lock_timeout)
-    )
+    if settings.lake is None:
+        warehouse: Warehouse = FileWarehouse(settings.warehouse_path, lock_timeout=lock_timeout)
+    else:
+        _require_no_file(settings.warehouse_path)
+        warehouse = _lake(settings.lake, settings.root, lock_timeout)
     warehouse.contact_key = settings.contact_key_bytes
     return warehouse
 
@@ -85,4 +90,16 @@ def _lake(lake: Lake, folder: Path, lock_timeout: timedelta) -> Warehouse:
             f"LINKT_CATALOG needs the package {error.name}; pip install 'linkt-pipeline[lake]' brings it"
         ) from None
     place = LakePlace.of(lake.catalog, lake.schema, lake.files, lake.store)
-    return LakeWarehouse(place, folder, lock_timeout=lock_timeout, keep=lake.keep)
+    warehouse = LakeWarehouse(place, folder, lock_timeout=lock_timeout, keep=lake.keep)
+    warehouse.ledger = SharedLedger(lake.catalog, lake.ledger_schema)
+    return warehouse
+
+
+def _require_no_file(path: Path) -> None:
+    """The ledger of a file may have open runs. A lake beside it knows nothing of them and would buy them again."""
+    if path.exists():
+        raise LakeBesideFileError(
+            f"LINKT_CATALOG is set, and {path} holds a warehouse with runs that the lake does not know of: a task that "
+            "is waiting there would be bought again. Unset LINKT_CATALOG to go on with the file. To begin anew in the "
+            "lake, let every run end (linkt-pipeline sync), then move the file away"
+        )

@@ -1,0 +1,79 @@
+"""Two hosts with a data folder each share a lake and a ledger: one run for one task, whoever starts it and dies.
+
+Both are processes of this machine. That its processes can be told apart from another's is tested in tests/ledger.
+"""
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from linkt_pipeline.sandbox import Sandbox, running_sandbox
+from tests.cli.command import TASKS_YAML, Command, kill_group, wait_until
+from tests.few_models import write_few_models
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def api():
+    with running_sandbox(speed=20) as served:
+        yield served
+
+
+@pytest.fixture
+def catalog(lakes, tmp_path: Path) -> str:
+    """The URL of the database of a new lake, whose files are in ``tmp_path / "lake"``."""
+    return lakes.new(tmp_path / "lake")
+
+
+@pytest.fixture
+def hosts(catalog: str, api: Sandbox, tmp_path: Path) -> tuple[Command, Command]:
+    models = write_few_models(tmp_path / "sql")
+    return _host("one", catalog, api, models, tmp_path), _host("two", catalog, api, models, tmp_path)
+
+
+def _host(name: str, catalog: str, api: Sandbox, models: Path, folder: Path) -> Command:
+    (folder / name).mkdir()
+    (folder / name / "tasks.yaml").write_text(TASKS_YAML)
+    host = Command(folder / name)
+    host.env |= {
+        "LINKT_API_KEY": api.api_key,
+        "LINKT_BASE_URL": api.url,
+        "LINKT_SQL_DIR": str(models),
+        "LINKT_CATALOG": catalog,
+        "LINKT_LAKE_PATH": str(folder / "lake"),
+    }
+    return host
+
+
+def executions(catalog: str) -> list[tuple[str, str]]:
+    with psycopg.connect(catalog) as con:
+        return con.execute("select state, lease_owner is null from linkt_ledger.executions").fetchall()
+
+
+@pytest.mark.timeout(600)
+def test_two_hosts_that_start_one_task_at_one_moment_buy_one_run(hosts, api: Sandbox, catalog: str):
+    started = [host.start("run", "search") for host in hosts]
+    ended = [(process.communicate(timeout=500), process.returncode) for process in started]
+
+    assert [code for _, code in ended] == [0, 0], ended
+    assert api.run_count() == 1
+    assert executions(catalog) == [("finished", True)]
+    for host in hosts:
+        found = host("query", "select count(*) as runs from linkt.runs", "--format", "csv")
+        assert found.out.split() == ["runs", "1"], found.err
+    assert not any("secret" in out + err or "p%40ss" in out + err for (out, err), _ in ended)
+
+
+@pytest.mark.timeout(600)
+def test_what_a_killed_host_waited_for_is_landed_by_the_other(hosts, api: Sandbox, catalog: str):
+    killed, other = hosts
+    process = killed.start("run", "search")
+    wait_until(lambda: api.run_count() == 1, "a run", seconds=200)
+    kill_group(process)
+
+    assert (found := other("run", "search", timeout=400)).code == 0, found.err
+
+    assert api.run_count() == 1
+    assert executions(catalog) == [("finished", True)]
