@@ -319,11 +319,12 @@ def test_a_domain_goes_with_its_company_its_people_and_their_addresses(filled: W
     assert ids(filled, "entities", "entity_id") == {OTHER}
 
 
-def test_a_table_of_the_users_own_loses_it_whatever_its_types_are(filled: Warehouse) -> None:
+def test_a_table_of_the_users_own_loses_it_whatever_its_types_are(filled: Warehouse, engine: str) -> None:
+    either = "union_value(t := $1)" if engine == "file" else "$1"  # a lake has no unions
     with filled.write() as con:
         con.execute(
             "create table main.own as select {'a': $1, 'b': [{'c': $1}]} as s, map {'k': $1} as m, [[$1]] as l, "
-            "encode($1) as b, union_value(t := $1) as u, 7 as number",
+            f"encode($1) as b, {either} as u, 7 as number",
             [f"to {EMAIL}"],
         )
 
