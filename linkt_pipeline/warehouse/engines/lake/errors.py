@@ -47,8 +47,8 @@ def lake_error(error: Exception, place: str) -> WarehouseError | None:
         return turn_lost(place)
     if _UNREACHABLE.search(str(error)):
         return CatalogUnreachableError(
-            f"{place} does not answer: {text}. Nothing of this step was kept, all before it is safe. Start PostgreSQL, "
-            "or mend the way to it; then run the same command again"
+            f"{place} does not answer: {text}. This step is kept whole or not at all, all before it is safe. Start "
+            "PostgreSQL, or mend the way to it; then run the same command again"
         )
     if is_unwritable(error):
         return WarehouseUnwritableError(
