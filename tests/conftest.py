@@ -1,11 +1,15 @@
-"""What holds for every test: signals, where temporary folders are; and a real PostgreSQL for those that ask for it."""
+"""What holds for every test: signals, where temporary folders are; a warehouse and a real PostgreSQL for who asks."""
 
 import signal
 from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
+from linkt_pipeline.warehouse.warehouse import Warehouse
 from tests import postgres
 from tests.file_order import LongFilesFirst
 from tests.known_projects import share_loaded_projects
@@ -45,6 +49,22 @@ def lakes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     if missing := lake.what_is_missing():
         pytest.skip(missing)
     return lake.Lakes(request.getfixturevalue("postgres_server"), tmp_path_factory.mktemp("lake"))
+
+
+@pytest.fixture
+def engine() -> str:
+    """Which engine holds the warehouse of a test."""
+    return "file"
+
+
+@pytest.fixture
+def warehouse(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Warehouse]:
+    """A new one."""
+    if engine == "lake":
+        with request.getfixturevalue("lakes").warehouse(tmp_path) as lake:
+            yield lake
+    else:
+        yield FileWarehouse(tmp_path / "warehouse.duckdb", lock_timeout=timedelta(seconds=5))
 
 
 @pytest.fixture

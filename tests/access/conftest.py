@@ -1,3 +1,0 @@
-from tests.warehouse.conftest import warehouse
-
-__all__ = ["warehouse"]
