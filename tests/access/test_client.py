@@ -179,7 +179,8 @@ def test_a_budget_that_can_not_be_asked_ends_no_wait(
                     await asyncio.sleep(0.3)
                 else:
                     now.setattr(request_budget, "datetime", _Tomorrow)
-                    with warehouse.read():  # by another thread than the one that would ask
+                    # By another thread than the one that would ask; which waits for its own turn as long as it takes.
+                    with FileWarehouse(warehouse.path).read():
                         await asyncio.sleep(0.5)
             return (await waiting)[0]
 
