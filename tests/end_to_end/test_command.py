@@ -139,5 +139,5 @@ def test_the_ui_shows_the_demos_runs_and_stops_without_a_trace(demonstrated, num
         _, err = process.communicate(timeout=100)
         stop_sandbox(demonstrated.folder / "data" / "sandbox" / "api")
     assert process.returncode == 0, err
-    assert "Traceback" not in err
+    assert "Traceback" not in err, err
     wait_until(lambda: not any(member.is_running() for member in family[1:]), "the end of Dagster's processes", 30)
