@@ -64,7 +64,7 @@ def read_catalog(con: duckdb.DuckDBPyConnection) -> list[CatalogTable]:
 
 def relation_kind(con: duckdb.DuckDBPyConnection, schema: str, name: str) -> str | None:
     """What has a name in the current database: ``table``, ``view`` or nothing."""
-    row = con.execute(
+    rows = con.execute(
         # Not from duckdb_tables(): see descriptions.py. A view has columns as well.
         "select 'view' from duckdb_views() "
         "where database_name = current_database() and schema_name = $1 and view_name = $2 "
@@ -72,8 +72,8 @@ def relation_kind(con: duckdb.DuckDBPyConnection, schema: str, name: str) -> str
         "where database_name = current_database() and schema_name = $1 and table_name = $2 "
         "order by all desc limit 1",
         [schema, name],
-    ).fetchone()
-    return row[0] if row else None
+    ).fetchall()
+    return rows[0][0] if rows else None
 
 
 def describe(
