@@ -22,25 +22,11 @@ from psycopg.types.string import TextLoader
 from linkt_pipeline.postgres.address import PostgresAddress
 from linkt_pipeline.postgres.errors import is_outage, is_refusal, ledger_error
 from linkt_pipeline.postgres.migration import bring_up_to_date
+from linkt_pipeline.warehouse.liveness import OF_CLIENT, OF_SERVER
 
 _KEPT = 4  # idle connections of a process; threads that need more at a time make them and close them again
 _PAUSE = 0.25  # seconds between two attempts to connect
 _LONGEST_NAME = 63  # bytes of an application_name
-# A host whose network is cut off is given up within half a minute, by PostgreSQL and by the host itself; else its
-# transaction would keep all others waiting for hours.
-_SERVER_SETTINGS = {
-    "tcp_keepalives_idle": "10",
-    "tcp_keepalives_interval": "5",
-    "tcp_keepalives_count": "4",
-    "tcp_user_timeout": "30000",
-}
-_CLIENT_SETTINGS = {
-    "keepalives_idle": "10",
-    "keepalives_interval": "5",
-    "keepalives_count": "4",
-    "tcp_user_timeout": "30000",
-    "connect_timeout": "10",
-}
 
 
 class Connections:
@@ -112,9 +98,9 @@ class Connections:
         with self._guard:
             if self._idle:
                 return self._idle.pop()
-        settings = {**_SERVER_SETTINGS, "search_path": self.address.schema}
+        settings = {**OF_SERVER, "search_path": self.address.schema}
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
-        given = {**_CLIENT_SETTINGS, "options": options, "application_name": own_name()}
+        given = {**OF_CLIENT, "options": options, "application_name": own_name()}
         con = psycopg.connect(make_conninfo(self.address.conninfo.get_secret_value(), **given), autocommit=True)
         try:
             con.adapters.register_loader("json", TextLoader)

@@ -4,15 +4,12 @@ Each file ``migrations/NNNN_name.sql`` is applied once, in the order of their nu
 Hosts that begin at one moment take turns by a lock of PostgreSQL.
 """
 
-from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-
 import psycopg
 from psycopg import sql
 
 from linkt_pipeline.postgres.address import PostgresAddress
 from linkt_pipeline.warehouse.errors import NewerWarehouseError
+from linkt_pipeline.warehouse.sql_texts import migrations_of
 
 _LOCK = 5_494_022_181_463_311  # of this schema's migrations, among the advisory locks of the database
 _MAKE = """
@@ -22,29 +19,6 @@ create table if not exists migrations (
     applied_at timestamptz not null default clock_timestamp()
 );
 """
-
-
-@dataclass(frozen=True)
-class Migration:
-    """One step."""
-
-    version: int
-    name: str
-    sql: str
-
-
-@cache
-def migrations() -> tuple[Migration, ...]:
-    """All of them, oldest first."""
-    files = [
-        file
-        for file in (resources.files("linkt_pipeline.postgres") / "migrations").iterdir()
-        if file.name.endswith(".sql")
-    ]
-    return tuple(
-        Migration(int(file.name[:4]), file.name[5:].removesuffix(".sql"), file.read_text(encoding="utf-8"))
-        for file in sorted(files, key=lambda file: file.name)
-    )
 
 
 def bring_up_to_date(con: psycopg.Connection, address: PostgresAddress) -> None:
@@ -58,7 +32,8 @@ def bring_up_to_date(con: psycopg.Connection, address: PostgresAddress) -> None:
         NewerWarehouseError: a newer version of this product wrote it.
         psycopg.Error: it can't be done; what was applied before stays.
     """
-    latest = migrations()[-1].version
+    steps = migrations_of("linkt_pipeline.postgres")
+    latest = steps[-1].version
     found = _version(con)
     if found > latest:
         raise NewerWarehouseError(
@@ -71,7 +46,7 @@ def bring_up_to_date(con: psycopg.Connection, address: PostgresAddress) -> None:
             con.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(address.schema)))
             con.execute(_MAKE)
             found = _version(con)  # another host may have been quicker
-            if step := next((each for each in migrations() if each.version > found), None):
+            if step := next((each for each in steps if each.version > found), None):
                 con.execute(step.sql)
                 con.execute("insert into migrations (version, name) values (%s, %s)", [step.version, step.name])
                 found = step.version

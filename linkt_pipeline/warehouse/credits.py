@@ -10,10 +10,11 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import resources
 from zoneinfo import ZoneInfo
 
 import duckdb
+
+from linkt_pipeline.warehouse.sql_texts import sql_texts
 
 _ROUNDING = 1e-9  # a sum of fractions must not refuse the run that fits exactly
 
@@ -96,7 +97,7 @@ def costs_of(con: duckdb.DuckDBPyConnection, executions: str) -> str:
     Returns:
         The relation with the columns of the view; for this connection alone.
     """
-    text = (resources.files("linkt_pipeline.warehouse") / "views" / "run_costs.sql").read_text(encoding="utf-8")
+    text = sql_texts("linkt_pipeline.warehouse", "views")["run_costs"]
     _, _, rule = text.partition(f"create or replace view {RUN_COSTS} as")
     rule, _, _ = rule.partition(";\n")
     con.execute(f"create or replace temp view run_costs_now as {rule.replace('linkt.executions', executions)}")

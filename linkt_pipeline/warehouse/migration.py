@@ -9,34 +9,24 @@ Descriptions come from the definition too, and views from the files ``views/name
 the last step, so changing one of them needs a migration beside it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 
 import duckdb
 
 from linkt_pipeline.warehouse.catalog import describe, read_catalog, relation_kind
 from linkt_pipeline.warehouse.errors import NewerWarehouseError
+from linkt_pipeline.warehouse.sql_texts import Migration, migrations_of, sql_texts
 from linkt_pipeline.warehouse.state import note_change
 from linkt_pipeline.warehouse.table import SCHEMA
 from linkt_pipeline.warehouse.tables import TABLES, VIEWS
 
-
-@dataclass(frozen=True)
-class Migration:
-    """One step from an older version."""
-
-    version: int
-    name: str
-    sql: str
+_ROOM = "linkt_pipeline.warehouse"
 
 
-@cache
 def migrations() -> tuple[Migration, ...]:
     """The migrations of all older versions that can be brought up to date, oldest first."""
-    return tuple(Migration(int(name[:4]), name[5:], sql) for name, sql in _sql_files("migrations").items())
+    return migrations_of(_ROOM)
 
 
 def latest_version() -> int:
@@ -148,21 +138,13 @@ def _describe(con: duckdb.DuckDBPyConnection) -> None:
 def _make_views(con: duckdb.DuckDBPyConnection) -> None:
     for view in _frozen_views(con):
         con.execute(f"drop table linkt.{view}")
-    for sql in _sql_files("views").values():
+    for sql in sql_texts(_ROOM, "views").values():
         con.execute(sql)
-
-
-@cache
-def _sql_files(folder: str) -> Mapping[str, str]:
-    """Text of each SQL file beside this code, by its name without the ending, in the order of the names."""
-    entries = (resources.files("linkt_pipeline.warehouse") / folder).iterdir()
-    texts = {entry.name: entry.read_text(encoding="utf-8") for entry in entries if entry.name.endswith(".sql")}
-    return {name.removesuffix(".sql"): texts[name] for name in sorted(texts)}
 
 
 def _frozen_views(con: duckdb.DuckDBPyConnection) -> list[str]:
     """Views that are tables in this file, as in a published copy: their rows would stay those of that day for ever."""
-    return [view for view in _sql_files("views") if relation_kind(con, SCHEMA, view) == "table"]
+    return [view for view in sql_texts(_ROOM, "views") if relation_kind(con, SCHEMA, view) == "table"]
 
 
 @contextmanager

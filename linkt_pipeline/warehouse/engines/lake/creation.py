@@ -6,7 +6,7 @@ from psycopg import sql
 
 from linkt_pipeline.warehouse.catalog import literal, quoted, relation_kind
 from linkt_pipeline.warehouse.descriptions import SCHEMA as OF_THE_LAKE
-from linkt_pipeline.warehouse.descriptions import create_descriptions
+from linkt_pipeline.warehouse.descriptions import create_descriptions, has_descriptions
 from linkt_pipeline.warehouse.engines.lake.engine import LakeEngine
 from linkt_pipeline.warehouse.engines.lake.fence import create_fence
 from linkt_pipeline.warehouse.engines.lake.place import LakePlace
@@ -72,7 +72,7 @@ def make_lake(engine: LakeEngine) -> None:
     con = engine.connect(create=True)
     try:
         con.execute("rollback; begin transaction")
-        if not _has_schema(con, OF_THE_LAKE):
+        if not has_descriptions(con):
             con.execute(f"create schema {OF_THE_LAKE}")
             create_fence(con)
             create_descriptions(con)
@@ -121,10 +121,3 @@ def _take_out_blank(con: duckdb.DuckDBPyConnection) -> None:
 
 def _blank(column: Column) -> str:
     return f"{_BLANK[column.type]}::{column.type}" if column.required else f"null::{column.type}"
-
-
-def _has_schema(con: duckdb.DuckDBPyConnection, name: str) -> bool:
-    found = con.execute(
-        "select 1 from duckdb_schemas() where database_name = current_database() and schema_name = $1", [name]
-    ).fetchall()
-    return bool(found)

@@ -6,15 +6,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import SecretStr
 
+from linkt_pipeline.warehouse.liveness import OF_CLIENT
+
 _DEFAULT_PORT = 5432
-# So that a host which is cut off from PostgreSQL notices it within half a minute.
-_LIVENESS = {
-    "connect_timeout": "10",
-    "keepalives_idle": "10",
-    "keepalives_interval": "5",
-    "keepalives_count": "4",
-    "tcp_user_timeout": "30000",
-}
 
 
 @dataclass(frozen=True)
@@ -47,7 +41,7 @@ class CatalogAddress:
             database=unquote(parts.path.removeprefix("/")),
             user=unquote(parts.username) if parts.username else None,
             password=SecretStr(unquote(parts.password)) if parts.password else None,
-            options={**_LIVENESS, **dict(parse_qsl(parts.query))},
+            options={**OF_CLIENT, **dict(parse_qsl(parts.query))},
         )
 
     def __str__(self) -> str:

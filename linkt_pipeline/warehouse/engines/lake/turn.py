@@ -22,21 +22,15 @@ from psycopg.conninfo import make_conninfo
 from linkt_pipeline.warehouse.engines.lake.errors import is_passing, lake_error, turn_lost
 from linkt_pipeline.warehouse.engines.lake.place import LakePlace
 from linkt_pipeline.warehouse.errors import WarehouseBusyError
+from linkt_pipeline.warehouse.liveness import OF_SERVER
 
 T = TypeVar("T")
 
 _PAUSE = 0.2  # seconds between two attempts to reach PostgreSQL
 _LONGEST_NAME = 63  # bytes of an application_name
 _NAME = re.compile(r"(?P<program>.+) \(PID (?P<pid>\d+)\) on (?P<host>.+)")
-# PostgreSQL gives up a holder whose host is cut off within half a minute, and no setting of a role ends a wait.
-_SERVER_SETTINGS = {
-    "statement_timeout": "0",
-    "idle_session_timeout": "0",
-    "tcp_keepalives_idle": "10",
-    "tcp_keepalives_interval": "5",
-    "tcp_keepalives_count": "4",
-    "tcp_user_timeout": "30000",
-}
+# No setting of a role ends a wait.
+_SERVER_SETTINGS = {"statement_timeout": "0", "idle_session_timeout": "0", **OF_SERVER}
 _HOLDER = """
 select activity.application_name
 from pg_locks as held join pg_stat_activity as activity using (pid)
