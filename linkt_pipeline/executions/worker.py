@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -116,10 +117,9 @@ class Worker:
 
     async def claim(self, intention: Intention) -> Claim:
         """See :meth:`~linkt_pipeline.ledger.ledger.Ledger.claim`."""
-        asked_at = seconds_since_boot()
         claim = await self.call(self.ledger.claim, intention, self.owner)
         if claim.owned:
-            self.leases.confirm([claim.execution.execution_id], asked_at)
+            self.leases.confirm([claim.execution.execution_id], claim.asked_at)
         return claim
 
     def require_lease(self, execution: Execution) -> None:
@@ -178,11 +178,20 @@ class Worker:
             self.warn("ledger", f"an outcome is not noted as delivered, so the next start gets it again: {error}")
 
     async def _keep_leases(self) -> None:
+        # In a thread of its own: behind the calls of a thousand tasks that start at once, it would come too late.
+        thread = ThreadPoolExecutor(1, thread_name_prefix="leases")
+        try:
+            await self._renew_regularly(thread)
+        finally:
+            thread.shutdown(wait=False)  # a renewal that waits for PostgreSQL must not stop the event loop
+
+    async def _renew_regularly(self, thread: ThreadPoolExecutor) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self.ledger.lease.total_seconds() / 3)
             asked_at = seconds_since_boot()
             try:
-                renewed = await self.call(self.ledger.renew, self.owner)
+                renewed = await loop.run_in_executor(thread, self.ledger.renew, self.owner)
             except Exception as error:  # whatever it is, the next renewal may succeed
                 self.warn("ledger", f"leases could not be renewed yet: {error}")
             else:

@@ -59,7 +59,8 @@ def claim(rows: LedgerRows, intention: Intention, owner: Owner, lease: timedelta
     answer = _answer(rows, intention, known, owner, lease) or _intend(rows, intention, known, owner, lease)
     if questions:
         rows.remember_answer(questions, task_key, answer.execution.execution_id)
-    return answer
+    # Not the moment when this call began: a thousand tasks that start at once wait for each other before they are here.
+    return replace(answer, asked_at=rows.asked_at)
 
 
 def take_over_open(rows: LedgerRows, intention: Intention, owner: Owner, lease: timedelta) -> Claim | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 
+from linkt_pipeline.clock import seconds_since_boot
 from linkt_pipeline.ledger.rows import LedgerRows, RowLock
 from linkt_pipeline.ledger.store import LedgerStore
 from linkt_pipeline.warehouse.tombstones import Mentions
@@ -50,7 +51,7 @@ class _DuckDbRows(LedgerRows):
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
         self._con = con
         # Read only once the file is ours, so that the times of rows are in the order of the claims.
-        self.now = _now()
+        self.asked_at, self.now = seconds_since_boot(), _now()
 
     @property
     def con(self) -> duckdb.DuckDBPyConnection:

@@ -6,6 +6,7 @@ the run writes the row, so that no crash can come between the two. The last step
 """
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from linkt_pipeline.ledger.lease_owner import Owner
@@ -48,7 +49,11 @@ def unattended(rows: LedgerRows, run_ids: Collection[str]) -> dict[str, list[Exe
     """
     found: dict[str, list[Execution]] = {run_id: [] for run_id in run_ids}
     started = Which(run_ids=run_ids, states=[ExecutionState.STARTED])
-    for row in rows.executions(started, lock=RowLock.DECIDE_IF_UNUSED):
+    # A row with a live lease must not be locked: while its run waits to be landed here, its owner could not renew it.
+    free = [row.execution_id for row in rows.executions(started) if is_free(row, rows.now)]
+    if not free:
+        return found
+    for row in rows.executions(replace(started, execution_ids=free), lock=RowLock.DECIDE_IF_UNUSED):
         # A process with a live lease lands the run itself and knows who asked for it.
         if row.run_id in found and is_free(row, rows.now):
             found[row.run_id].append(row)

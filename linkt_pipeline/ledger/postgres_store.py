@@ -28,6 +28,7 @@ import duckdb
 import psycopg
 from psycopg import errors
 
+from linkt_pipeline.clock import seconds_since_boot
 from linkt_pipeline.ledger import mirror
 from linkt_pipeline.ledger.erased_words import erase_words
 from linkt_pipeline.ledger.rows import LedgerRows, RowLock
@@ -127,7 +128,7 @@ class _PostgresRows(LedgerRows):
         self._postgres = postgres
         self._open_warehouse = open_warehouse
         self._con: duckdb.DuckDBPyConnection | None = None
-        self.now = _now(postgres)
+        self._look_at_clocks()
         self._clock_ahead = self.now - datetime.now(UTC)
 
     @property
@@ -142,6 +143,10 @@ class _PostgresRows(LedgerRows):
 
     def hold(self, name: str) -> None:
         self._postgres.execute(_HOLD, [name])
+        self._look_at_clocks()
+
+    def _look_at_clocks(self) -> None:
+        self.asked_at = seconds_since_boot()
         self.now = _now(self._postgres)
 
     def _locking(self, lock: RowLock) -> str:

@@ -76,12 +76,13 @@ class Which:
 class RowLock(StrEnum):
     """How a transaction keeps others from rows that it has read, until it ends. Where it has all rows, it need not.
 
-    Three locks and not one, because a run that is landed waits for the warehouse, for half a minute or so: meanwhile
+    Several locks and not one, because a run that is landed waits for the warehouse, for half a minute or so: meanwhile
     its process must be able to renew its leases, and nobody may take the run over.
     """
 
     DECIDE = "for update"  # nobody else changes, lands or takes them over
     DECIDE_IF_UNUSED = "for update skip locked"  # the same; rows that others have locked are left out
+    RENEW_IF_UNUSED = "for no key update skip locked"  # whoever has the others decides about them, lands or changes them
     KEEP = "for key share"  # nobody else decides about them, but their leases may be renewed
 
 
@@ -122,9 +123,11 @@ class LedgerRows(ABC):
 
     Attributes:
         now: the moment of the transaction, by the clock that all processes of the ledger share.
+        asked_at: right before that moment, by :func:`~linkt_pipeline.clock.seconds_since_boot`.
     """
 
     now: datetime
+    asked_at: float
 
     @property
     @abstractmethod
@@ -227,9 +230,18 @@ class LedgerRows(ABC):
             return str(error)
 
     def renew(self, owner: Owner, until: datetime) -> frozenset[str]:
-        """Extend every lease of an owner. Returns the open executions among them."""
-        self._write("update linkt.executions set lease_until = ? where lease_owner = ?", [until, owner.name])
-        rows = self._select("select execution_id, state from linkt.executions where lease_owner = ?", [owner.name])
+        """Extend every lease of an owner, except on rows that another transaction has locked: nobody is waited for.
+
+        Returns:
+            The open executions whose lease was extended.
+        """
+        rows = self._select(
+            "select execution_id, state from linkt.executions where lease_owner = ? "  # noqa: S608
+            f"{self._locking(RowLock.RENEW_IF_UNUSED)}",
+            [owner.name],
+        )
+        condition, parameters = _among([execution_id for execution_id, _ in rows])
+        self._write(f"update linkt.executions set lease_until = ? where {condition}", [until, *parameters])  # noqa: S608
         return frozenset(execution_id for execution_id, state in rows if state in OPEN_STATES)
 
     def release(self, owner: Owner) -> None:

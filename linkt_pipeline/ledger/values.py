@@ -132,9 +132,12 @@ class Claim:
         owned: the caller holds the lease and may act. If False, another living process holds it; or the row is not open
             any more, because another process has bought and finished the run already.
         repeated: the same question got this answer before.
+        asked_at: if owned, the lease lasts at least its length from then on, by
+            :func:`~linkt_pipeline.clock.seconds_since_boot`.
     """
 
     execution: Execution
     created: bool
     owned: bool
     repeated: bool = False
+    asked_at: float = 0.0

@@ -7,6 +7,7 @@ import asyncio
 import os
 import re
 import socket
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from linkt_pipeline.executions import held_leases
 from linkt_pipeline.executions.errors import NotStartedError, StartNotFoundError, StartRefusedError, UnreachableError
 from linkt_pipeline.executions.held_leases import HeldLeases
 from linkt_pipeline.executions.start import start_or_adopt
+from linkt_pipeline.executions.worker import Worker
 from linkt_pipeline.ledger import duckdb_store
 from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.ledger.values import Execution, ExecutionState, Intention, LeaseLostError
@@ -27,7 +29,7 @@ from linkt_pipeline.warehouse.errors import WarehouseBusyError
 from tests.api.raw_server import never_accepting
 from tests.ledger.stores import WITH_EACH_STORE
 
-from .scene import TIMING, Scene, run, search, until
+from .scene import BOUND, TIMING, Scene, run, search, until
 
 SENT_AGAIN = "sent again"
 LOOKED_UP = "looked up"
@@ -510,6 +512,35 @@ def test_a_lease_is_certain_for_so_long_after_it_was_asked_for(monkeypatch: pyte
     assert [leases.hold(each, timedelta(seconds=40)) for each in "abc"] == [False, True, False]
     now = 170.0
     assert not leases.hold("b", timedelta(seconds=40))
+
+
+def test_leases_are_got_and_renewed_in_time_behind_the_calls_of_a_thousand_tasks(scene: Scene) -> None:
+    lease = timedelta(seconds=2)
+    async def work() -> None:
+        async with scene.worker(lease=lease) as worker, worker.holding_leases():
+            async with busy(worker):
+                claiming = asyncio.create_task(worker.claim(intention()))
+                await asyncio.sleep(lease.total_seconds() * 0.7)
+            execution = (await claiming).execution
+            worker.require_lease(execution)
+            async with busy(worker):
+                await asyncio.sleep(lease.total_seconds() * 1.3)
+                worker.require_lease(execution)
+
+    run(work())
+
+
+@asynccontextmanager
+async def busy(worker: Worker) -> AsyncIterator[None]:
+    """Every thread for the calls of a worker has something to do meanwhile, and much more waits."""
+    let_go = threading.Event()
+    calls = [asyncio.create_task(worker.call(let_go.wait, BOUND)) for _ in range(200)]
+    await asyncio.sleep(0)
+    try:
+        yield
+    finally:
+        let_go.set()
+        await asyncio.gather(*calls)
 
 
 def test_a_renewal_that_comes_before_the_request_does_not_hide_that_the_row_is_lost(scene: Scene) -> None:

@@ -23,9 +23,9 @@ from linkt_pipeline.cli.run_list import RunQuestion, runs_of_warehouse
 from linkt_pipeline.errors import ConfigError
 from linkt_pipeline.ledger import postgres_store
 from linkt_pipeline.ledger.lease_owner import Owner
-from linkt_pipeline.ledger.leases import keep_lease
+from linkt_pipeline.ledger.leases import is_free, keep_lease
 from linkt_pipeline.ledger.ledger import Ledger
-from linkt_pipeline.ledger.owed_outcomes import finish
+from linkt_pipeline.ledger.owed_outcomes import finish, unattended
 from linkt_pipeline.ledger.postgres_store import PostgresStore
 from linkt_pipeline.ledger.values import Execution, ExecutionState, Intention, LeaseLostError
 from linkt_pipeline.postgres.address import PostgresAddress
@@ -347,6 +347,21 @@ def test_while_a_run_waits_to_be_landed_its_leases_are_renewed_and_nobody_takes_
         assert not landing.done()
     landing.result(BOUND)
     assert ledger.get(row.execution_id).state is ExecutionState.FINISHED
+
+
+def test_a_collection_that_lands_runs_keeps_no_living_process_from_renewing_its_leases(
+    ledger: Ledger, address: PostgresAddress, warehouse: FileWarehouse, owner: Owner
+) -> None:
+    row, left = started(ledger, owner), started(ledger, owner, "left", "r2")
+    let_lease_expire(address, left)
+    with ledger.land() as rows:
+        assert unattended(rows, ["r1", "r2"]) == {"r1": [], "r2": [ledger.get(left.execution_id)]}
+
+        renewed = impatient(address, warehouse).renew(owner)
+
+    assert renewed == {row.execution_id}, "nobody waits for the row that is being decided about"
+    assert not is_free(ledger.get(row.execution_id), ledger.now())
+    assert ledger.get(left.execution_id).lease_until <= ledger.now()
 
 
 def test_a_lease_that_was_renewed_at_the_last_moment_is_not_taken_over(
