@@ -38,6 +38,12 @@ class CatalogRefusedError(WarehouseError):
     exit_code: ClassVar[int] = 2
 
 
+class LakeFilesMissingError(WarehouseError):
+    """The folder of a lake's files is not on this host."""
+
+    exit_code: ClassVar[int] = 2
+
+
 class LakeUnavailableError(WarehouseError):
     """What a lake needs is not installed here."""
 

@@ -516,6 +516,7 @@ def test_a_lease_is_certain_for_so_long_after_it_was_asked_for(monkeypatch: pyte
 
 def test_leases_are_got_and_renewed_in_time_behind_the_calls_of_a_thousand_tasks(scene: Scene) -> None:
     lease = timedelta(seconds=2)
+
     async def work() -> None:
         async with scene.worker(lease=lease) as worker, worker.holding_leases():
             async with busy(worker):

@@ -244,6 +244,16 @@ def test_who_waits_long_enough_outlasts_a_restart(
         assert renewing.result(BOUND) == {row.execution_id}
 
 
+def test_what_is_written_is_durable_even_where_the_database_does_without(
+    database: str, address: PostgresAddress, warehouse: FileWarehouse
+) -> None:
+    name = database.rpartition("/")[2]
+    with psycopg.connect(database, autocommit=True) as con:
+        con.execute(f"alter database {name} set synchronous_commit = off")
+    with PostgresStore(address, warehouse).read() as rows:
+        assert rows._select("show synchronous_commit", []) == [("on",)]
+
+
 def test_a_connection_is_kept_and_names_process_and_host(ledger: Ledger, owner: Owner) -> None:
     def connected(_: int = 0) -> tuple[int, str]:
         with ledger.read() as rows:

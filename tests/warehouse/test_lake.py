@@ -19,6 +19,7 @@ from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.errors import (
     CatalogRefusedError,
     CatalogUnreachableError,
+    LakeFilesMissingError,
     LakeUnavailableError,
     NewerWarehouseError,
     TurnLostError,
@@ -26,8 +27,10 @@ from linkt_pipeline.warehouse.errors import (
     WarehouseInUseError,
     WarehouseMissingError,
 )
+from linkt_pipeline.warehouse.liveness import OF_SERVER
 from linkt_pipeline.warehouse.migration import latest_version
 from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
+from linkt_pipeline.warehouse.running_duckdb import CATALOG
 from linkt_pipeline.warehouse.state import read_state, write_state
 from linkt_pipeline.warehouse.tables import TABLES
 from linkt_pipeline.warehouse.warehouse import Warehouse
@@ -297,6 +300,28 @@ def test_other_files_than_the_catalog_names_are_refused(hosts: Hosts, tmp_path: 
 
     with pytest.raises(CatalogRefusedError, match="LINKT_LAKE_PATH"), elsewhere.read():
         pass
+
+
+def test_a_host_without_the_shared_folder_reads_and_writes_nothing(hosts: Hosts, tmp_path: Path) -> None:
+    keep(hosts.one, "a", "kept")
+    hosts.files.rename(tmp_path / "mounted elsewhere")
+
+    for each in (hosts.one, hosts.other):
+        with pytest.raises(LakeFilesMissingError, match="LINKT_LAKE_PATH"):
+            keep(each, "a", "on a disk of its own")
+    assert not hosts.files.exists()
+
+    (tmp_path / "mounted elsewhere").rename(hosts.files)
+    hosts.one.rewrite()  # takes no mark for a file that nobody needs
+    assert kept(hosts.other, "a") == "kept"
+
+
+def test_postgresql_gives_up_a_host_that_is_cut_off_in_a_commit(hosts: Hosts) -> None:
+    with hosts.one.read() as con:
+        settings = con.execute(
+            f"from postgres_query('__ducklake_metadata_{CATALOG}', 'select name, setting from pg_settings')"
+        ).fetchall()
+    assert dict(OF_SERVER).items() <= dict(settings).items()
 
 
 def test_no_text_holds_the_password(hosts: Hosts, postgres_server: PostgresServer, tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import duckdb
 
-from linkt_pipeline.permissions import make_private_folder
 from linkt_pipeline.warehouse.catalog import literal
 from linkt_pipeline.warehouse.engines.lake.extensions import OF_A_CATALOG, OF_OBJECT_STORES, load_extensions
 from linkt_pipeline.warehouse.engines.lake.place import LakePlace
+from linkt_pipeline.warehouse.engines.lake.shared_folder import make_folder
 from linkt_pipeline.warehouse.engines.lake.spill import Spill
+from linkt_pipeline.warehouse.liveness import OF_SERVER
 from linkt_pipeline.warehouse.running_duckdb import CATALOG, start_duckdb, usual_threads
 
 _CATALOG_SECRET = "linkt_catalog"  # noqa: S105, a name
@@ -106,11 +107,15 @@ def attach_lake(con: duckdb.DuckDBPyConnection, place: LakePlace, name: str, *, 
         load_extensions(con, OF_OBJECT_STORES)
         _know_store(con, place)
     elif create:
-        make_private_folder(Path(place.files))
+        make_folder(place)
     _know_catalog(con, place)
-    options = " ".join(f"{key}={_in_libpq(value)}" for key, value in place.catalog.options.items())
+    given = place.catalog.options
+    of_session = " ".join(f"-c {name}={value}" for name, value in OF_SERVER.items())
+    # Else PostgreSQL would keep a commit that a host was cut off in, and whoever commits next would wait, for hours.
+    options = {**given, "options": f"{given.get('options', '')} {of_session}".strip()}
+    in_libpq = " ".join(f"{key}={_in_libpq(value)}" for key, value in options.items())
     con.execute(
-        f"attach {literal(f'ducklake:postgres:{options}')} as {name} ("
+        f"attach {literal(f'ducklake:postgres:{in_libpq}')} as {name} ("
         f"data_path {literal(place.files.rstrip('/') + '/')}, metadata_schema {literal(place.schema)}, "
         f"meta_secret {literal(_CATALOG_SECRET)}, create_if_not_exists {create})"
     )

@@ -28,6 +28,7 @@ from linkt_pipeline.warehouse.engines.lake.maintenance import (
 )
 from linkt_pipeline.warehouse.engines.lake.place import LakePlace
 from linkt_pipeline.warehouse.engines.lake.published import forget_snapshot, note_snapshot
+from linkt_pipeline.warehouse.engines.lake.shared_folder import require_folder
 from linkt_pipeline.warehouse.engines.lake.spill import remove_left_spills
 from linkt_pipeline.warehouse.engines.lake.turn import Turn
 from linkt_pipeline.warehouse.engines.turn_in_process import TurnInProcess
@@ -249,6 +250,7 @@ class LakeWarehouse(Warehouse):
                     make_lake(kept.engine)
             con, is_old = self._connected(kept, threads)
             opened.callback(con.close)
+            require_folder(self._lake)  # each time: a share may be lost while the lake is attached
             if writes or is_old:
                 con.execute("rollback")
             if is_old:
