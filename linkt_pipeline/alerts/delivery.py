@@ -95,8 +95,8 @@ def deliver_alerts(
 
 def _due(warehouse: Warehouse, channels: Sequence[AlertChannel], since: datetime | None) -> list[AlertChannel]:
     """Channels to which something is to be sent now; those that are new are noted first."""
-    now = datetime.now(UTC)
-    with warehouse.read() as con:
+    with ledger_of(warehouse).read() as rows:
+        now, con = rows.now, rows.con
         is_new = is_any_new(con, channels)
         states = channel_states(con, channels, now)
     if is_new:
@@ -128,11 +128,14 @@ class _Courier:
     ) -> None:
         self.store, self.owner, self.dagster_url, self.until = store, owner, dagster_url, until
         self.open_channel, self.channel = open_channel, channel
+        self.ledger = ledger_of(store)
+        # Hosts that share a warehouse compare times of one clock, so that none takes another's lease for an old one.
+        self.clock_ahead = self.ledger.now() - datetime.now(UTC)
 
     def run(self) -> tuple[int, str | None]:
         """How many messages the channel took, and why it has not taken the next one."""
         with self.store.write(news=False) as con:
-            if not take_lease(con, self.channel, self.owner, datetime.now(UTC)):
+            if not take_lease(con, self.channel, self.owner, self._now()):
                 return 0, None
         try:
             return self._send_all()
@@ -143,8 +146,9 @@ class _Courier:
         send: Send | None = None
         tried: list[str] = []
         while monotonic() < self.until:
-            with ledger_of(self.store).read() as rows:
-                alert = next_due(rows.con, self.channel, datetime.now(UTC), tried, rows.in_warehouse)
+            with self.ledger.read() as rows:
+                self.clock_ahead = rows.now - datetime.now(UTC)
+                alert = next_due(rows.con, self.channel, rows.now, tried, rows.in_warehouse)
             if alert is None:
                 break
             tried.append(alert.key)
@@ -152,10 +156,13 @@ class _Courier:
                 send = send or self.open_channel(self.channel)
                 send(*text_of(alert, self.dagster_url))
             except NotSentError as error:
-                self._record(note_failure, self.channel, alert.key, str(error), datetime.now(UTC))
+                self._record(note_failure, self.channel, alert.key, str(error), self._now())
                 return len(tried) - 1, str(error)
-            self._record(note_sent, self.channel, alert.key, self.owner, datetime.now(UTC))
+            self._record(note_sent, self.channel, alert.key, self.owner, self._now())
         return len(tried), None
+
+    def _now(self) -> datetime:
+        return datetime.now(UTC) + self.clock_ahead
 
     def _record(
         self, note: Callable[Concatenate[duckdb.DuckDBPyConnection, P], None], *args: P.args, **kwargs: P.kwargs

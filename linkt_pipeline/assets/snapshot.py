@@ -27,7 +27,6 @@ from linkt_pipeline.transform import (
 )
 from linkt_pipeline.warehouse.catalog import read_catalog
 from linkt_pipeline.warehouse.completion import all_is_published, is_checked
-from linkt_pipeline.warehouse.publish.reader import mark_of_publication
 from linkt_pipeline.warehouse.publish.snapshot import Published, SnapshotError, publish_snapshot
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
@@ -110,7 +109,7 @@ def build_snapshot(
         )
         if not published.stale and not _has_failed(context):
             # The last act of a sync.
-            all_is_published(store, context.run.run_id, published.as_of, mark_of_publication(published_dir))
+            all_is_published(store, context.run.run_id, published.as_of, published_dir)
 
     return snapshot
 

@@ -15,7 +15,7 @@ from linkt_pipeline.ledger.choice import ledger_of
 from linkt_pipeline.ledger.owed_outcomes import runs_at_rest
 from linkt_pipeline.ledger.rows import LedgerRows
 from linkt_pipeline.warehouse.completion import read_completion
-from linkt_pipeline.warehouse.publish.reader import mark_of_publication
+from linkt_pipeline.warehouse.publish.mark import is_published
 from linkt_pipeline.warehouse.queries import landed_run_versions, unlanded_run_ids
 from linkt_pipeline.warehouse.state import last_change
 from linkt_pipeline.warehouse.warehouse import Warehouse
@@ -63,7 +63,7 @@ def _last_sync(con: duckdb.DuckDBPyConnection, published_dir: Path, code: str, n
         return "files of sql/ or of linkt-pipeline have changed"
     if last.change != last_change(con):
         return "rows have changed since the models were built"
-    if mark_of_publication(published_dir) != last.published:
+    if not is_published(published_dir, last.change, last.code):
         return "published files are others than those of the last sync, or missing"
     if not timedelta(0) <= now - last.as_of < WHOLE_SYNC_EVERY:
         return "once a day everything is looked at"

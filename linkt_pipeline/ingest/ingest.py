@@ -207,8 +207,8 @@ async def _note_task(desk: Desk, checked: Checked, ingest: Ingest) -> Ingest:
 
 async def _execute(desk: Desk, request: Request, source: Source, ingest: Ingest) -> Ingested:
     worker = desk.worker
-    # Outcomes from before are answers about other files.
-    worker.not_before = ingest.intended_at
+    # Outcomes from before are answers about other files. The row's times are the ledger's, this one is this machine's.
+    worker.not_before = ingest.intended_at - await worker.call(worker.ledger.clock_ahead)
     worker.before_start = partial(configure_for, desk, ingest)
     # The workflow engine wants this parameter to be there, even though the rows come from the file.
     task = request.task.model_copy(update={"parameters": {"input_entities": [], **request.task.parameters}})

@@ -39,7 +39,7 @@ _TEXTS = ("file_name", "last_error")  # may quote the file
 
 
 class IngestsTable:
-    """The rows of ``linkt.ingests``. Every call is durable when it returns."""
+    """The rows of ``linkt.ingests``. Every call is durable when it returns. All times are of the ledger's clock."""
 
     def __init__(self, warehouse: Warehouse, ledger: Ledger, owner: Owner) -> None:
         self._warehouse = warehouse
@@ -55,17 +55,18 @@ class IngestsTable:
         Raises:
             IngestBusyError: a living process works on the same file.
         """
-        with self._warehouse.write() as con:
+        with self._ledger.land() as rows:
+            con, now = rows.con, rows.now
             known = _select(
                 con, "file_sha256 = ? and lower(task_id) = lower(?) order by intended_at desc", [source.sha256, task_id]
             )
             newest = known[0] if known else None
             if newest is None or (again and not newest.state.is_open):
-                return self._insert(con, task_key, task_id, source, primary_column)
+                return self._insert(con, now, task_key, task_id, source, primary_column)
             if not newest.state.is_open:
                 return newest
-            self._require_free(newest)
-            changes = self._lease() | {"task_key": task_key, "file_name": source.name}
+            self._require_free(newest, now)
+            changes = self._lease(now) | {"task_key": task_key, "file_name": source.name}
             # Once a run may have been bought, its rows are those of the column that it was bought with.
             if newest.execution_id is None and newest.primary_column != primary_column:
                 changes |= {"primary_column": primary_column}
@@ -78,21 +79,21 @@ class IngestsTable:
         Raises:
             IngestBusyError: another process has taken the row over.
         """
-        with self._warehouse.write() as con:
-            (current,) = _select(con, "ingest_id = ?", [ingest.ingest_id])
+        with self._ledger.land() as rows:
+            (current,) = _select(rows.con, "ingest_id = ?", [ingest.ingest_id])
             if current.lease_owner != self._owner.name:
-                self._require_free(current)
-            return _assign(con, ingest.ingest_id, self._lease() | changes)
+                self._require_free(current, rows.now)
+            return _assign(rows.con, ingest.ingest_id, self._lease(rows.now) | changes)
 
     def uploaded(self, ingest: Ingest, file_id: str) -> Ingest:
         """Linkt has the file: remember its id before anything else happens."""
         return self.update(
-            ingest, state=IngestState.UPLOADED, file_id=file_id, uploaded_at=datetime.now(UTC), last_error=None
+            ingest, state=IngestState.UPLOADED, file_id=file_id, uploaded_at=self._ledger.now(), last_error=None
         )
 
     def fail(self, ingest: Ingest, why: str) -> Ingest:
         """Linkt can't use the file, whatever is tried: the row is closed."""
-        return self.update(ingest, state=IngestState.FAILED, finished_at=datetime.now(UTC), last_error=why)
+        return self.update(ingest, state=IngestState.FAILED, finished_at=self._ledger.now(), last_error=why)
 
     def get(self, ingest: Ingest) -> Ingest:
         """The row as it is now."""
@@ -141,8 +142,8 @@ class IngestsTable:
             run_id: of the run; None if its execution has none.
             candidates: items of the queue; None if it could not be read, so what is kept of it stays.
         """
-        now = datetime.now(UTC)
-        with self._warehouse.write() as con:
+        with self._ledger.land() as rows:
+            con, now = rows.con, rows.now
             if run_id is not None and candidates is not None:
                 con.execute("delete from linkt.run_candidates where run_id = ?", [run_id])
                 name_of = _names_without_erased(con, source, ingest.primary_column)
@@ -168,7 +169,13 @@ class IngestsTable:
             )
 
     def _insert(
-        self, con: duckdb.DuckDBPyConnection, task_key: str, task_id: str, source: Source, primary_column: str
+        self,
+        con: duckdb.DuckDBPyConnection,
+        now: datetime,
+        task_key: str,
+        task_id: str,
+        source: Source,
+        primary_column: str,
     ) -> Ingest:
         ingest_id = uuid.uuid4().hex
         # Nobody can delete a file at Linkt, so the same bytes are used again, for whichever task they were uploaded.
@@ -179,7 +186,7 @@ class IngestsTable:
             "order by uploaded_at desc",
             [source.sha256],
         )[:1]
-        row = self._lease() | {
+        row = self._lease(now) | {
             "ingest_id": ingest_id,
             "task_key": task_key,
             "task_id": task_id,
@@ -189,7 +196,7 @@ class IngestsTable:
             "file_rows": len(source.rows),
             "primary_column": primary_column,
             "state": IngestState.UPLOADED if at_linkt else IngestState.INTENDED,
-            "intended_at": datetime.now(UTC),
+            "intended_at": now,
         }
         if at_linkt:
             row |= {"file_id": at_linkt[0].file_id, "upload_name": at_linkt[0].upload_name}
@@ -201,11 +208,11 @@ class IngestsTable:
         _write_rows(con, ingest_id, source, primary_column)
         return _select(con, "ingest_id = ?", [ingest_id])[0]
 
-    def _lease(self) -> dict[str, Any]:
-        return {"lease_owner": self._owner.name, "lease_until": datetime.now(UTC) + LEASE}
+    def _lease(self, now: datetime) -> dict[str, Any]:
+        return {"lease_owner": self._owner.name, "lease_until": now + LEASE}
 
-    def _require_free(self, row: Ingest) -> None:
-        if row.lease_owner != self._owner.name and not is_free(row, datetime.now(UTC)):
+    def _require_free(self, row: Ingest, now: datetime) -> None:
+        if row.lease_owner != self._owner.name and not is_free(row, now):
             raise IngestBusyError(
                 f"another process ({describe_owner(row.lease_owner)}) is ingesting {row.file_name} for task "
                 f"{row.task_key}; let it end. If it is killed, the next ingest of the file goes on where it stopped"

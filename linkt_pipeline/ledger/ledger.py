@@ -75,6 +75,11 @@ class Ledger:
         with self.read() as rows:
             return rows.now
 
+    def clock_ahead(self) -> timedelta:
+        """How far the clock of the ledger is ahead of this machine's."""
+        with self.read() as rows:
+            return rows.clock_ahead
+
     def get(self, execution_id: str) -> Execution:
         """One row as it is now."""
         with self.read() as rows:

@@ -7,10 +7,12 @@ leaves a part. Of two syncs at once, the one that began last has the record.
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import duckdb
 import orjson
 
+from linkt_pipeline.warehouse.publish.mark import note_publication
 from linkt_pipeline.warehouse.state import last_change, read_state, write_state
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
@@ -30,7 +32,6 @@ class Completion:
             :func:`~linkt_pipeline.warehouse.state.last_change`.
         code: the mark of the code that did so.
         as_of: of the publication that holds all of it, in UTC; None while there is none, or a check has failed.
-        published: the mark of its files.
     """
 
     sync: str
@@ -38,7 +39,6 @@ class Completion:
     change: str | None = None
     code: str | None = None
     as_of: datetime | None = None
-    published: str | None = None
 
 
 def read_completion(con: duckdb.DuckDBPyConnection) -> Completion | None:
@@ -47,6 +47,7 @@ def read_completion(con: duckdb.DuckDBPyConnection) -> Completion | None:
     if stored is None:
         return None
     value = orjson.loads(stored)
+    value.pop("published", None)  # of an earlier release; each host notes it beside its files
     as_of = value["as_of"]
     return Completion(**{**value, "as_of": datetime.fromisoformat(as_of).astimezone(UTC) if as_of else None})
 
@@ -71,18 +72,24 @@ def all_models_are_built(warehouse: Warehouse, sync: str, *, change: str | None,
             _write(con, replace(found, built=True, change=change, code=code))
 
 
-def all_is_published(warehouse: Warehouse, sync: str, as_of: datetime, published: str) -> None:
+def all_is_published(warehouse: Warehouse, sync: str, as_of: datetime, folder: Path) -> None:
     """Record that a sync has reached its end: what it built is published, and no check failed.
+
+    What the files of this host hold is noted beside them. So of hosts that share a warehouse, each publishes what it
+    lacks, and none takes the publication of another for a reason to publish again.
 
     Args:
         warehouse: what was published.
         sync: its id; nothing is written unless this sync has the record and has built all models.
         as_of: of the publication.
-        published: the mark of its files.
+        folder: of the published files.
     """
     with warehouse.write(news=False) as con:
-        if (found := read_completion(con)) and found.sync == sync and found.built:
-            _write(con, replace(found, as_of=as_of, published=published))
+        found = read_completion(con)
+        if found is None or found.sync != sync or not found.built:
+            return
+        _write(con, replace(found, as_of=as_of))
+    note_publication(folder, found.change, found.code)
 
 
 def begin_build(warehouse: Warehouse, build: str) -> None:

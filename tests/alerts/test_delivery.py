@@ -19,6 +19,7 @@ from linkt_pipeline.alerts.delivery import Delivered, deliver_alerts, states_of_
 from linkt_pipeline.alerts.sending import open_channel
 from linkt_pipeline.alerts.state import ChannelState, next_due
 from linkt_pipeline.alerts.texts import Due, text_of
+from linkt_pipeline.ledger import duckdb_store
 from linkt_pipeline.tasks import AlertChannel, AlertEvent
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.outbox import Alert, tell
@@ -323,6 +324,26 @@ def test_a_clock_that_was_ahead_silences_no_channel(warehouse: FileWarehouse, re
     deliver(warehouse, ops)
 
     assert len(receiver.messages) == 2
+
+
+def test_a_lease_of_another_host_is_live_by_the_ledgers_clock(
+    warehouse: FileWarehouse, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ops = channel(receiver.address())
+    happen(warehouse, 1)
+    deliver(warehouse, ops)
+    now, behind = duckdb_store._now, timedelta(minutes=5)  # by the clock of this host, every lease has run out
+    monkeypatch.setattr(duckdb_store, "_now", lambda: now() - behind)
+    with warehouse.write() as con:
+        con.execute(
+            "update linkt.alert_channels set lease_owner = 'other-host/boot-1/7/0', lease_until = ?",
+            [now() - behind + timedelta(minutes=1)],
+        )
+    happen(warehouse, 2)
+
+    deliver(warehouse, ops)
+
+    assert len(receiver.messages) == 1
 
 
 def test_the_pause_doubles_with_each_failure_and_ends_with_success(

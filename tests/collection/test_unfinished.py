@@ -10,7 +10,6 @@ from linkt_pipeline.collection.unfinished import WHOLE_SYNC_EVERY, find_unfinish
 from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.warehouse.completion import all_is_published, all_models_are_built, begin_sync
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
-from linkt_pipeline.warehouse.publish.reader import mark_of_publication
 from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
 from linkt_pipeline.warehouse.state import last_change
 
@@ -49,7 +48,7 @@ class Books:
         all_models_are_built(self.warehouse, "s1", change=self.change(), code=CODE)
         as_of = publish_snapshot(self.warehouse, self.published).as_of
         if publish:
-            all_is_published(self.warehouse, "s1", as_of, mark_of_publication(self.published))
+            all_is_published(self.warehouse, "s1", as_of, self.published)
         return as_of
 
     def change(self) -> str | None:
@@ -83,6 +82,25 @@ def overwrite(path: Path) -> None:
     size = path.stat().st_size
     path.chmod(0o600)
     path.write_bytes(b"x" * size)
+
+
+def test_hosts_that_share_a_warehouse_publish_once_each(books: Books) -> None:
+    """What one host publishes is no reason for the other to publish again, and its files are none of the other's."""
+    here, there = books.published, books.published.parent / "other host"
+    books.write("select 1", news=True)
+    books.sync()
+    books.published = there
+    assert "published files are others" in str(books.left())
+
+    books.as_of = books.sync()
+
+    assert books.left() is None
+    books.published = here
+    assert books.left() is None
+    books.write("select 1", news=True)
+    books.sync()
+    books.published = there
+    assert "published files are others" in str(books.left()), "they are of before"
 
 
 LEFT: dict[str, tuple[Callable[[Books], object], str]] = {
@@ -128,7 +146,7 @@ LEFT: dict[str, tuple[Callable[[Books], object], str]] = {
         lambda books: [
             begin_sync(books.warehouse, "s2"),
             all_models_are_built(books.warehouse, "s2", change="of before", code=CODE),
-            all_is_published(books.warehouse, "s2", books.as_of, mark_of_publication(books.published)),
+            all_is_published(books.warehouse, "s2", books.as_of, books.published),
         ],
         "rows have changed",
     ),
@@ -137,14 +155,14 @@ LEFT: dict[str, tuple[Callable[[Books], object], str]] = {
             begin_sync(books.warehouse, "s2"),
             begin_sync(books.warehouse, "s3"),
             all_models_are_built(books.warehouse, "s2", change=books.change(), code=CODE),
-            all_is_published(books.warehouse, "s2", books.as_of, mark_of_publication(books.published)),
+            all_is_published(books.warehouse, "s2", books.as_of, books.published),
         ],
         "did not come to its end",
     ),
     "a snapshot without all models": (
         lambda books: [
             begin_sync(books.warehouse, "s2"),
-            all_is_published(books.warehouse, "s2", books.as_of, mark_of_publication(books.published)),
+            all_is_published(books.warehouse, "s2", books.as_of, books.published),
         ],
         "did not come to its end",
     ),

@@ -1,14 +1,16 @@
 """The execution of a file: the one its row names or, if that left no run, one started while the task had the file."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from linkt_pipeline.ingest.errors import IngestBusyError
 from linkt_pipeline.ingest.ingests_table import IngestsTable
 from linkt_pipeline.ingest.record import Ingest
 from linkt_pipeline.ingest.source import read_source
+from linkt_pipeline.ledger import duckdb_store
 from linkt_pipeline.ledger.choice import ledger_of
 from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.ledger.values import Execution, ExecutionState, Intention
@@ -25,7 +27,7 @@ class Desk:
     named: str | None = None
 
     def __post_init__(self) -> None:
-        warehouse = FileWarehouse(self.folder / "warehouse.duckdb")
+        self.warehouse = warehouse = FileWarehouse(self.folder / "warehouse.duckdb")
         self.owner = Owner.this_process()
         self.ledger = ledger_of(warehouse)
         self.ingests = IngestsTable(warehouse, self.ledger, self.owner)
@@ -65,6 +67,23 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
+
+
+def test_a_lease_is_live_by_the_ledgers_clock_whatever_the_host_says(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two hosts that share a ledger may have clocks that differ by more than a lease."""
+    behind = timedelta(hours=1)
+    now = duckdb_store._now
+    monkeypatch.setattr(duckdb_store, "_now", lambda: now() - behind)
+    file = desk.file("a.csv")
+    with desk.warehouse.write() as con:
+        con.execute("update linkt.ingests set lease_owner = 'another-host/boot-1/7/0'")
+
+    with pytest.raises(IngestBusyError, match="PID 7 on another-host"):
+        desk.ingests.claim("lists", TASK_ID, read_source(desk.folder / "a.csv"), "name")
+
+    assert file.intended_at < now() - behind / 2
 
 
 def test_what_the_row_names_is_the_execution_of_a_file_while_it_may_have_a_run(desk: Desk) -> None:

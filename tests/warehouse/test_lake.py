@@ -465,6 +465,22 @@ def test_readers_attach_the_lake_at_the_moment_that_was_published(hosts: Hosts, 
         _as_of(hosts.url, snapshot)
 
 
+def test_of_hosts_that_publish_at_one_moment_the_later_snapshot_is_recorded(hosts: Hosts, tmp_path: Path) -> None:
+    before = hosts.one.copy_to(tmp_path / "before.duckdb")
+    keep(hosts.other, "a", "later")
+    later = hosts.other.copy_to(tmp_path / "later.duckdb")
+    hosts.other.note_published(later)
+
+    hosts.one.note_published(before)
+
+    with hosts.one.read() as con:
+        assert con.execute("select snapshot_id from linkt_lake.published").fetchall() == [(later.snapshot,)]
+    hosts.other.rewrite()  # gives up all earlier snapshots
+    hosts.one.note_published(later)
+    with hosts.one.read() as con:
+        assert con.execute("from linkt_lake.published").fetchall() == []
+
+
 def _as_of(url: str, snapshot: int) -> list[tuple]:
     """What a reader reads at a snapshot who has nothing but DuckDB and a secret."""
     parts = urlsplit(url)

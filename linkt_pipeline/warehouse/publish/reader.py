@@ -1,8 +1,7 @@
 """Opening the published snapshot for reading, and nothing else."""
 
-import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,8 +13,6 @@ from linkt_pipeline.warehouse.errors import SnapshotMissingError, SnapshotUnusab
 from linkt_pipeline.warehouse.old_names import rename_snapshot
 from linkt_pipeline.warehouse.publish.snapshot import CATALOG_NAME
 from linkt_pipeline.warehouse.running_duckdb import CATALOG
-
-_KINDS = ("*.duckdb", "*.parquet", CATALOG_NAME)
 
 
 @contextmanager
@@ -40,23 +37,6 @@ def open_snapshot(snapshot: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         raise SnapshotUnusableError(snapshot, str(error).strip().splitlines()[0]) from None
     finally:
         con.close()
-
-
-def mark_of_publication(folder: Path) -> str:
-    """A mark of the published files as they lie there: of their names, sizes and times.
-
-    It changes when any file is published again, changed or gone. What a publication under way keeps in hidden folders
-    does not count, nor do other files that somebody has put there.
-    """
-    digest = hashlib.sha256()
-    for path in sorted(path for kind in _KINDS for path in folder.rglob(kind)):
-        name = path.relative_to(folder)
-        if path.is_symlink() or name.parts[0].startswith("."):
-            continue
-        with suppress(FileNotFoundError):  # removed by a publication under way
-            found = path.stat()
-            digest.update(f"{name} {found.st_size} {found.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
 
 
 def published_at(snapshot: Path) -> datetime:

@@ -26,7 +26,14 @@ def current_snapshot(con: duckdb.DuckDBPyConnection) -> int:
 
 
 def note_snapshot(con: duckdb.DuckDBPyConnection, snapshot: int, as_of: datetime) -> None:
-    """Record what is published, in place of what was."""
+    """Record what is published, in place of what was.
+
+    Of two hosts that publish at one moment, the one with the later snapshot is recorded, whoever is done first. A
+    snapshot that an erasure has given up meanwhile is not.
+    """
+    is_there = f"from ducklake_snapshots({literal(CATALOG)}) where snapshot_id = $1"
+    if not con.execute(is_there, [snapshot]).fetchone() or (published_snapshot(con) or 0) > snapshot:
+        return
     con.execute(f"delete from {_TABLE}")  # noqa: S608
     con.execute(f"insert into {_TABLE} values ($1, $2)", [snapshot, as_of])  # noqa: S608
 
