@@ -9,7 +9,6 @@ again although no list shows it: so a few of the marked ones are read again each
 Signals never change in Linkt, and their list looks back 90 days at most, so the refresh leaves them alone.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -41,7 +40,6 @@ from linkt_pipeline.collection.reading import CONCURRENCY, Reader
 from linkt_pipeline.collection.refresh_state import Place, RefreshState
 from linkt_pipeline.collection.resources import REFRESHED_ENTITIES
 from linkt_pipeline.collection.verdicts import Failed, Missing, Rejected, Row, Verdict
-from linkt_pipeline.warehouse.files import exclude_rivals
 from linkt_pipeline.warehouse.queries import (
     StoredEntity,
     known_entity_ids,
@@ -136,9 +134,8 @@ async def refresh_entities(
 @contextmanager
 def _alone(warehouse: Warehouse) -> Iterator[None]:
     """One refresh at a time. Two would each read everything, and one would land 404s that the other has outdated."""
-    path = warehouse.folder / "refresh.lock"
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b") as file:
-        if not exclude_rivals(file):
+    with warehouse.alone("refresh") as is_alone:
+        if not is_alone:
             raise RefreshGoingError
         yield
 

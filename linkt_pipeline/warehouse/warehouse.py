@@ -4,6 +4,7 @@ Every use is one transaction, or several of a session. In a process one thread a
 all processes one writes at a time.
 """
 
+import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from typing import ClassVar
 import duckdb
 from pydantic import SecretStr
 
+from linkt_pipeline.warehouse.files import exclude_rivals
 from linkt_pipeline.warehouse.state import note_change
 
 DEFAULT_LOCK_TIMEOUT = timedelta(seconds=30)
@@ -173,6 +175,20 @@ class Warehouse(ABC):
 
         An engine that can be read as it was keeps that moment readable until the next one is published.
         """
+
+    @contextmanager
+    def alone(self, work: str) -> Iterator[bool]:
+        """Keep every other process that shares the warehouse from a piece of work, which may take hours.
+
+        Args:
+            work: its name.
+
+        Yields:
+            Whether this process may do it; False while another one does.
+        """
+        path = self.folder / f"{work}.lock"
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b") as file:
+            yield exclude_rivals(file)
 
     @abstractmethod
     def compact(self) -> Compaction:

@@ -5,11 +5,13 @@ Both are processes of this machine. That its processes can be told apart from an
 
 from pathlib import Path
 
+import dagster as dg
 import psycopg
 import pytest
 
 from linkt_pipeline.sandbox import Sandbox, running_sandbox
 from tests.cli.command import TASKS_YAML, Command, kill_group, wait_until
+from tests.end_to_end.step_processes import executing
 from tests.few_models import write_few_models
 
 pytestmark = pytest.mark.slow
@@ -77,3 +79,25 @@ def test_what_a_killed_host_waited_for_is_landed_by_the_other(hosts, api: Sandbo
 
     assert api.run_count() == 1
     assert executions(catalog) == [("finished", True)]
+
+
+@pytest.mark.timeout(600)
+def test_steps_may_be_processes_of_their_own(
+    catalog: str, hosts, api: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Two tasks are executed by one process, and their runs are landed by a second one."""
+    for name, value in hosts[0].env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path / "one")
+    (home := tmp_path / "home").mkdir()
+    both = {"dagster/asset_partition_range_start": "search", "dagster/asset_partition_range_end": "signals"}
+    with dg.instance_for_test(temp_dir=str(home)) as instance:
+        ended = dg.execute_job(dg.reconstructable(executing), instance=instance, tags=both)
+        started = [
+            entry.message for entry in instance.all_logs(ended.run_id, of_type=dg.DagsterEventType.STEP_WORKER_STARTED)
+        ]
+
+    assert ended.success
+    assert len(started) == 2
+    assert api.run_count() == 2
+    assert executions(catalog) == [("finished", True)] * 2

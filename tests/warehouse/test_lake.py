@@ -324,6 +324,17 @@ def test_postgresql_gives_up_a_host_that_is_cut_off_in_a_commit(hosts: Hosts) ->
     assert dict(OF_SERVER).items() <= dict(settings).items()
 
 
+def test_a_piece_of_work_is_done_by_one_host_at_a_time(hosts: Hosts) -> None:
+    with (
+        hosts.one.alone("refresh") as first,
+        hosts.other.alone("refresh") as second,
+        hosts.other.alone("other") as else_,
+    ):
+        assert (first, second, else_) == (True, False, True)
+    with hosts.other.alone("refresh") as again:
+        assert again
+
+
 def test_no_text_holds_the_password(hosts: Hosts, postgres_server: PostgresServer, tmp_path: Path) -> None:
     secret = postgres_server.password
     wrong = lake_at(hosts.url.replace(":p%40ss", ":wr%40ng-p%40ss"), hosts.files, folder=tmp_path / "wrong")

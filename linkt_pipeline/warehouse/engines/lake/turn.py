@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -168,6 +168,31 @@ class Turn:
 
     def _better(self, error: psycopg.Error) -> Exception:
         return lake_error(error, str(self._place)) or error
+
+
+@contextmanager
+def alone(place: LakePlace, work: str) -> Iterator[bool]:
+    """Keep the processes of all hosts from a piece of work, by a lock on a connection of its own.
+
+    If the connection is lost, another process may begin: it must be work that two may do at once in the end.
+
+    Args:
+        place: of the lake.
+        work: its name.
+
+    Yields:
+        Whether this process may do it.
+
+    Raises:
+        CatalogUnreachableError, CatalogRefusedError: see :meth:`Turn.taken`.
+    """
+    try:
+        con = _connect(place)
+    except psycopg.Error as error:
+        raise lake_error(error, str(place)) or error from None
+    with closing(con):
+        name = f"{place.schema}/{work}"
+        yield con.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", [name]).fetchone() == (True,)
 
 
 _of_parents: list[psycopg.Connection] = []

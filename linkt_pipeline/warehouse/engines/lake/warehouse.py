@@ -30,7 +30,7 @@ from linkt_pipeline.warehouse.engines.lake.place import LakePlace
 from linkt_pipeline.warehouse.engines.lake.published import forget_snapshot, note_snapshot
 from linkt_pipeline.warehouse.engines.lake.shared_folder import require_folder
 from linkt_pipeline.warehouse.engines.lake.spill import remove_left_spills
-from linkt_pipeline.warehouse.engines.lake.turn import Turn
+from linkt_pipeline.warehouse.engines.lake.turn import Turn, alone
 from linkt_pipeline.warehouse.engines.turn_in_process import TurnInProcess
 from linkt_pipeline.warehouse.errors import WarehouseMissingError
 from linkt_pipeline.warehouse.migration import needs_migration
@@ -161,6 +161,12 @@ class LakeWarehouse(Warehouse):
         if copied.snapshot is not None:
             with self.write(news=False) as con:
                 note_snapshot(con, copied.snapshot, copied.as_of)
+
+    @contextmanager
+    def alone(self, work: str) -> Iterator[bool]:
+        """See :meth:`Warehouse.alone`: on all hosts."""
+        with alone(self._lake, work) as is_alone:
+            yield is_alone
 
     def compact(self) -> Compaction:
         """See :meth:`Warehouse.compact`: few large files in place of many small ones; see maintenance.py."""
