@@ -10,6 +10,7 @@ import os
 import time
 from array import array
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +20,21 @@ from linkt_pipeline.warehouse.files import locked_file
 MINUTE = timedelta(minutes=1)
 # The server counts a request when it arrives, and one request may travel longer than the next.
 MARGIN = 1.01
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What counts towards a budget, for another place that is to keep it.
+
+    Attributes:
+        day: a UTC day.
+        used: requests of that day.
+        recent: requests of the last minute.
+    """
+
+    day: date
+    used: int
+    recent: int
 
 
 class RequestBudget:
@@ -72,6 +88,30 @@ class RequestBudget:
         except OSError as error:
             cause = f"{self._path}: {error.strerror or error}. Free space, or repair the data folder"
             raise RequestsNotCountedError(cause) from None
+
+    def spent(self) -> Spent:
+        """What counts now.
+
+        Raises:
+            OSError: the file can't be read.
+        """
+        today = datetime.now(UTC).date()
+        with locked_file(self._path) as file:
+            day, used, moments = _read(os.pread(file, os.fstat(file).st_size, 0))
+        now = time.monotonic()
+        recent = sum(now - self._window < moment <= now for moment in moments)
+        return Spent(today, used if day == today.toordinal() else 0, recent)
+
+    def note_spent(self, spent: Spent) -> None:
+        """Count what was spent elsewhere, in place of what the file says.
+
+        Raises:
+            OSError: the file can't be written.
+        """
+        content = array("d", [spent.day.toordinal(), spent.used, *[time.monotonic()] * spent.recent]).tobytes()
+        with locked_file(self._path) as file:
+            os.pwrite(file, content, 0)
+            os.ftruncate(file, len(content))
 
     def _take_place(self, file: int) -> float:
         today = datetime.now(UTC).date()

@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 
 from linkt_pipeline.access.errors import DailyLimitReachedError
+from linkt_pipeline.access.request_budget import MARGIN, MINUTE, Spent
 from linkt_pipeline.postgres.address import PostgresAddress
 from linkt_pipeline.postgres.connections import connections_to, own_name
 from linkt_pipeline.postgres.errors import ledger_error
@@ -50,6 +51,15 @@ returning used
 _TAKE = """
 insert into request_shares (taken_by, places, day, counts_until)
 values (%s, %s, %s, clock_timestamp() + %s + %s) returning share_id
+"""
+_SPENT = """
+select today, coalesce((select used from request_days where day = today), 0),
+    coalesce((select sum(coalesce(used, places)) from request_shares where counts_until > clock_timestamp()), 0)
+from (select (clock_timestamp() at time zone 'UTC')::date as today) as now
+"""
+_TAKEN_ELSEWHERE = """
+insert into request_shares (taken_by, places, used, day, counts_until)
+values (%s, %s, %s, %s, clock_timestamp() + %s)
 """
 
 
@@ -176,3 +186,16 @@ class RequestShares:
         life = min(self._life, timedelta(seconds=float(day_left)))  # a share belongs to one day
         ((share_id,),) = postgres.execute(_TAKE, [own_name(), free, today, life, self._window]).fetchall()
         return Share(share_id, free, life.total_seconds())
+
+
+def spent_shares(postgres: psycopg.Connection) -> Spent:
+    """What counts towards the budget now."""
+    ((day, used, recent),) = postgres.execute(_SPENT).fetchall()
+    return Spent(day, used, recent)
+
+
+def note_spent(postgres: psycopg.Connection, spent: Spent) -> None:
+    """Count what was spent elsewhere, in the caller's transaction."""
+    postgres.execute(_USED_TODAY, [spent.day, spent.used])
+    if spent.recent:
+        postgres.execute(_TAKEN_ELSEWHERE, [own_name(), spent.recent, spent.recent, spent.day, MINUTE * MARGIN])

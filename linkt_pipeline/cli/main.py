@@ -55,6 +55,7 @@ COMMANDS = {
     "audit": Subcommand("audit", "audit", "Compute every mart a second time and show each figure that differs."),
     "erase": Subcommand("erase", "erase", "Remove a person, a company or a domain from everything here."),
     "compact": Subcommand("compact", "compact", "Shrink the warehouse by the space of its deleted rows."),
+    "move": Subcommand("move", "move", "Move the warehouse from its file to a lake that hosts share, or back."),
     "sandbox": Subcommand("sandbox", "sandbox_command", "Serve only the stand-in for the Linkt API."),
 }
 _ELSEWHERE = {"sandbox": "linkt_pipeline.sandbox.process.command"}

@@ -30,6 +30,7 @@ from psycopg import errors
 
 from linkt_pipeline.clock import seconds_since_boot
 from linkt_pipeline.ledger import mirror
+from linkt_pipeline.ledger.claims import CLAIMS
 from linkt_pipeline.ledger.erased_words import erase_words
 from linkt_pipeline.ledger.rows import LedgerRows, RowLock
 from linkt_pipeline.ledger.store import LedgerStore
@@ -38,6 +39,7 @@ from linkt_pipeline.postgres.address import PostgresAddress
 from linkt_pipeline.postgres.connections import connections_to
 from linkt_pipeline.postgres.errors import busy_error, ledger_error
 from linkt_pipeline.warehouse.credits import costs_of
+from linkt_pipeline.warehouse.engines.lake.elsewhere import COLUMNS, Elsewhere, elsewhere_error
 from linkt_pipeline.warehouse.tombstones import Mentions
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
@@ -118,7 +120,7 @@ class PostgresStore(LedgerStore):
     def _holders(self) -> list[str]:
         try:
             with connections_to(self.address).transaction(_READ, timeout=timedelta(0)) as postgres:
-                return [name for (name,) in postgres.execute(_HOLDERS, ["claims"]).fetchall()]
+                return [name for (name,) in postgres.execute(_HOLDERS, [CLAIMS]).fetchall()]
         except psycopg.Error:
             return []
 
@@ -239,6 +241,23 @@ def _in_postgres(statement: str) -> str:
     return statement.replace("?", "%s").replace(" linkt.", " ")
 
 
+_NOW = f"select clock_timestamp(), {COLUMNS} from (select) as always left join elsewhere on true"  # noqa: S608
+
+
 def _now(postgres: psycopg.Connection) -> datetime:
-    ((now,),) = postgres.execute("select clock_timestamp()").fetchall()
+    """The present moment, if the ledger is in use.
+
+    Raises:
+        WarehouseMovedError: it was moved away, or is still to come.
+    """
+    ((now, *found),) = postgres.execute(_NOW).fetchall()
+    if found[0] is not None:
+        info = postgres.info
+        place = f"the ledger (PostgreSQL at {info.host}:{info.port}, database {info.dbname})"
+        raise elsewhere_error(place, Elsewhere.of(*found))
     return now.astimezone(UTC)  # type: ignore[no-any-return]
+
+
+def hold_claims(postgres: psycopg.Connection) -> None:
+    """In a transaction: nobody claims anything until it ends."""
+    postgres.execute(_HOLD, [CLAIMS])

@@ -27,7 +27,7 @@ from linkt_pipeline.warehouse.liveness import OF_CLIENT, OF_SERVER
 _KEPT = 4  # idle connections of a process; threads that need more at a time make them and close them again
 _PAUSE = 0.25  # seconds between two attempts to connect
 # A database or role that does without would lose intentions and run ids in a crash, and what is lost is bought again.
-_DURABLE = "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'"
+DURABLE = "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'"
 _LONGEST_NAME = 63  # bytes of an application_name
 
 
@@ -106,7 +106,7 @@ class Connections:
         con = psycopg.connect(make_conninfo(self.address.conninfo.get_secret_value(), **given), autocommit=True)
         try:
             con.adapters.register_loader("json", TextLoader)
-            con.execute(_DURABLE)
+            con.execute(DURABLE)
             bring_up_to_date(con, self.address)
         except BaseException:
             con.close()

@@ -7,7 +7,12 @@ import psycopg
 from psycopg import errors
 
 from linkt_pipeline.postgres.address import PostgresAddress
-from linkt_pipeline.warehouse.errors import WarehouseBusyError, WarehouseError, WarehouseUnwritableError
+from linkt_pipeline.warehouse.errors import (
+    WarehouseBusyError,
+    WarehouseError,
+    WarehouseMovedError,
+    WarehouseUnwritableError,
+)
 
 # A failed connection has no code, so the text decides. A text in another language counts as an outage, and is shown.
 _REFUSAL = re.compile(
@@ -52,6 +57,8 @@ def ledger_error(error: psycopg.Error, address: PostgresAddress, seconds: float)
             f"the ledger (PostgreSQL at {address}) refuses this deployment: {said}. Nothing was sent to Linkt; correct "
             "the address, or the rights of its user"
         )
+    if isinstance(error, errors.ObjectNotInPrerequisiteState):
+        return WarehouseMovedError(f"the ledger (PostgreSQL at {address}) wrote nothing: {said}")
     if isinstance(error, errors.DiskFull):
         return WarehouseUnwritableError(
             f"the ledger (PostgreSQL at {address}) can't be written: {said}. Everything committed before is safe; free "

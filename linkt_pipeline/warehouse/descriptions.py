@@ -59,3 +59,13 @@ def keep_descriptions(
         f"insert into {_TABLE} select $1, $2, unnest($3::varchar[]), unnest($4::varchar[])",
         [schema, name, list(kept), list(kept.values())],
     )
+
+
+def keep_new_descriptions(con: duckdb.DuckDBPyConnection, descriptions: Described) -> None:
+    """Add descriptions of many tables and views that have none yet, in a database that has a table of them."""
+    rows = [(*key, column, text) for key, found in descriptions.items() for column, text in found.items()]
+    con.execute(
+        f"insert into {_TABLE} select unnest($1::varchar[]), unnest($2::varchar[]), unnest($3::varchar[]), "
+        "unnest($4::varchar[])",
+        [list(values) for values in zip(*rows, strict=True)] if rows else [[], [], [], []],
+    )

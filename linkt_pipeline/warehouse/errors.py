@@ -56,6 +56,12 @@ class LakeBesideFileError(WarehouseError):
     exit_code: ClassVar[int] = 2
 
 
+class WarehouseMovedError(WarehouseError):
+    """The warehouse was moved away from here, or a move is not finished."""
+
+    exit_code: ClassVar[int] = 2
+
+
 class WarehouseInUseError(WarehouseError):
     """The same thread opened the warehouse while it had it open: a mistake in the calling code."""
 

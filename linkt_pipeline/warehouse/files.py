@@ -138,8 +138,13 @@ def move_into_place(source: Path, target: Path) -> None:
         os.close(descriptor)
     target.parent.mkdir(parents=True, exist_ok=True)
     source.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
+    keep_names(target.parent)
+
+
+def keep_names(folder: Path) -> None:
+    """Let the names of the files in a folder, as they are now, survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)

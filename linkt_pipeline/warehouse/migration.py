@@ -123,7 +123,7 @@ def _note(con: duckdb.DuckDBPyConnection, version: int, name: str) -> None:
 
 
 def _finish(con: duckdb.DuckDBPyConnection) -> None:
-    _make_views(con)
+    make_views(con)
     _describe(con)
     note_change(con)
 
@@ -135,7 +135,8 @@ def _describe(con: duckdb.DuckDBPyConnection) -> None:
             describe(con, found, wanted.description, {column.name: column.description for column in wanted.columns})
 
 
-def _make_views(con: duckdb.DuckDBPyConnection) -> None:
+def make_views(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the views of schema ``linkt``, in place of those or of the tables that have their names."""
     for view in _frozen_views(con):
         con.execute(f"drop table linkt.{view}")
     for sql in sql_texts(_ROOM, "views").values():

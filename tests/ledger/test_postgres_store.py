@@ -153,6 +153,7 @@ def test_hosts_that_begin_at_one_moment_make_one_schema(address: PostgresAddress
         assert postgres.execute("select version, name from linkt_ledger.migrations").fetchall() == [
             (1, "ledger"),
             (2, "requests"),
+            (3, "elsewhere"),
         ]
 
 

@@ -3,13 +3,18 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pydantic import SecretStr
 
+from linkt_pipeline.errors import ConfigError
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
+from linkt_pipeline.warehouse.engines.file_mark import has_file
 from linkt_pipeline.warehouse.errors import LakeBesideFileError, LakeUnavailableError
 from linkt_pipeline.warehouse.warehouse import DEFAULT_LOCK_TIMEOUT, SharedLedger, Warehouse
+
+if TYPE_CHECKING:
+    from linkt_pipeline.warehouse.engines.lake.warehouse import LakeWarehouse
 
 
 class Lake(Protocol):
@@ -80,7 +85,22 @@ def warehouse_of(settings: WarehouseSettings, *, lock_timeout: timedelta = DEFAU
     return warehouse
 
 
-def _lake(lake: Lake, folder: Path, lock_timeout: timedelta) -> Warehouse:
+def both_of(settings: WarehouseSettings) -> "tuple[FileWarehouse, LakeWarehouse]":
+    """The file and the lake of a deployment, whichever is in use, for a move from one to the other.
+
+    Raises:
+        ConfigError: the settings name no lake.
+        LakeUnavailableError: what a lake needs is not installed.
+    """
+    if settings.lake is None:
+        raise ConfigError(
+            "LINKT_CATALOG and LINKT_LAKE_PATH are not set, so there is no lake to move to or from; docs/lake.md says "
+            "what they are"
+        )
+    return FileWarehouse(settings.warehouse_path), _lake(settings.lake, settings.root, DEFAULT_LOCK_TIMEOUT)
+
+
+def _lake(lake: Lake, folder: Path, lock_timeout: timedelta) -> "LakeWarehouse":
     try:
         # Here, because only a lake needs psycopg.
         from linkt_pipeline.warehouse.engines.lake.place import LakePlace
@@ -97,9 +117,9 @@ def _lake(lake: Lake, folder: Path, lock_timeout: timedelta) -> Warehouse:
 
 def _require_no_file(path: Path) -> None:
     """The ledger of a file may have open runs. A lake beside it knows nothing of them and would buy them again."""
-    if path.exists():
+    if has_file(path):
         raise LakeBesideFileError(
             f"LINKT_CATALOG is set, and {path} holds a warehouse with runs that the lake does not know of: a task that "
-            "is waiting there would be bought again. Unset LINKT_CATALOG to go on with the file. To begin anew in the "
-            "lake, let every run end (linkt-pipeline sync), then move the file away"
+            "is waiting there would be bought again. `linkt-pipeline move --to lake` moves all of it to the lake; to "
+            "go on with the file, unset LINKT_CATALOG and LINKT_LAKE_PATH"
         )

@@ -23,6 +23,7 @@ from linkt_pipeline.permissions import make_private_folder
 from linkt_pipeline.warehouse.duckdb_errors import is_lock_conflict, opening_error, unwritable_error
 from linkt_pipeline.warehouse.engines.compaction import compact_file
 from linkt_pipeline.warehouse.engines.file_engine import Engine
+from linkt_pipeline.warehouse.engines.file_mark import has_file, require_not_moved
 from linkt_pipeline.warehouse.engines.replacement import Replacement, remove_leftovers
 from linkt_pipeline.warehouse.engines.turn_in_process import TurnInProcess
 from linkt_pipeline.warehouse.errors import WarehouseBusyError, WarehouseMissingError
@@ -159,8 +160,13 @@ class FileWarehouse(Warehouse):
 
     @property
     def exists(self) -> bool:
-        """Whether there is a file yet."""
-        return self.path.exists() or has_old_name(self.path)
+        """Whether there is a file yet.
+
+        Raises:
+            WarehouseMovedError: it was moved to a lake.
+        """
+        require_not_moved(self.path)
+        return has_file(self.path)
 
     def _take_new_name(self) -> None:
         """Rename the file of an older version. The caller must have the turn."""
@@ -311,4 +317,5 @@ class FileWarehouse(Warehouse):
         self, engine: Engine, read_only: bool, threads: int | None, settings: str
     ) -> duckdb.DuckDBPyConnection:
         with kept_in_place(self.path.parent):
+            require_not_moved(self.path)  # here, because nobody moves it away until it is open
             return engine.attach(read_only=read_only, threads=threads, settings=settings)

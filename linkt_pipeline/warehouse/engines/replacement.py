@@ -16,7 +16,7 @@ from stat import S_IMODE
 from typing import IO
 
 from linkt_pipeline.warehouse.errors import WarehouseBusyError
-from linkt_pipeline.warehouse.files import exclude_readers, free_to_replace, move_into_place
+from linkt_pipeline.warehouse.files import exclude_readers, free_to_replace, keep_names, move_into_place
 
 _PAUSE = 0.02  # seconds between two looks for readers, who have the file for milliseconds
 
@@ -70,6 +70,20 @@ class Replacement:
         with free_to_replace(self.path.parent):
             move_into_place(self.beside, self.path)
             remove_leftovers(self.path)  # here, because the next process may prepare its own as soon as it can open
+
+    def set_aside(self, aside: Path) -> None:
+        """Take the file away from its place, in one step that survives a power cut. Readers keep it.
+
+        Args:
+            aside: its new name, in the same folder.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        with free_to_replace(self.path.parent):
+            self.path.rename(aside)
+            keep_names(self.path.parent)
+            remove_leftovers(self.path)
 
     def _wait_for_readers(self) -> None:
         deadline = time.monotonic() + self._timeout

@@ -94,24 +94,32 @@ def bring_up_to_date(con: duckdb.DuckDBPyConnection, transaction: Transaction) -
     if not schema_version(con):
         with transaction(con):
             _create_blank(con)
-    migrate(con, transaction, _take_out_blank)
+    migrate(con, transaction, take_out_blank)
 
 
 def _create_blank(con: duckdb.DuckDBPyConnection) -> None:
-    """Create the tables with a row each, which the next transaction takes out, before anybody can use the tables.
-
-    DuckLake keeps statistics of each table that ever had a row. Of one that had none, it asks PostgreSQL again for the
-    statistics of each column in each query.
-    """
+    """Create the tables with a row each, which the next transaction takes out, before anybody can use the tables."""
     con.execute(f"create schema if not exists {SCHEMA}")
     for table in TABLES:
         if relation_kind(con, SCHEMA, table.name) is None:  # else a process was killed between the two transactions
             con.execute(table.creation(packed=False))
+    put_in_blank(con)
+
+
+def put_in_blank(con: duckdb.DuckDBPyConnection) -> None:
+    """Give each table a row, for :func:`take_out_blank` to take out in a transaction of its own.
+
+    DuckLake keeps statistics of each table that ever had a row. Of one that had none, it asks PostgreSQL again for the
+    statistics of each column in each query.
+    """
+    for table in TABLES:
+        names = ", ".join(quoted(column.name) for column in table.columns)
         values = ", ".join(map(_blank, table.columns))
-        con.execute(f"insert into {table.relation} values ({values})")  # noqa: S608
+        con.execute(f"insert into {table.relation} ({names}) values ({values})")  # noqa: S608
 
 
-def _take_out_blank(con: duckdb.DuckDBPyConnection) -> None:
+def take_out_blank(con: duckdb.DuckDBPyConnection) -> None:
+    """Take out what :func:`put_in_blank` has put in."""
     for table in TABLES:
         is_blank = " and ".join(
             f"{quoted(column.name)} is not distinct from {_blank(column)}" for column in table.columns

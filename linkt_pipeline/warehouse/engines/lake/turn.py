@@ -86,6 +86,17 @@ class Turn:
             self.close()
             raise turn_lost(str(self._place))
 
+    @property
+    def connection(self) -> psycopg.Connection:
+        """The connection that holds the turn, in autocommit mode.
+
+        Raises:
+            TurnLostError: see :meth:`require`.
+        """
+        self.require()
+        assert self._con is not None  # noqa: S101, else the turn is lost
+        return self._con
+
     def ask(self, timeout: timedelta, question: Callable[[psycopg.Connection], T]) -> T:
         """Ask PostgreSQL something as soon as it answers, with or without the turn.
 

@@ -13,9 +13,11 @@ from functools import partial
 from pathlib import Path
 
 import duckdb
+import psycopg
 
 from linkt_pipeline.warehouse.engines.lake.copying import copy_lake
 from linkt_pipeline.warehouse.engines.lake.creation import answers, bring_up_to_date, is_made, make_lake
+from linkt_pipeline.warehouse.engines.lake.elsewhere import elsewhere_error, read_elsewhere
 from linkt_pipeline.warehouse.engines.lake.engine import LakeEngine
 from linkt_pipeline.warehouse.engines.lake.errors import is_passing, lake_error
 from linkt_pipeline.warehouse.engines.lake.fence import pass_fence
@@ -30,6 +32,7 @@ from linkt_pipeline.warehouse.engines.lake.place import LakePlace
 from linkt_pipeline.warehouse.engines.lake.published import forget_snapshot, note_snapshot
 from linkt_pipeline.warehouse.engines.lake.shared_folder import require_folder
 from linkt_pipeline.warehouse.engines.lake.spill import remove_left_spills
+from linkt_pipeline.warehouse.engines.lake.taken import TakenLake
 from linkt_pipeline.warehouse.engines.lake.turn import Turn, alone
 from linkt_pipeline.warehouse.engines.turn_in_process import TurnInProcess
 from linkt_pipeline.warehouse.errors import WarehouseMissingError
@@ -125,8 +128,10 @@ class LakeWarehouse(Warehouse):
 
         Raises:
             CatalogUnreachableError, CatalogRefusedError: nobody can say.
+            WarehouseMovedError: it was moved to a file, or is not complete yet.
         """
         with self._taken() as kept:
+            self._require_in_use(kept)
             return self._is_made(kept)
 
     def size(self) -> int:
@@ -184,6 +189,23 @@ class LakeWarehouse(Warehouse):
             self._kept.turn.ask(self.lock_timeout, partial(rewrite_catalog, self._lake))
         remove_left_spills(self._spills)
 
+    @contextmanager
+    def taken_over(self) -> Iterator[TakenLake]:
+        """The lake for a move, whether it is in use or not: nobody else writes it until the end of the block.
+
+        Raises:
+            WarehouseBusyError, CatalogUnreachableError, CatalogRefusedError: see :meth:`Warehouse.write`.
+        """
+        with self._taken() as kept, kept.turn.taken(self.lock_timeout):
+            kept.engine.stop()  # what it has attached may be of a catalog that is made anew
+            try:
+                yield TakenLake(self._lake, kept.engine, kept.turn, self._transaction)
+            except psycopg.Error as error:
+                raise lake_error(error, self.place) or error from None
+            finally:
+                kept.engine.stop()
+                kept.turn.close()  # its connection was set up for the move
+
     def close(self) -> None:
         """Give up what this process keeps attached; the next use attaches it again."""
         with _guard:
@@ -238,6 +260,13 @@ class LakeWarehouse(Warehouse):
                     raise better from None
                 raise
 
+    def _require_in_use(self, kept: _Attached) -> None:
+        if self.ledger is None:
+            return
+        found = kept.turn.ask(self.lock_timeout, partial(read_elsewhere, schema=self.ledger.schema))
+        if found is not None:
+            raise elsewhere_error(self.place, found)
+
     def _is_made(self, kept: _Attached) -> bool:
         return kept.engine.is_running or kept.turn.ask(self.lock_timeout, partial(is_made, self._lake))
 
@@ -251,6 +280,7 @@ class LakeWarehouse(Warehouse):
         with self._taken() as kept, ExitStack() as opened:
             if writes:
                 opened.enter_context(kept.turn.taken(self.lock_timeout))
+            self._require_in_use(kept)  # with the turn where it is needed, because a move has it until its end
             if not self._is_made(kept):
                 with self._to_change(kept, has_turn=writes):
                     make_lake(kept.engine)

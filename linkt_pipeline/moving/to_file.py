@@ -1,0 +1,172 @@
+"""From a lake to a warehouse file.
+
+What each side's commands see after a kill, in the order of the steps:
+
+1. The place of the file is marked, and the file is written beside it: the lake is used, the place refuses. The move
+   begins anew.
+2. The lake is left: both refuse. The move takes the last step.
+3. The file is in its place: it is used, the lake refuses.
+
+The ledger is held by the transaction that leaves the lake. So a mover that is killed, or loses its connection, leaves
+the lake in use at once.
+"""
+
+import shutil
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from linkt_pipeline.access.request_budget import RequestBudget
+from linkt_pipeline.access.request_shares import spent_shares
+from linkt_pipeline.ledger.moving import (
+    RELATIONS,
+    count_of,
+    hold_ledger,
+    leases_of,
+    open_executions,
+    read_from_file,
+    read_from_postgres,
+    write_to_file,
+)
+from linkt_pipeline.moving.sides import (
+    move_transaction,
+    note_elsewhere,
+    require_one_clock,
+    require_rest,
+    taken_lake,
+    why_not_in_use,
+)
+from linkt_pipeline.moving.values import Moved, MoveRefusedError
+from linkt_pipeline.permissions import make_private_folder
+from linkt_pipeline.warehouse.duckdb_errors import unwritable_error
+from linkt_pipeline.warehouse.engines.comparison import MOVED, MoveDiffersError, compare
+from linkt_pipeline.warehouse.engines.file import FileWarehouse
+from linkt_pipeline.warehouse.engines.file_mark import FileMark, has_file, read_mark, remove_mark, write_mark
+from linkt_pipeline.warehouse.engines.lake.copying import copy_lake
+from linkt_pipeline.warehouse.engines.lake.creation import bring_up_to_date
+from linkt_pipeline.warehouse.engines.lake.elsewhere import MoveState, elsewhere_error
+from linkt_pipeline.warehouse.engines.lake.filling import attach_file, first_rows
+from linkt_pipeline.warehouse.engines.lake.shared_folder import require_folder
+from linkt_pipeline.warehouse.engines.lake.taken import TakenLake
+from linkt_pipeline.warehouse.engines.lake.warehouse import LakeWarehouse
+from linkt_pipeline.warehouse.files import free_to_replace, move_into_place
+from linkt_pipeline.warehouse.migration import needs_migration
+
+
+def move_to_file(file: FileWarehouse, lake: LakeWarehouse) -> Moved:
+    """Move a lake with its ledger into a warehouse file, and leave the lake, which refuses everybody from then on.
+
+    Args:
+        file: the target, which does not exist.
+        lake: the source, which is in use until all of it is proven to be in the file.
+
+    Raises:
+        MoveRefusedError: there is no lake, there is a file, or something runs.
+        MoveDiffersError: what arrived differs.
+        WarehouseMovedError: the lake was left, or a move into it is not finished.
+        WarehouseUnwritableError: the disk has no room for the file.
+        WarehouseError: one of the two can't be used now.
+    """
+    with taken_lake(lake) as taken:
+        found = why_not_in_use(lake, taken)
+        if has_file(file.path):
+            if found is None and taken.is_made:
+                _require_no_second(file, lake, taken)
+            remove_mark(file.path)
+            return Moved(is_new=False)
+        if found is not None:
+            mark, prepared = read_mark(file.path), _prepared(file.path)
+            if found.state is MoveState.LEFT and mark and mark.move_id == found.move_id and prepared.exists():
+                _use(file.path)
+                return Moved(is_new=True)
+            raise elsewhere_error(lake.place, found)
+        if not taken.is_made:
+            raise MoveRefusedError(f"there is no lake to move: nobody has used {lake.place}")
+        require_folder(taken.place)
+        try:
+            return _move(file, lake, taken)
+        except (duckdb.Error, OSError) as error:
+            better = unwritable_error(error, file.path)
+            if better is None:
+                raise
+            raise better from error
+
+
+def _move(file: FileWarehouse, lake: LakeWarehouse, taken: TakenLake) -> Moved:
+    move_id = uuid.uuid4().hex
+    prepared = _prepare_place(file.path, lake.place, move_id)
+    try:
+        with move_transaction(lake, taken.postgres, move_id):
+            hold_ledger(taken.postgres)
+            now, ledger = require_one_clock(taken.postgres), read_from_postgres(taken.postgres)
+            with taken.connected() as con:
+                if needs_migration(con, lake.place):
+                    bring_up_to_date(con, taken.transaction)
+                require_rest(con, leases_of(ledger), now)
+                copy_lake(con, prepared)
+                attach_file(con, prepared, read_only=False)
+                write_to_file(con, MOVED, ledger)
+                if read_from_file(con, MOVED) != ledger:
+                    raise MoveDiffersError("the ledger")
+                proofs = compare(con, without_rows_of=RELATIONS)
+                con.execute(f"checkpoint {MOVED}; detach {MOVED}")
+            RequestBudget(file.folder / "requests.window").note_spent(spent_shares(taken.postgres))
+            note_elsewhere(taken.postgres, MoveState.LEFT, move_id, file.path)
+    except Exception:
+        if not _may_be_left(lake, taken, move_id):
+            shutil.rmtree(prepared.parent, ignore_errors=True)
+        raise
+    _use(file.path)
+    return Moved(True, proofs, count_of(ledger), open_executions(ledger))
+
+
+def _may_be_left(lake: LakeWarehouse, taken: TakenLake, move_id: str) -> bool:
+    """Whether the lake may have been left by this move: the answer to a commit can be lost."""
+    try:
+        found = why_not_in_use(lake, taken)
+    except Exception:
+        return True
+    return found is not None and found.move_id == move_id
+
+
+def _require_no_second(file: FileWarehouse, lake: LakeWarehouse, taken: TakenLake) -> None:
+    held = count_of(read_from_postgres(taken.postgres)) and "executions of its ledger"
+    if not held:
+        with taken.connected() as con:
+            held = first_rows(con)
+    if held:
+        raise MoveRefusedError(
+            f"both hold a warehouse: {file.path}, and {lake.place} has rows of {held}. Nothing was moved. Find out "
+            "which of them is in use, and rename the file if it is not"
+        )
+
+
+def _prepare_place(path: Path, lake: str, move_id: str) -> Path:
+    """Mark the place of the file, so that nobody makes one there. Returns where to write it."""
+    prepared = _prepared(path)
+    make_private_folder(path.parent)
+    with free_to_replace(path.parent):
+        _require_place(path)
+        write_mark(path, FileMark(move_id, lake, is_coming=True, since=f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"))
+    shutil.rmtree(prepared.parent, ignore_errors=True)
+    prepared.parent.mkdir(mode=0o700)
+    return prepared
+
+
+def _use(path: Path) -> None:
+    with free_to_replace(path.parent):
+        _require_place(path)
+        move_into_place(_prepared(path), path)
+    remove_mark(path)
+    shutil.rmtree(_prepared(path).parent, ignore_errors=True)
+
+
+def _require_place(path: Path) -> None:
+    if has_file(path):
+        raise MoveRefusedError(f"{path} was made meanwhile, so nothing was moved there; rename it, then run this again")
+
+
+def _prepared(path: Path) -> Path:
+    return path.with_name(f"{path.name}.moving") / path.name
