@@ -58,11 +58,13 @@ def erase(email: str | None, entity: str | None, domain: str | None, inactive: b
 
 
 def _erase(deployment: Deployment, kind: str, value: str, *, yes: bool) -> int:
+    from linkt_pipeline.ledger.choice import ledger_of
     from linkt_pipeline.warehouse.erasure import Kind, begin_erasure, find_target, preview_removal, removed_by
 
     values = [value, *_hashed(deployment, kind, value)]
     with deployment.warehouse.read() as con:
         target = find_target(con, Kind(kind), values)
+    ledger_of(deployment.warehouse).require_erasable(target.mentions)
     _print_counts("would be removed or changed", preview_removal(deployment.warehouse, target))
     for line in _consequences(deployment, target):
         echo(line)

@@ -43,6 +43,9 @@ class DuckDbStore(LedgerStore):
     def erase(self, mentions: Mentions) -> None:
         """The warehouse, which holds the rows, takes the words out of all of its tables."""
 
+    def require_erasable(self, mentions: Mentions) -> None:
+        """The warehouse's own step looks at all of its tables."""
+
     def mirror(self) -> None:
         """The warehouse holds the rows themselves."""
 

@@ -20,15 +20,24 @@ def erase_words(rows: LedgerRows, mentions: Mentions) -> int:
             committed. Without its parameters the run could be bought twice.
     """
     rows.hold(CLAIMS)  # nothing is started with them meanwhile
+    found = require_erasable(rows, mentions)
+    for execution_id, changes in found.items():
+        rows.change(execution_id, changes)
+    return len(found)
+
+
+def require_erasable(rows: LedgerRows, mentions: Mentions) -> dict[str, Changes]:
+    """What :func:`erase_words` would change, by execution.
+
+    Raises:
+        StillNeededError: see there.
+    """
     unpublished = {execution_id for execution_id, owed in rows.owed().items() if owed.published_at is None}
-    erased = 0
-    for row in rows.executions():
-        if changes := _without(row, mentions):
-            if "parameters" in changes and (row.state.is_open or row.execution_id in unpublished):
-                raise StillNeededError(row.execution_id, row.task_key)
-            rows.change(row.execution_id, changes)
-            erased += 1
-    return erased
+    found = {row.execution_id: (row, changes) for row in rows.executions() if (changes := _without(row, mentions))}
+    for row, changes in found.values():
+        if "parameters" in changes and (row.state.is_open or row.execution_id in unpublished):
+            raise StillNeededError(row.execution_id, row.task_key)
+    return {execution_id: changes for execution_id, (_, changes) in found.items()}
 
 
 def _without(row: Execution, mentions: Mentions) -> Changes:

@@ -56,6 +56,10 @@ class Ledger:
         """See :meth:`~linkt_pipeline.ledger.store.LedgerStore.erase`."""
         self._store.erase(mentions)
 
+    def require_erasable(self, mentions: Mentions) -> None:
+        """See :meth:`~linkt_pipeline.ledger.store.LedgerStore.require_erasable`."""
+        self._store.require_erasable(mentions)
+
     def mirror(self) -> None:
         """See :meth:`~linkt_pipeline.ledger.store.LedgerStore.mirror`."""
         self._store.mirror()

@@ -31,7 +31,7 @@ from psycopg import errors
 from linkt_pipeline.clock import seconds_since_boot
 from linkt_pipeline.ledger import mirror
 from linkt_pipeline.ledger.claims import CLAIMS
-from linkt_pipeline.ledger.erased_words import erase_words
+from linkt_pipeline.ledger.erased_words import erase_words, require_erasable
 from linkt_pipeline.ledger.rows import LedgerRows, RowLock
 from linkt_pipeline.ledger.store import LedgerStore
 from linkt_pipeline.ledger.values import OPEN_STATES
@@ -96,6 +96,11 @@ class PostgresStore(LedgerStore):
         """See :meth:`LedgerStore.erase`."""
         with self.write() as rows:
             erase_words(rows, mentions)
+
+    def require_erasable(self, mentions: Mentions) -> None:
+        """See :meth:`LedgerStore.require_erasable`. What is owed is known here alone."""
+        with self.read() as rows:
+            require_erasable(rows, mentions)
 
     def mirror(self) -> None:
         """See :meth:`LedgerStore.mirror`. Writes nothing if nothing has changed."""

@@ -60,6 +60,14 @@ class LedgerStore(ABC):
         """
 
     @abstractmethod
+    def require_erasable(self, mentions: Mentions) -> None:
+        """Ask whether :meth:`erase` would do its work now; nothing is changed.
+
+        Raises:
+            ErasureError, WarehouseError: see there.
+        """
+
+    @abstractmethod
     def mirror(self) -> None:
         """Bring ``linkt.executions`` of the warehouse up to date, for what is built and checked there.
 

@@ -90,6 +90,7 @@ def test_steps_may_be_processes_of_their_own(
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path / "one")
     (home := tmp_path / "home").mkdir()
+    (tmp_path / "one" / "data").mkdir()  # what one process has read of the models is kept there for the others
     both = {"dagster/asset_partition_range_start": "search", "dagster/asset_partition_range_end": "signals"}
     with dg.instance_for_test(temp_dir=str(home)) as instance:
         ended = dg.execute_job(dg.reconstructable(executing), instance=instance, tags=both)

@@ -544,6 +544,24 @@ def test_what_is_erased_leaves_the_ledger_but_for_executions_that_need_it(
     ]
 
 
+def test_before_an_erasure_is_agreed_to_it_is_known_that_an_owed_outcome_needs_the_words(
+    ledger: Ledger, warehouse: FileWarehouse, owner: Owner
+) -> None:
+    """What is owed is in PostgreSQL alone: the warehouse's own preview does not see it."""
+    row = ledger.claim(intention(parameters={"prompt": "find jane@acme.com"}), owner).execution
+    row = ledger.mark_started(row.execution_id, owner, run_id="r1", run_status=None)
+    land(ledger, row, owner)
+    with warehouse.read() as con:
+        mentions = find_target(con, Kind.EMAIL, ["jane@acme.com"]).mentions
+
+    with pytest.raises(ErasureError, match=rf"execution {row.execution_id} of task saas"):
+        ledger.require_erasable(mentions)
+    ledger.deliver(owner.name)
+    ledger.require_erasable(mentions)
+
+    assert ledger.get(row.execution_id).parameters == {"prompt": "find jane@acme.com"}, "nothing was changed"
+
+
 # --- several processes
 
 
