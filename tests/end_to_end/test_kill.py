@@ -196,7 +196,7 @@ def test_killed_again_and_again_while_one_run_goes_on_there_is_one_run(scene: Sc
 
 # --- suspended for longer than its lease
 
-LEASE = 1.5
+LEASE = 4
 
 
 def suspend(process: subprocess.Popen[str]) -> None:
@@ -230,10 +230,10 @@ def suspended_outside_of_a_transaction(scene: Scene, process: subprocess.Popen[s
 def test_a_suspended_waiter_that_was_replaced_lands_nothing(scene: Scene) -> None:
     scene.sandbox.inject("run_life=8")
     sleeper = start_worker(scene, lease=LEASE, only_one=True)
-    run(until(lambda: scene.warehouse.path.exists() and scene.states() == ["started"]))
+    run(until(lambda: scene.warehouse.path.exists() and scene.states() == ["started"], every=0.2))
     suspended_outside_of_a_transaction(scene, sleeper)
     try:
-        run(until(lambda: lease_ran_out(scene)))
+        run(until(lambda: lease_ran_out(scene), every=0.2))
         successor = start_worker(scene, only_one=True)
         assert "succeeded" in finish_worker(successor)
         landed = scene.query("select fetched_at from linkt.runs")
@@ -250,12 +250,13 @@ def test_a_suspended_waiter_that_was_replaced_lands_nothing(scene: Scene) -> Non
 @pytest.mark.timeout(120)
 def test_a_process_that_was_suspended_before_its_request_does_not_send_it_any_more(scene: Scene) -> None:
     """Between intention and request it waits for a rate limit, is suspended, and wakes when another one has bought."""
-    scene.sandbox.inject("http_429=2@execute")
+    scene.sandbox.inject("http_429=4@execute")
     sleeper = start_worker(scene, lease=LEASE, only_one=True)
-    run(until(lambda: scene.states() == ["unknown"]))
+    run(until(lambda: scene.posts() == 1))
+    run(until(lambda: scene.states() == ["unknown"], every=0.2))
     suspended_outside_of_a_transaction(scene, sleeper)
     try:
-        run(until(lambda: lease_ran_out(scene)))
+        run(until(lambda: lease_ran_out(scene), every=0.2))
         assert "succeeded" in finish_worker(start_worker(scene, only_one=True))
     finally:
         wake(sleeper)

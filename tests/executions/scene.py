@@ -36,7 +36,7 @@ TIMING = Timing(
     gone=timedelta(milliseconds=300),
 )
 TIMEOUTS = httpx.Timeout(connect=0.5, read=0.5, write=0.5, pool=5.0)
-BOUND = 60.0  # no scene takes longer
+BOUND = 90.0  # no scene takes longer
 
 
 def search(**changes: Any) -> TaskSpec:
@@ -125,8 +125,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(asyncio.wait_for(work, BOUND))
 
 
-async def until(condition: Any, seconds: float = 15) -> None:
-    """Wait for a condition of a scene; fails the test when it does not come."""
+async def until(condition: Any, seconds: float = 60, every: float = 0.01) -> None:
+    """Wait for a condition of a scene; fails the test when it does not come.
+
+    A condition that opens the warehouse keeps other processes out of it: let it rest between two looks.
+    """
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - it may come about in another process
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(every)

@@ -16,7 +16,7 @@ def execute(http: httpx.Client, task_id: str, **body: Any) -> str:
     return reply.json()["run_id"]
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 10) -> Any:
+def wait_until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     """The first truthy value of ``condition``; fails the test after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
