@@ -1,15 +1,18 @@
 """What Dagster's private modules are used for, with them and as if a release had moved them."""
 
+import sqlite3
 import sys
 from pathlib import Path
 
 import dagster as dg
 import pytest
+import sqlalchemy
 
 from linkt_pipeline.assets import dagster_internals
 from linkt_pipeline.assets.dagster_internals import (
     SqliteFiles,
     create_runs_as_of,
+    history_kept_open,
     instance_without_capture,
     run_dev_with_webserver,
 )
@@ -106,6 +109,50 @@ def test_a_run_in_this_process_has_the_origin_of_the_code_location(
     assert run.remote_job_origin.repository_origin.repository_name == "__repository__"
     assert run.job_code_origin is not None
     assert run.job_code_origin.get_repo_pointer().describe() == "from our.definitions import defs"
+
+
+def test_history_is_opened_once_and_others_see_each_event_at_once(
+    home: Path, moved: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def events_of(run_id: str) -> list[dg.DagsterEventType | None]:
+        with dg.DagsterInstance.get() as other:
+            return [event.dagster_event_type for event in other.all_logs(run_id)]
+
+    @dg.op
+    def looks(context: dg.OpExecutionContext) -> None:
+        assert dg.DagsterEventType.STEP_START in events_of(context.run_id)
+
+    @dg.op
+    def nothing() -> None: ...
+
+    @dg.job
+    def looking() -> None:
+        looks()
+
+    @dg.job
+    def doing_nothing() -> None:
+        nothing()
+
+    opened: list[str] = []
+
+    @sqlalchemy.event.listens_for(sqlalchemy.pool.Pool, "connect")
+    def count(connection: sqlite3.Connection, _: object) -> None:
+        opened.append(connection.execute("pragma database_list").fetchone()[2])
+
+    with instance_without_capture(home) as instance:
+        with history_kept_open(instance):
+            runs = [looking.execute_in_process(instance=instance)]
+            opened.clear()
+            runs.append(doing_nothing.execute_in_process(instance=instance))
+            own = str(home / "history" / "runs" / f"{runs[1].run_id}.db")
+            assert (set(opened) == {own} and len(opened) <= 2) is not moved  # two while Dagster makes its tables
+        runs.append(doing_nothing.execute_in_process(instance=instance))
+    sqlalchemy.event.remove(sqlalchemy.pool.Pool, "connect", count)
+
+    for run in runs:
+        assert dg.DagsterEventType.RUN_SUCCESS in events_of(run.run_id)
+    still_open = [link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    assert [path for path in still_open if path.is_relative_to(home)] == []
 
 
 def test_other_storage_has_no_files() -> None:
