@@ -53,7 +53,10 @@ import importlib, os, signal, sys
 from pathlib import Path
 from linkt_pipeline import settings as settings_module
 settings_module.BUILT_IN_SQL = Path(sys.argv[2])
-settings = settings_module.load_settings({"data_dir": Path(sys.argv[1]), "use_sandbox": False})
+tasks_file = settings_module.BUILT_IN_SQL.parent / "tasks.yaml"
+settings = settings_module.load_settings(
+    {"data_dir": Path(sys.argv[1]), "use_sandbox": False, "tasks_file": tasks_file}
+)
 from linkt_pipeline.assets.erasure import finish_erasures
 module, name, moment = sys.argv[3].split(":")
 place = importlib.import_module("linkt_pipeline." + module)
@@ -95,8 +98,9 @@ def nobody_is_ann() -> dg.AssetCheckResult:
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sql")
-    (folder / "marts").mkdir()
+    folder = tmp_path_factory.mktemp("project") / "sql"
+    (folder / "marts").mkdir(parents=True)
+    folder.with_name("tasks.yaml").write_text("tasks: {}\n")
     (folder / "marts" / "people.sql").write_text(MODEL)
     (folder / "checks" / "linkt").mkdir(parents=True)
     for check in LANDED_CHECKS.glob("*_key.sql"):
@@ -135,7 +139,8 @@ def data(example: Path, tmp_path: Path) -> Path:
 
 
 def of(data: Path) -> Settings:
-    return load_settings({"data_dir": data, "use_sandbox": False})
+    tasks_file = settings_module.BUILT_IN_SQL.parent / "tasks.yaml"  # beside the clone's are all models
+    return load_settings({"data_dir": data, "use_sandbox": False, "tasks_file": tasks_file})
 
 
 def finish(data: Path) -> None:

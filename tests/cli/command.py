@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.cli.forked import ForkedProcess
+
 SEARCH = {"task_id": "6964b9b45a4d0beef1000031", "icp_id": "6964b8105a4d0beef1000011"}
 SIGNALS = {"task_id": "6964ba2c5a4d0beef1000033", "icp_id": "6964b8885a4d0beef1000013"}
 
@@ -25,6 +27,8 @@ tasks:
     poll_interval: 100ms
 """
 
+Process = subprocess.Popen[str] | ForkedProcess
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -41,10 +45,17 @@ class Finished:
 
 @dataclass
 class Command:
-    """Runs ``linkt-pipeline`` in a folder; nothing of the developer's environment reaches it."""
+    """Runs ``linkt-pipeline`` in a folder; nothing of the developer's environment reaches it.
+
+    Attributes:
+        folder: where it runs.
+        env: of every call.
+        forked: each process begins with Dagster imported; else as a user's does.
+    """
 
     folder: Path
     env: dict[str, str] = field(default_factory=dict)
+    forked: bool = False
 
     def __call__(self, *arguments: str, timeout: float = 150, **env: str) -> Finished:
         process = self.start(*arguments, **env)
@@ -55,12 +66,15 @@ class Command:
             raise
         return Finished(process.returncode, out, err)
 
-    def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **env: str) -> Process:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("LINKT_", "DAGSTER_"))}
+        environment = {**clean, **self.env, **env}
+        if self.forked:
+            return ForkedProcess(arguments, self.folder, environment)
         return subprocess.Popen(
             [sys.executable, "-m", "linkt_pipeline.cli", *arguments],
             cwd=self.folder,
-            env={**clean, **self.env, **env},
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -68,7 +82,7 @@ class Command:
         )
 
 
-def kill_group(process: subprocess.Popen[str]) -> None:
+def kill_group(process: Process) -> None:
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(timeout=10)
 

@@ -76,7 +76,7 @@ def test_sync_since_no_time_or_one_to_come(live, given, told):
     message = refused(live, "sync", "--since", given)
     assert "--since" in message
     assert told in message
-    assert not (live.folder / "data").exists()
+    assert not (live.folder / "data" / "warehouse.duckdb").exists()
 
 
 def test_unknown_task_name(live):
@@ -105,7 +105,6 @@ def test_data_dir_that_cannot_be_written(live, arguments):
 @pytest.mark.parametrize("arguments", [("run", "search"), ("sync",), ("status",), ("query", "select 1", "--live")])
 def test_warehouse_that_is_not_duckdb(live, arguments):
     warehouse = live.folder / "data" / "warehouse.duckdb"
-    warehouse.parent.mkdir()
     warehouse.write_text("name,amount\n" * 1_000)
     message = refused(live, *arguments)
     assert str(warehouse) in message

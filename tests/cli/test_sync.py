@@ -29,7 +29,9 @@ def test_an_idle_sync_says_nothing_new_writes_nothing_and_loads_nothing_heavy(li
     before = files(live.folder / "data")
     api.world.requests.clear()
 
+    live.forked = False
     ended = live("sync", PYTHONPROFILEIMPORTTIME="1")
+    live.forked = True
 
     assert (ended.code, ended.out) == (0, "nothing new\n")
     assert files(live.folder / "data") == before
