@@ -1,5 +1,6 @@
 """A published snapshot of whatever rows a test puts into a warehouse."""
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -24,19 +25,34 @@ def graph() -> ModelGraph:
         return load_models(PROJECT_ROOT / "sql", warehouse_sources(con))
 
 
+@pytest.fixture(scope="session")
+def few_rows_published(graph: ModelGraph, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a warehouse of :func:`few_rows` and what was published of it, to be copied."""
+    folder = tmp_path_factory.mktemp("few_rows")
+    _publish(folder, graph, few_rows)
+    return folder
+
+
 @pytest.fixture
-def publish(tmp_path: Path, graph: ModelGraph) -> Publish:
+def publish(tmp_path: Path, graph: ModelGraph, few_rows_published: Path) -> Publish:
     """Fill a warehouse, build all models, publish; gives the snapshot's path."""
 
     def run(fill: Callable[[Bench], None]) -> Path:
-        warehouse = FileWarehouse(tmp_path / "warehouse.duckdb")
-        with warehouse.write() as con:
-            bench = Bench(con, graph)
-            fill(bench)
-            bench.build()
-        return publish_snapshot(warehouse, tmp_path / "published").path
+        if fill is few_rows:
+            shutil.copytree(few_rows_published, tmp_path, symlinks=True, dirs_exist_ok=True)
+            return tmp_path / "published" / "warehouse.duckdb"
+        return _publish(tmp_path, graph, fill)
 
     return run
+
+
+def _publish(folder: Path, graph: ModelGraph, fill: Callable[[Bench], None]) -> Path:
+    warehouse = FileWarehouse(folder / "warehouse.duckdb")
+    with warehouse.write() as con:
+        bench = Bench(con, graph)
+        fill(bench)
+        bench.build()
+    return publish_snapshot(warehouse, folder / "published").path
 
 
 def few_rows(bench: Bench) -> None:

@@ -190,7 +190,7 @@ def _random_batch(bench: Bench, rng: random.Random) -> None:
         bench.put("icps", icp_id="icp", name=f"name {rng.random()}")
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_incremental_equals_a_full_refresh(bench: Bench, seed: int) -> None:
     rng = random.Random(seed)
     incremental = [k for k, m in bench.graph.models.items() if m.materialization is Materialization.INCREMENTAL]
@@ -212,7 +212,7 @@ def test_incremental_equals_a_full_refresh(bench: Bench, seed: int) -> None:
     assert filled == set(incremental)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_what_a_build_leaves_out_equals_a_full_refresh(bench: Bench, seed: int) -> None:
     """Any selection of models between, a run or a queue count now and then, rows taken out of models by hand."""
     rng = random.Random(seed)
@@ -238,9 +238,8 @@ def test_what_a_build_leaves_out_equals_a_full_refresh(bench: Bench, seed: int) 
         assert counted[name] == len(kept[name]), name
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_counts_that_headers_give_are_the_rows_of_the_views(bench: Bench, seed: int) -> None:
-    rng = random.Random(seed)
+def test_counts_that_headers_give_are_the_rows_of_the_views(bench: Bench) -> None:
+    rng = random.Random(0)
     given = {str(key): model.header.rows for key, model in bench.graph.models.items() if model.header.rows}
     assert len(given) >= 2
     most = dict.fromkeys(given, 0)
