@@ -13,6 +13,7 @@ from linkt_pipeline.warehouse.warehouse import Warehouse
 from tests import postgres
 from tests.file_order import LongFilesFirst
 from tests.known_projects import share_loaded_projects
+from tests.known_warehouse import share_empty_warehouse, stop_idle_engines
 from tests.memory_disk import use_memory_disk
 from tests.postgres import PostgresServer
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 def pytest_configure(config: pytest.Config) -> None:
     use_memory_disk()
     share_loaded_projects()
+    share_empty_warehouse()
     config.pluginmanager.register(LongFilesFirst())
 
 
@@ -30,6 +32,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def _sigint_is_heard() -> None:
     """Processes of a test inherit an ignored SIGINT that a CI or a test before left."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _few_engines() -> Iterator[None]:
+    yield
+    stop_idle_engines()
 
 
 @pytest.fixture(scope="session")

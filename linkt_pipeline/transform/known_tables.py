@@ -12,6 +12,7 @@ from linkt_pipeline.transform.columns import relation
 from linkt_pipeline.transform.model import Columns, Materialization, ModelKey, SqlModel
 from linkt_pipeline.transform.moments import columns_of
 from linkt_pipeline.warehouse.catalog import CatalogColumn, CatalogTable, describe, read_catalog
+from linkt_pipeline.warehouse.descriptions import has_descriptions
 
 
 class KnownTables:
@@ -23,11 +24,13 @@ class KnownTables:
     def __init__(self) -> None:
         self._con: duckdb.DuckDBPyConnection | None = None
         self._tables: dict[ModelKey, CatalogTable] = {}
+        self._described_apart = False
 
     def find(self, con: duckdb.DuckDBPyConnection, key: ModelKey) -> CatalogTable | None:
         """The table or view; None if there is none."""
         if con is not self._con:
             self._tables = {ModelKey(table.schema, table.name): table for table in read_catalog(con)}
+            self._described_apart = has_descriptions(con)
             self._con = con
         return self._tables.get(key)
 
@@ -50,7 +53,7 @@ class KnownTables:
         """Bring the descriptions of a model's table or view up to date. Returns its columns."""
         table, text = self._tables[model.key], f"{model.description} Grain: {model.grain}"
         wanted = model.column_descriptions
-        describe(con, table, text, wanted)
+        describe(con, table, text, wanted, apart=self._described_apart)
         columns = tuple(replace(column, description=wanted.get(column.name)) for column in table.columns)
         self._tables[model.key] = replace(table, description=text, columns=columns)
         return {column.name: column.type for column in columns}

@@ -78,7 +78,12 @@ def relation_kind(con: duckdb.DuckDBPyConnection, schema: str, name: str) -> str
 
 
 def describe(
-    con: duckdb.DuckDBPyConnection, table: CatalogTable, description: str | None, columns: Mapping[str, str | None]
+    con: duckdb.DuckDBPyConnection,
+    table: CatalogTable,
+    description: str | None,
+    columns: Mapping[str, str | None],
+    *,
+    apart: bool,
 ) -> None:
     """Attach the descriptions of a table or view and of its columns, where others are attached to them now.
 
@@ -87,19 +92,26 @@ def describe(
         table: as it is now.
         description: the one that is wanted.
         columns: the wanted ones of columns, by name; a column that is not among them is to have none.
+        apart: whether the database has a table of descriptions; see :func:`has_descriptions`, which takes long enough
+            not to be asked for each table.
     """
     now = {column.name: column.description for column in table.columns}
     wanted = {name: columns.get(name) for name in now}
     if (table.description, now) == (description, wanted):
         return
-    if has_descriptions(con):
+    if apart:
         keep_descriptions(con, table.schema, table.name, {"": description, **wanted})
         return
+    statements = [
+        f"comment on column {table.relation}.{quoted(name)} is {literal(text)}"
+        for name, text in wanted.items()
+        if now[name] != text
+    ]
     if table.description != description:
-        con.execute(f"comment on {'view' if table.is_view else 'table'} {table.relation} is {literal(description)}")
-    for name, text in wanted.items():
-        if now[name] != text:
-            con.execute(f"comment on column {table.relation}.{quoted(name)} is {literal(text)}")
+        statements.append(
+            f"comment on {'view' if table.is_view else 'table'} {table.relation} is {literal(description)}"
+        )
+    con.execute("; ".join(statements))  # one by one they take twice as long
 
 
 def _comments(con: duckdb.DuckDBPyConnection, source: str, name: str) -> dict[tuple[str, str], str | None]:

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 import duckdb
 
 from linkt_pipeline.warehouse.catalog import describe, read_catalog, relation_kind
+from linkt_pipeline.warehouse.descriptions import has_descriptions
 from linkt_pipeline.warehouse.errors import NewerWarehouseError
 from linkt_pipeline.warehouse.sql_texts import Migration, migrations_of, sql_texts
 from linkt_pipeline.warehouse.state import note_change
@@ -130,9 +131,11 @@ def _finish(con: duckdb.DuckDBPyConnection) -> None:
 
 def _describe(con: duckdb.DuckDBPyConnection) -> None:
     defined = {each.relation: each for each in (*TABLES, *VIEWS)}
+    apart = has_descriptions(con)
     for found in read_catalog(con):
         if wanted := defined.get(found.key):
-            describe(con, found, wanted.description, {column.name: column.description for column in wanted.columns})
+            columns = {column.name: column.description for column in wanted.columns}
+            describe(con, found, wanted.description, columns, apart=apart)
 
 
 def make_views(con: duckdb.DuckDBPyConnection) -> None:

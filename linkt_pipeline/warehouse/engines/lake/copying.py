@@ -54,4 +54,4 @@ def _copy(con: duckdb.DuckDBPyConnection) -> None:
     bare = {table.key: table for table in read_catalog(con)}
     for table in found:
         columns = {column.name: column.description for column in table.columns}
-        describe(con, bare[table.key], table.description, columns)
+        describe(con, bare[table.key], table.description, columns, apart=False)
