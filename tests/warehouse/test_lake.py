@@ -386,7 +386,7 @@ def test_a_copy_is_a_whole_file_of_one_moment(hosts: Hosts, tmp_path: Path) -> N
             """
         )
         shown = next(table for table in read_catalog(con) if table.key == "marts.shown")
-        describe(con, shown, "It's shown.", {"n": "Twice."})
+        describe(con, shown, "It's shown.", {"n": "Twice."}, apart=True)
 
     hosts.other.copy_to(tmp_path / "copy.duckdb")
 
