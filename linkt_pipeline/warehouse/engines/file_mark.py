@@ -40,7 +40,7 @@ def read_mark(path: Path) -> FileMark | None:
     """The mark beside the place of a file; None if there is none."""
     try:
         return FileMark(**orjson.loads(_mark(path).read_bytes()))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # the engine says what is wrong with a folder that is none
         return None
 
 
