@@ -241,16 +241,17 @@ class Settings(BaseSettings):
     def lake(self) -> Lake | None:
         """The warehouse that many hosts share; None where it is the file at :attr:`warehouse_path`.
 
-        The sandbox has a lake of its own beside the real one.
+        The sandbox has a lake of its own beside the real one. Each has a folder of its own, because maintenance removes
+        every Parquet file in it of which the lake does not know.
         """
         if self.catalog is None or self.lake_path is None:
             return None
-        name, folder = ("_sandbox", "/sandbox") if self.sandbox else ("", "")
+        name = "_sandbox" if self.sandbox else ""
         return Lake(
             catalog=self.catalog,
             schema=f"linkt_lake{name}",
             ledger_schema=f"linkt_ledger{name}",
-            files=f"{self.lake_path}{folder}",
+            files=f"{self.lake_path}/linkt_lake{name}",
             store=_variables("AWS_"),
             keep=timedelta(days=self.lake_keep_days),
         )

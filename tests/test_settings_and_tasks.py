@@ -358,7 +358,11 @@ def test_a_lake_is_a_catalog_and_files(tmp_path: Path, monkeypatch: pytest.Monke
     lake = load_settings().lake
 
     assert lake is not None
-    assert (lake.schema, lake.files, lake.store["AWS_REGION"]) == ("linkt_lake", "s3://bucket/prefix", "eu-central-1")
+    assert (lake.schema, lake.files, lake.store["AWS_REGION"]) == (
+        "linkt_lake",
+        "s3://bucket/prefix/linkt_lake",
+        "eu-central-1",
+    )
     for text in (
         repr(lake),
         repr(load_settings()),
@@ -371,11 +375,16 @@ def test_a_lake_is_a_catalog_and_files(tmp_path: Path, monkeypatch: pytest.Monke
 def test_made_up_rows_have_a_lake_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LINKT_CATALOG", CATALOG)
     monkeypatch.setenv("LINKT_LAKE_PATH", str(tmp_path / "lake"))
+    monkeypatch.setenv("LINKT_API_KEY", "a key of nobody")
 
-    lake = load_settings({"use_sandbox": True}).lake
+    real, lake = load_settings().lake, load_settings({"use_sandbox": True}).lake
 
     assert lake is not None
-    assert (lake.schema, lake.files) == ("linkt_lake_sandbox", f"{tmp_path}/lake/sandbox")
+    assert real is not None
+    assert not lake.files.startswith(f"{real.files}/"), (
+        "maintenance removes Parquet files of which a lake does not know"
+    )
+    assert (lake.schema, lake.files) == ("linkt_lake_sandbox", f"{tmp_path}/lake/linkt_lake_sandbox")
 
 
 @pytest.mark.parametrize(

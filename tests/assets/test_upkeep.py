@@ -20,7 +20,7 @@ from tests.lake import Lakes
 @pytest.fixture
 def settings(lakes: Lakes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LINKT_CATALOG", lakes.new(tmp_path / "lake"))
+    monkeypatch.setenv("LINKT_CATALOG", lakes.new(tmp_path / "lake" / "linkt_lake"))
     monkeypatch.setenv("LINKT_LAKE_PATH", str(tmp_path / "lake"))
     monkeypatch.setenv("LINKT_LAKE_KEEP_DAYS", "3")
     monkeypatch.setenv("LINKT_API_KEY", "a key of nobody")

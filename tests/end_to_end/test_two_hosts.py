@@ -25,8 +25,8 @@ def api():
 
 @pytest.fixture
 def catalog(lakes, tmp_path: Path) -> str:
-    """The URL of the database of a new lake, whose files are in ``tmp_path / "lake"``."""
-    return lakes.new(tmp_path / "lake")
+    """The URL of the database of a new lake, whose files are below ``tmp_path / "lake"``."""
+    return lakes.new(tmp_path / "lake" / "linkt_lake")
 
 
 @pytest.fixture

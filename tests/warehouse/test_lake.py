@@ -41,7 +41,7 @@ pytest.importorskip("psycopg")
 from linkt_pipeline.warehouse.engines.lake import turn
 from linkt_pipeline.warehouse.engines.lake.extensions import OF_A_CATALOG, load_extensions
 from linkt_pipeline.warehouse.engines.lake.warehouse import LakeWarehouse
-from tests.lake import Lakes, lake_at
+from tests.lake import SCHEMA, Lakes, lake_at
 
 WRITE_AND_HANG = """
 import sys, time
@@ -81,7 +81,7 @@ class Hosts:
     """
 
     def __init__(self, url: str, folder: Path) -> None:
-        self.url, self.files = url, folder / "lake"
+        self.url, self.files = url, folder / "lake" / SCHEMA
         self.one = lake_at(url, self.files, folder=folder / "one")
         self.other = lake_at(url, self.files, folder=folder / "other")
 
@@ -101,7 +101,7 @@ class Hosts:
 
 @pytest.fixture
 def hosts(lakes: Lakes, tmp_path: Path) -> Iterator[Hosts]:
-    both = Hosts(lakes.new(tmp_path / "lake"), tmp_path)
+    both = Hosts(lakes.new(tmp_path / "lake" / SCHEMA), tmp_path)
     try:
         yield both
     finally:
@@ -360,7 +360,7 @@ def test_a_missing_extension_says_what_to_install() -> None:
 
 def test_the_settings_take_the_lake(hosts: Hosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LINKT_CATALOG", hosts.url)
-    monkeypatch.setenv("LINKT_LAKE_PATH", str(hosts.files))
+    monkeypatch.setenv("LINKT_LAKE_PATH", str(hosts.files.parent))
     monkeypatch.setenv("LINKT_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("LINKT_API_KEY", "a key of nobody")
     keep(hosts.one, "a", "1")
