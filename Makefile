@@ -51,7 +51,7 @@ lock:
 	$(LOCK) --extra postgres --extra alerts -c requirements-dev.lock -o requirements-postgres.lock
 	grep -E '^[a-z]' requirements-dev.lock | sed 's/ \\$$//' | grep -vE '^duckdb(-cli)?==' > .lake-constraints
 	echo 'duckdb-cli==1.5.5' >> .lake-constraints
-	$(LOCK) --group build --group dev --extra postgres --extra alerts --extra lake -c .lake-constraints -o requirements-lake.lock
+	$(LOCK) --group build --group dev --group bucket --extra postgres --extra alerts --extra lake -c .lake-constraints -o requirements-lake.lock
 	rm .lake-constraints
 	uv pip compile --group build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--no-strip-extras --no-annotate -q -c requirements.lock -o requirements-build.lock

@@ -29,7 +29,7 @@ class TurnLostError(WarehouseBusyError):
 
 
 class CatalogUnreachableError(WarehouseBusyError):
-    """The catalog of a lake did not answer for longer than this process was willing to wait."""
+    """The catalog of a lake, or the store of its files, did not answer for longer than this process would wait."""
 
 
 class CatalogRefusedError(WarehouseError):
@@ -39,7 +39,7 @@ class CatalogRefusedError(WarehouseError):
 
 
 class LakeFilesMissingError(WarehouseError):
-    """The folder of a lake's files is not on this host."""
+    """The folder of a lake's files is not on this host, or their bucket refuses."""
 
     exit_code: ClassVar[int] = 2
 

@@ -1,15 +1,18 @@
-"""Errors of PostgreSQL and of DuckLake, read once, into errors that say what to do and hold no password.
+"""Errors of PostgreSQL, of DuckLake and of a bucket, read once, into errors that say what to do and hold no password.
 
-Neither has a class for what happened, so the text decides.
+Nearly none has a class for what happened, so the text decides.
 """
 
 import re
+
+import duckdb
 
 from linkt_pipeline.redaction import redact
 from linkt_pipeline.warehouse.duckdb_errors import is_unwritable
 from linkt_pipeline.warehouse.errors import (
     CatalogRefusedError,
     CatalogUnreachableError,
+    LakeFilesMissingError,
     TurnLostError,
     WarehouseError,
     WarehouseUnwritableError,
@@ -26,6 +29,7 @@ _UNREACHABLE = re.compile(
     r"|could not (?:receive|send|translate)|shutting down|starting up|in recovery|too many (?:clients|connections)",
     re.IGNORECASE,
 )
+_STORE_AWAY = re.compile(r"error for HTTP [A-Z]+ to")
 _CONFLICT = re.compile(r"Transaction conflict|Failed to commit DuckLake transaction")
 
 
@@ -38,6 +42,17 @@ def is_passing(error: Exception) -> bool:
 def lake_error(error: Exception, place: str) -> WarehouseError | None:
     """The error to raise in place of PostgreSQL's or DuckDB's; None if there is no better one."""
     text = _first_line(str(error))
+    if isinstance(error, duckdb.HTTPException) and 400 <= error.status_code < 500:
+        return LakeFilesMissingError(
+            f"{place}: the store of its files refuses: {text}. Nothing of this step was kept, all before it is safe. "
+            "Correct LINKT_LAKE_PATH, the variables AWS_*, or the rights of their key in the bucket, then run the same "
+            "command again"
+        )
+    if isinstance(error, duckdb.HTTPException) or _STORE_AWAY.search(text):
+        return CatalogUnreachableError(
+            f"{place}: the store of its files does not answer: {text}. Nothing of this step was kept, all before it is "
+            "safe. Mend the way to it, or AWS_ENDPOINT_URL; then run the same command again"
+        )
     if _REFUSED.search(text):
         return CatalogRefusedError(
             f"{place} can't be used: {text}. Correct LINKT_CATALOG or LINKT_LAKE_PATH, or the rights of its user in "
