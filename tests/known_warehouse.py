@@ -32,7 +32,7 @@ def _begin_as_copy(warehouse: FileWarehouse) -> None:
             make_private_folder(path.parent)
             beside = path.with_name(f".copied.{os.getpid()}")
             try:
-                shutil.copy(_empty(), beside)
+                shutil.copyfile(_empty(), beside)  # with the rights of a new file
                 os.link(beside, path)  # unless another process has made it meanwhile
             finally:
                 beside.unlink(missing_ok=True)
