@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -25,7 +26,7 @@ from tests.paths import PROJECT_ROOT
 from tests.postgres import HOST, NOBODY, PostgresServer, free_port
 
 GRACE_SECONDS = 30  # what Kubernetes and compose.yaml give
-_START_SECONDS = 90
+_START_SECONDS = 180
 _SHOWN = 5_000  # characters of a log
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 _PORT = re.compile(r"\b(3000|4000|5432)\b")
@@ -100,9 +101,21 @@ class Composed:
             self._processes[service] = self._popen(service)
         deadline = time.monotonic() + _START_SECONDS
         for service in services:
-            while not self.is_healthy(service):
+            while not (self._listens(service) and self.is_healthy(service)):
                 assert self._processes[service].poll() is None, self.log(service)
                 assert time.monotonic() < deadline, self.log(service)
+                time.sleep(1)
+
+    def _listens(self, service: str) -> bool:
+        """Whether the port of its command is open; a health check, which imports Dagster, is asked after that only."""
+        port = _PORT.search(" ".join(self._services[service]["command"]))
+        if port is None:
+            return True
+        try:
+            socket.create_connection((HOST, int(self._ports[port[1]])), timeout=1).close()
+        except OSError:
+            return False
+        return True
 
     def is_healthy(self, service: str) -> bool:
         """What its health check says."""

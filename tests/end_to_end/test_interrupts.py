@@ -56,7 +56,7 @@ def ledger(dagster: DagsterDev) -> list[tuple[str, str, str]]:
         return con.execute("select state, run_id, run_status from linkt.executions order by intended_at").fetchall()
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 30) -> None:
+def eventually(condition: Callable[[], bool], seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it never became true"
