@@ -1,7 +1,7 @@
 """An empty warehouse that a test process knows: thousands of tests begin with one, and to make it costs 0.1 to 0.3 s.
 
-A test that opens a file that does not exist gets a copy of one that was made by the product. The processes that tests
-start make their own, and so does tests/warehouse/test_migration.py.
+A test that opens a file that does not exist, in a folder that does, gets a copy of one that was made by the product.
+The processes that tests start make their own, and so does tests/warehouse/test_migration.py.
 """
 
 import os
@@ -11,7 +11,6 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from linkt_pipeline.permissions import make_private_folder
 from linkt_pipeline.warehouse.engines import file
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
 
@@ -27,9 +26,8 @@ def share_empty_warehouse() -> None:
 def _begin_as_copy(warehouse: FileWarehouse) -> None:
     """The first thing that happens to a file when a process has its turn."""
     path = warehouse.path
-    if not warehouse.exists and path.parent != Path(_folder().name):
+    if path.parent.is_dir() and not warehouse.exists and path.parent != Path(_folder().name):
         with suppress(OSError):  # the product will say what is wrong with the place
-            make_private_folder(path.parent)
             beside = path.with_name(f".copied.{os.getpid()}")
             try:
                 shutil.copyfile(_empty(), beside)  # with the rights of a new file

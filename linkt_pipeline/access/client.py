@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from linkt_pipeline.access.aside import Aside
-from linkt_pipeline.access.request_budget import RequestBudget
+from linkt_pipeline.access.request_budget import RequestBudget, budget_file
 from linkt_pipeline.access.request_usage import UsageCount, added_up, record_usage, requests_on
 from linkt_pipeline.api import DEFAULT_MAX_BODY, DEFAULT_RETRY_FOR, LinktClient, RequestRecord, Throttle
 from linkt_pipeline.errors import LinktPipelineError
@@ -138,7 +138,7 @@ def _budget(
     recorded: Mapping[date, int] | None,
 ) -> "RequestBudget | SharedRequestBudget":
     if warehouse.ledger is None:
-        path = warehouse.folder / "requests.window"
+        path = budget_file(warehouse.folder)
         return RequestBudget(path, per_window=per_minute, per_day=per_day, recorded=recorded)
     # Here, because only a shared budget needs psycopg.
     from linkt_pipeline.access.shared_budget import SharedRequestBudget

@@ -37,6 +37,11 @@ class Spent:
     recent: int
 
 
+def budget_file(folder: Path) -> Path:
+    """Where the processes that share a data folder keep their budget."""
+    return folder / "requests.window"
+
+
 class RequestBudget:
     """Places for requests, shared through a file by the processes of one machine.
 

@@ -78,13 +78,13 @@ def deliver_alerts(
     """
     if not channels or not warehouse.exists:
         return Delivered(not_installed=bool(channels) and not is_installed())
-    due = _due(warehouse, channels, since)
+    due, clock_ahead = _due(warehouse, channels, since)
     if not is_installed():  # a new channel is noted all the same: what happens meanwhile is sent afterwards
         return Delivered(not_installed=True)
     if not due:
         return Delivered()
     until = monotonic() + time_for_all.total_seconds()
-    courier = partial(_Courier, warehouse, Owner.this_process(), dagster_url, until, open_channel)
+    courier = partial(_Courier, warehouse, Owner.this_process(), clock_ahead, dagster_url, until, open_channel)
     with ThreadPoolExecutor(len(due)) as threads:
         results = list(threads.map(lambda channel: courier(channel).run(), due))
     return Delivered(
@@ -93,17 +93,22 @@ def deliver_alerts(
     )
 
 
-def _due(warehouse: Warehouse, channels: Sequence[AlertChannel], since: datetime | None) -> list[AlertChannel]:
-    """Channels to which something is to be sent now; those that are new are noted first."""
+def _due(
+    warehouse: Warehouse, channels: Sequence[AlertChannel], since: datetime | None
+) -> tuple[list[AlertChannel], timedelta]:
+    """Channels to which something is to be sent now, and the lead of the ledger's clock over that of this host.
+
+    Channels that are new are noted first.
+    """
     with ledger_of(warehouse).read() as rows:
-        now, con = rows.now, rows.con
+        now, clock_ahead, con = rows.now, rows.clock_ahead, rows.con
         is_new = is_any_new(con, channels)
         states = channel_states(con, channels, now)
     if is_new:
         with warehouse.write(news=False) as con:
             note_seen(con, channels, min(since or now, now))
             states = channel_states(con, channels, now)
-    return [channel for channel, state in zip(channels, states, strict=True) if state.is_due(now)]
+    return [channel for channel, state in zip(channels, states, strict=True) if state.is_due(now)], clock_ahead
 
 
 def states_of_channels(warehouse: Warehouse, channels: Sequence[AlertChannel], now: datetime) -> list[ChannelState]:
@@ -121,16 +126,17 @@ class _Courier:
         self,
         store: Warehouse,
         owner: Owner,
+        clock_ahead: timedelta,
         dagster_url: str | None,
         until: float,
         open_channel: Open,
         channel: AlertChannel,
     ) -> None:
         self.store, self.owner, self.dagster_url, self.until = store, owner, dagster_url, until
+        # Hosts that share a warehouse compare times of one clock, so that none takes another's lease for an old one.
+        self.clock_ahead = clock_ahead
         self.open_channel, self.channel = open_channel, channel
         self.ledger = ledger_of(store)
-        # Hosts that share a warehouse compare times of one clock, so that none takes another's lease for an old one.
-        self.clock_ahead = self.ledger.now() - datetime.now(UTC)
 
     def run(self) -> tuple[int, str | None]:
         """How many messages the channel took, and why it has not taken the next one."""
@@ -147,7 +153,7 @@ class _Courier:
         tried: list[str] = []
         while monotonic() < self.until:
             with self.ledger.read() as rows:
-                self.clock_ahead = rows.now - datetime.now(UTC)
+                self.clock_ahead = rows.clock_ahead
                 alert = next_due(rows.con, self.channel, rows.now, tried, rows.in_warehouse)
             if alert is None:
                 break

@@ -67,6 +67,61 @@ class SqliteFiles:
                 with storage.connect() as connection:
                     yield Path(str(connection.engine.url.database))
 
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Inside of the block, the instance keeps its connections to these files.
+
+        Dagster makes a new engine and opens the file again for each of the hundreds of events of a run: SQLAlchemy
+        compiles each statement again, and SQLite empties its log at each close. Where an instance has other storage,
+        or a release has renamed what is exchanged here, the block changes nothing.
+        """
+        events: Any = self._events
+        runs: Any = self._runs
+        if not (
+            _has(events, "_connect", "_initdb", "_db_lock", "_initialized_dbs")
+            and _has(runs, "connect", "_conn_string")
+        ):
+            yield
+            return
+
+        kept = ExitStack()
+        engines: dict[str, sqlalchemy.engine.Engine] = {}
+
+        def engine_of(url: str) -> sqlalchemy.engine.Engine:
+            if url not in engines:
+                options = {"timeout": _SQLITE_SECONDS, "check_same_thread": False}  # one thread at a time has it
+                engines[url] = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.QueuePool, connect_args=options)
+                kept.callback(engines[url].dispose)
+            return engines[url]
+
+        @contextmanager
+        def connect_to_events(shard: str) -> Iterator[sqlalchemy.engine.Connection]:
+            with events._db_lock:
+                engine = engine_of(events.conn_string_for_shard(shard))
+                if shard not in events._initialized_dbs:
+                    events._initdb(engine)
+                    events._initialized_dbs.add(shard)
+                with engine.begin() as connection:
+                    yield connection
+
+        @contextmanager
+        def connect_to_runs() -> Iterator[sqlalchemy.engine.Connection]:
+            with engine_of(runs._conn_string).begin() as connection:
+                yield connection
+
+        with kept:
+            for storage, method, kept_open in (
+                (events, "_connect", connect_to_events),
+                (runs, "connect", connect_to_runs),
+            ):
+                setattr(storage, method, kept_open)
+                kept.callback(delattr, storage, method)
+            yield
+
+
+def _has(storage: object, *names: str) -> bool:
+    return all(hasattr(storage, name) for name in names)
+
 
 def instance_without_capture(folder: Path) -> dg.DagsterInstance:
     """The instance in a folder, which does not capture what steps print.
@@ -80,61 +135,6 @@ def instance_without_capture(folder: Path) -> dg.DagsterInstance:
         return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides={"compute_logs": _NO_CAPTURE}))
     except (ImportError, AttributeError, TypeError):
         return dg.DagsterInstance.get()
-
-
-@contextmanager
-def history_kept_open(instance: dg.DagsterInstance) -> Iterator[None]:
-    """Inside of the block, this instance keeps its connections to Dagster's SQLite files.
-
-    Dagster makes a new engine and opens the file again for each of the hundreds of events of a run: SQLAlchemy compiles
-    each statement again, and SQLite empties its log at each close. Where an instance has other storage, or a release
-    has moved these classes, the block changes nothing.
-    """
-    events: Any = instance.event_log_storage
-    runs: Any = instance.run_storage
-    try:
-        from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
-        from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
-
-        known = {"_connect", "_initdb"} <= vars(SqliteEventLogStorage).keys() and "connect" in vars(SqliteRunStorage)
-        known = known and type(events) is SqliteEventLogStorage and type(runs) is SqliteRunStorage
-        guard, made, runs_url = events._db_lock, events._initialized_dbs, runs._conn_string
-    except (ImportError, AttributeError):
-        known = False
-    if not known:
-        yield
-        return
-
-    kept = ExitStack()
-    engines: dict[str, sqlalchemy.engine.Engine] = {}
-
-    def engine_of(url: str) -> sqlalchemy.engine.Engine:
-        if url not in engines:
-            options = {"timeout": _SQLITE_SECONDS, "check_same_thread": False}  # one thread at a time has a connection
-            engines[url] = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.QueuePool, connect_args=options)
-            kept.callback(engines[url].dispose)
-        return engines[url]
-
-    @contextmanager
-    def connect_to_events(shard: str) -> Iterator[sqlalchemy.engine.Connection]:
-        with guard:
-            engine = engine_of(events.conn_string_for_shard(shard))
-            if shard not in made:
-                events._initdb(engine)
-                made.add(shard)
-            with engine.begin() as connection:
-                yield connection
-
-    @contextmanager
-    def connect_to_runs() -> Iterator[sqlalchemy.engine.Connection]:
-        with engine_of(runs_url).begin() as connection:
-            yield connection
-
-    with kept:
-        for storage, method, kept_open in ((events, "_connect", connect_to_events), (runs, "connect", connect_to_runs)):
-            setattr(storage, method, kept_open)
-            kept.callback(delattr, storage, method)
-        yield
 
 
 def create_runs_as_of(instance: dg.DagsterInstance, *, location: str, module: str, attribute: str, job: str) -> None:

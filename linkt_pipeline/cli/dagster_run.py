@@ -17,8 +17,8 @@ import dagster as dg
 from linkt_pipeline.assets.askers import ASKED_BY_TAG, COMMAND, STARTED_BY_TAG, TASKS_TAG, is_repetition
 from linkt_pipeline.assets.dagster_internals import (
     REPOSITORY,
+    SqliteFiles,
     create_runs_as_of,
-    history_kept_open,
     instance_without_capture,
 )
 from linkt_pipeline.assets.housekeeping import delete_some_old_runs, retention_of
@@ -140,7 +140,7 @@ def run_job(
     """
     _quiet_dagster()
     run_id = str(uuid4())
-    with open_instance(settings) as instance, history_kept_open(instance):
+    with open_instance(settings) as instance, SqliteFiles(instance).kept_open():
         release_dead_runs(instance)
         instance.add_event_listener(run_id, _step_listener(on_step))
         create_runs_as_of(

@@ -82,9 +82,7 @@ class RowLock(StrEnum):
 
     DECIDE = "for update"  # nobody else changes, lands or takes them over
     DECIDE_IF_UNUSED = "for update skip locked"  # the same; rows that others have locked are left out
-    RENEW_IF_UNUSED = (
-        "for no key update skip locked"  # whoever has the others decides about them, lands or changes them
-    )
+    RENEW_IF_UNUSED = "for no key update skip locked"  # whoever has the others decides about them or lands them
     KEEP = "for key share"  # nobody else decides about them, but their leases may be renewed
 
 

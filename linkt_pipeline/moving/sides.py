@@ -10,12 +10,13 @@ import duckdb
 import psycopg
 from psycopg import sql
 
-from linkt_pipeline.ledger.moving import living_owners
+from linkt_pipeline.ledger.moving import count_of, living_owners, read_from_postgres
 from linkt_pipeline.moving.values import MoveRefusedError
 from linkt_pipeline.postgres.address import PostgresAddress
 from linkt_pipeline.postgres.connections import DURABLE
 from linkt_pipeline.postgres.migration import bring_up_to_date
 from linkt_pipeline.warehouse.engines.lake.elsewhere import Elsewhere, MoveState, read_elsewhere
+from linkt_pipeline.warehouse.engines.lake.filling import first_rows
 from linkt_pipeline.warehouse.engines.lake.taken import TakenLake
 from linkt_pipeline.warehouse.engines.lake.warehouse import LakeWarehouse
 from linkt_pipeline.warehouse.errors import WarehouseBusyError
@@ -51,6 +52,16 @@ def ledger_of_lake(lake: LakeWarehouse) -> PostgresAddress:
 def why_not_in_use(lake: LakeWarehouse, taken: TakenLake) -> Elsewhere | None:
     """Why a lake that is made is not in use; None if it is."""
     return read_elsewhere(taken.postgres, ledger_of_lake(lake).schema)
+
+
+def rows_of_users(taken: TakenLake) -> str | None:
+    """What a lake holds that somebody may need, for a person; None if it holds nothing."""
+    if count_of(read_from_postgres(taken.postgres)):
+        return "executions of its ledger"
+    if not taken.is_made:
+        return None
+    with taken.connected() as con:
+        return first_rows(con)
 
 
 def note_elsewhere(postgres: psycopg.Connection, state: MoveState, move_id: str, file: Path) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import duckdb
 
-from linkt_pipeline.access.request_budget import RequestBudget
+from linkt_pipeline.access.request_budget import RequestBudget, budget_file
 from linkt_pipeline.access.request_shares import spent_shares
 from linkt_pipeline.ledger.moving import (
     RELATIONS,
@@ -35,6 +35,7 @@ from linkt_pipeline.moving.sides import (
     note_elsewhere,
     require_one_clock,
     require_rest,
+    rows_of_users,
     taken_lake,
     why_not_in_use,
 )
@@ -47,7 +48,7 @@ from linkt_pipeline.warehouse.engines.file_mark import FileMark, has_file, read_
 from linkt_pipeline.warehouse.engines.lake.copying import copy_lake
 from linkt_pipeline.warehouse.engines.lake.creation import bring_up_to_date
 from linkt_pipeline.warehouse.engines.lake.elsewhere import MoveState, elsewhere_error
-from linkt_pipeline.warehouse.engines.lake.filling import attach_file, first_rows
+from linkt_pipeline.warehouse.engines.lake.filling import attach_file
 from linkt_pipeline.warehouse.engines.lake.shared_folder import require_folder
 from linkt_pipeline.warehouse.engines.lake.taken import TakenLake
 from linkt_pipeline.warehouse.engines.lake.warehouse import LakeWarehouse
@@ -72,8 +73,11 @@ def move_to_file(file: FileWarehouse, lake: LakeWarehouse) -> Moved:
     with taken_lake(lake) as taken:
         found = why_not_in_use(lake, taken)
         if has_file(file.path):
-            if found is None and taken.is_made:
-                _require_no_second(file, lake, taken)
+            if found is None and taken.is_made and (held := rows_of_users(taken)):
+                raise MoveRefusedError(
+                    f"both hold a warehouse: {file.path}, and {lake.place} has rows of {held}. Nothing was moved. "
+                    "Find out which of them is in use, and rename the file if it is not"
+                )
             remove_mark(file.path)
             return Moved(is_new=False)
         if found is not None:
@@ -112,7 +116,7 @@ def _move(file: FileWarehouse, lake: LakeWarehouse, taken: TakenLake) -> Moved:
                     raise MoveDiffersError("the ledger")
                 proofs = compare(con, without_rows_of=RELATIONS)
                 con.execute(f"checkpoint {MOVED}; detach {MOVED}")
-            RequestBudget(file.folder / "requests.window").note_spent(spent_shares(taken.postgres))
+            RequestBudget(budget_file(file.folder)).note_spent(spent_shares(taken.postgres))
             note_elsewhere(taken.postgres, MoveState.LEFT, move_id, file.path)
     except Exception:
         if not _may_be_left(lake, taken, move_id):
@@ -131,25 +135,13 @@ def _may_be_left(lake: LakeWarehouse, taken: TakenLake, move_id: str) -> bool:
     return found is not None and found.move_id == move_id
 
 
-def _require_no_second(file: FileWarehouse, lake: LakeWarehouse, taken: TakenLake) -> None:
-    held = count_of(read_from_postgres(taken.postgres)) and "executions of its ledger"
-    if not held:
-        with taken.connected() as con:
-            held = first_rows(con)
-    if held:
-        raise MoveRefusedError(
-            f"both hold a warehouse: {file.path}, and {lake.place} has rows of {held}. Nothing was moved. Find out "
-            "which of them is in use, and rename the file if it is not"
-        )
-
-
 def _prepare_place(path: Path, lake: str, move_id: str) -> Path:
     """Mark the place of the file, so that nobody makes one there. Returns where to write it."""
     prepared = _prepared(path)
     make_private_folder(path.parent)
     with free_to_replace(path.parent):
         _require_place(path)
-        write_mark(path, FileMark(move_id, lake, is_coming=True, since=f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"))
+        write_mark(path, FileMark.at(datetime.now(UTC), move_id, lake, is_coming=True))
     shutil.rmtree(prepared.parent, ignore_errors=True)
     prepared.parent.mkdir(mode=0o700)
     return prepared

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-from linkt_pipeline.access.request_budget import RequestBudget
+from linkt_pipeline.access.request_budget import RequestBudget, budget_file
 from linkt_pipeline.access.request_shares import note_spent
 from linkt_pipeline.ledger.moving import (
     LedgerCopy,
@@ -33,6 +33,7 @@ from linkt_pipeline.moving.sides import (
     note_elsewhere,
     require_one_clock,
     require_rest,
+    rows_of_users,
     taken_lake,
     why_not_in_use,
 )
@@ -47,7 +48,6 @@ from linkt_pipeline.warehouse.engines.lake.filling import (
     OF_THE_LEDGER,
     attach_file,
     fill_lake,
-    first_rows,
     require_plain,
 )
 from linkt_pipeline.warehouse.engines.lake.taken import TakenLake
@@ -92,14 +92,14 @@ def _move(
     with taken.connected() as con:
         attach_file(con, file.path, read_only=True)
         views, proofs = _fill(taken, con)
-        spent = RequestBudget(file.folder / "requests.window").spent()
+        spent = RequestBudget(budget_file(file.folder)).spent()
         with move_transaction(lake, taken.postgres, move_id):
             write_to_postgres(taken.postgres, ledger)
             if read_from_postgres(taken.postgres) != ledger:
                 raise MoveDiffersError("the ledger")
             note_spent(taken.postgres, spent)
             note_elsewhere(taken.postgres, MoveState.PROVEN, move_id, file.path)
-        write_mark(file.path, FileMark(move_id, lake.place, is_coming=False, since=f"{now:%Y-%m-%d %H:%M:%S} UTC"))
+        write_mark(file.path, FileMark.at(now, move_id, lake.place, is_coming=False))
         aside = file.path.with_name(f"{file.path.stem}.moved-{now:%Y%m%dT%H%M%SZ}{file.path.suffix}")
         replacement.set_aside(aside)
         _use(lake, taken, move_id)
@@ -127,21 +127,13 @@ def _make_room(file: FileWarehouse, lake: LakeWarehouse, taken: TakenLake, move_
     with move_transaction(lake, taken.postgres, move_id):
         if found is None:
             hold_ledger(taken.postgres)
-            _require_empty(lake, taken)
+            if held := rows_of_users(taken):
+                raise MoveRefusedError(
+                    f"{lake.place} is not empty: it holds rows of {held}. Nothing was moved. Choose a database and a "
+                    "folder that no deployment uses"
+                )
         note_elsewhere(taken.postgres, MoveState.INCOMING, move_id, file.path)
         taken.forget()
-
-
-def _require_empty(lake: LakeWarehouse, taken: TakenLake) -> None:
-    held = count_of(read_from_postgres(taken.postgres)) and "executions of its ledger"
-    if not held and taken.is_made:
-        with taken.connected() as con:
-            held = first_rows(con)
-    if held:
-        raise MoveRefusedError(
-            f"{lake.place} is not empty: it holds rows of {held}. Nothing was moved. Choose a database and a folder "
-            "that no deployment uses"
-        )
 
 
 def _is_from(found: Elsewhere, path: Path) -> bool:

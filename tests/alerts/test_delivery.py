@@ -20,6 +20,7 @@ from linkt_pipeline.alerts.sending import open_channel
 from linkt_pipeline.alerts.state import ChannelState, next_due
 from linkt_pipeline.alerts.texts import Due, text_of
 from linkt_pipeline.ledger import duckdb_store
+from linkt_pipeline.ledger.rows import LedgerRows
 from linkt_pipeline.tasks import AlertChannel, AlertEvent
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.outbox import Alert, tell
@@ -334,6 +335,7 @@ def test_a_lease_of_another_host_is_live_by_the_ledgers_clock(
     deliver(warehouse, ops)
     now, behind = duckdb_store._now, timedelta(minutes=5)  # by the clock of this host, every lease has run out
     monkeypatch.setattr(duckdb_store, "_now", lambda: now() - behind)
+    monkeypatch.setattr(LedgerRows, "clock_ahead", -behind)
     with warehouse.write() as con:
         con.execute(
             "update linkt.alert_channels set lease_owner = 'other-host/boot-1/7/0', lease_until = ?",

@@ -12,7 +12,6 @@ from linkt_pipeline.assets import dagster_internals
 from linkt_pipeline.assets.dagster_internals import (
     SqliteFiles,
     create_runs_as_of,
-    history_kept_open,
     instance_without_capture,
     run_dev_with_webserver,
 )
@@ -140,7 +139,7 @@ def test_history_is_opened_once_and_others_see_each_event_at_once(
         opened.append(connection.execute("pragma database_list").fetchone()[2])
 
     with instance_without_capture(home) as instance:
-        with history_kept_open(instance):
+        with SqliteFiles(instance).kept_open():
             runs = [looking.execute_in_process(instance=instance)]
             opened.clear()
             runs.append(doing_nothing.execute_in_process(instance=instance))

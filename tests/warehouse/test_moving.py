@@ -10,7 +10,7 @@ import duckdb
 import psycopg
 import pytest
 
-from linkt_pipeline.access.request_budget import RequestBudget, Spent
+from linkt_pipeline.access.request_budget import RequestBudget, Spent, budget_file
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.ledger.choice import ledger_of
 from linkt_pipeline.ledger.lease_owner import Owner
@@ -127,7 +127,7 @@ def fill(file: FileWarehouse) -> None:
     waiting = ledger.claim(intention("waiting"), owner).execution
     ledger.mark_started(waiting.execution_id, owner, run_id=f"{0xA2:024x}", run_status="RUNNING")
     ledger.release(owner)
-    RequestBudget(file.folder / "requests.window").note_spent(Spent(datetime.now(UTC).date(), 41, 2))
+    RequestBudget(budget_file(file.folder)).note_spent(Spent(datetime.now(UTC).date(), 41, 2))
 
 
 def contents(warehouse: Warehouse) -> dict[str, list[str]]:
@@ -221,7 +221,7 @@ def test_everything_arrives_in_the_lake_and_comes_back(sides, tmp_path: Path) ->
     back = contents(file)
     assert {key for key in after if after[key] != back[key]} == {"linkt.executions"}  # there without their leases
     assert adopted(ledger_of(file))
-    assert RequestBudget(file.folder / "requests.window").spent() == Spent(date.today(), 41, 2)
+    assert RequestBudget(budget_file(file.folder)).spent() == Spent(date.today(), 41, 2)
     assert not move_to_file(file, lake).is_new
     assert sorted(path.name for path in file.folder.iterdir()) == sorted(
         ["lake.tmp", "requests.window", "warehouse.duckdb", moved.aside.name]

@@ -5,6 +5,7 @@ file is put into its place, or taken away, in one step, so the mark need not be 
 """
 
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
@@ -22,13 +23,18 @@ class FileMark:
         move_id: of the move that left the mark.
         lake: where the warehouse is.
         is_coming: it is being moved from there into a file here.
-        since: when the mark was written, in UTC, ISO 8601.
+        since: when the mark was written, in UTC, as messages show it.
     """
 
     move_id: str
     lake: str
     is_coming: bool
     since: str
+
+    @classmethod
+    def at(cls, moment: datetime, move_id: str, lake: str, *, is_coming: bool) -> "FileMark":
+        """A mark of a move that leaves it at a moment."""
+        return cls(move_id, lake, is_coming, since=f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
 
 
 def has_file(path: Path) -> bool:
