@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from tests.postgres import HOST, NOBODY, PostgresServer, free_port
 
 GRACE_SECONDS = 30  # what Kubernetes and compose.yaml give
 _START_SECONDS = 180
-_SHOWN = 5_000  # characters of a log
+_SHOWN = 20_000  # characters of a log
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 _PORT = re.compile(r"\b(3000|4000|5432)\b")
 
@@ -140,13 +140,15 @@ class Composed:
         of_container = psutil.Process(process.pid).children(recursive=True)
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(GRACE_SECONDS)
-            _, left = psutil.wait_procs(of_container, timeout=GRACE_SECONDS - (time.monotonic() - began))
-        finally:
-            _kill(process)
+        _, left = psutil.wait_procs([*of_container, psutil.Process(process.pid)], timeout=GRACE_SECONDS)
+        took = time.monotonic() - began
+        for would_be_killed in set(left) & set(of_container):
+            with suppress(psutil.NoSuchProcess):
+                would_be_killed.send_signal(signal.SIGABRT)  # what each thread of it does stands in the log then
+        psutil.wait_procs(left, timeout=5)
+        _kill(process)
         assert left == [], f"{left} would have been killed:\n{self.log(service)}"
-        return time.monotonic() - began
+        return took
 
     def users(self) -> set[int]:
         """Ids of the users that the services run as, and whatever they have started."""
@@ -186,7 +188,11 @@ class Composed:
         with (self.folder / f"{service}.log").open("ab") as log:
             return subprocess.Popen(
                 [*self._become, *map(self._here, command)],
-                env={**self._environment(service), "TINI_SUBREAPER": "1"},  # as the first process of a container is
+                env={
+                    **self._environment(service),
+                    "TINI_SUBREAPER": "1",  # as the first process of a container is
+                    "PYTHONFAULTHANDLER": "1",
+                },
                 cwd=self._working_dir(service),
                 stdout=log,
                 stderr=log,
