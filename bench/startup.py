@@ -48,6 +48,7 @@ def run(quick: bool) -> Section:
             "the API client, to the end of its first request": [sys.executable, "-c", _FIRST_REQUEST, server.url],
             "definitions loaded": [sys.executable, "-c", _DEFINITIONS],
             "a Dagster run of one SQL model, from process start to its end": [sys.executable, "-c", _RUN],
+            "`linkt-pipeline demo`, which waits some 8 s for its runs": [str(binary), "demo"],
         }
         times = {name: [_timed(command, folder) for _ in range(rounds)] for name, command in cases.items()}
     for name, found in times.items():
