@@ -19,7 +19,6 @@ from tests.paths import PROJECT_ROOT
 
 _START_SECONDS = 90
 _RUN_SECONDS = 90
-_LOCATION = {"repositoryLocationName": "linkt_pipeline", "repositoryName": "__repository__"}
 GUARDED = ("linkt_pipeline.cli.dagster_dev",)
 UNGUARDED = ("dagster", "dev")
 ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
@@ -32,24 +31,31 @@ class DagsterDev:
         url: of the web server.
         home: the instance's folder.
         process: leader of the process group, where there is one.
+        location: name of the code location that is spoken of.
     """
 
-    def __init__(self, url: str, home: Path, process: subprocess.Popen[bytes] | None = None) -> None:
+    def __init__(
+        self, url: str, home: Path, process: subprocess.Popen[bytes] | None = None, location: str = "linkt_pipeline"
+    ) -> None:
         self.url, self.home, self.process = url, home, process
+        self._location = {"repositoryLocationName": location, "repositoryName": "__repository__"}
 
     def graphql(self, query: str, variables: Mapping[str, Any] | None = None) -> Any:
         """Ask, and give the ``data`` of the answer."""
         body = json.dumps({"query": query, "variables": dict(variables or {})}).encode()
         request = urllib.request.Request(f"{self.url}/graphql", body, {"content-type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as reply:
-            answer = json.load(reply)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as reply:
+                answer = json.load(reply)
+        except urllib.error.HTTPError as error:
+            raise AssertionError(error.read().decode()) from error
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
 
     def materialize(self, *partitions: str, job: str = "__ASSET_JOB", assets: list[list[str]] | None = None) -> str:
         """Launch assets (default: the paid one; empty: all of a job) for a range of partitions. Gives the run's id."""
         chosen = [_PAID] if assets is None else assets
-        selector = {**_LOCATION, "jobName": job, "assetSelection": [{"path": path} for path in chosen]}
+        selector = {**self._location, "jobName": job, "assetSelection": [{"path": path} for path in chosen]}
         tags = []
         if len(partitions) == 1:
             tags = [{"key": "dagster/partition", "value": partitions[0]}]
@@ -121,7 +127,11 @@ class DagsterDev:
         return {
             "mode": "default",
             "runConfigData": run["runConfigYaml"],
-            "selector": {**_LOCATION, "jobName": run["pipelineName"], "assetSelection": run["assetSelection"] or []},
+            "selector": {
+                **self._location,
+                "jobName": run["pipelineName"],
+                "assetSelection": run["assetSelection"] or [],
+            },
             "executionMetadata": {"parentRunId": run_id, "rootRunId": root, "tags": run["tags"]},
         }
 

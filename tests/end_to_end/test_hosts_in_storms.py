@@ -35,6 +35,7 @@ ROUNDS = int(os.environ.get("LINKT_KILL_ROUNDS", "2"))
 SEED = int(os.environ.get("LINKT_KILL_SEED", "7"))
 LONGEST_LIFE = 8.0  # seconds until a disturbance; a worker that is let alone takes about as long
 PATIENCE = 240
+AWAY = 30.0  # seconds without PostgreSQL
 
 
 @pytest.fixture
@@ -231,3 +232,28 @@ def test_a_host_that_is_cut_off_from_postgresql_sends_nothing(hosts: tuple[Light
     assert (scene.posts(), scene.sandbox.run_count()) == (1, 0)
     assert "outcome saas succeeded" in start(hosts[1], scene).communicate(timeout=PATIENCE)[0]
     assert scene.sandbox.run_count() == 1
+
+
+@pytest.mark.timeout(300)
+def test_hosts_wait_on_while_postgresql_is_away_for_half_a_minute_and_nothing_is_begun(
+    hosts: tuple[LightHost, LightHost], scene: Scene, postgres_server: PostgresServer
+) -> None:
+    scene.sandbox.inject("run_life=3600")
+    waiting = start(hosts[0], scene, lease=60)
+    read_until(waiting, r"started run")
+    following = start(hosts[1], scene, lease=60)
+    read_until(following, r"following it")
+    postgres_server.stop()
+    back = time.monotonic() + AWAY
+    try:
+        refused = start(hosts[1], scene, lease=60)
+        assert "can't be reached" in refused.communicate(timeout=PATIENCE)[0]
+        end_runs(scene)  # nobody can write it down
+        time.sleep(max(0, back - time.monotonic()))
+    finally:
+        postgres_server.start()
+
+    said = [worker.communicate(timeout=PATIENCE)[0] for worker in (waiting, following)]
+
+    assert ["outcome saas succeeded" in each for each in said] == [True, True], said
+    assert (scene.posts(), scene.sandbox.run_count(), scene.states()) == (1, 1, ["finished"])
