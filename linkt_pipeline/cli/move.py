@@ -52,6 +52,10 @@ def move(target: str) -> None:
         echo(f"ledger         {moved.executions:,} executions, {moved.open_executions:,} of them open")
     if moved.views_to_build:
         echo(f"to build       {', '.join(moved.views_to_build)}: by the next `linkt-pipeline sync`")
+    if moved.views_left_out:
+        echo(
+            f"not moved      {', '.join(moved.views_left_out)}: views that no model makes; make them again in the lake"
+        )
     _tell_what_is_left(target, there, moved.aside)
 
 

@@ -91,7 +91,7 @@ def _move(
     make_lake(taken.engine)
     with taken.connected() as con:
         attach_file(con, file.path, read_only=True)
-        views, proofs = _fill(taken, con)
+        views, others, proofs = _fill(taken, con)
         spent = RequestBudget(budget_file(file.folder)).spent()
         with move_transaction(lake, taken.postgres, move_id):
             write_to_postgres(taken.postgres, ledger)
@@ -103,15 +103,16 @@ def _move(
         aside = file.path.with_name(f"{file.path.stem}.moved-{now:%Y%m%dT%H%M%SZ}{file.path.suffix}")
         replacement.set_aside(aside)
         _use(lake, taken, move_id)
-    return Moved(True, proofs, count_of(ledger), open_executions(ledger), views, aside)
+    return Moved(True, proofs, count_of(ledger), open_executions(ledger), views, others, aside)
 
 
-def _fill(taken: TakenLake, con: duckdb.DuckDBPyConnection) -> tuple[list[str], list[TableProof]]:
-    views = fill_lake(taken, con)
-    proofs = compare(con, without_views=views, without_rows_of=OF_THE_LEDGER)
+def _fill(taken: TakenLake, con: duckdb.DuckDBPyConnection) -> tuple[list[str], list[str], list[TableProof]]:
+    left_out = fill_lake(taken, con)
+    proofs = compare(con, without_views=left_out, without_rows_of=OF_THE_LEDGER)
+    models = {model for (model,) in con.execute("select model from linkt.model_builds").fetchall()}
     with taken.transaction(con):
         note_change(con)  # so that the next sync builds what was left out, and publishes from the lake
-    return views, proofs
+    return [view for view in left_out if view in models], [view for view in left_out if view not in models], proofs
 
 
 def _make_room(file: FileWarehouse, lake: LakeWarehouse, taken: TakenLake, move_id: str) -> None:

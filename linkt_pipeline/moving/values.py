@@ -1,7 +1,7 @@
 """What a move tells, and why it is refused."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -25,6 +25,7 @@ class Moved:
         executions: rows of the ledger.
         open_executions: those that are adopted by the next run of their task.
         views_to_build: views that the next sync makes.
+        views_left_out: views that were left out as well, and that no model makes.
         aside: where the old file is kept.
     """
 
@@ -32,5 +33,6 @@ class Moved:
     tables: Sequence[TableProof] = ()
     executions: int = 0
     open_executions: int = 0
-    views_to_build: Sequence[str] = field(default=())
+    views_to_build: Sequence[str] = ()
+    views_left_out: Sequence[str] = ()
     aside: Path | None = None

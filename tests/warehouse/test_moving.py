@@ -35,7 +35,7 @@ from linkt_pipeline.moving.to_file import move_to_file
 from linkt_pipeline.moving.to_lake import move_to_lake
 from linkt_pipeline.moving.values import MoveRefusedError
 from linkt_pipeline.warehouse.engines.comparison import MoveDiffersError
-from linkt_pipeline.warehouse.engines.lake.filling import NotForALakeError, fill_lake
+from linkt_pipeline.warehouse.engines.lake.filling import NotForALakeError, fill_lake, require_plain
 from linkt_pipeline.warehouse.engines.lake.warehouse import LakeWarehouse
 
 TASK_ID = "6964b9b45a4d0beef1000031"
@@ -118,6 +118,7 @@ def fill(file: FileWarehouse) -> None:
             [RUN],
         )
         con.execute("insert into linkt.tombstones values ('email', 'abc', 'e1', now())")
+        con.execute("insert into linkt.model_builds (model) values ('staging.crossed')")
         write_state(con, "salt", "kept")
     owner, ledger = Owner.this_process(), ledger_of(file)
     done = ledger.claim(intention("done"), owner).execution
@@ -193,7 +194,8 @@ def test_everything_arrives_in_the_lake_and_comes_back(sides, tmp_path: Path) ->
 
     moved = move_to_lake(file, lake)
 
-    assert moved.views_to_build == ["staging.crossed", "staging.on_crossed"]
+    assert moved.views_to_build == ["staging.crossed"]
+    assert moved.views_left_out == ["staging.on_crossed"]  # no model makes it
     assert (moved.executions, moved.open_executions) == (2, 1)
     assert moved.aside is not None
     assert moved.aside.is_file()
@@ -282,6 +284,29 @@ def test_a_move_to_a_lake_is_refused_while_something_runs_or_differs_or_is_in_th
     FileWarehouse(tmp_path / "other" / "warehouse.duckdb").migrate()
     with pytest.raises(MoveRefusedError, match="is not empty: it holds rows of executions"):
         move_to_lake(FileWarehouse(tmp_path / "other" / "warehouse.duckdb"), lake)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        *(
+            "a enum('x')",
+            "a union(b integer)",
+            "a float[3]",
+            "a struct(b bit)[]",
+            "a time_ns",
+            "a map(varchar, bignum)",
+        ),
+        *("b integer, a integer as (b + 1)", "a integer default 7", "a integer unique"),
+    ],
+)
+def test_what_a_lake_can_not_hold_is_named_before_anything_is_moved(column: str) -> None:
+    with duckdb.connect() as con:
+        con.execute("""create table plain as select [1::hugeint] as bit, {'BIT, ': null::time} as "enum('b')" """)
+        require_plain(con)
+        con.execute(f"create table odd ({column})")
+        with pytest.raises(NotForALakeError, match=r"main\.odd.*Nothing was moved"):
+            require_plain(con)
 
 
 def killed(step: str, when: str, meanwhile: Callable[[], None]) -> None:

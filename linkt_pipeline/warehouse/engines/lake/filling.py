@@ -1,7 +1,7 @@
 """Fills a lake that is not in use with a warehouse file.
 
-A lake keeps no keys, indexes, sequences or types. The product's own tables have none. A file in which somebody has made
-one is refused. Views are kept as DuckDB writes them down, and DuckDB writes ``a cross join b`` down as ``a , b``, which
+A lake keeps no keys, indexes, sequences, types or default values, and does not know every type of column. The product's
+own tables have none of it. A file in which somebody has made one is refused. Views are kept as DuckDB writes them down, and DuckDB writes ``a cross join b`` down as ``a , b``, which
 binds in another way before a further join. Such a view is left out, and the next build makes it from its model.
 """
 
@@ -24,11 +24,30 @@ from linkt_pipeline.warehouse.tables import ANSWERS, UNDELIVERED, VIEWS
 
 _BLANK = "blank"
 _AMBIGUOUS = " , "
+# A type that a lake does not know, alone or inside of another: followed by nothing, or by what ends a type there.
+_UNKNOWN_TYPE = r"\b(?:ENUM|UNION)\(|\[\d+\]|\b(?:BIT|BIGNUM|TIME_NS|VARIANT|GEOMETRY)(?:$|[,)\[])"
+_OF_TABLES = "duckdb_columns() join duckdb_tables() using (database_name, schema_name, table_name)"
 _NOT_KEPT = {
-    "duckdb_constraints()": ("constraint_type in ('PRIMARY KEY', 'UNIQUE', 'FOREIGN KEY', 'CHECK')", "table_name"),
-    "duckdb_indexes()": ("true", "index_name"),
-    "duckdb_sequences()": ("true", "sequence_name"),
-    "duckdb_types()": ("not internal", "type_name"),
+    "constraints": (
+        "duckdb_constraints()",
+        "schema_name || '.' || table_name",
+        "constraint_type in ('PRIMARY KEY', 'UNIQUE', 'FOREIGN KEY', 'CHECK')",
+    ),
+    "indexes": ("duckdb_indexes()", "schema_name || '.' || index_name", "true"),
+    "sequences": ("duckdb_sequences()", "schema_name || '.' || sequence_name", "true"),
+    "types": ("duckdb_types()", "schema_name || '.' || type_name", "not internal"),
+    "columns with a default or generated value": (
+        _OF_TABLES,
+        "schema_name || '.' || table_name || '.' || column_name",
+        "column_default <> 'NULL'",  # so a file that came from a lake says that there is none
+    ),
+    "columns of types": (
+        _OF_TABLES,
+        "schema_name || '.' || table_name || '.' || column_name || ' ' || data_type",
+        # Names of fields and values of enums are quoted where they are no plain words.
+        f"regexp_matches(regexp_replace(data_type, '\"[^\"]*\"', '', 'g'), {literal(_UNKNOWN_TYPE)})",
+    ),
+    "schemas": ("duckdb_schemas()", "schema_name", f"schema_name = {literal(OF_THE_LAKE)}"),
 }
 
 # What a deployment without a run has as well.
@@ -88,16 +107,16 @@ def require_plain(con: duckdb.DuckDBPyConnection) -> None:
     Raises:
         NotForALakeError: names what it can't hold.
     """
-    for source, (condition, name) in _NOT_KEPT.items():
+    for kind, (source, name, condition) in _NOT_KEPT.items():
         found = con.execute(
-            f"select distinct schema_name || '.' || {name} from {source} "  # noqa: S608
+            f"select distinct {name} from {source} "  # noqa: S608
             f"where database_name = current_database() and {condition} order by 1"
         ).fetchall()
         if found:
-            kind = source.removeprefix("duckdb_").removesuffix("()")
             raise NotForALakeError(
                 f"the warehouse has {kind} that a lake can't hold: {', '.join(name for (name,) in found)}. Nothing was "
-                "moved. They are not of linkt-pipeline; drop them, or keep what they belong to in a file of your own"
+                "moved. They are not of linkt-pipeline; drop them, change your model that makes them, or keep what they "
+                "belong to in a file of your own"
             )
 
 
