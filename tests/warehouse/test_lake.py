@@ -423,6 +423,23 @@ def test_compacting_merges_files_and_keeps_every_row(hosts: Hosts) -> None:
         assert len(files.fetchall()) == 1
 
 
+def test_files_are_merged_within_the_memory_that_duckdb_gets(hosts: Hosts, tmp_path: Path) -> None:
+    for _ in range(2):
+        with hosts.one.write() as con:
+            con.execute(
+                "insert into linkt.entities (entity_id, content_hash, fetched_at, payload) "
+                "select uuid(), 'h', now(), '\"' || repeat(md5(i::varchar), 60) || '\"' from range(30_000) as r(i)"
+            )
+    small = lake_at(hosts.url, hosts.files, folder=tmp_path / "small", memory_limit="64MB")
+
+    small.compact()
+
+    small.close()
+    with hosts.one.read() as con:
+        files = con.execute("select data_file from ducklake_list_files('warehouse', 'entities', schema => 'linkt')")
+        assert len(files.fetchall()) == 1
+
+
 def test_a_rewrite_leaves_nothing_of_deleted_rows(hosts: Hosts) -> None:
     secret = "zz-ann@acme.example"
     with hosts.one.write() as con:

@@ -20,6 +20,10 @@ from linkt_pipeline.warehouse.warehouse import Compaction
 
 DEFAULT_KEEP = timedelta(days=7)
 
+# Each thread holds a piece of a file that is written. With two of them, merging files of a million entities takes four
+# times as long, because they don't fit into the memory that DuckDB gets, or fails.
+THREADS = 1
+
 # A reader that began before a merge goes on to read the files that it replaces.
 _LONGEST_READ = timedelta(days=1)
 _NAME = literal(CATALOG)

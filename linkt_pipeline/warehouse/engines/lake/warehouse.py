@@ -23,6 +23,7 @@ from linkt_pipeline.warehouse.engines.lake.errors import is_passing, lake_error
 from linkt_pipeline.warehouse.engines.lake.fence import pass_fence
 from linkt_pipeline.warehouse.engines.lake.maintenance import (
     DEFAULT_KEEP,
+    THREADS,
     bytes_of_files,
     compact_lake,
     rewrite_catalog,
@@ -176,13 +177,13 @@ class LakeWarehouse(Warehouse):
     def compact(self) -> Compaction:
         """See :meth:`Warehouse.compact`: few large files in place of many small ones; see maintenance.py."""
         self._require_made()
-        with self._opened(writes=True) as con:
+        with self._opened(writes=True, threads=THREADS) as con:
             return compact_lake(con, self._kept.turn.require, self._keep)
 
     def rewrite(self) -> None:
         """See :meth:`Warehouse.rewrite`."""
         self._require_made()
-        with self._opened(writes=True) as con:
+        with self._opened(writes=True, threads=THREADS) as con:
             with self._transaction(con):
                 forget_snapshot(con)
             rewrite_lake(con, self._kept.turn.require)
