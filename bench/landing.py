@@ -2,17 +2,18 @@
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
 import polars as pl
 
-from bench.generate_warehouse import FIRST, _text_id, fill
+from bench.generate_warehouse import FIRST, _text_id
 from bench.outcome import Section, median, spread
-from bench.scale import big_warehouse
+from bench.scale import big_warehouse, fill_file
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.landing import land_entities, land_runs
 from linkt_pipeline.warehouse.landing.content import content_hashes
@@ -42,34 +43,66 @@ def payload(entity_id: str, value: str, at: datetime) -> str:
     return orjson.dumps({"id": entity_id, "data": data, "updated_at": at.isoformat()}).decode()
 
 
-def batch(ids: list[str], value: str, at: datetime) -> pl.DataFrame:
-    """A frame of one version of each id."""
-    rows = [
-        {"entity_id": i, "updated_at": at, "fetched_at": at, "payload": payload(i, value, at), "status": "new"}
-        for i in ids
-    ]
-    return pl.DataFrame(rows, schema=ENTITIES_FRAME)
+@dataclass(frozen=True)
+class Batch:
+    """One run and what it names, as a sync has read them: frames for ``land_runs`` and ``land_entities``."""
 
+    run: pl.DataFrame
+    named: pl.DataFrame
+    entities: pl.DataFrame
 
-def land_batch(warehouse: Warehouse, run_id: str, ids: list[str], times: dict[str, list[float]]) -> None:
-    """One run and what it names, as a sync lands them, timed step by step."""
-    at = datetime.now(UTC)
-    run = pl.DataFrame([{"run_id": run_id, "updated_at": at, "fetched_at": at, "payload": "{}"}], schema=RUNS_FRAME)
-    named = pl.DataFrame(
-        [
+    @classmethod
+    def of(cls, run_id: str, ids: Sequence[str]) -> "Batch":
+        """Make up a version of each id."""
+        at = datetime.now(UTC)
+        run = [{"run_id": run_id, "updated_at": at, "fetched_at": at, "payload": "{}"}]
+        named = [
             {"run_id": run_id, "resource_type": "entity", "action": "updated", "resource_id": i, "position": n}
             for n, i in enumerate(ids)
-        ],
-        schema=RUN_RESOURCES_FRAME,
-    )
-    frame = batch(ids, run_id, at + timedelta(seconds=1))
+        ]
+        later = at + timedelta(seconds=1)
+        entities = [
+            {
+                "entity_id": i,
+                "updated_at": later,
+                "fetched_at": later,
+                "payload": payload(i, run_id, later),
+                "status": "new",
+            }
+            for i in ids
+        ]
+        return cls(
+            pl.DataFrame(run, schema=RUNS_FRAME),
+            pl.DataFrame(named, schema=RUN_RESOURCES_FRAME),
+            pl.DataFrame(entities, schema=ENTITIES_FRAME),
+        )
+
+
+def next_batch(entities: int, number: int, size: int = 1_000) -> Batch:
+    """A run that names half new and half known entities.
+
+    Args:
+        entities: that the warehouse was filled with.
+        number: of the batch; each changes other entities, which lie all over the warehouse.
+        size: of the batch.
+    """
+    half = size // 2
+    fresh = [f"{FIRST + entities:08x}9{time.time_ns() % 16**11:011x}{i:04x}" for i in range(half)]
+    step = max(entities // half, 1)
+    known = [_text_id((i * step + number) % max(entities, half), "a").strip("'") for i in range(half)]
+    return Batch.of(f"{time.time_ns():024x}", fresh + known)
+
+
+def land_batch(warehouse: Warehouse, batch: Batch, times: dict[str, list[float]]) -> None:
+    """Land it as a sync does, timed step by step."""
+    frame, size = batch.entities, len(batch.entities)
     with timed(times, "hash 1,000 payloads"):
         frame = frame.with_columns(content_hashes(frame["payload"]))
     with timed(times, "land a run naming 1,000"), warehouse.write() as con:
-        land_runs(con, run, pl.DataFrame(schema=RUN_CREDITS_FRAME), named)
+        land_runs(con, batch.run, pl.DataFrame(schema=RUN_CREDITS_FRAME), batch.named)
     with timed(times, "read 1,000 pending ids"), warehouse.read() as con:
         found = len(pending_resources(con, "entity"))
-        assert found == len(ids), f"{found} pending, {len(ids)} named"
+        assert found == size, f"{found} pending, {size} named"
     with timed(times, "land 1,000 entities"):
         with warehouse.write() as con:
             with timed(times, "  in the transaction"):
@@ -77,7 +110,7 @@ def land_batch(warehouse: Warehouse, run_id: str, ids: list[str], times: dict[st
             committing = time.perf_counter()
         times.setdefault("  commit and close", []).append(time.perf_counter() - committing)
     with timed(times, "land them again, unchanged"), warehouse.write() as con:
-        assert land_entities(con, frame).unchanged == len(ids)
+        assert land_entities(con, frame).unchanged == size
     with timed(times, "look for work, none there"), warehouse.read() as con:
         assert pending_resources(con, "entity").is_empty()
         unlanded_run_ids(con)
@@ -85,19 +118,10 @@ def land_batch(warehouse: Warehouse, run_id: str, ids: list[str], times: dict[st
 
 def measure(path: Path, entities: int, rounds: int) -> dict[str, list[float]]:
     """Land ``rounds`` batches into a warehouse of this size."""
-    warehouse = FileWarehouse(path)
-    with warehouse.read() as con:
-        filled = con.execute("select count(*) from linkt.entities").fetchall()[0][0]
-    if filled < entities:
-        with FileWarehouse(path, memory_limit="4GB").write() as con:
-            fill(con, entities)
-            con.execute("update linkt.entities set payload = data")
+    fill_file(path, entities)
     times: dict[str, list[float]] = {}
-    step = max(entities // 500, 1)
     for number in range(rounds):
-        fresh = [f"{FIRST + entities:08x}9{time.time_ns() % 16**11:011x}{i:04x}" for i in range(500)]
-        known = [_text_id((i * step + number) % max(entities, 500), "a").strip("'") for i in range(500)]
-        land_batch(warehouse, f"{time.time_ns():024x}", fresh + known, times)
+        land_batch(FileWarehouse(path), next_batch(entities, number), times)
     return times
 
 

@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 
+class NotMeasuredError(RuntimeError):
+    """What a section needs is not in this environment; the message says what, and how to get it."""
+
+
 @dataclass(frozen=True)
 class Measured:
     """One piece of work done by one process.

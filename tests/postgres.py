@@ -59,6 +59,7 @@ class PostgresServer:
         user: str = "linkt",
         password: str = "p@ss/word%20 of:the?catalog",  # all that has to be escaped in a URL
         environment: Mapping[str, str] | None = None,
+        durable: bool = False,
     ) -> None:
         """Make a cluster in ``folder``, which must belong to an ordinary user if this process is root's.
 
@@ -68,12 +69,14 @@ class PostgresServer:
             user: who may do everything.
             password: theirs.
             environment: of the server, besides the path.
+            durable: a commit waits for the disk.
         """
         found = programs()
         assert found is not None, what_is_missing()
         self._programs, self._folder, self._cluster = found, folder, folder / "cluster"
         self.port, self.user, self.password = port or free_port(), user, password
         self._environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **(environment or {})}
+        self._fsync = "on" if durable else "off"
         self._server: subprocess.Popen[bytes] | None = None
         given = folder / "password"
         given.write_text(password, encoding="utf-8")
@@ -82,8 +85,17 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start the server, and wait until it takes connections."""
-        serve = [str(self._programs / "postgres"), "-D", str(self._cluster), "-p", str(self.port), "-c", "fsync=off"]
-        serve += ["-c", "unix_socket_directories=", "-c", f"listen_addresses={HOST}", "-c", "max_connections=200"]
+        serve = [str(self._programs / "postgres"), "-D", str(self._cluster), "-p", str(self.port)]
+        serve += [
+            "-c",
+            f"fsync={self._fsync}",
+            "-c",
+            "unix_socket_directories=",
+            "-c",
+            f"listen_addresses={HOST}",
+            "-c",
+            "max_connections=200",
+        ]
         with self._log.open("ab") as log:
             self._server = subprocess.Popen(
                 [*_as_nobody(), *serve],
@@ -151,13 +163,17 @@ class PostgresServer:
 
 
 @contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
-    """A server in a folder of its own, which is removed in the end."""
+def postgres_server(*, durable: bool = False) -> Iterator[PostgresServer]:
+    """A server in a folder of its own, which is removed in the end.
+
+    Args:
+        durable: see :class:`PostgresServer`.
+    """
     folder = Path(tempfile.mkdtemp(prefix="linkt-postgres-"))  # pytest's own folders are closed to other users
     try:
         if os.geteuid() == 0:
             os.chown(folder, NOBODY, NOBODY)
-        server = PostgresServer(folder)
+        server = PostgresServer(folder, durable=durable)
         server.start()
         try:
             yield server

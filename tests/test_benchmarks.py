@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("psutil")
 
-from bench.__main__ import SECTIONS
-from bench.outcome import Section
+from bench.__main__ import SECTIONS, main
+from bench.outcome import NotMeasuredError, Section
 from bench.report import write_section
 from tests.paths import PROJECT_ROOT
 
@@ -41,6 +41,28 @@ def test_a_missed_goal_is_counted_as_missed(tmp_path: Path) -> None:
     write_section("first", section("First", met=False), ["first"], report)
     assert "**Goals: 0 of 1 met.**" in report.read_text()
     assert "| **missed** |" in report.read_text()
+
+
+@pytest.mark.parametrize(("asked", "code"), [([], 0), (["lake"], 2)])
+def test_a_section_that_can_not_be_measured_here_keeps_its_page(
+    asked: list[str], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measure(name: str, quick: bool) -> Section:
+        if name == "lake":
+            raise NotMeasuredError("`make lake` has it")
+        return section(name, met=True)
+
+    monkeypatch.chdir(tmp_path)
+    write_section("lake", section("Lake", met=True), list(SECTIONS), Path("docs/benchmarks.md"))
+    kept = Path("docs/benchmarks/lake.md").read_bytes()
+    monkeypatch.setattr("bench.__main__._run", measure)
+    monkeypatch.setattr("sys.argv", ["bench", *asked])
+
+    assert main() == code
+
+    assert "lake ... not measured, and its page stays as it is: `make lake` has it" in capsys.readouterr().out
+    assert Path("docs/benchmarks/lake.md").read_bytes() == kept
+    assert len(list(Path("docs/benchmarks").iterdir())) == (1 if asked else len(SECTIONS))
 
 
 def test_the_committed_report_sums_up_the_committed_pages(tmp_path: Path) -> None:
