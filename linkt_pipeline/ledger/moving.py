@@ -14,6 +14,7 @@ from psycopg.types.string import TextLoader
 from linkt_pipeline.ledger.lease_owner import describe_owner
 from linkt_pipeline.ledger.leases import is_free
 from linkt_pipeline.ledger.postgres_store import hold_claims
+from linkt_pipeline.ledger.rows import stored
 from linkt_pipeline.ledger.values import OPEN_STATES
 from linkt_pipeline.warehouse.catalog import quoted
 from linkt_pipeline.warehouse.tables import ANSWERS, EXECUTIONS, UNDELIVERED
@@ -34,7 +35,7 @@ class _Leased:
 
 
 def read_from_file(con: duckdb.DuckDBPyConnection, database: str) -> LedgerCopy:
-    """The ledger of a warehouse file that is attached as ``database``."""
+    """The ledger of a warehouse file that is attached as ``database``; texts as PostgreSQL can hold them."""
     return {
         table.name: _in_order(
             con.execute(f"select {_names(table.columns)} from {database}.{table.relation}").fetchall()  # noqa: S608
@@ -126,5 +127,7 @@ def _names(columns: Sequence[Any]) -> str:
 
 
 def _in_order(rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
-    found = [tuple(value.astimezone(UTC) if isinstance(value, datetime) else value for value in row) for row in rows]
+    found = [
+        tuple(value.astimezone(UTC) if isinstance(value, datetime) else stored(value) for value in row) for row in rows
+    ]
     return sorted(found, key=repr)

@@ -206,7 +206,7 @@ class LedgerRows(ABC):
         values["parameters"] = orjson.dumps(dict(execution.parameters)).decode()
         self._write(
             f"insert into linkt.executions ({', '.join(values)}) values ({', '.join('?' * len(values))})",  # noqa: S608
-            [_plain(value) for value in values.values()],
+            [stored(value) for value in values.values()],
         )
 
     def change(self, execution_id: str, changes: Changes, *, owner: Owner | None = None) -> bool:
@@ -217,7 +217,7 @@ class LedgerRows(ABC):
         changed = self._write(
             f"update linkt.executions set {', '.join(f'{column} = ?' for column in changes)} "  # noqa: S608
             f"where {condition}",
-            [*(_plain(value) for value in changes.values()), execution_id, *holder],
+            [*(stored(value) for value in changes.values()), execution_id, *holder],
         )
         return changed == 1
 
@@ -320,8 +320,10 @@ def _among(execution_ids: Collection[str]) -> tuple[str, list[Any]]:
     return f"execution_id in {_ONE_OF}", [list(execution_ids)]
 
 
-def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, Enum) else value
+def stored(value: Any) -> Any:
+    """A value as every ledger can hold it. PostgreSQL has no NUL in a text, and Linkt's words may hold one."""
+    plain = value.value if isinstance(value, Enum) else value
+    return plain.replace("\0", "\\x00") if isinstance(plain, str) else plain
 
 
 def _execution(row: dict[str, Any]) -> Execution:

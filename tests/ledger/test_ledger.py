@@ -119,6 +119,15 @@ def test_an_open_row_is_given_back_instead_of_a_second_one(ledger: Ledger, owner
     assert again.execution.parameters == {"n": 1}
 
 
+def test_words_of_linkt_that_hold_a_nul_keep_no_row_open(ledger: Ledger, owner: Owner) -> None:
+    first = ledger.claim(intention(), owner).execution
+
+    ledger.note(first.execution_id, owner, run_status="RUN\0NING")
+    row = ledger.mark_closed(first.execution_id, owner, ExecutionState.REFUSED, error="a\0b")
+
+    assert (row.state, row.run_status, row.last_error) == (ExecutionState.REFUSED, r"RUN\x00NING", r"a\x00b")
+
+
 @pytest.mark.parametrize("state", [ExecutionState.REFUSED, ExecutionState.LOST])
 def test_after_a_closed_row_a_new_one_is_written(ledger: Ledger, owner: Owner, state: ExecutionState) -> None:
     first = ledger.claim(intention(), owner).execution

@@ -128,6 +128,8 @@ def fill(file: FileWarehouse) -> None:
     waiting = ledger.claim(intention("waiting"), owner).execution
     ledger.mark_started(waiting.execution_id, owner, run_id=f"{0xA2:024x}", run_status="RUNNING")
     ledger.release(owner)
+    with file.write() as con:
+        con.execute("update linkt.executions set last_error = 'a' || chr(0) || 'b' where state = 'finished'")
     RequestBudget(budget_file(file.folder)).note_spent(Spent(datetime.now(UTC).date(), 41, 2))
 
 
@@ -203,7 +205,8 @@ def test_everything_arrives_in_the_lake_and_comes_back(sides, tmp_path: Path) ->
     refuses(file, "moved to postgresql.*LINKT_CATALOG")
     after = contents(lake)
     views = {"staging.crossed", "staging.on_crossed"}
-    assert {key for key in before if before[key] != after.get(key)} == {*views, "described"}
+    assert {key for key in before if before[key] != after.get(key)} == {*views, "described", "executions"}
+    assert any(r"a\\x00b" in row for row in after["executions"])  # PostgreSQL has no NUL
     assert set(before["described"]) - set(after["described"]) == {
         line for line in before["described"] if line.split(" ")[0] in views
     }

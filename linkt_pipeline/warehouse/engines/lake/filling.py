@@ -1,8 +1,9 @@
 """Fills a lake that is not in use with a warehouse file.
 
 A lake keeps no keys, indexes, sequences, types or default values, and does not know every type of column. The product's
-own tables have none of it. A file in which somebody has made one is refused. Views are kept as DuckDB writes them down, and DuckDB writes ``a cross join b`` down as ``a , b``, which
-binds in another way before a further join. Such a view is left out, and the next build makes it from its model.
+own tables have none of it. A file in which somebody has made one is refused. Views are kept as DuckDB writes them down,
+and DuckDB writes ``a cross join b`` down as ``a , b``, which binds in another way before a further join. Such a view is
+left out, and the next build makes it from its model.
 """
 
 from collections.abc import Collection, Iterator
@@ -115,8 +116,8 @@ def require_plain(con: duckdb.DuckDBPyConnection) -> None:
         if found:
             raise NotForALakeError(
                 f"the warehouse has {kind} that a lake can't hold: {', '.join(name for (name,) in found)}. Nothing was "
-                "moved. They are not of linkt-pipeline; drop them, change your model that makes them, or keep what they "
-                "belong to in a file of your own"
+                "moved. They are not of linkt-pipeline: drop them, change the model of yours that makes them, or keep "
+                "what they belong to in a file of your own"
             )
 
 
