@@ -4,8 +4,9 @@ What each side's commands see after a kill, in the order of the steps:
 
 1. The place of the file is marked, and the file is written beside it: the lake is used, the place refuses. The move
    begins anew.
-2. The lake is left: both refuse. The move takes the last step.
+2. The lake is marked as leaving: both refuse. The move takes the rest of the steps.
 3. The file is in its place: it is used, the lake refuses.
+4. The lake is marked as left: the same, and another warehouse may take its place.
 
 The ledger is held by the transaction that leaves the lake. So a mover that is killed, or loses its connection, leaves
 the lake in use at once.
@@ -47,7 +48,7 @@ from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.engines.file_mark import FileMark, has_file, read_mark, remove_mark, write_mark
 from linkt_pipeline.warehouse.engines.lake.copying import copy_lake
 from linkt_pipeline.warehouse.engines.lake.creation import bring_up_to_date
-from linkt_pipeline.warehouse.engines.lake.elsewhere import MoveState, elsewhere_error
+from linkt_pipeline.warehouse.engines.lake.elsewhere import Elsewhere, MoveState, elsewhere_error
 from linkt_pipeline.warehouse.engines.lake.filling import attach_file
 from linkt_pipeline.warehouse.engines.lake.shared_folder import require_folder
 from linkt_pipeline.warehouse.engines.lake.taken import TakenLake
@@ -78,12 +79,14 @@ def move_to_file(file: FileWarehouse, lake: LakeWarehouse) -> Moved:
                     f"both hold a warehouse: {file.path}, and {lake.place} has rows of {held}. Nothing was moved. "
                     "Find out which of them is in use, and rename the file if it is not"
                 )
+            if found is not None and _is_leaving_for(file.path, found):
+                _end(file.path, lake, taken, found.move_id)
             remove_mark(file.path)
             return Moved(is_new=False)
         if found is not None:
-            mark, prepared = read_mark(file.path), _prepared(file.path)
-            if found.state is MoveState.LEFT and mark and mark.move_id == found.move_id and prepared.exists():
+            if _is_leaving_for(file.path, found) and _prepared(file.path).exists():
                 _use(file.path)
+                _end(file.path, lake, taken, found.move_id)
                 return Moved(is_new=True)
             raise elsewhere_error(lake.place, found)
         if not taken.is_made:
@@ -117,12 +120,13 @@ def _move(file: FileWarehouse, lake: LakeWarehouse, taken: TakenLake) -> Moved:
                 proofs = compare(con, without_rows_of=RELATIONS)
                 con.execute(f"checkpoint {MOVED}; detach {MOVED}")
             RequestBudget(budget_file(file.folder)).note_spent(spent_shares(taken.postgres))
-            note_elsewhere(taken.postgres, MoveState.LEFT, move_id, file.path)
+            note_elsewhere(taken.postgres, MoveState.LEAVING, move_id, file.path)
     except Exception:
         if not _may_be_left(lake, taken, move_id):
             shutil.rmtree(prepared.parent, ignore_errors=True)
         raise
     _use(file.path)
+    _end(file.path, lake, taken, move_id)
     return Moved(True, proofs, count_of(ledger), open_executions(ledger))
 
 
@@ -147,12 +151,23 @@ def _prepare_place(path: Path, lake: str, move_id: str) -> Path:
     return prepared
 
 
+def _is_leaving_for(path: Path, found: Elsewhere) -> bool:
+    mark = read_mark(path)
+    return found.state is MoveState.LEAVING and mark is not None and mark.move_id == found.move_id
+
+
 def _use(path: Path) -> None:
     with free_to_replace(path.parent):
-        _require_place(path)
-        move_into_place(_prepared(path), path)
-    remove_mark(path)
+        if _prepared(path).exists():  # else another process has taken this step, while this one was suspended
+            _require_place(path)
+            move_into_place(_prepared(path), path)
     shutil.rmtree(_prepared(path).parent, ignore_errors=True)
+
+
+def _end(path: Path, lake: LakeWarehouse, taken: TakenLake, move_id: str) -> None:
+    with move_transaction(lake, taken.postgres, move_id):
+        note_elsewhere(taken.postgres, MoveState.LEFT, move_id, path)
+    remove_mark(path)
 
 
 def _require_place(path: Path) -> None:

@@ -3,12 +3,11 @@
 What each side's commands see after a kill, in the order of the steps:
 
 1. The lake is marked as incoming, and filled: the file is used, the lake refuses. The move begins anew.
-2. It is marked as proven: the same, because the file is still there.
+2. The place of the file is marked, then the lake as proven: the same, because the file is still there.
 3. The file is set aside: both refuse. The move takes the last step.
 4. The lake's mark is gone: the lake is used, the file's place refuses.
 """
 
-import socket
 import uuid
 from contextlib import closing
 from datetime import UTC, datetime
@@ -43,7 +42,7 @@ from linkt_pipeline.warehouse.engines.comparison import MoveDiffersError, TableP
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.engines.file_mark import FileMark, has_file, read_mark, write_mark
 from linkt_pipeline.warehouse.engines.lake.creation import make_lake
-from linkt_pipeline.warehouse.engines.lake.elsewhere import Elsewhere, MoveState, elsewhere_error
+from linkt_pipeline.warehouse.engines.lake.elsewhere import MoveState, elsewhere_error
 from linkt_pipeline.warehouse.engines.lake.filling import (
     OF_THE_LEDGER,
     attach_file,
@@ -93,15 +92,15 @@ def _move(
         attach_file(con, file.path, read_only=True)
         views, others, proofs = _fill(taken, con)
         spent = RequestBudget(budget_file(file.folder)).spent()
+        # First, because the mark tells that what is proven came from here.
+        write_mark(file.path, FileMark.at(now, move_id, lake.place, is_coming=False))
         with move_transaction(lake, taken.postgres, move_id):
             write_to_postgres(taken.postgres, ledger)
             if read_from_postgres(taken.postgres) != ledger:
                 raise MoveDiffersError("the ledger")
             note_spent(taken.postgres, spent)
             note_elsewhere(taken.postgres, MoveState.PROVEN, move_id, file.path)
-        write_mark(file.path, FileMark.at(now, move_id, lake.place, is_coming=False))
-        aside = file.path.with_name(f"{file.path.stem}.moved-{now:%Y%m%dT%H%M%SZ}{file.path.suffix}")
-        replacement.set_aside(aside)
+        aside = _set_aside(file.path, replacement, now)
         _use(lake, taken, move_id)
     return Moved(True, proofs, count_of(ledger), open_executions(ledger), views, others, aside)
 
@@ -120,10 +119,12 @@ def _make_room(file: FileWarehouse, lake: LakeWarehouse, taken: TakenLake, move_
 
     Raises:
         MoveRefusedError: it does.
-        WarehouseMovedError: it is the only one that has the rows of another file.
+        WarehouseMovedError: a move from or to another file is between its two steps.
     """
-    found = why_not_in_use(lake, taken)
-    if found and found.state is MoveState.PROVEN and not _is_from(found, file.path):
+    found, mark = why_not_in_use(lake, taken), read_mark(file.path)
+    is_between = found is not None and found.state in (MoveState.PROVEN, MoveState.LEAVING)
+    # Its id tells whose move it was: a container has another host name at each start.
+    if found is not None and is_between and (mark is None or mark.move_id != found.move_id):
         raise elsewhere_error(lake.place, found)
     with move_transaction(lake, taken.postgres, move_id):
         if found is None:
@@ -137,8 +138,10 @@ def _make_room(file: FileWarehouse, lake: LakeWarehouse, taken: TakenLake, move_
         taken.forget()
 
 
-def _is_from(found: Elsewhere, path: Path) -> bool:
-    return (found.host, found.file) == (socket.gethostname(), str(path))
+def _set_aside(path: Path, replacement: Replacement, now: datetime) -> Path:
+    aside = path.with_name(f"{path.stem}.moved-{now:%Y%m%dT%H%M%SZ}{path.suffix}")
+    replacement.set_aside(aside)
+    return aside
 
 
 def _finish(file: FileWarehouse, lake: LakeWarehouse) -> Moved:

@@ -326,10 +326,12 @@ def killed(step: str, when: str, meanwhile: Callable[[], None]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_killed_move_leaves_one_side_in_use_and_the_next_one_ends_it_at_the_lake(sides) -> None:
+def test_a_killed_move_leaves_one_side_in_use_and_the_next_one_ends_it_at_the_lake(sides, tmp_path: Path) -> None:
     file, lake = sides
     fill(file)
     before = contents(file)
+    of_another_host = FileWarehouse(tmp_path / "other" / "warehouse.duckdb")
+    of_another_host.migrate()
 
     def is_kept_by_the_move(warehouse: Warehouse) -> Callable[[], None]:
         def look() -> None:
@@ -344,10 +346,14 @@ def test_a_killed_move_leaves_one_side_in_use_and_the_next_one_ends_it_at_the_la
 
         return look
 
-    for step, when in [("fill_lake", "after"), ("write_mark", "after")]:
+    for step, when in [("fill_lake", "after"), ("_set_aside", "before")]:
         killed(f"to_lake:{step}", when, is_kept_by_the_move(file))
         refuses(lake, "is not complete.*move --to lake")
         assert adopted(ledger_of(file)), (step, when)
+    with psycopg.connect(lake.ledger.address.get_secret_value()) as con:
+        con.execute("update linkt_ledger.elsewhere set host = 'the container before this one'")
+    with pytest.raises(WarehouseMovedError, match=r"not complete.*the container before"):
+        move_to_lake(of_another_host, lake)
     killed("to_lake:_use", "before", lambda: None)
     refuses(lake, "is not complete.*move --to lake")
     refuses(file, "was moved to")
@@ -362,8 +368,11 @@ def test_a_killed_move_leaves_one_side_in_use_and_the_next_one_ends_it_at_the_la
     refuses(file, "was begun.*move --to file")
     wait_until(lambda: adopted_soon(lake), "PostgreSQL's notice of the end")
     killed("to_file:_use", "before", lambda: None)
-    refuses(lake, "was left")
+    refuses(lake, "is not finished.*move --to file")
     refuses(file, "was begun.*move --to file")
+    for unfinished in (file, of_another_host):
+        with pytest.raises(WarehouseMovedError, match=r"is not finished.*move --to file"):
+            move_to_lake(unfinished, lake)
     assert move_to_file(file, lake).is_new
     assert contents(file)["marts.companies"] == before["marts.companies"]
     refuses(lake, "was left")

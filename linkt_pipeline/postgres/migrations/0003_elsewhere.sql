@@ -1,7 +1,7 @@
 -- A ledger that is not in use, because its warehouse was moved away or is still to come: one row. No row: it is in use.
 create table elsewhere (
     one boolean primary key default true check (one),
-    -- incoming, proven (from a file), left (for a file)
+    -- incoming, proven (from a file), leaving, left (for a file)
     state text not null,
     move_id text not null,
     host text not null,

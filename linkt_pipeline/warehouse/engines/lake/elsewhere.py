@@ -21,7 +21,8 @@ class MoveState(StrEnum):
 
     INCOMING = "incoming"  # from a file, which is in use until the move has ended
     PROVEN = "proven"  # from a file; the lake holds all of it, and the file may be set aside already
-    LEFT = "left"  # to a file
+    LEAVING = "leaving"  # to a file, which holds all of it and is not in its place yet, or nobody has said so
+    LEFT = "left"  # to a file, which is in its place
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,11 @@ def elsewhere_error(place: str, found: Elsewhere) -> WarehouseMovedError:
             f"{place} was left at {since}: the warehouse was moved to {found.file} on {found.host}, with its open "
             "runs. Nothing was read or sent. Unset LINKT_CATALOG and LINKT_LAKE_PATH there to use it; on every other "
             "host stop what runs. `linkt-pipeline move --to lake` on that host brings it back"
+        )
+    if found.state is MoveState.LEAVING:
+        return WarehouseMovedError(
+            f"{place} was left at {since}: a move to {found.file} on {found.host} is not finished. Nothing was read or "
+            "sent. Let it end, or finish it on that host: linkt-pipeline move --to file"
         )
     return WarehouseMovedError(
         f"{place} is not complete: a move of {found.file} from {found.host} was begun at {since} and is not finished. "
