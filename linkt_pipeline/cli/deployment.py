@@ -11,6 +11,7 @@ from linkt_pipeline.cli.errors import NoTasksError, UnknownTaskError
 from linkt_pipeline.cli.output import echo
 from linkt_pipeline.errors import LinktPipelineError
 from linkt_pipeline.settings import Settings, load_settings
+from linkt_pipeline.warehouse.errors import WarehouseMovedError
 
 if TYPE_CHECKING:
     from linkt_pipeline.api import LinktClient
@@ -95,12 +96,15 @@ class Deployment:
 
         Raises:
             ConfigError: the folder can't be written, or there is no key.
+            WarehouseMovedError: the warehouse is elsewhere.
         """
         from linkt_pipeline.cli.instance import prepare_instance
 
         prepare_instance(self.settings)
         try:
             self.finish_erasures()
+        except WarehouseMovedError:  # nothing goes on here
+            raise
         except LinktPipelineError as error:  # what is paid for is landed all the same
             echo(f"warning: an erasure goes on later: {error}", err=True)
         if not self.settings.sandbox:

@@ -115,6 +115,9 @@ def _open(deployment: Deployment, live: bool) -> "Iterator[duckdb.DuckDBPyConnec
     from linkt_pipeline.warehouse.publish.reader import open_snapshot
 
     settings = deployment.settings
-    warehouse = warehouse_of(settings, lock_timeout=_LIVE_PATIENCE)
-    with warehouse.read() if live else open_snapshot(settings.snapshot_path) as con:
+    if live:
+        opened = warehouse_of(settings, lock_timeout=_LIVE_PATIENCE).read()
+    else:  # which can be read whatever is the matter with the warehouse
+        opened = open_snapshot(settings.snapshot_path)
+    with opened as con:
         yield con

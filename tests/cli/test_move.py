@@ -6,6 +6,7 @@ import pytest
 
 from linkt_pipeline.cli.main import run_command
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
+from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
 from linkt_pipeline.warehouse.state import write_state
 from tests import lake as lakes_of_tests
 from tests.postgres import PostgresServer
@@ -24,6 +25,22 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_without_a_lake_in_the_settings_there_is_nowhere_to_move_to(data: Path, capsys) -> None:
     assert run_command(["move", "--to", "lake"]) == 2
     assert "LINKT_CATALOG and LINKT_LAKE_PATH are not set" in capsys.readouterr().err
+
+
+def test_what_is_published_is_answered_from_whatever_is_the_matter_with_the_warehouse(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    file = FileWarehouse(data / "warehouse.duckdb")
+    with file.write() as con:
+        write_state(con, "kept", "yes")
+    publish_snapshot(file, data / "published")
+    monkeypatch.setenv("LINKT_CATALOG", "postgresql://nobody:secret@127.0.0.1:9/linkt")
+    monkeypatch.setenv("LINKT_LAKE_PATH", str(data.parent / "lake"))
+
+    assert run_command(["query", "--live", "select 1"]) == 2
+    assert "unset LINKT_CATALOG" in capsys.readouterr().err
+    assert run_command(["query", "select value from linkt.sync_state", "--format", "csv"]) == 0
+    assert "yes" in capsys.readouterr().out
 
 
 def test_a_move_to_a_lake_and_back_says_what_is_where_and_the_side_that_was_left_refuses(
@@ -60,4 +77,6 @@ def test_a_move_to_a_lake_and_back_says_what_is_where_and_the_side_that_was_left
     assert "unset LINKT_CATALOG and LINKT_LAKE_PATH" in capsys.readouterr().out
     monkeypatch.setenv("LINKT_DATA_DIR", str(data.parent / "another host"))
     assert run_command(["sync"]) == 2
-    assert "was left at" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert told.startswith("error: postgresql://")
+    assert "was left at" in told

@@ -287,7 +287,7 @@ def test_two_do_not_compact_at_once(bloated: Warehouse, monkeypatch: pytest.Monk
     done = bloated.compact()
 
     assert done.after < done.before
-    assert "is being compacted by another process" in refused[0].stderr
+    assert "is being compacted or moved by another process" in refused[0].stderr
 
 
 COMPACT = """

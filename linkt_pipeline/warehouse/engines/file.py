@@ -245,7 +245,9 @@ class FileWarehouse(Warehouse):
         with self._frozen(to_replace=True) as file:
             # Several processes may hold the shared lock; one of them may prepare another file.
             if not exclude_rivals(file):
-                raise WarehouseBusyError(f"{self.path} is being compacted by another process; let that one finish")
+                raise WarehouseBusyError(
+                    f"{self.path} is being compacted or moved by another process; let that one finish"
+                )
             replacement = Replacement(self.path, file, self.lock_timeout)
             with replacement.prepared():
                 yield replacement
