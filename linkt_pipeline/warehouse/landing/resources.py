@@ -48,6 +48,8 @@ def settle_landed(con: duckdb.DuckDBPyConnection, resource_type: str, delivered:
             and coalesce(named.named_at, '-infinity') <= arrived.fetched_at
         """,  # noqa: S608
     )
+    if not _has_rejects(con, resource_type):
+        return landed
     return landed + count(
         con,
         f"""
@@ -127,6 +129,8 @@ def forget_rejects(con: duckdb.DuckDBPyConnection, resource_type: str, landed: s
         landed: a table of what landed, with its id column ``key`` and ``fetched_at``.
         key: name of that id column.
     """
+    if not _has_rejects(con, resource_type):
+        return
     con.execute(
         f"""
         delete from linkt.rejects as kept using {landed} as landed
@@ -134,6 +138,11 @@ def forget_rejects(con: duckdb.DuckDBPyConnection, resource_type: str, landed: s
             and kept.received_at <= landed.fetched_at
         """  # noqa: S608
     )
+
+
+def _has_rejects(con: duckdb.DuckDBPyConnection, resource_type: str) -> bool:
+    """Nearly never. To look is cheap; in a lake, to delete nothing costs nearly as much as to delete."""
+    return count(con, "select count(*) from linkt.rejects where resource_type = $1", [resource_type]) > 0
 
 
 def clear_rejects(con: duckdb.DuckDBPyConnection, resource_type: str) -> None:

@@ -76,8 +76,11 @@ def land_runs(
         """  # noqa: S608
     )
     con.execute("create or replace temp table changed_runs as select * from newest_runs where is_changed")
-    columns = [*RUNS_FRAME, "input"]
-    replace_rows(con, "linkt.runs", "changed_runs", columns, columns)
+    inserted = count(con, "select count(*) from changed_runs where is_new")
+    updated = count(con, "select count(*) from changed_runs where not is_new")
+    if inserted or updated:
+        columns = [*RUNS_FRAME, "input"]
+        replace_rows(con, "linkt.runs", "changed_runs", columns, columns, some_stored=updated > 0)
     # Unchanged runs included: a run that can be stored now is no reject.
     forget_rejects(con, "run", "newest_runs", "run_id")
     _replace_credits(con)
@@ -85,8 +88,6 @@ def land_runs(
     entities = resources.filter(pl.col("resource_type") == "entity")["resource_id"]
     # A run may name what was erased here. Left pending, the id would be asked for, only to be kept out.
     settle_erased(con, "entity", erased_ids(con, entities.drop_nulls().to_list()))
-    inserted = count(con, "select count(*) from changed_runs where is_new")
-    updated = count(con, "select count(*) from changed_runs where not is_new")
     total = count(con, "select count(*) from newest_runs")
     return LandingCounts(inserted, updated, total - inserted - updated, rejected=rejected, unstorable=tuple(unstorable))
 
@@ -102,6 +103,8 @@ def _replace_credits(con: duckdb.DuckDBPyConnection) -> None:
         group by all
         """
     )
+    if not count(con, "select count(*) from newest_credits"):
+        return
     con.execute(
         """
         delete from linkt.run_credits as stored using newest_credits as newest
