@@ -41,7 +41,7 @@ from linkt_pipeline.warehouse.catalog import literal
 from linkt_pipeline.warehouse.engines.comparison import MoveDiffersError, TableProof, compare
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.engines.file_mark import FileMark, has_file, read_mark, write_mark
-from linkt_pipeline.warehouse.engines.lake.creation import make_lake
+from linkt_pipeline.warehouse.engines.lake.creation import make_lake, require_no_files
 from linkt_pipeline.warehouse.engines.lake.elsewhere import MoveState, elsewhere_error
 from linkt_pipeline.warehouse.engines.lake.filling import (
     OF_THE_LEDGER,
@@ -119,6 +119,7 @@ def _make_room(file: FileWarehouse, lake: LakeWarehouse, taken: TakenLake, move_
 
     Raises:
         MoveRefusedError: it does.
+        LakeFilesOfOthersError: the lake was never used, and its place has files.
         WarehouseMovedError: a move from or to another file is between its two steps.
     """
     found, mark = why_not_in_use(lake, taken), read_mark(file.path)
@@ -126,6 +127,8 @@ def _make_room(file: FileWarehouse, lake: LakeWarehouse, taken: TakenLake, move_
     # Its id tells whose move it was: a container has another host name at each start.
     if found is not None and is_between and (mark is None or mark.move_id != found.move_id):
         raise elsewhere_error(lake.place, found)
+    if found is None and not taken.is_made:
+        require_no_files(taken.place)
     with move_transaction(lake, taken.postgres, move_id):
         if found is None:
             hold_ledger(taken.postgres)

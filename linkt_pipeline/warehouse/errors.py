@@ -44,6 +44,12 @@ class LakeFilesMissingError(WarehouseError):
     exit_code: ClassVar[int] = 2
 
 
+class LakeFilesOfOthersError(WarehouseError):
+    """Where the files of a new lake are to lie, there are files of another one."""
+
+    exit_code: ClassVar[int] = 2
+
+
 class LakeUnavailableError(WarehouseError):
     """What a lake needs is not installed here."""
 

@@ -12,7 +12,7 @@ import duckdb
 CATALOG = "warehouse"
 DEFAULT_MEMORY_LIMIT = "512MB"  # leaves room for Python and Dagster below 1 GiB; DuckDB spills beyond it
 _MAX_THREADS = 4
-_NO_DOWNLOADS: dict[str, str | bool | int | float | list[str]] = {
+NO_DOWNLOADS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }
@@ -31,7 +31,7 @@ def start_duckdb(spill: Path, memory_limit: str = DEFAULT_MEMORY_LIMIT) -> duckd
             "threads": usual_threads(),
             "temp_directory": str(spill),
             "preserve_insertion_order": False,
-            **_NO_DOWNLOADS,
+            **NO_DOWNLOADS,
         }
     )
     con.execute("set global TimeZone = 'UTC'")
@@ -40,7 +40,7 @@ def start_duckdb(spill: Path, memory_limit: str = DEFAULT_MEMORY_LIMIT) -> duckd
 
 def memory_warehouse() -> duckdb.DuckDBPyConnection:
     """A database in memory with the name and the settings of the warehouse, for SQL that is tried and not kept."""
-    con = duckdb.connect(config=_NO_DOWNLOADS)
+    con = duckdb.connect(config=NO_DOWNLOADS)
     con.execute(f"attach ':memory:' as {CATALOG}; use {CATALOG}; set TimeZone = 'UTC'")
     return con
 

@@ -20,6 +20,7 @@ from linkt_pipeline.warehouse.errors import (
     CatalogRefusedError,
     CatalogUnreachableError,
     LakeFilesMissingError,
+    LakeFilesOfOthersError,
     LakeUnavailableError,
     NewerWarehouseError,
     TurnLostError,
@@ -125,6 +126,19 @@ def test_what_one_host_writes_the_other_reads(hosts: Hosts) -> None:
     keep(hosts.other, "a", "2")
 
     assert kept(hosts.one, "a") == "2"
+
+
+def test_a_new_lake_takes_no_place_in_which_another_one_has_files(hosts: Hosts, database: str) -> None:
+    with hosts.one.write() as con:
+        con.execute("create schema own; create table own.many as select * from range(1000) as numbers(i)")
+    another = lake_at(database, hosts.files)
+
+    with pytest.raises(LakeFilesOfOthersError, match="Correct LINKT_CATALOG or LINKT_LAKE_PATH"):
+        another.migrate()
+
+    assert not another.exists
+    with hosts.other.read() as con:
+        assert con.execute("select count(*) from own.many").fetchall() == [(1000,)]
 
 
 def test_a_reader_sees_one_moment_and_keeps_nobody_waiting(hosts: Hosts) -> None:

@@ -9,10 +9,11 @@ import pytest
 
 from linkt_pipeline.settings import load_settings
 from linkt_pipeline.warehouse.engines.choice import warehouse_of
-from linkt_pipeline.warehouse.errors import CatalogUnreachableError, LakeFilesMissingError
+from linkt_pipeline.warehouse.errors import CatalogUnreachableError, LakeFilesMissingError, LakeFilesOfOthersError
 from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
 from linkt_pipeline.warehouse.warehouse import Warehouse
 from tests import lake
+from tests.postgres import PostgresServer
 from tests.warehouse.deliveries import entity, fetch, land, land_run, land_signal_rows, run, signal
 
 SECRET = "of-the-bucket"
@@ -56,7 +57,9 @@ def keys(store: str) -> list[str]:
     return [part.partition("</Key>")[0] for part in listing.split("<Key>")[1:]]
 
 
-def test_a_lake_in_a_bucket_is_shared_maintained_rewritten_and_published(store: str, settings: Path) -> None:
+def test_a_lake_in_a_bucket_is_shared_maintained_rewritten_and_published(
+    store: str, settings: Path, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     httpx.put(f"{store}/acme-linkt").raise_for_status()
     other_file = f"{store}/acme-linkt/research/of_others.parquet"
     httpx.put(other_file, content=b"PAR1").raise_for_status()
@@ -78,6 +81,10 @@ def test_a_lake_in_a_bucket_is_shared_maintained_rewritten_and_published(store: 
         with closing(host(settings / "three")) as three:
             assert fetch(three, "select signal_id from linkt.signals") == [("s1",)]
     assert published.stat().st_size > 0
+    monkeypatch.setenv("LINKT_CATALOG", postgres_server.new_database())
+    of_others = pytest.raises(LakeFilesOfOthersError, match=r"s3://acme-linkt/research/linkt_lake/.*\.parquet")
+    with closing(host(settings / "of another database")) as another, of_others:
+        another.migrate()
     found = keys(store)
     assert "research/of_others.parquet" in found
     assert [key for key in found if not key.startswith("research/")] == []

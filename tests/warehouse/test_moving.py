@@ -21,7 +21,12 @@ from linkt_pipeline.settings import load_settings
 from linkt_pipeline.warehouse.catalog import read_catalog
 from linkt_pipeline.warehouse.engines.choice import both_of, warehouse_of
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
-from linkt_pipeline.warehouse.errors import LakeBesideFileError, WarehouseBusyError, WarehouseMovedError
+from linkt_pipeline.warehouse.errors import (
+    LakeBesideFileError,
+    LakeFilesOfOthersError,
+    WarehouseBusyError,
+    WarehouseMovedError,
+)
 from linkt_pipeline.warehouse.state import read_state, write_state
 from linkt_pipeline.warehouse.warehouse import Warehouse
 from tests import lake as lakes_of_tests
@@ -251,6 +256,13 @@ def test_a_move_to_a_lake_is_refused_while_something_runs_or_differs_or_is_in_th
         with pytest.raises(MoveRefusedError, match="there is no"):
             move(file, lake)
     fill(file)
+    of_others = tmp_path / "lake" / "linkt_lake" / "linkt" / "runs" / "of_another_lake.parquet"
+    of_others.parent.mkdir(parents=True)
+    of_others.touch()
+    for _ in range(2):
+        with pytest.raises(LakeFilesOfOthersError, match="of_another_lake"):
+            move_to_lake(file, lake)
+    of_others.unlink()
     owner, ledger = Owner.this_process(), ledger_of(file)
     ledger.claim(intention("waiting"), owner)
     with pytest.raises(MoveRefusedError, match=r"at work: PID \d+ on"):

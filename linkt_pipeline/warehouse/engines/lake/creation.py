@@ -7,10 +7,11 @@ from psycopg import sql
 from linkt_pipeline.warehouse.catalog import literal, quoted, relation_kind
 from linkt_pipeline.warehouse.descriptions import SCHEMA as OF_THE_LAKE
 from linkt_pipeline.warehouse.descriptions import create_descriptions, has_descriptions
-from linkt_pipeline.warehouse.engines.lake.engine import LakeEngine
+from linkt_pipeline.warehouse.engines.lake.engine import LakeEngine, first_file
 from linkt_pipeline.warehouse.engines.lake.fence import create_fence
 from linkt_pipeline.warehouse.engines.lake.place import LakePlace
 from linkt_pipeline.warehouse.engines.lake.published import create_published
+from linkt_pipeline.warehouse.errors import LakeFilesOfOthersError
 from linkt_pipeline.warehouse.migration import Transaction, migrate, schema_version
 from linkt_pipeline.warehouse.running_duckdb import CATALOG
 from linkt_pipeline.warehouse.table import (
@@ -61,6 +62,20 @@ def is_made(place: LakePlace, con: psycopg.Connection) -> bool:
 def answers(con: psycopg.Connection) -> None:
     """A question that every PostgreSQL can answer."""
     con.execute("select 1")
+
+
+def require_no_files(place: LakePlace) -> None:
+    """Make no lake over the files of another one: maintenance of either would remove the files of the other.
+
+    Raises:
+        LakeFilesOfOthersError: there are some.
+    """
+    if found := first_file(place):
+        raise LakeFilesOfOthersError(
+            f"{place}: the lake is not made yet, but its place has files already, such as {found}. They may be of a "
+            "lake in another database, and maintenance of one lake removes the files of the other, so nothing was "
+            "read or written. Correct LINKT_CATALOG or LINKT_LAKE_PATH; remove the files only if nobody needs them"
+        )
 
 
 def make_lake(engine: LakeEngine) -> None:

@@ -14,7 +14,7 @@ from linkt_pipeline.warehouse.engines.lake.place import LakePlace
 from linkt_pipeline.warehouse.engines.lake.shared_folder import make_folder
 from linkt_pipeline.warehouse.engines.lake.spill import Spill
 from linkt_pipeline.warehouse.liveness import OF_SERVER
-from linkt_pipeline.warehouse.running_duckdb import CATALOG, start_duckdb, usual_threads
+from linkt_pipeline.warehouse.running_duckdb import CATALOG, NO_DOWNLOADS, start_duckdb, usual_threads
 
 _CATALOG_SECRET = "linkt_catalog"  # noqa: S105, a name
 _STORE_SECRET = "linkt_store"  # noqa: S105
@@ -119,6 +119,21 @@ def attach_lake(con: duckdb.DuckDBPyConnection, place: LakePlace, name: str, *, 
         f"data_path {literal(place.files.rstrip('/') + '/')}, metadata_schema {literal(place.schema)}, "
         f"meta_secret {literal(_CATALOG_SECRET)}, create_if_not_exists {create})"
     )
+
+
+def first_file(place: LakePlace) -> str | None:
+    """A Parquet file that lies where the files of a lake are to lie; None if there is none.
+
+    Raises:
+        LakeUnavailableError: an extension is missing.
+        duckdb.Error: the bucket refuses.
+    """
+    with duckdb.connect(config=NO_DOWNLOADS) as con:
+        if place.is_in_bucket:
+            load_extensions(con, OF_OBJECT_STORES)
+            _know_store(con, place)
+        found = con.execute("select file from glob($1) limit 1", [f"{place.files.rstrip('/')}/**/*.parquet"]).fetchone()
+    return str(found[0]) if found else None
 
 
 def _know_catalog(con: duckdb.DuckDBPyConnection, place: LakePlace) -> None:

@@ -16,7 +16,13 @@ import duckdb
 import psycopg
 
 from linkt_pipeline.warehouse.engines.lake.copying import copy_lake
-from linkt_pipeline.warehouse.engines.lake.creation import answers, bring_up_to_date, is_made, make_lake
+from linkt_pipeline.warehouse.engines.lake.creation import (
+    answers,
+    bring_up_to_date,
+    is_made,
+    make_lake,
+    require_no_files,
+)
 from linkt_pipeline.warehouse.engines.lake.elsewhere import elsewhere_error, read_elsewhere
 from linkt_pipeline.warehouse.engines.lake.engine import LakeEngine
 from linkt_pipeline.warehouse.engines.lake.errors import is_passing, lake_error
@@ -284,7 +290,9 @@ class LakeWarehouse(Warehouse):
             self._require_in_use(kept)  # with the turn where it is needed, because a move has it until its end
             if not self._is_made(kept):
                 with self._to_change(kept, has_turn=writes):
-                    make_lake(kept.engine)
+                    if not self._is_made(kept):  # nobody else was faster
+                        require_no_files(self._lake)
+                        make_lake(kept.engine)
             con, is_old = self._connected(kept, threads)
             opened.callback(con.close)
             require_folder(self._lake)  # each time: a share may be lost while the lake is attached
