@@ -45,7 +45,14 @@ from linkt_pipeline.permissions import make_private_folder
 from linkt_pipeline.warehouse.duckdb_errors import unwritable_error
 from linkt_pipeline.warehouse.engines.comparison import MOVED, MoveDiffersError, compare
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
-from linkt_pipeline.warehouse.engines.file_mark import FileMark, has_file, read_mark, remove_mark, write_mark
+from linkt_pipeline.warehouse.engines.file_mark import (
+    FileMark,
+    coming_file,
+    has_file,
+    read_mark,
+    remove_mark,
+    write_mark,
+)
 from linkt_pipeline.warehouse.engines.lake.copying import copy_lake
 from linkt_pipeline.warehouse.engines.lake.creation import bring_up_to_date
 from linkt_pipeline.warehouse.engines.lake.elsewhere import Elsewhere, MoveState, elsewhere_error
@@ -84,7 +91,7 @@ def move_to_file(file: FileWarehouse, lake: LakeWarehouse) -> Moved:
             remove_mark(file.path)
             return Moved(is_new=False)
         if found is not None:
-            if _is_leaving_for(file.path, found) and _prepared(file.path).exists():
+            if _is_leaving_for(file.path, found) and coming_file(file.path).exists():
                 _use(file.path)
                 _end(file.path, lake, taken, found.move_id)
                 return Moved(is_new=True)
@@ -141,7 +148,7 @@ def _may_be_left(lake: LakeWarehouse, taken: TakenLake, move_id: str) -> bool:
 
 def _prepare_place(path: Path, lake: str, move_id: str) -> Path:
     """Mark the place of the file, so that nobody makes one there. Returns where to write it."""
-    prepared = _prepared(path)
+    prepared = coming_file(path)
     make_private_folder(path.parent)
     with free_to_replace(path.parent):
         _require_place(path)
@@ -158,10 +165,11 @@ def _is_leaving_for(path: Path, found: Elsewhere) -> bool:
 
 def _use(path: Path) -> None:
     with free_to_replace(path.parent):
-        if _prepared(path).exists():  # else another process has taken this step, while this one was suspended
-            _require_place(path)
-            move_into_place(_prepared(path), path)
-    shutil.rmtree(_prepared(path).parent, ignore_errors=True)
+        if has_file(path) and not coming_file(path).exists():
+            return  # another process has taken this step, while this one was suspended
+        _require_place(path)
+        move_into_place(coming_file(path), path)
+        shutil.rmtree(coming_file(path).parent, ignore_errors=True)
 
 
 def _end(path: Path, lake: LakeWarehouse, taken: TakenLake, move_id: str) -> None:
@@ -173,7 +181,9 @@ def _end(path: Path, lake: LakeWarehouse, taken: TakenLake, move_id: str) -> Non
 def _require_place(path: Path) -> None:
     if has_file(path):
         raise MoveRefusedError(f"{path} was made meanwhile, so nothing was moved there; rename it, then run this again")
-
-
-def _prepared(path: Path) -> Path:
-    return path.with_name(f"{path.name}.moving") / path.name
+    log = path.with_name(f"{path.name}.wal")
+    if log.exists():
+        raise MoveRefusedError(
+            f"{log} is the log of a file that is not there any more, and DuckDB would put what it holds into the file "
+            "that comes, so nothing was moved. Name it as its file is named now, with .wal at the end, or delete it"
+        )

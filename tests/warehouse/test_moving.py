@@ -21,6 +21,7 @@ from linkt_pipeline.settings import load_settings
 from linkt_pipeline.warehouse.catalog import read_catalog
 from linkt_pipeline.warehouse.engines.choice import both_of, warehouse_of
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
+from linkt_pipeline.warehouse.engines.file_mark import coming_file
 from linkt_pipeline.warehouse.errors import (
     LakeBesideFileError,
     LakeFilesOfOthersError,
@@ -295,6 +296,11 @@ def test_a_move_to_a_lake_is_refused_while_something_runs_or_differs_or_is_in_th
     with pytest.raises(MoveRefusedError, match=r"at work: PID \d+ on"):
         move_to_file(file, lake)
     ledger.release(owner)
+    log = file.path.with_name(f"{file.path.name}.wal")
+    log.touch()
+    with pytest.raises(MoveRefusedError, match="log of a file that is not there"):
+        move_to_file(file, lake)
+    log.unlink()
     assert lake.exists
     FileWarehouse(tmp_path / "other" / "warehouse.duckdb").migrate()
     with pytest.raises(MoveRefusedError, match="is not empty: it holds rows of executions"):
@@ -379,6 +385,9 @@ def test_a_killed_move_leaves_one_side_in_use_and_the_next_one_ends_it_at_the_la
     killed("to_file:note_elsewhere", "after", is_kept_by_the_move(lake))
     refuses(file, "was begun.*move --to file")
     wait_until(lambda: adopted_soon(lake), "PostgreSQL's notice of the end")
+    assert coming_file(file.path).is_file()
+    lake.rewrite()  # as an erasure does
+    assert not coming_file(file.path).parent.exists()
     killed("to_file:_use", "before", lambda: None)
     refuses(lake, "is not finished.*move --to file")
     refuses(file, "was begun.*move --to file")

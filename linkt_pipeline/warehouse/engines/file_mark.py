@@ -63,6 +63,11 @@ def remove_mark(path: Path) -> None:
     _mark(path).unlink(missing_ok=True)
 
 
+def coming_file(path: Path) -> Path:
+    """Where a move writes a file that is to come to a place."""
+    return path.with_name(f"{path.name}.moving") / path.name
+
+
 def require_not_moved(path: Path) -> None:
     """Refuse to make a warehouse in a file where one was moved away.
 

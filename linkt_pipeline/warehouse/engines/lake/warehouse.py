@@ -5,6 +5,7 @@ turns, as at every warehouse.
 """
 
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,6 +16,7 @@ from pathlib import Path
 import duckdb
 import psycopg
 
+from linkt_pipeline.warehouse.engines.file_mark import coming_file, has_file
 from linkt_pipeline.warehouse.engines.lake.copying import copy_lake
 from linkt_pipeline.warehouse.engines.lake.creation import (
     answers,
@@ -41,9 +43,11 @@ from linkt_pipeline.warehouse.engines.lake.shared_folder import require_folder
 from linkt_pipeline.warehouse.engines.lake.spill import remove_left_spills
 from linkt_pipeline.warehouse.engines.lake.taken import TakenLake
 from linkt_pipeline.warehouse.engines.lake.turn import Turn, alone
+from linkt_pipeline.warehouse.engines.replacement import remove_leftovers
 from linkt_pipeline.warehouse.engines.turn_in_process import TurnInProcess
 from linkt_pipeline.warehouse.errors import WarehouseMissingError
 from linkt_pipeline.warehouse.migration import needs_migration
+from linkt_pipeline.warehouse.old_names import WAREHOUSE_NAME
 from linkt_pipeline.warehouse.running_duckdb import DEFAULT_MEMORY_LIMIT
 from linkt_pipeline.warehouse.warehouse import DEFAULT_LOCK_TIMEOUT, Compaction, Copied, Warehouse
 
@@ -187,14 +191,22 @@ class LakeWarehouse(Warehouse):
             return compact_lake(con, self._kept.turn.require, self._keep)
 
     def rewrite(self) -> None:
-        """See :meth:`Warehouse.rewrite`."""
+        """See :meth:`Warehouse.rewrite`; half a file that a killed move has left on this host goes too."""
         self._require_made()
         with self._opened(writes=True, threads=THREADS) as con:
             with self._transaction(con):
                 forget_snapshot(con)
             rewrite_lake(con, self._kept.turn.require)
             self._kept.turn.ask(self.lock_timeout, partial(rewrite_catalog, self._lake))
+            self._remove_left_moves()
         remove_left_spills(self._spills)
+
+    def _remove_left_moves(self) -> None:
+        """Remove what killed moves have left in the folder. Whoever has the turn knows that no move goes on."""
+        file = self._folder / WAREHOUSE_NAME
+        if not has_file(file):
+            remove_leftovers(file)
+            shutil.rmtree(coming_file(file).parent, ignore_errors=True)
 
     @contextmanager
     def taken_over(self) -> Iterator[TakenLake]:
