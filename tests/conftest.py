@@ -10,7 +10,7 @@ import pytest
 
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.warehouse import Warehouse
-from tests import postgres
+from tests import engines, postgres
 from tests.file_order import LongFilesFirst
 from tests.known_projects import share_loaded_projects
 from tests.known_warehouse import share_empty_warehouse, stop_idle_engines
@@ -19,6 +19,15 @@ from tests.postgres import PostgresServer
 
 if TYPE_CHECKING:
     from tests.lake import Lakes
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--engine", choices=engines.EVERY, help="only tests that have a warehouse, with this engine")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if chosen := config.getoption("engine"):
+        items[:] = [item for item in items if engines.engine_of(item, chosen) == chosen]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -60,15 +69,15 @@ def lakes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
-def engine() -> str:
-    """Which engine holds the warehouse of a test."""
-    return "file"
+def engine(request: pytest.FixtureRequest) -> str:
+    """Which engine holds the warehouse of a test; see tests/engines.py."""
+    return str(request.config.getoption("engine") or engines.FILE)
 
 
 @pytest.fixture
 def warehouse(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Warehouse]:
     """A new one."""
-    if engine == "lake":
+    if engine == engines.LAKE:
         with request.getfixturevalue("lakes").warehouse(tmp_path) as lake:
             yield lake
     else:

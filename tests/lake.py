@@ -11,13 +11,17 @@ from urllib.parse import urlsplit
 import psycopg
 from pydantic import SecretStr
 
+from linkt_pipeline.postgres.address import PostgresAddress
+from linkt_pipeline.postgres.connections import connections_to
 from linkt_pipeline.warehouse.engines.lake.extensions import OF_A_CATALOG, packaged_extension
 from linkt_pipeline.warehouse.engines.lake.place import LakePlace
 from linkt_pipeline.warehouse.engines.lake.warehouse import LakeWarehouse
+from linkt_pipeline.warehouse.warehouse import SharedLedger
 from tests import postgres
 from tests.postgres import PostgresServer
 
 SCHEMA = "linkt_lake"
+LEDGER_SCHEMA = "linkt_ledger"
 _numbers = itertools.count()
 
 
@@ -38,7 +42,9 @@ def lake_at(url: str, files: Path | str, **options: object) -> LakeWarehouse:
     """
     folder = Path(options.pop("folder", Path(files).parent))
     place = LakePlace.of(SecretStr(url), SCHEMA, str(files), {})
-    return LakeWarehouse(place, folder, **{"lock_timeout": timedelta(minutes=1), **options})
+    lake = LakeWarehouse(place, folder, **{"lock_timeout": timedelta(minutes=1), **options})
+    lake.ledger = SharedLedger(SecretStr(url), LEDGER_SCHEMA)
+    return lake
 
 
 class Lakes:
@@ -57,6 +63,10 @@ class Lakes:
         made = lake_at(url, self._files)
         made.migrate()
         made.close()
+        connections = connections_to(PostgresAddress(SecretStr(url), LEDGER_SCHEMA))
+        with connections.transaction("begin", timeout=timedelta(minutes=1)):
+            pass  # makes the schema of the ledger
+        connections.close()
 
     def new(self, files: Path) -> str:
         """Make one. Returns the URL of its catalog.

@@ -30,6 +30,7 @@ from linkt_pipeline.sandbox.world.reference_data import FAIR, MONITOR, SAAS, SHE
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.errors import WarehouseUnwritableError
 from linkt_pipeline.warehouse.landing import LandingCounts
+from tests.engines import OF_A_FILE, WITH_EACH_ENGINE
 from tests.executions.scene import SPEED, Scene, run, search
 
 _numbers = count(1)
@@ -139,6 +140,7 @@ def test_nothing_pending_costs_nothing(scene: Scene) -> None:
     assert requests(scene) == 0
 
 
+@WITH_EACH_ENGINE
 def test_an_id_named_by_many_runs_is_read_once(scene: Scene) -> None:
     ids = create_entities(scene, SAAS, 2)
     name(scene, SAAS, ids)
@@ -163,6 +165,7 @@ def tables(scene: Scene) -> list[Any]:
     ]
 
 
+@OF_A_FILE
 def test_by_page_and_by_id_end_in_identical_tables(scene: Scene) -> None:
     """Over the sandbox's own odd companies, people, duplicates and signals."""
     scene.execute(
@@ -213,6 +216,7 @@ def test_the_list_of_an_icp_that_was_deleted_is_no_verdict(scene: Scene) -> None
 # --- 404
 
 
+@WITH_EACH_ENGINE
 def test_an_id_that_gives_404_is_missing_and_only_a_single_read_says_so(scene: Scene) -> None:
     there, gone = create_entities(scene, SAAS, 4), ["9" * 24]
     name(scene, SAAS, there + gone)
@@ -334,6 +338,7 @@ def test_a_second_look_that_fails_keeps_the_rest_of_its_batch(scene: Scene, stat
     assert books(scene) == {"landed": 4, "pending": 1}
 
 
+@WITH_EACH_ENGINE
 def test_a_body_that_speaks_of_another_id_is_rejected(scene: Scene) -> None:
     first, second = create_entities(scene, SAAS, 2)
     name(scene, SAAS, [first, second])
@@ -358,6 +363,7 @@ def test_an_id_that_can_not_be_one_is_rejected_without_a_request(scene: Scene) -
 # --- outages
 
 
+@WITH_EACH_ENGINE
 def test_what_was_read_before_the_api_died_is_landed_and_the_rest_stays_pending(scene: Scene) -> None:
     ids = create_entities(scene, SAAS, 120)
     name(scene, None, ids)
@@ -455,6 +461,7 @@ def test_a_bug_in_landing_is_not_swallowed(scene: Scene, monkeypatch: pytest.Mon
         fetch(scene)
 
 
+@WITH_EACH_ENGINE
 def test_an_interrupt_ends_a_fetch_and_what_was_landed_stays(scene: Scene) -> None:
     ids = create_entities(scene, SAAS, 40)
     name(scene, None, ids)

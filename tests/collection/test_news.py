@@ -18,6 +18,7 @@ from tests.api.raw_server import client_for, serving
 from tests.collection.test_rejected_runs import UNUSABLE, Linkt, body_of
 from tests.collection.test_rejected_runs import collect as collect_from
 from tests.collection.test_runs import DAY, HOUR, collect, runs_of_the_past
+from tests.engines import WITH_EACH_ENGINE, last_write
 from tests.executions.scene import Scene, run, search
 
 
@@ -48,14 +49,15 @@ def start_elsewhere(scene: Scene, **options: Any) -> str:
     return scene.sandbox.world.execute(PROFILE_TASK, SAAS, {}, **options).id
 
 
+@WITH_EACH_ENGINE
 def test_where_nothing_has_changed_it_takes_one_request_and_no_write(quiet: Scene) -> None:
-    before = quiet.warehouse.path.read_bytes()
+    before = last_write(quiet.warehouse)
 
     assert look(quiet) is None
     assert look(quiet) is None
 
     assert quiet.sandbox.world.requests.counts() == {"list_runs": 2}
-    assert quiet.warehouse.path.read_bytes() == before
+    assert last_write(quiet.warehouse) == before
 
 
 def test_an_account_without_a_run_is_quiet_too(scene: Scene) -> None:
@@ -79,17 +81,18 @@ def test_a_run_that_changed_after_it_was_landed_is_news(quiet: Scene) -> None:
     assert theirs.id in str(look(quiet))
 
 
+@WITH_EACH_ENGINE
 def test_a_run_that_goes_on_is_remembered_and_no_news_until_it_ends(quiet: Scene) -> None:
     quiet.sandbox.inject("paused_run")
     theirs = start_elsewhere(quiet)
 
     assert look(quiet) is None
     assert remembered(quiet) == (theirs,)
-    before = quiet.warehouse.path.read_bytes()
+    before = last_write(quiet.warehouse)
     quiet.sandbox.world.requests.clear()
     assert look(quiet) is None
     assert quiet.sandbox.world.requests.counts() == {"list_runs": 1, "get_run": 1}
-    assert quiet.warehouse.path.read_bytes() == before
+    assert last_write(quiet.warehouse) == before
 
     quiet.sandbox.world.own.runs[theirs].status = "CANCELED"  # without a new updated_at, so no list shows it
     assert f"run {theirs} has ended (CANCELED)" in str(look(quiet))
@@ -209,6 +212,7 @@ def test_a_remembered_run_that_is_gone_is_news_and_one_that_is_listed_all_the_sa
     assert f"run {theirs} no longer exists" in str(look(quiet))
 
 
+@WITH_EACH_ENGINE
 def test_the_run_of_a_worker_that_died_is_asked_for_by_itself(quiet: Scene) -> None:
     async def start_and_die() -> str:
         async with quiet.worker() as worker:

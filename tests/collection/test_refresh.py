@@ -22,6 +22,7 @@ from linkt_pipeline.sandbox.world.reference_data import FAIR, SAAS
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.queries import known_icp_ids
 from linkt_pipeline.warehouse.state import last_change
+from tests.engines import WITH_EACH_ENGINE
 from tests.executions.scene import SPEED, Scene, run
 from tests.hostile.server import After, Answer, Hooks, hostile_sandbox
 
@@ -112,6 +113,7 @@ def everything(scene: Scene) -> list[Any]:
         return [*rows, last_change(con)]
 
 
+@WITH_EACH_ENGINE
 def test_changes_and_deletions_arrive_and_a_second_pass_writes_nothing(empty: Scene) -> None:
     ids = land(empty, 250)
     changed, gone = ids[:3], ids[10:12]
@@ -464,6 +466,7 @@ def test_what_was_read_an_hour_ago_comes_after_what_was_not_and_a_pause_has_no_e
         assert bool(goes_on.place) == is_paused
 
 
+@WITH_EACH_ENGINE
 def test_one_refresh_at_a_time(empty: Scene) -> None:
     land(empty, 1)
     with _alone(empty.warehouse), pytest.raises(RefreshGoingError):

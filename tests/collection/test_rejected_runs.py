@@ -13,6 +13,7 @@ from linkt_pipeline.collection.reference import ReferenceCounts, refresh_referen
 from linkt_pipeline.collection.runs import Collected, collect_runs
 from linkt_pipeline.executions.errors import RunNotLandedError
 from tests.api.raw_server import Request, answer, client_for, serving
+from tests.engines import WITH_EACH_ENGINE
 from tests.executions.scene import Scene, run, search
 
 NOW = "2026-11-20T10:00:00Z"
@@ -188,6 +189,7 @@ def test_a_run_of_ours_that_can_not_be_landed_stops_buying_for_its_task(
     assert (scene.posts(), scene.states(), rejects(scene)) == (1, ["finished"], {})
 
 
+@WITH_EACH_ENGINE
 def test_a_run_of_ours_that_is_given_up_makes_room_for_another(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     with bodies_of_runs(monkeypatch, unstorable):
         scene.execute()

@@ -21,6 +21,7 @@ from linkt_pipeline.executions.start import start_or_adopt
 from linkt_pipeline.sandbox import Sandbox, running_sandbox
 from linkt_pipeline.sandbox.world.records import RunRecord
 from linkt_pipeline.sandbox.world.reference_data import PROFILE_TASK, SAAS, SEARCH_TASK
+from tests.engines import WITH_EACH_ENGINE
 from tests.executions.scene import SPEED, Scene, run, search, until
 
 HOUR = 3600.0
@@ -55,6 +56,7 @@ def ids(records: list[RunRecord]) -> set[str]:
     return {record.id for record in records}
 
 
+@WITH_EACH_ENGINE
 def test_runs_started_elsewhere_are_landed_with_credits_and_names(scene: Scene) -> None:
     theirs = scene.sandbox.world.execute(SEARCH_TASK, SAAS, {"num_results": 3}, at=time.time() - HOUR)
 
@@ -67,6 +69,7 @@ def test_runs_started_elsewhere_are_landed_with_credits_and_names(scene: Scene) 
     assert {row[0] for row in scene.query("select resource_id from linkt.run_resources")} == named
 
 
+@WITH_EACH_ENGINE
 def test_a_second_look_costs_one_request_and_writes_nothing(scene: Scene) -> None:
     runs_of_the_past(scene, 3)
     collect(scene)
@@ -88,6 +91,7 @@ def test_what_the_pipeline_has_landed_itself_is_not_read_again(scene: Scene) -> 
     assert scene.sandbox.world.requests.count("get_run") == 0
 
 
+@WITH_EACH_ENGINE
 def test_a_run_that_is_not_over_is_remembered_until_it_is(scene: Scene) -> None:
     scene.sandbox.inject("run_life=1")
     theirs = scene.sandbox.world.execute(PROFILE_TASK, SAAS, {})
@@ -138,6 +142,7 @@ def test_a_list_that_is_ahead_is_not_believed_either(scene: Scene) -> None:
     assert landed(scene) == set()
 
 
+@WITH_EACH_ENGINE
 def test_a_run_that_changed_after_landing_is_landed_anew(scene: Scene) -> None:
     (theirs,) = runs_of_the_past(scene, 1)
     collect(scene)
@@ -159,6 +164,7 @@ def test_a_remembered_run_that_was_deleted_is_told_once(scene: Scene) -> None:
     assert collect(scene) == Collected()
 
 
+@WITH_EACH_ENGINE
 def test_our_own_run_is_landed_when_its_worker_is_not_there(scene: Scene) -> None:
     """A worker was killed while waiting: sync brings the data, and the next materialization is handed the outcome."""
 
@@ -210,6 +216,7 @@ def test_after_a_cancellation_that_was_collected_the_next_start_is_a_new_run(sce
     assert (scene.posts(), scene.states()) == (2, ["finished", "finished"])
 
 
+@WITH_EACH_ENGINE
 def test_collecting_leaves_the_row_of_a_living_worker_to_it(scene: Scene) -> None:
     async def work() -> None:
         async with scene.worker() as worker, worker.holding_leases():
@@ -221,25 +228,28 @@ def test_collecting_leaves_the_row_of_a_living_worker_to_it(scene: Scene) -> Non
     run(work())
 
 
+@WITH_EACH_ENGINE
 def test_each_execution_of_a_batch_is_closed_once(scene: Scene) -> None:
     """A list that shifts while it is read shows a run twice."""
-    with scene.warehouse.write() as con:
-        con.execute(
-            "insert into linkt.executions (execution_id, task_key, task_id, attempt, state, run_id, intended_at) "
-            "select id, 'task of ' || id, id, 1, 'started', repeat(id, 24), now() "
-            "from (values ('a'), ('b'), ('c')) as started(id)"
-        )
+    scene.edit(
+        "insert into linkt.executions "
+        "(execution_id, task_key, task_id, attempt, state, run_id, parameters, intended_at) "
+        "select id, 'task of ' || id, id, 1, 'started', repeat(id, 24), '{}', now() "
+        "from (values ('a'), ('b'), ('c')) as started(id)"
+    )
     ended = [
         SeenRun(parse_run(json.dumps({"id": name * 24, "status": "COMPLETED"})), datetime.now(UTC)) for name in "aba"
     ]
 
     land_runs(scene.warehouse, ended)
 
-    with scene.warehouse.read() as con:
-        states = dict(con.execute("select execution_id, state from linkt.executions").fetchall())
-        owed = con.execute("select execution_id from linkt.undelivered order by all").fetchall()
-    assert states == {"a": "finished", "b": "finished", "c": "started"}
-    assert owed == [("a",), ("b",)]
+    assert {row.execution_id: row.state.value for row in scene.rows()} == {
+        "a": "finished",
+        "b": "finished",
+        "c": "started",
+    }
+    with scene.ledger.read() as rows:
+        assert set(rows.owed()) == {"a", "b"}
 
 
 # --- long lists
@@ -375,6 +385,7 @@ def test_runs_without_a_time_of_change_are_landed_too(scene: Scene) -> None:
     assert landed(scene) == ids(theirs)
 
 
+@WITH_EACH_ENGINE
 def test_collecting_and_waiting_may_land_one_run_at_once(scene: Scene) -> None:
     scene.sandbox.inject("run_life=0.5")
 

@@ -115,6 +115,11 @@ class Scene:
         """How many start requests the server has seen."""
         return self.sandbox.world.requests.count("execute")
 
+    def edit(self, statement: str, *values: Any) -> None:
+        """Change the ledger as nothing of the product does."""
+        with self.ledger.write() as rows:
+            rows._write(statement, values)
+
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with self.warehouse.read() as con:
             return con.execute(sql).fetchall()

@@ -24,14 +24,15 @@ from linkt_pipeline.executions.worker import Worker
 from linkt_pipeline.ledger.values import CreditLimitReachedError, Execution, ExecutionState
 from linkt_pipeline.sandbox.world.reference_data import FAIR, INGEST_TASK, SHEET_SIGNALS_TASK
 from linkt_pipeline.tasks import ErrorKind, TaskSpec
-from tests.ledger.stores import POSTGRES_ADDRESS, WITH_EACH_STORE
+from tests.engines import WITH_EACH_LEDGER, place_of
+from tests.ledger.stores import POSTGRES_ADDRESS
 
 from .scene import Scene, run, search, until
 
 RETRY = {"max_attempts": 3, "on": ["provider_error", "rate_limit"], "backoff": "20ms"}
 
 
-@WITH_EACH_STORE
+@WITH_EACH_LEDGER
 def test_a_completed_run_is_landed_with_its_row_in_the_ledger(scene: Scene) -> None:
     (outcome,) = scene.execute(search())
 
@@ -105,7 +106,7 @@ def test_executing_again_after_the_end_buys_a_new_run(scene: Scene) -> None:
 # --- retries
 
 
-@WITH_EACH_STORE
+@WITH_EACH_LEDGER
 def test_a_listed_kind_is_tried_again_as_a_row_of_its_own(scene: Scene) -> None:
     scene.sandbox.inject("failed_run=provider_error*2")
 
@@ -172,7 +173,7 @@ def test_the_pause_doubles_with_every_attempt() -> None:
     assert [backoff(task, attempt).total_seconds() for attempt in (1, 2, 3, 4)] == [30, 60, 120, 240]
 
 
-@WITH_EACH_STORE
+@WITH_EACH_LEDGER
 def test_attempts_are_counted_on_across_processes(scene: Scene) -> None:
     """A process dies while its second attempt runs; the next one does not begin to count anew."""
     scene.sandbox.inject("failed_run=provider_error*0")
@@ -218,7 +219,7 @@ def test_a_run_that_tells_little_is_landed_all_the_same(scene: Scene, fault: str
     assert scene.query("select count(*) from linkt.runs") == [(1,)]
 
 
-@WITH_EACH_STORE
+@WITH_EACH_LEDGER
 def test_the_monthly_limit_refuses_with_the_figures_before_anything_is_sent(scene: Scene) -> None:
     task = search(parameters={"num_results": 4})
     (first,) = scene.execute(task)
@@ -241,7 +242,7 @@ def test_the_monthly_limit_refuses_with_the_figures_before_anything_is_sent(scen
 # --- one run for many
 
 
-@WITH_EACH_STORE
+@WITH_EACH_LEDGER
 def test_two_workers_of_one_process_get_one_run(scene: Scene) -> None:
     scene.sandbox.inject("run_life=0.6*0")
     ready = threading.Barrier(3)
@@ -275,7 +276,7 @@ def lead_and_follow(scene: Scene, error: str, *tasks: TaskSpec) -> list[Outcome]
     return [outcome for (outcome,) in run(work())]
 
 
-@WITH_EACH_STORE
+@WITH_EACH_LEDGER
 def test_two_workers_that_see_a_run_fail_retry_it_once(scene: Scene) -> None:
     """The faster one's second attempt is over before the slower one asks: nothing is bought a third time."""
     slow = search(retry={**RETRY, "backoff": "1500ms"})
@@ -295,7 +296,7 @@ def test_a_follower_of_a_failed_run_fails_with_it(scene: Scene) -> None:
     assert scene.posts() == 1
 
 
-@WITH_EACH_STORE
+@WITH_EACH_LEDGER
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELED"])
 def test_a_run_that_is_landed_just_when_its_process_is_gone_is_not_bought_again(
     scene: Scene, status: str, monkeypatch: pytest.MonkeyPatch
@@ -331,19 +332,18 @@ def test_a_run_that_is_landed_just_when_its_process_is_gone_is_not_bought_again(
 
 WORKER_PROCESS = """
 import asyncio, sys
-from pathlib import Path
 from pydantic import SecretStr
 from linkt_pipeline.api import LinktClient
 from linkt_pipeline.executions.execute import execute_tasks
 from linkt_pipeline.executions.worker import Worker
-from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.ledger.ledger import Ledger
+from tests.engines import warehouse_at
 from tests.executions.scene import TIMING, search
 from tests.ledger.stores import store_in
 
 async def work():
-    warehouse = FileWarehouse(Path(sys.argv[2]))
-    async with LinktClient(sys.argv[1], SecretStr(sys.argv[3])) as client:
+    warehouse = warehouse_at(*sys.argv[3:])
+    async with LinktClient(sys.argv[1], SecretStr(sys.argv[2])) as client:
         worker = Worker(client, warehouse, Ledger(store_in(warehouse)), timing=TIMING)
         (outcome,) = await execute_tasks(worker, [search()])
         print(outcome.run.id if outcome.run else outcome.error, flush=True)
@@ -353,7 +353,7 @@ asyncio.run(work())
 
 
 def start_process(scene: Scene) -> subprocess.Popen[str]:
-    arguments = [scene.sandbox.url, str(scene.warehouse.path), scene.sandbox.api_key]
+    arguments = [scene.sandbox.url, scene.sandbox.api_key, *place_of(scene.warehouse)]
     return subprocess.Popen(
         [sys.executable, "-c", WORKER_PROCESS, *arguments],
         stdout=subprocess.PIPE,
@@ -363,7 +363,7 @@ def start_process(scene: Scene) -> subprocess.Popen[str]:
     )
 
 
-@WITH_EACH_STORE
+@WITH_EACH_LEDGER
 def test_processes_that_execute_one_task_at_one_moment_buy_one_run(scene: Scene) -> None:
     scene.sandbox.inject("run_life=1*0")
 
@@ -374,11 +374,11 @@ def test_processes_that_execute_one_task_at_one_moment_buy_one_run(scene: Scene)
     assert scene.posts() == len(scene.rows()) == 1
 
 
-@WITH_EACH_STORE
+@WITH_EACH_LEDGER
 def test_the_run_of_a_killed_process_is_taken_over_at_once(scene: Scene) -> None:
     scene.sandbox.inject("run_life=3")
     process = start_process(scene)
-    run(until(lambda: scene.warehouse.path.exists() and scene.states() == ["started"], 30))
+    run(until(lambda: scene.warehouse.exists and scene.states() == ["started"], 30))
     os.kill(process.pid, signal.SIGKILL)
     process.wait(timeout=10)
     (row,) = scene.rows()

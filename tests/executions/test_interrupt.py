@@ -12,7 +12,7 @@ from linkt_pipeline.executions.execute import execute_tasks
 from linkt_pipeline.executions.interrupt import settle_interrupted, wants_cancel
 from linkt_pipeline.executions.worker import Worker
 from linkt_pipeline.tasks import OnTerminate
-from tests.ledger.stores import WITH_EACH_STORE
+from tests.engines import WITH_EACH_LEDGER
 
 from .scene import Scene, run, search, until
 
@@ -73,7 +73,7 @@ def statuses(scene: Scene) -> list[str]:
     return [record.status for record in scene.sandbox.world.runs.values()]
 
 
-@WITH_EACH_STORE
+@WITH_EACH_LEDGER
 def test_a_persons_terminate_cancels_the_run_and_lands_it(scene: Scene) -> None:
     cancelled = interrupt(scene, by_person=True)
 
@@ -95,7 +95,7 @@ def test_whoever_cancelled_a_run_gets_a_new_one_next_time(scene: Scene) -> None:
     assert statuses(scene) == ["CANCELED", "COMPLETED"]
 
 
-@WITH_EACH_STORE
+@WITH_EACH_LEDGER
 def test_a_machines_terminate_leaves_the_run_to_be_adopted_at_once(scene: Scene) -> None:
     cancelled = interrupt(scene, by_person=False)
 
@@ -192,7 +192,7 @@ def test_an_interrupt_before_a_run_exists_leaves_nothing_to_cancel(scene: Scene)
     assert scene.sandbox.run_count() == 1
 
 
-@WITH_EACH_STORE
+@WITH_EACH_LEDGER
 def test_what_had_ended_before_the_interrupt_is_not_bought_again(scene: Scene) -> None:
     """Two tasks in one process: one is done and landed, the other one is interrupted."""
     scene.sandbox.inject("run_life=0.1")

@@ -16,11 +16,12 @@ from linkt_pipeline.executions.execute import Outcome, execute_tasks
 from linkt_pipeline.executions.start import start_or_adopt
 from linkt_pipeline.ledger.values import Execution, LeaseLostError
 from linkt_pipeline.warehouse.errors import WarehouseBusyError
+from tests.engines import WITH_SHARED_LEDGER
 from tests.postgres import PostgresServer
 
 from .scene import TIMING, Scene, run, search, until
 
-pytestmark = pytest.mark.parametrize("scene", ["PostgreSQL"], indirect=True)
+pytestmark = WITH_SHARED_LEDGER
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_nothing_is_sent(scene: Scene, server: PostgresServer) -> None:
         (outcome,) = scene.execute(search())
 
     assert isinstance(outcome.error, WarehouseBusyError)
-    assert f"PostgreSQL at 127.0.0.1:{server.port}, database test_" in str(outcome.error)
+    assert f"PostgreSQL at 127.0.0.1:{server.port}, database " in str(outcome.error)
     assert server.password not in str(outcome.error)
     assert (scene.posts(), scene.rows()) == (0, [])
 

@@ -21,6 +21,7 @@ from linkt_pipeline.ledger.values import Execution, ExecutionState, Intention
 from linkt_pipeline.sandbox.world.records import RunRecord
 from linkt_pipeline.sandbox.world.reference_data import FAIR, INGEST_TASK
 from tests.api.raw_server import Request, answer
+from tests.engines import WITH_EACH_ENGINE
 
 from .front import Forward, changed, first_start, in_front
 from .scene import TIMING, Scene, run, search
@@ -165,6 +166,7 @@ def test_a_run_of_long_ago_is_not_taken(scene: Scene) -> None:
     assert scene.states() == ["lost", "started"]
 
 
+@WITH_EACH_ENGINE
 def test_a_run_that_the_ledger_knows_is_not_taken_twice(scene: Scene) -> None:
     """Two entries of tasks.yaml may share a Linkt task; the run of one is no answer for the other."""
     first = start(scene, key="first")
@@ -307,16 +309,17 @@ def test_a_list_that_is_whole_again_before_the_window_closes_is_believed(
     assert scene.posts() == 1
 
 
+@WITH_EACH_ENGINE
 def test_the_window_of_a_takeover_begins_with_its_first_look(scene: Scene) -> None:
     """By the wall clock the last owner went long ago: it did, or the clock was set. The list lags either way."""
     left = scene.ledger.claim(intention(), Owner("crashed")).execution
     run_id = started_elsewhere(scene).id
     scene.sandbox.inject("lagging_list=0.5")
-    with scene.warehouse.write() as con:
-        con.execute(
-            "update linkt.executions set lease_owner = null, lease_until = ?, intended_at = ?",
-            [datetime.now(UTC) - timedelta(minutes=5), datetime.now(UTC) - timedelta(hours=1)],
-        )
+    scene.edit(
+        "update linkt.executions set lease_owner = null, lease_until = ?, intended_at = ?",
+        datetime.now(UTC) - timedelta(minutes=5),
+        datetime.now(UTC) - timedelta(hours=1),
+    )
 
     started = start(scene, timing=replace(TIMING, settle=timedelta(seconds=3)))
 
@@ -539,6 +542,7 @@ def test_while_several_fit_nothing_is_started(scene: Scene) -> None:
     assert (scene.posts(), scene.sandbox.run_count()) == (1, 2)
 
 
+@WITH_EACH_ENGINE
 def test_the_run_that_a_person_chose_is_waited_for_and_landed(scene: Scene) -> None:
     own, _ = two_that_fit(scene)
     task = search()

@@ -27,7 +27,7 @@ from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.ledger.values import Execution, ExecutionState, Intention, LeaseLostError
 from linkt_pipeline.warehouse.errors import WarehouseBusyError
 from tests.api.raw_server import never_accepting
-from tests.ledger.stores import WITH_EACH_STORE
+from tests.engines import WITH_EACH_ENGINE, WITH_EACH_LEDGER
 
 from .scene import BOUND, TIMING, Scene, run, search, until
 
@@ -135,7 +135,7 @@ def start(scene: Scene, **changes: object) -> Execution | LinktPipelineError:
     return run(work())
 
 
-@WITH_EACH_STORE
+@WITH_EACH_LEDGER
 def test_the_intention_is_written_down_before_the_request_and_the_run_id_right_after(scene: Scene) -> None:
     scene.sandbox.inject("late_reply=0.3")
 
@@ -330,7 +330,7 @@ def test_a_connection_that_breaks_is_looked_up_before_anything_is_sent_again(sce
     assert scene.sandbox.world.requests.count("list_runs") >= 2  # more than one look: lists may lag
 
 
-@WITH_EACH_STORE
+@WITH_EACH_LEDGER
 @pytest.mark.parametrize("spell", [str.lower, str.upper], ids=["as it is", "in another spelling"])
 def test_a_reply_with_the_run_of_another_execution_is_looked_up(scene: Scene, spell: Callable[[str], str]) -> None:
     """A cache or a gateway answers with what it said to somebody else: one run is one row."""
@@ -380,6 +380,7 @@ def test_a_redirect_is_refused_and_the_key_does_not_travel(scene: Scene, status:
 
 @pytest.mark.parametrize("reached_the_server", [True, False])
 @pytest.mark.parametrize("state", [ExecutionState.INTENDED, ExecutionState.UNKNOWN])
+@WITH_EACH_ENGINE
 def test_what_a_crash_around_the_request_left_is_looked_up(
     scene: Scene, state: ExecutionState, reached_the_server: bool
 ) -> None:
@@ -408,7 +409,7 @@ def intention(**changes: object) -> Intention:
     return Intention(task.key, task.task_id, task.icp_id, task.parameters)
 
 
-@WITH_EACH_STORE
+@WITH_EACH_LEDGER
 def test_a_started_run_is_adopted_without_a_request(scene: Scene) -> None:
     first = start(scene)
     assert isinstance(first, Execution)
@@ -450,13 +451,13 @@ def test_a_run_of_other_settings_is_adopted_and_told(
     assert re.search(rf"run {first.run_id} was started with other settings .*\({told}\)", warning)
 
 
+@WITH_EACH_ENGINE
 def test_a_request_sent_long_after_the_intention_is_found_after_a_crash(scene: Scene) -> None:
     """A server said "later" for an hour; the request that got through left no reply."""
     task, owner = search(), Owner("crashed")
     left = scene.ledger.claim(intention(), owner).execution
     hour_ago = datetime.now(UTC) - timedelta(hours=1)
-    with scene.warehouse.write() as con:
-        con.execute("update linkt.executions set intended_at = ?", [hour_ago])
+    scene.edit("update linkt.executions set intended_at = ?", hour_ago)
     run_id = scene.sandbox.world.execute(task.task_id, task.icp_id, dict(task.parameters)).id
     scene.ledger.mark_unknown(left.execution_id, owner, error="no reply")
     scene.ledger.release(owner)
@@ -544,18 +545,18 @@ async def busy(worker: Worker) -> AsyncIterator[None]:
         await asyncio.gather(*calls)
 
 
+@WITH_EACH_ENGINE
 def test_a_renewal_that_comes_before_the_request_does_not_hide_that_the_row_is_lost(scene: Scene) -> None:
     """Waking up, the process renews its leases first; the one it needs is no longer among them."""
+
+    scene.query("select 1")  # to attach a lake may take longer than this lease
 
     async def work() -> None:
         async with scene.worker(lease=timedelta(milliseconds=900)) as worker, worker.holding_leases():
             scene.sandbox.inject("http_429=1.5@execute")
             starting = asyncio.create_task(start_or_adopt(worker, search()))
             await until(lambda: scene.states() == ["unknown"])
-            with scene.warehouse.write() as con:
-                con.execute(
-                    "update linkt.executions set lease_owner = 'another', lease_until = now() + interval 1 hour"
-                )
+            scene.edit("update linkt.executions set lease_owner = 'another', lease_until = now() + interval '1 hour'")
             await starting
 
     with pytest.raises(LeaseLostError, match="starts nothing"):
@@ -563,7 +564,7 @@ def test_a_renewal_that_comes_before_the_request_does_not_hide_that_the_row_is_l
     assert scene.sandbox.run_count() == 0
 
 
-@WITH_EACH_STORE
+@WITH_EACH_LEDGER
 def test_a_full_disk_does_not_lose_the_id_of_a_paid_run(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     async def work() -> Execution:
         async with scene.worker() as worker:
@@ -602,7 +603,7 @@ def test_a_days_budget_that_is_used_up_refuses_without_a_request(scene: Scene) -
 # --- two at once
 
 
-@WITH_EACH_STORE
+@WITH_EACH_LEDGER
 def test_a_second_worker_follows_the_first_and_gets_its_run(scene: Scene) -> None:
     async def work() -> list[Execution]:
         async with scene.worker() as first, scene.worker() as second:

@@ -25,6 +25,7 @@ from linkt_pipeline.executions.worker import Timing
 from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.ledger.values import Execution, ExecutionState, Intention
 from tests.api.raw_server import Request, answer
+from tests.engines import WITH_EACH_ENGINE
 from tests.paths import PROJECT_ROOT
 
 from .front import Forward, Rule, first_start, in_front, is_start, redated
@@ -235,6 +236,11 @@ def test_an_outage_of_the_list_is_outwaited(scene: Scene) -> None:
 # --- clocks
 
 
+def set_clock(scene: Scene, ahead: timedelta) -> None:
+    """The times of the ledger's rows are from a clock that was so far ahead."""
+    scene.edit("update linkt.executions set intended_at = intended_at + ?, lease_until = lease_until + ?", ahead, ahead)
+
+
 def left_by_a_crash(scene: Scene, *, intended: timedelta) -> str:
     """A run whose reply no process lived to read; the row's times are so far from those of this machine's clock."""
     task = search()
@@ -242,11 +248,7 @@ def left_by_a_crash(scene: Scene, *, intended: timedelta) -> str:
     scene.ledger.claim(Intention(task.key, task.task_id, task.icp_id, task.parameters), owner)
     run_id = scene.sandbox.world.execute(task.task_id, task.icp_id, dict(task.parameters)).id
     scene.ledger.release(owner)
-    with scene.warehouse.write() as con:
-        con.execute(
-            "update linkt.executions set intended_at = intended_at + ?, lease_until = lease_until + ?",
-            [intended, intended],
-        )
+    set_clock(scene, intended)
     return run_id
 
 
@@ -287,8 +289,7 @@ def test_a_clock_that_is_set_right_after_the_start_hides_no_run(scene: Scene, ho
     """The machine's clock was hours off when the start was sent, and is right when the next process looks."""
     off = timedelta(hours=hours)
     start_and_die(scene, date=format_datetime(datetime.now(UTC) - off, usegmt=True))
-    with scene.warehouse.write() as con:  # until now Linkt's clock was off by the other way round
-        con.execute("update linkt.executions set intended_at = intended_at + $1, lease_until = lease_until + $1", [off])
+    set_clock(scene, off)  # until now Linkt's clock was off by the other way round
 
     [outcome] = scene.execute()
 
@@ -304,8 +305,7 @@ def test_without_a_time_to_go_by_a_run_of_another_hour_is_asked_about(
     """Nobody can say how far the clock was off, so neither is that run taken nor another one bought."""
     start_and_die(scene, date=date)
     off = timedelta(hours=hours)
-    with scene.warehouse.write() as con:
-        con.execute("update linkt.executions set intended_at = intended_at + $1, lease_until = lease_until + $1", [off])
+    set_clock(scene, off)
 
     [outcome] = scene.execute()
 
@@ -362,8 +362,7 @@ def test_a_started_row_without_a_usable_run_id_is_looked_up(scene: Scene, run_id
     """An older version believed any reply."""
     first = start(scene, first_start(answer(PAGE, 502), works=True))
     assert isinstance(first, Execution)
-    with scene.warehouse.write() as con:
-        con.execute("update linkt.executions set run_id = ?", [run_id])
+    scene.edit("update linkt.executions set run_id = ?", run_id)
     if not exists:
         scene.sandbox.world.own.remove("run", str(first.run_id))
 
@@ -377,11 +376,11 @@ def test_a_started_row_without_a_usable_run_id_is_looked_up(scene: Scene, run_id
         assert isinstance(started, StartNotFoundError), started
 
 
+@WITH_EACH_ENGINE
 def test_a_started_row_without_a_usable_run_id_can_be_adopted_for(scene: Scene) -> None:
     first = start(scene, first_start(answer(PAGE, 502), works=True))
     assert isinstance(first, Execution)
-    with scene.warehouse.write() as con:
-        con.execute("update linkt.executions set run_id = '../task/x', lease_owner = null")
+    scene.edit("update linkt.executions set run_id = '../task/x', lease_owner = null")
     task = search()
 
     adopted = scene.ledger.adopt(Intention(task.key, task.task_id, task.icp_id, task.parameters), str(first.run_id))

@@ -24,6 +24,7 @@ from linkt_pipeline.ledger.values import Execution, ExecutionState, LeaseLostErr
 from linkt_pipeline.sandbox.world.reference_data import SEARCH_TASK, SHEET_SIGNALS_TASK
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from tests.api.raw_server import Request
+from tests.engines import OF_A_FILE, WITH_EACH_ENGINE
 
 from .front import Forward, Rule, changed, in_front, is_start
 from .scene import Scene, run, search, until
@@ -153,6 +154,7 @@ def test_an_outage_is_told_again_after_the_run_was_seen(scene: Scene) -> None:
     assert scene.texts.count("can't see run") == 2
 
 
+@OF_A_FILE
 def test_a_busy_warehouse_does_not_end_a_wait(scene: Scene) -> None:
     """What is written while waiting is for show; only landing needs the file."""
 
@@ -170,6 +172,7 @@ def test_a_busy_warehouse_does_not_end_a_wait(scene: Scene) -> None:
     assert "could not be written down: held by a BI tool" in scene.texts
 
 
+@WITH_EACH_ENGINE
 def test_a_wait_ends_when_another_process_has_taken_over(scene: Scene) -> None:
     def take_over(worker: Worker) -> None:
         def lost(*args: object, **kwargs: object) -> None:
@@ -242,6 +245,7 @@ def test_every_terminal_status_ends_the_wait(scene: Scene, fault: str, status: s
     assert wait(scene).run.status == status
 
 
+@WITH_EACH_ENGINE
 def test_max_wait_leaves_the_run_to_be_adopted(scene: Scene) -> None:
     scene.sandbox.inject("run_life=2")
     (outcome,) = scene.execute(search(max_wait="300ms"))
@@ -275,6 +279,7 @@ def delete_runs(scene: Scene) -> None:
         scene.sandbox.world.own.remove("run", run_id)
 
 
+@WITH_EACH_ENGINE
 def test_a_run_that_is_gone_for_good_closes_its_row(scene: Scene) -> None:
     with pytest.raises(RunGoneError, match=r"no longer exists.*materialize again"):
         wait(scene, "missing@get_run*0", during=lambda _: delete_runs(scene))
@@ -470,6 +475,7 @@ def test_a_bug_in_one_wait_shows_after_the_others_have_ended(scene: Scene) -> No
     assert scene.posts() == 2  # nobody was told of its end, so that run is not used up
 
 
+@WITH_EACH_ENGINE
 def test_leases_are_renewed_while_waiting(scene: Scene) -> None:
     scene.sandbox.inject("run_life=2.5")
     lease = timedelta(seconds=1.5)

@@ -13,20 +13,23 @@ from linkt_pipeline.postgres.address import PostgresAddress
 from linkt_pipeline.postgres.connections import connections_to
 from linkt_pipeline.warehouse.warehouse import Warehouse
 
-STORES = ("DuckDB", "PostgreSQL")
-WITH_EACH_STORE = pytest.mark.parametrize("scene", STORES, indirect=True)
+STORES = (DUCKDB, POSTGRES) = ("DuckDB", "PostgreSQL")
 POSTGRES_ADDRESS = "TEST_LEDGER_ADDRESS"  # of a child process; empty: its ledger is in the warehouse
 _EMPTY = "truncate linkt_ledger.executions, linkt_ledger.undelivered, linkt_ledger.answers"
 
 
-def new_store(request: pytest.FixtureRequest, warehouse: Warehouse) -> LedgerStore:
-    """The store that a fixture's parameter names, without a row; the first one without a parameter.
+def new_store(request: pytest.FixtureRequest, warehouse: Warehouse, name: str) -> LedgerStore:
+    """The store of a name, without a row. Skips where there is no PostgreSQL.
 
-    Skips where there is no PostgreSQL.
+    Args:
+        request: of a fixture.
+        warehouse: to which the ledger belongs; a lake says itself where it is.
+        name: one of :data:`STORES`.
     """
-    if getattr(request, "param", STORES[0]) == STORES[0]:
+    if name == DUCKDB:
         return DuckDbStore(warehouse)
-    address = PostgresAddress(SecretStr(request.getfixturevalue("ledger_database")))
+    shared = warehouse.ledger
+    address = PostgresAddress(shared.address if shared else SecretStr(request.getfixturevalue("ledger_database")))
     store = PostgresStore(address, warehouse)
     with store.write():
         pass  # makes the schema

@@ -49,7 +49,7 @@ def warehouse(tmp_path: Path) -> FileWarehouse:
 
 @pytest.fixture(params=STORES)
 def store(request: pytest.FixtureRequest, warehouse: Warehouse) -> LedgerStore:
-    return new_store(request, warehouse)
+    return new_store(request, warehouse, request.param)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.errors import WarehouseUnwritableError
 from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
 from linkt_pipeline.warehouse.warehouse import Warehouse
+from tests.engines import OF_A_FILE, WITH_EACH_ENGINE, last_write
 from tests.mounting import mounted, needs_root
 
 from .conftest import Folder
@@ -60,6 +61,7 @@ def rows(con: duckdb.DuckDBPyConnection, table: str) -> list[tuple[object, ...]]
     return con.execute(f"select * from {table} order by all").fetchall()
 
 
+@WITH_EACH_ENGINE
 def test_a_view_and_a_table(con: duckdb.DuckDBPyConnection, folder: Folder) -> None:
     con.execute("insert into linkt.names values ('a', 'Ann')")
     folder.write("staging.v", "select id, name from linkt.names")
@@ -71,6 +73,7 @@ def test_a_view_and_a_table(con: duckdb.DuckDBPyConnection, folder: Folder) -> N
     assert rows(con, "marts.t") == [("Ann",)]
 
 
+@OF_A_FILE
 def test_descriptions_become_comments_and_follow_changes(con: duckdb.DuckDBPyConnection, folder: Folder) -> None:
     def comments() -> tuple[object, ...]:
         table = con.execute("select comment from duckdb_tables() where table_name = 't'").fetchall()
@@ -89,6 +92,7 @@ def test_descriptions_become_comments_and_follow_changes(con: duckdb.DuckDBPyCon
 
 
 @pytest.mark.parametrize(("before", "after"), [("view", "table"), ("table", "view")])
+@WITH_EACH_ENGINE
 def test_a_model_may_change_its_kind(con: duckdb.DuckDBPyConnection, folder: Folder, before: str, after: str) -> None:
     folder.write("marts.m", f"-- materialized: {before}\nselect 1 as a")
     build(con, folder, "marts.m")
@@ -105,6 +109,7 @@ def test_what_was_put_in_place_of_a_model_by_hand_goes(con: duckdb.DuckDBPyConne
     assert rows(con, "marts.t") == [(1,)]
 
 
+@WITH_EACH_ENGINE
 def test_a_failing_model_leaves_its_last_good_table(con: duckdb.DuckDBPyConnection, folder: Folder) -> None:
     con.execute("insert into linkt.names values ('1', 'x')")
     path = folder.write("marts.t", "-- materialized: table\nselect cast(id as int) as n from linkt.names")
@@ -116,6 +121,7 @@ def test_a_failing_model_leaves_its_last_good_table(con: duckdb.DuckDBPyConnecti
     assert rows(con, "marts.t") == [(1,)]
 
 
+@WITH_EACH_ENGINE
 def test_an_incremental_table_computes_only_what_changed(con: duckdb.DuckDBPyConnection, folder: Folder) -> None:
     folder.write("marts.i", "select id, data ->> '$.v' as v, changed_at from linkt.things", header=INCREMENTAL)
     for n in range(10):
@@ -173,6 +179,7 @@ def test_the_spine_may_be_named_without_alias_or_in_quotes(con: duckdb.DuckDBPyC
     assert build(con, folder, "marts.i").written == 1
 
 
+@WITH_EACH_ENGINE
 def test_changed_code_rebuilds_in_full(con: duckdb.DuckDBPyConnection, folder: Folder) -> None:
     folder.write("staging.s", "select id, 1 as n, changed_at from linkt.things")
     header = INCREMENTAL.replace("linkt.things", "staging.s")
@@ -187,6 +194,7 @@ def test_changed_code_rebuilds_in_full(con: duckdb.DuckDBPyConnection, folder: F
     assert [row[:2] for row in rows(con, "marts.i")] == [("a", 2)]
 
 
+@WITH_EACH_ENGINE
 def test_a_new_column_of_the_source_reaches_a_star(con: duckdb.DuckDBPyConnection, folder: Folder) -> None:
     folder.write("marts.i", "select * from linkt.things", header=INCREMENTAL)
     put(con, "a", 1, 1)
@@ -562,8 +570,7 @@ def test_a_mistake_that_reads_like_a_full_disk_is_a_mistake(
         build(con, folder, "marts.t")
 
 
-def test_a_build_that_finds_nothing_new_writes_nothing(tmp_path: Path) -> None:
-    warehouse = FileWarehouse(tmp_path / "warehouse.duckdb")
+def test_a_build_that_finds_nothing_new_writes_nothing(warehouse: Warehouse, tmp_path: Path) -> None:
     folder = tmp_path / "sql"
     (folder / "marts").mkdir(parents=True)
     header = "-- description: d\n-- grain: g\n-- not_null: entity_id\n-- column entity_id: Its id.\n"
@@ -572,13 +579,13 @@ def test_a_build_that_finds_nothing_new_writes_nothing(tmp_path: Path) -> None:
     incremental = "-- materialized: incremental\n-- incremental: entity_id, fetched_at from linkt.entities\n"
     (folder / "marts" / "i.sql").write_text(f"{header}{incremental}select entity_id, fetched_at from linkt.entities")
 
-    def build_all() -> bytes:
+    def build_all() -> object:
         with warehouse.read() as con:
             graph = load_models(folder, warehouse_sources(con))
         with warehouse.session() as session:
             for model in graph.models.values():
                 with session.transaction() as con:
                     build_model(con, model)
-        return warehouse.path.read_bytes()
+        return last_write(warehouse)
 
     assert build_all() == build_all()

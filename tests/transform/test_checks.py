@@ -4,6 +4,7 @@ import duckdb
 import pytest
 
 from linkt_pipeline.transform import Check, ModelFileError, Severity, build_model, load_checks, run_check
+from tests.engines import WITH_EACH_ENGINE
 
 from .conftest import Folder
 
@@ -27,6 +28,7 @@ def by_name(folder: Folder) -> dict[str, Check]:
     return {check.name: check for check in load_checks(folder.root, folder.load())}
 
 
+@WITH_EACH_ENGINE
 def test_a_header_makes_a_check_of_its_keys(con: duckdb.DuckDBPyConnection, built: Folder) -> None:
     check = by_name(built)["key"]
     result = run_check(con, check)
@@ -36,6 +38,7 @@ def test_a_header_makes_a_check_of_its_keys(con: duckdb.DuckDBPyConnection, buil
     assert sorted(result.sample) == [("2 rows share id", "a", None), ("id empty", None, "Cid")]
 
 
+@WITH_EACH_ENGINE
 def test_a_header_makes_a_check_of_its_references(con: duckdb.DuckDBPyConnection, built: Folder) -> None:
     check = by_name(built)["references"]
     result = run_check(con, check)

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import duckdb
@@ -9,6 +10,7 @@ import pytest
 
 from linkt_pipeline.transform import BuildMode, Known, ModelFileError, build_model
 from linkt_pipeline.warehouse.migration import empty_warehouse
+from tests.engines import WITH_EACH_ENGINE
 
 from .conftest import HEADER, Folder
 
@@ -81,11 +83,12 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with empty_warehouse() as con:
+def world(tmp_path: Path, lake: duckdb.DuckDBPyConnection | None) -> Iterator[World]:
+    with nullcontext(lake) if lake else empty_warehouse() as con:
         yield World(con, Folder(tmp_path, con))
 
 
+@WITH_EACH_ENGINE
 def test_only_the_touched_keys_are_computed_and_told(world: World) -> None:
     for number in range(6):
         world.put(f"e{number}", f"p{number % 3}")
@@ -96,6 +99,7 @@ def test_only_the_touched_keys_are_computed_and_told(world: World) -> None:
     assert [row for row in world.rows()["marts.named"] if row[1]] == [("e1", True), ("e2", True), ("e5", True)]
 
 
+@WITH_EACH_ENGINE
 def test_rows_that_come_out_as_they_were_are_not_told(world: World) -> None:
     world.put("e", "p")
     world.build()
@@ -127,6 +131,7 @@ def test_where_the_changes_are_not_known_everything_is_computed(world: World, lo
     assert kept == world.rows()
 
 
+@WITH_EACH_ENGINE
 def test_a_row_taken_out_by_hand_whose_key_is_gone_is_gone_where_it_is_followed(world: World) -> None:
     world.put("a", "p")
     world.put("b", "q")

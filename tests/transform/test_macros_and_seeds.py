@@ -18,6 +18,7 @@ from linkt_pipeline.transform import (
     run_check,
     try_describe,
 )
+from tests.engines import WITH_EACH_ENGINE
 
 from .conftest import Folder
 
@@ -63,6 +64,7 @@ def test_columns_and_lineage_are_seen_through_macros(folder: Folder) -> None:
     }
 
 
+@WITH_EACH_ENGINE
 def test_a_changed_macro_rebuilds_what_uses_it_and_nothing_else(folder: Folder, con: duckdb.DuckDBPyConnection) -> None:
     macro(folder, "inner_one", "text || '1'")
     macro(folder, "a_outer", "inner_one(text) || 'o'")
@@ -153,6 +155,7 @@ def test_a_seed_is_a_typed_table_of_the_graph(folder: Folder, con: duckdb.DuckDB
     assert (str(check.model), run_check(con, check).passed) == ("seeds.hosts", True)
 
 
+@WITH_EACH_ENGINE
 def test_a_changed_seed_rebuilds_what_reads_it(folder: Folder, con: duckdb.DuckDBPyConnection) -> None:
     """The incremental model's own keys have not changed: only the seed's version says that it has to be computed."""
     path = seed(folder, "hosts", "host,shared\nx,true\n")

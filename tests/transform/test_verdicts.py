@@ -1,6 +1,5 @@
 """A verdict that is kept or derived is the one that the check itself gives."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,7 +24,9 @@ from linkt_pipeline.transform import (
     warehouse_sources,
     write_verdicts,
 )
-from linkt_pipeline.warehouse.tables import MODEL_BUILDS
+from tests.engines import WITH_EACH_ENGINE
+
+from .conftest import in_memory
 
 NOW = datetime(2026, 4, 12, 9, tzinfo=UTC)
 HEADER = "-- description: d.\n-- grain: one row per thing.\n"
@@ -46,16 +47,10 @@ FILES = {
 
 
 class Bench:
-    """Models and checks on a database in memory, built and checked as a sync does."""
+    """Models and checks, built and checked as a sync does."""
 
-    def __init__(self, root: Path) -> None:
-        self.con = duckdb.connect()
-        self.con.execute(
-            "create schema linkt; create table linkt.things (id varchar, data json, changed_at timestamptz); "
-            "create table linkt.names (id varchar, name varchar); "
-            "create table linkt.sync_state (name varchar, value varchar, updated_at timestamptz)"
-        )
-        self.con.execute(MODEL_BUILDS.creation())
+    def __init__(self, root: Path, con: duckdb.DuckDBPyConnection) -> None:
+        self.con = con
         self.graph: ModelGraph = load_models(root, warehouse_sources(self.con))
         self.checks: list[Check] = load_checks(root, self.graph)
         self.moment = 0
@@ -123,10 +118,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def bench(root: Path) -> Iterator[Bench]:
-    bench = Bench(root)
-    yield bench
-    bench.con.close()
+def bench(root: Path, con: duckdb.DuckDBPyConnection) -> Bench:
+    return Bench(root, con)
 
 
 CHANGES = st.lists(
@@ -145,17 +138,16 @@ CHANGES = st.lists(
 def test_after_any_changes_every_verdict_is_that_of_the_full_check(
     root: Path, batches: list[tuple[list[tuple[str, str, str | None]], int]]
 ) -> None:
-    bench = Bench(root)
-    try:
+    with in_memory() as con:
+        bench = Bench(root, con)
         for changes, kind in batches:
             for deed, thing, name in changes:
                 getattr(bench, deed)(thing, name)
             passed, _ = bench.sync(full_refresh=kind == 0)
             assert passed == bench.in_full()
-    finally:
-        bench.con.close()
 
 
+@WITH_EACH_ENGINE
 def test_a_check_is_not_run_while_nothing_changes_that_it_reads(bench: Bench) -> None:
     bench.put("a", "s")
     bench.name("a", "s")
@@ -165,6 +157,7 @@ def test_a_check_is_not_run_while_nothing_changes_that_it_reads(bench: Bench) ->
     assert second == {f"{check.model.name} {check.name}" for check in bench.checks} - {"pairs today"}, "but for a clock"
 
 
+@WITH_EACH_ENGINE
 def test_a_change_has_only_what_reads_it_run_and_derives_a_key_from_the_changed_rows(bench: Bench) -> None:
     bench.put("a", "s")
     bench.name("a", "s")
