@@ -223,6 +223,10 @@ def test_everything_arrives_in_the_lake_and_comes_back(sides, tmp_path: Path) ->
     assert warehouse_of(load_settings()).exists
     assert not move_to_lake(file, lake).is_new
     after = contents(lake)
+    _, of_another_host = both_of(load_settings({"data_dir": tmp_path / "another host"}))
+    assert of_another_host.exists
+    with of_another_host.read():
+        pass  # it keeps the lake attached
 
     assert move_to_file(file, lake).open_executions == 1
 
@@ -238,8 +242,14 @@ def test_everything_arrives_in_the_lake_and_comes_back(sides, tmp_path: Path) ->
         ["lake.tmp", "requests.window", "warehouse.duckdb", moved.aside.name]
     )
 
+    with file.write() as con:
+        con.execute("create table own.later as select 1 as n")
     assert move_to_lake(file, lake).is_new  # over what was left there
-    assert contents(lake)["marts.companies"] == before["marts.companies"]
+    assert contents(of_another_host)["marts.companies"] == before["marts.companies"]
+    with of_another_host.write() as con:
+        con.execute("insert into own.later values (2)")
+    of_another_host.close()
+    assert contents(lake)["own.later"] == ["(1,)", "(2,)"]
 
 
 def fill_badly(taken, con: duckdb.DuckDBPyConnection) -> list[str]:

@@ -59,6 +59,12 @@ def is_made(place: LakePlace, con: psycopg.Connection) -> bool:
     return con.execute(query, [OF_THE_LAKE]).fetchone() is not None
 
 
+def catalog_id(place: LakePlace, con: psycopg.Connection) -> int | None:
+    """A number that no other catalog has, not even one that is made later in the same place; None: there is none."""
+    found = con.execute("select oid from pg_namespace where nspname = %s", [place.schema]).fetchone()
+    return None if found is None else int(found[0])
+
+
 def answers(con: psycopg.Connection) -> None:
     """A question that every PostgreSQL can answer."""
     con.execute("select 1")

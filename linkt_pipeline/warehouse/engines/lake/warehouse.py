@@ -21,11 +21,12 @@ from linkt_pipeline.warehouse.engines.lake.copying import copy_lake
 from linkt_pipeline.warehouse.engines.lake.creation import (
     answers,
     bring_up_to_date,
+    catalog_id,
     is_made,
     make_lake,
     require_no_files,
 )
-from linkt_pipeline.warehouse.engines.lake.elsewhere import elsewhere_error, read_elsewhere
+from linkt_pipeline.warehouse.engines.lake.elsewhere import Elsewhere, elsewhere_error, read_elsewhere
 from linkt_pipeline.warehouse.engines.lake.engine import LakeEngine
 from linkt_pipeline.warehouse.engines.lake.errors import is_passing, lake_error
 from linkt_pipeline.warehouse.engines.lake.fence import pass_fence
@@ -58,12 +59,14 @@ class _Attached(TurnInProcess):
     Attributes:
         engine: has it attached.
         turn: its way to the turn.
+        catalog: which one is attached; see :func:`catalog_id`.
     """
 
     def __init__(self, place: LakePlace, spill: Path, memory_limit: str) -> None:
         super().__init__()
         self.engine = LakeEngine(place, spill, memory_limit)
         self.turn = Turn(place)
+        self.catalog: int | None = None
 
 
 _Key = tuple[LakePlace, Path, str]
@@ -280,11 +283,16 @@ class LakeWarehouse(Warehouse):
                 raise
 
     def _require_in_use(self, kept: _Attached) -> None:
-        if self.ledger is None:
-            return
-        found = kept.turn.ask(self.lock_timeout, partial(read_elsewhere, schema=self.ledger.schema))
+        found, catalog = kept.turn.ask(self.lock_timeout, self._in_postgres)
+        if catalog != kept.catalog:
+            kept.engine.stop()  # a move has made the catalog anew, and this process may know another one's tables
+            kept.catalog = catalog
         if found is not None:
             raise elsewhere_error(self.place, found)
+
+    def _in_postgres(self, con: psycopg.Connection) -> tuple[Elsewhere | None, int | None]:
+        found = None if self.ledger is None else read_elsewhere(con, self.ledger.schema)
+        return found, catalog_id(self._lake, con)
 
     def _is_made(self, kept: _Attached) -> bool:
         return kept.engine.is_running or kept.turn.ask(self.lock_timeout, partial(is_made, self._lake))
@@ -305,6 +313,7 @@ class LakeWarehouse(Warehouse):
                     if not self._is_made(kept):  # nobody else was faster
                         require_no_files(self._lake)
                         make_lake(kept.engine)
+                        kept.catalog = kept.turn.ask(self.lock_timeout, partial(catalog_id, self._lake))
             con, is_old = self._connected(kept, threads)
             opened.callback(con.close)
             require_folder(self._lake)  # each time: a share may be lost while the lake is attached
