@@ -119,7 +119,7 @@ def _make_room(file: FileWarehouse, lake: LakeWarehouse, taken: TakenLake, move_
 
     Raises:
         MoveRefusedError: it does.
-        LakeFilesOfOthersError: the lake was never used, and its place has files.
+        LakeFilesOfOthersError: the files are to lie where another lake has its own.
         WarehouseMovedError: a move from or to another file is between its two steps.
     """
     found, mark = why_not_in_use(lake, taken), read_mark(file.path)
@@ -127,7 +127,9 @@ def _make_room(file: FileWarehouse, lake: LakeWarehouse, taken: TakenLake, move_
     # Its id tells whose move it was: a container has another host name at each start.
     if found is not None and is_between and (mark is None or mark.move_id != found.move_id):
         raise elsewhere_error(lake.place, found)
-    if found is None and not taken.is_made:
+    known = taken.data_path
+    # A lake that was emptied by a move that was killed has left files of its own there.
+    if known != taken.place.data_path and (known is not None or found is None):
         require_no_files(taken.place)
     with move_transaction(lake, taken.postgres, move_id):
         if found is None:

@@ -195,7 +195,7 @@ def adopted(ledger: Ledger) -> bool:
 
 
 @pytest.mark.slow
-def test_everything_arrives_in_the_lake_and_comes_back(sides, tmp_path: Path) -> None:
+def test_everything_arrives_in_the_lake_and_comes_back(sides, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, lake = sides
     fill(file)
     before = contents(file)
@@ -242,6 +242,12 @@ def test_everything_arrives_in_the_lake_and_comes_back(sides, tmp_path: Path) ->
         ["lake.tmp", "requests.window", "warehouse.duckdb", moved.aside.name]
     )
 
+    of_others = tmp_path / "lake of others" / "linkt_lake" / "a.parquet"
+    of_others.parent.mkdir(parents=True)
+    of_others.touch()
+    monkeypatch.setenv("LINKT_LAKE_PATH", str(tmp_path / "lake of others"))
+    with pytest.raises(LakeFilesOfOthersError, match=r"a\.parquet"):
+        move_to_lake(*both_of(load_settings()))
     with file.write() as con:
         con.execute("create table own.later as select 1 as n")
     assert move_to_lake(file, lake).is_new  # over what was left there

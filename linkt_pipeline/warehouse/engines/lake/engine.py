@@ -116,7 +116,7 @@ def attach_lake(con: duckdb.DuckDBPyConnection, place: LakePlace, name: str, *, 
     in_libpq = " ".join(f"{key}={_in_libpq(value)}" for key, value in options.items())
     con.execute(
         f"attach {literal(f'ducklake:postgres:{in_libpq}')} as {name} ("
-        f"data_path {literal(place.files.rstrip('/') + '/')}, metadata_schema {literal(place.schema)}, "
+        f"data_path {literal(place.data_path)}, metadata_schema {literal(place.schema)}, "
         f"meta_secret {literal(_CATALOG_SECRET)}, create_if_not_exists {create})"
     )
 
@@ -132,7 +132,7 @@ def first_file(place: LakePlace) -> str | None:
         if place.is_in_bucket:
             load_extensions(con, OF_OBJECT_STORES)
             _know_store(con, place)
-        found = con.execute("select file from glob($1) limit 1", [f"{place.files.rstrip('/')}/**/*.parquet"]).fetchone()
+        found = con.execute("select file from glob($1) limit 1", [f"{place.data_path}**/*.parquet"]).fetchone()
     return str(found[0]) if found else None
 
 

@@ -114,6 +114,11 @@ class LakePlace:
         """Whether the files lie in an object store."""
         return self.files.startswith("s3://")
 
+    @property
+    def data_path(self) -> str:
+        """``files`` as the catalog keeps it."""
+        return f"{self.files.rstrip('/')}/"
+
     def __str__(self) -> str:
         """For people."""
         return f"{self.catalog} (schema {self.schema}), files in {self.files}"

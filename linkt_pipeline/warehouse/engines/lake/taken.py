@@ -45,6 +45,16 @@ class TakenLake:
         """Whether there is a lake."""
         return is_made(self.place, self.postgres)
 
+    @property
+    def data_path(self) -> str | None:
+        """Where the files of the lake lie that is there now; None if there is none."""
+        if not self.is_made:
+            return None
+        metadata = sql.Identifier(self.place.schema, "ducklake_metadata")
+        query = sql.SQL("select value from {} where key = 'data_path'").format(metadata)
+        found = self.postgres.execute(query).fetchone()
+        return None if found is None else str(found[0])
+
     @contextmanager
     def connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to it, outside of a transaction."""
