@@ -1,17 +1,20 @@
 """What the books of a warehouse leave to be done: nothing after a sync that came to its end; each thing by itself."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from linkt_pipeline.collection.unfinished import WHOLE_SYNC_EVERY, find_unfinished
+from linkt_pipeline.ledger.choice import ledger_of
 from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.warehouse.completion import all_is_published, all_models_are_built, begin_sync
 from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.publish.snapshot import publish_snapshot
 from linkt_pipeline.warehouse.state import last_change
+from linkt_pipeline.warehouse.warehouse import Warehouse
+from tests.engines import WITH_EACH_ENGINE, last_write
 
 CODE = "the code"
 MINUTE = timedelta(minutes=1)
@@ -20,8 +23,8 @@ MINUTE = timedelta(minutes=1)
 class Books:
     """A warehouse with one landed run, a model built, and all of it published."""
 
-    def __init__(self, folder: Path) -> None:
-        self.warehouse = FileWarehouse(folder / "warehouse.duckdb")
+    def __init__(self, warehouse: Warehouse, folder: Path) -> None:
+        self.warehouse = warehouse
         self.published = folder / "published"
         with self.warehouse.write() as con:
             con.execute(
@@ -31,15 +34,16 @@ class Books:
                 "insert into linkt.run_resources by name select 'r1' as run_id, 'entity' as resource_type, "
                 "'created' as action, 'e1' as resource_id, 'landed' as state"
             )
-            con.execute(
-                "insert into linkt.executions by name select 'x1' as execution_id, 'search' as task_key, "
-                "'t1' as task_id, 1 as attempt, 'finished' as state, 'r1' as run_id, now() as intended_at"
-            )
-            con.execute("insert into linkt.undelivered by name select 'x1' as execution_id, now() as published_at")
             con.execute("create schema marts; create table marts.one as select 1 as one")
             con.execute(
                 "insert into linkt.model_builds by name select 'marts.one' as model, now() as built_at, 'i' as cursor"
             )
+        self.edit_ledger(
+            "insert into linkt.executions "
+            "(execution_id, task_key, task_id, parameters, attempt, state, run_id, intended_at) "
+            "values ('x1', 'search', 't1', '{}', 1, 'finished', 'r1', now())"
+        )
+        self.edit_ledger("insert into linkt.undelivered (execution_id, published_at) values ('x1', now())")
         self.as_of = self.sync()
 
     def sync(self, *, publish: bool = True) -> datetime:
@@ -59,22 +63,29 @@ class Books:
         with self.warehouse.write(news=news) as con:
             con.execute(sql)
 
+    def edit_ledger(self, sql: str) -> None:
+        with ledger_of(self.warehouse).write(news=False) as rows:
+            rows._write(sql, [])
+
     def left(self, *, code: str = CODE, later: timedelta = MINUTE) -> str | None:
         return find_unfinished(self.warehouse, self.published, code=code, now=self.as_of + later)
 
 
 @pytest.fixture
-def books(tmp_path: Path) -> Books:
-    return Books(tmp_path)
+def books(warehouse: Warehouse, tmp_path: Path) -> Books:
+    return Books(warehouse, tmp_path)
 
 
+@WITH_EACH_ENGINE
 def test_after_a_sync_that_came_to_its_end_nothing_is_left_and_asking_writes_nothing(books: Books) -> None:
     files = [path for path in books.published.parent.rglob("*") if path.is_file()]
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+    written = last_write(books.warehouse)
 
     (books.published / "notes.txt").write_text("of somebody who reads there")
     assert books.left() is None
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files} == before
+    assert last_write(books.warehouse) == written
 
 
 def overwrite(path: Path) -> None:
@@ -84,6 +95,7 @@ def overwrite(path: Path) -> None:
     path.write_bytes(b"x" * size)
 
 
+@WITH_EACH_ENGINE
 def test_hosts_that_share_a_warehouse_publish_once_each(books: Books) -> None:
     """What one host publishes is no reason for the other to publish again, and its files are none of the other's."""
     here, there = books.published, books.published.parent / "other host"
@@ -107,18 +119,6 @@ LEFT: dict[str, tuple[Callable[[Books], object], str]] = {
     "an id is pending": (
         lambda books: books.write("update linkt.run_resources set state = 'pending'"),
         "1 ids are still to be fetched",
-    ),
-    "a paid outcome is not published": (
-        lambda books: books.write("update linkt.undelivered set published_at = null"),
-        "a paid outcome is not published",
-    ),
-    "the run of a finished execution is not landed": (
-        lambda books: books.write("update linkt.executions set run_id = 'r2'"),
-        "run r2 of a finished execution is not landed",
-    ),
-    "an execution is open though its run has ended": (
-        lambda books: books.write("update linkt.executions set state = 'started', started_at = now()"),
-        "run r1 has ended and its execution is open",
     ),
     "a model is stale": (
         lambda books: books.write("update linkt.model_builds set problem = 'no such column', problem_since = now()"),
@@ -186,7 +186,6 @@ LEFT: dict[str, tuple[Callable[[Books], object], str]] = {
         lambda books: books.write("delete from linkt.sync_state"),
         "did not come to its end",
     ),
-    "the warehouse is gone": (lambda books: books.warehouse.path.unlink(), "there is no warehouse yet"),
 }
 
 
@@ -195,6 +194,33 @@ def test_something_is_left(books: Books, happen: Callable[[Books], object], told
     happen(books)
 
     assert told in str(books.left())
+
+
+@WITH_EACH_ENGINE
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        ("update linkt.undelivered set published_at = null", "a paid outcome is not published"),
+        ("update linkt.executions set run_id = 'r2'", "run r2 of a finished execution is not landed"),
+        (
+            "update linkt.executions set state = 'started', started_at = now()",
+            "run r1 has ended and its execution is open",
+        ),
+    ],
+)
+def test_something_is_left_by_the_ledger(books: Books, edit: str, told: str) -> None:
+    books.edit_ledger(edit)
+
+    assert told in str(books.left())
+
+
+def test_where_there_is_no_warehouse_everything_is_left(tmp_path: Path) -> None:
+    missing = FileWarehouse(tmp_path / "warehouse.duckdb")
+
+    left = find_unfinished(missing, tmp_path / "published", code=CODE, now=datetime.now(UTC))
+
+    assert "there is no warehouse yet" in str(left)
+    assert not missing.path.exists()
 
 
 def test_other_code_leaves_a_sync(books: Books) -> None:
@@ -207,10 +233,11 @@ def test_once_a_day_everything_is_looked_at(books: Books, later: timedelta) -> N
     assert "once a day" in str(books.left(later=later))
 
 
+@WITH_EACH_ENGINE
 def test_an_execution_that_a_living_process_waits_for_leaves_nothing(books: Books) -> None:
-    books.write(
+    books.edit_ledger(
         f"update linkt.executions set state = 'started', lease_owner = '{Owner.this_process().name}', "
-        "lease_until = now() + interval 1 hour"
+        "lease_until = now() + interval '1 hour'"
     )
     assert books.left() is None
 
