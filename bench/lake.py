@@ -72,8 +72,8 @@ def run(quick: bool) -> Section:
     section = Section("Lake")
     section.say(
         "The file and the lake hold the same rows, on the same disk. PostgreSQL runs on the same machine and makes its "
-        "commits durable (`fsync`), and the lake's files are in a folder. How long a claim takes is in "
-        "[claims.md](claims.md)."
+        "commits durable (`fsync`), and the lake's files are in a folder. How long a claim takes is measured by "
+        "`python -m bench claims`."
     )
     sizes, rounds, batches, commits = ((0, 5_000), 2, 2, 10) if quick else ((0, 100_000, 1_000_000), 7, 10, 1_000)
     with postgres_server(durable=True) as server, tempfile.TemporaryDirectory(dir=WORK) as scratch:
@@ -255,7 +255,8 @@ def _commits(section: Section, place: _Place, commits: int) -> None:
     section.say(
         f"**Many commits**: {commits:,} transactions that land ten entities each, nine known ones and a new one, with "
         f"maintenance after each {every:,}. *Files* and *snapshots* are what readers have, before maintenance and "
-        "after it. Files that it replaces are deleted a day later, so all of them are in the folder still."
+        "after it. DuckLake keeps up to ten new rows of a table in the catalog until maintenance. Files that "
+        "maintenance replaces are deleted a day later, so all of them are in the folder still."
     )
     section.table(
         [
