@@ -78,7 +78,7 @@ def move_transaction(lake: LakeWarehouse, postgres: psycopg.Connection, move_id:
     """A transaction that may change the ledger of a lake that is not in use. It may take as long as a copy takes.
 
     Raises:
-        WarehouseBusyError: somebody writes the ledger for too long.
+        WarehouseBusyError: somebody writes the ledger, or reads a catalog that is to go, for too long.
     """
     milliseconds = max(1, int(lake.lock_timeout.total_seconds() * 1000))
     try:
@@ -89,8 +89,8 @@ def move_transaction(lake: LakeWarehouse, postgres: psycopg.Connection, move_id:
             yield
     except psycopg.errors.LockNotAvailable:
         raise WarehouseBusyError(
-            f"the ledger of {lake.place} was being written for too long, so nothing was moved; let what runs end, then "
-            "run the same command again"
+            f"{lake.place} was read, or its ledger written, by another process for too long, so nothing was moved; let "
+            "what runs end, then run the same command again"
         ) from None
 
 
