@@ -91,7 +91,6 @@ def test_what_the_pipeline_has_landed_itself_is_not_read_again(scene: Scene) -> 
     assert scene.sandbox.world.requests.count("get_run") == 0
 
 
-@WITH_EACH_ENGINE
 def test_a_run_that_is_not_over_is_remembered_until_it_is(scene: Scene) -> None:
     scene.sandbox.inject("run_life=1")
     theirs = scene.sandbox.world.execute(PROFILE_TASK, SAAS, {})

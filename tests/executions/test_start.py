@@ -27,7 +27,7 @@ from linkt_pipeline.ledger.lease_owner import Owner
 from linkt_pipeline.ledger.values import Execution, ExecutionState, Intention, LeaseLostError
 from linkt_pipeline.warehouse.errors import WarehouseBusyError
 from tests.api.raw_server import never_accepting
-from tests.engines import WITH_EACH_ENGINE, WITH_EACH_LEDGER
+from tests.engines import OF_A_FILE, WITH_EACH_ENGINE, WITH_EACH_LEDGER
 
 from .scene import BOUND, TIMING, Scene, run, search, until
 
@@ -545,11 +545,9 @@ async def busy(worker: Worker) -> AsyncIterator[None]:
         await asyncio.gather(*calls)
 
 
-@WITH_EACH_ENGINE
+@OF_A_FILE  # to attach a lake may take longer than its lease
 def test_a_renewal_that_comes_before_the_request_does_not_hide_that_the_row_is_lost(scene: Scene) -> None:
     """Waking up, the process renews its leases first; the one it needs is no longer among them."""
-
-    scene.query("select 1")  # to attach a lake may take longer than this lease
 
     async def work() -> None:
         async with scene.worker(lease=timedelta(milliseconds=900)) as worker, worker.holding_leases():
