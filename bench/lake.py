@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from pydantic import SecretStr
 
 from bench.landing import Batch, land_batch, next_batch
 from bench.model_builds import measure_case, measured
@@ -29,7 +28,6 @@ from linkt_pipeline.warehouse.engines.file import FileWarehouse
 from linkt_pipeline.warehouse.landing import land_entities, land_runs
 from linkt_pipeline.warehouse.landing.content import content_hashes
 from linkt_pipeline.warehouse.schemas import RUN_CREDITS_FRAME
-from linkt_pipeline.warehouse.warehouse import SharedLedger
 from tests.postgres import PostgresServer, postgres_server
 
 CASES = ("full", "incremental", "unchanged")
@@ -56,9 +54,7 @@ class _Place:
         """The lake, with its ledger beside it as in a deployment."""
         from tests.lake import lake_at
 
-        lake = lake_at(self.url, self.files, folder=self.folder, **options)
-        lake.ledger = SharedLedger(SecretStr(self.url), "linkt_ledger")
-        return lake
+        return lake_at(self.url, self.files, folder=self.folder, **options)
 
     @property
     def words(self) -> tuple[object, ...]:

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,7 +22,7 @@ import yaml
 from tests import postgres
 from tests.dockerfile import copied_from_here, image_environment, of_image, read_dockerfile
 from tests.paths import PROJECT_ROOT
-from tests.postgres import HOST, NOBODY, PostgresServer, free_port
+from tests.postgres import HOST, NOBODY, PostgresServer, free_port, listens
 
 GRACE_SECONDS = 30  # what Kubernetes and compose.yaml give
 _START_SECONDS = 180
@@ -109,13 +108,7 @@ class Composed:
     def _listens(self, service: str) -> bool:
         """Whether the port of its command is open; a health check, which imports Dagster, is asked after that only."""
         port = _PORT.search(" ".join(self._services[service]["command"]))
-        if port is None:
-            return True
-        try:
-            socket.create_connection((HOST, int(self._ports[port[1]])), timeout=1).close()
-        except OSError:
-            return False
-        return True
+        return port is None or listens(int(self._ports[port[1]]))
 
     def is_healthy(self, service: str) -> bool:
         """What its health check says."""

@@ -11,12 +11,8 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
-
-from linkt_pipeline.warehouse.warehouse import SharedLedger, Warehouse
 from tests.postgres import HOST
 
 LEASE = 6.0  # seconds
@@ -35,15 +31,15 @@ from linkt_pipeline.executions.execute import execute_tasks
 from linkt_pipeline.executions.worker import Worker
 from linkt_pipeline.ledger.choice import ledger_of
 from linkt_pipeline.ledger.lease_owner import Owner
-from tests.end_to_end.light_host import shared_lake
 from tests.end_to_end.storm_tasks import TASKS
 from tests.executions.scene import TIMING
+from tests.lake import lake_at
 
 def report(event):
     print(event.text, flush=True)
 
 async def work():
-    lake = shared_lake(catalog, files, folder, lock_timeout=timedelta(seconds=10))
+    lake = lake_at(catalog, files, folder=folder, lock_timeout=timedelta(seconds=10))
     ledger = ledger_of(lake, lease=timedelta(seconds=float(lease)))
     async with connect(url, SecretStr(key), lake, requests_per_minute=6000, retry_for=timedelta(seconds=5)) as client:
         async def start():
@@ -60,22 +56,6 @@ print("ready", flush=True)
 asyncio.run(work())
 print("done", flush=True)
 """
-
-
-def shared_lake(catalog: str, files: str | Path, folder: str | Path, **options: Any) -> Warehouse:
-    """A lake with its ledger in the same database.
-
-    Args:
-        catalog: URL of the database.
-        files: folder of the Parquet files.
-        folder: the data folder of the host.
-        options: see :func:`tests.lake.lake_at`.
-    """
-    from tests.lake import lake_at
-
-    lake = lake_at(catalog, files, folder=folder, **options)
-    lake.ledger = SharedLedger(SecretStr(catalog), "linkt_ledger")
-    return lake
 
 
 class LightHost:

@@ -23,9 +23,10 @@ pytest.importorskip("psycopg")
 
 from linkt_pipeline.sandbox import running_sandbox
 from linkt_pipeline.transform import Severity, run_check
-from tests.end_to_end.light_host import LEASE, LightHost, shared_lake, signalled, wait_or
+from tests.end_to_end.light_host import LEASE, LightHost, signalled, wait_or
 from tests.end_to_end.test_kill import TROUBLES, check_the_books
 from tests.executions.scene import Scene
+from tests.lake import lake_at
 from tests.landed_checks import landed_checks
 from tests.postgres import PostgresServer
 
@@ -56,7 +57,7 @@ def hosts(catalog: str, tmp_path: Path) -> Iterator[tuple[LightHost, LightHost]]
 def scene(catalog: str, tmp_path: Path) -> Iterator[Scene]:
     """What the test itself sees, as a third host."""
     with running_sandbox(tmp_path / "linkt", speed=6) as sandbox:
-        lake = shared_lake(catalog, tmp_path / "lake", tmp_path / "three")
+        lake = lake_at(catalog, tmp_path / "lake", folder=tmp_path / "three")
         yield Scene(sandbox, lake)
         lake.close()
 

@@ -5,7 +5,6 @@ The hosts are processes of this machine. Steps under an executor of Dagster's ar
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +21,7 @@ from linkt_pipeline.sandbox import Sandbox, running_sandbox
 from tests.cli.command import wait_until
 from tests.end_to_end.dagster_dev import DagsterDev
 from tests.few_models import write_few_models
-from tests.postgres import HOST, PostgresServer, free_port
+from tests.postgres import HOST, PostgresServer, free_port, listens
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -70,14 +69,6 @@ def started(command: Sequence[str], folder: Path, environment: Mapping[str, str]
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-
-
-def listens(port: int) -> bool:
-    try:
-        socket.create_connection((HOST, port), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 @pytest.fixture
